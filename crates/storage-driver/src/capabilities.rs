@@ -1,0 +1,103 @@
+//! [`Capabilities`]: what a driver says it can do.
+
+use crate::Path;
+
+/// What a driver can do and what it guarantees, in one value.
+///
+/// An *operation* that is not claimed answers [`Unsupported`](crate::ErrorKind::Unsupported) before
+/// it has any effect. A *guarantee* that is not claimed leaves the call working, under the weaker
+/// wording that its field states. The conformance suite holds a driver to both.
+///
+/// Start from [`Capabilities::none`], so that a capability that is added later is not claimed by
+/// accident:
+///
+/// ```
+/// use storage_driver::Capabilities;
+///
+/// let capabilities = Capabilities { append: true, ..Capabilities::none() };
+/// assert!(!capabilities.durable);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Operation: `put_content`, `rename`, `copy` and `delete` take a precondition other than
+    /// [`None`](crate::Precondition::None).
+    pub conditional_put: bool,
+    /// Operation: `commit_to` takes a precondition other than [`None`](crate::Precondition::None).
+    pub conditional_commit: bool,
+    /// Operation: [`rename`](crate::StorageDriver::rename).
+    pub rename_file: bool,
+    /// Operation: [`rename_dir`](crate::StorageDriver::rename_dir).
+    pub rename_dir: bool,
+    /// Operation: [`copy`](crate::StorageDriver::copy).
+    pub copy: bool,
+    /// Operation: [`WriteMode::Append`](crate::WriteMode::Append). It implies the check of the
+    /// version that the append started from.
+    pub append: bool,
+    /// Operation: [`touch`](crate::StorageDriver::touch).
+    pub touch: bool,
+    /// Operation: [`redirect_url`](crate::StorageDriver::redirect_url).
+    pub redirect: bool,
+
+    /// Guarantee: what was committed, or kept of an upload, survives a crash of the process.
+    /// Otherwise it lives as long as the driver.
+    pub durable: bool,
+    /// Guarantee: dropping a writer keeps everything that it accepted. Otherwise at least what its
+    /// last `sync` kept.
+    pub keeps_on_drop: bool,
+    /// Guarantee: a rename happens at one moment, whoever looks, and keeps times. Otherwise a
+    /// reader may see both places, or a directory's files on both sides, until it returns.
+    pub atomic_rename: bool,
+    /// Guarantee: `commit_to` publishes in one step. Otherwise it may leave a completed upload
+    /// behind when it is cut off, but never a part at the destination.
+    pub one_step_commit_to: bool,
+    /// Guarantee: a path is never a file and a directory, also against concurrent commits.
+    /// Otherwise both may come to be, and then `stat` prefers the file.
+    pub sees_conflicts: bool,
+    /// Guarantee: `list` (each page) and `walk` (the whole) show one moment's state. Otherwise each
+    /// entry was there at some moment of the call.
+    pub snapshot_listing: bool,
+    /// Guarantee: all operations, those on several paths included, take effect at one moment
+    /// between call and return. Otherwise only those on one path do.
+    pub linearizable: bool,
+    /// Guarantee: no two commits in the store share a version. Otherwise equal content may.
+    pub unique_versions: bool,
+    /// Guarantee: `walk` visits in the order of [`Path`]. Otherwise depth first, each subtree
+    /// together, siblings in any order.
+    pub ordered_walk: bool,
+
+    /// The longest path, in bytes, that the driver holds; a longer one answers
+    /// [`InvalidPath`](crate::ErrorKind::InvalidPath). At most [`Path::MAX_BYTES`], the default.
+    pub max_path_bytes: usize,
+}
+
+impl Capabilities {
+    /// No operation, no guarantee, and paths of up to [`Path::MAX_BYTES`].
+    pub const fn none() -> Self {
+        Self {
+            conditional_put: false,
+            conditional_commit: false,
+            rename_file: false,
+            rename_dir: false,
+            copy: false,
+            append: false,
+            touch: false,
+            redirect: false,
+            durable: false,
+            keeps_on_drop: false,
+            atomic_rename: false,
+            one_step_commit_to: false,
+            sees_conflicts: false,
+            snapshot_listing: false,
+            linearizable: false,
+            unique_versions: false,
+            ordered_walk: false,
+            max_path_bytes: Path::MAX_BYTES,
+        }
+    }
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self::none()
+    }
+}

@@ -1,0 +1,443 @@
+//! [`StorageDriver`]: the contract.
+
+use std::{fmt::Debug, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page,
+    Path, Payload, Precondition, ReadRange, Reader, Result, Stat, Upload, Walk, WalkOptions,
+    Writer, WriterOptions,
+};
+
+/// The storage layer under a registry, whatever stands behind it: memory, a file system, an object
+/// store.
+///
+/// # The contract
+///
+/// The numbers are those of the clauses that the conformance suite names in its tests.
+///
+/// **1. Paths.** A [`Path`] is parsed once and can hold nothing else; no driver checks syntax again
+/// (1.1, 1.2, 1.4). The root, `/`, names the whole store: `stat`, `list`, `walk`, `uploads` and
+/// `cancel_uploads` accept it, every other operation answers `InvalidPath` (1.3). Paths order
+/// component by component (1.5).
+///
+/// **2. The namespace.** A *file* is committed content with its size, modification time and
+/// [`Version`](crate::Version) (2.1). A *directory* is implied: it exists exactly while a committed
+/// file lies under it. The root always exists, and no caller ever sees an empty directory (2.2). No
+/// path is both: a commit at a directory, or under a file, answers `PathConflict` and changes
+/// nothing (2.3). Uploads in progress are not in the namespace (2.4).
+///
+/// **3. Whole content.** What was put comes back byte for byte (3.1), in parts, within a limit (3.2).
+/// A put is atomic: a reader sees the old content or the new (3.3). It takes a [`Precondition`]
+/// (3.4).
+///
+/// **4. Reading.** A [`Reader`] gives a range (4.1) of a file that it knows (4.2), as it was when it
+/// was opened (4.3), and never ends early (4.4). Readers do not wait for writers or each other
+/// (4.5). A directory answers `IsADirectory`; nothing, or a path below a file, `PathNotFound` (4.6).
+///
+/// **5. Writing.** An upload is invisible until a commit publishes it in one step (5.1), by calls
+/// that consume the [`Writer`] (5.2). It can be created (5.3), resumed (5.4) or appended (5.5), at an
+/// offset that is checked (5.6), by one writer at a time, the latest (5.7). `size` is exact (5.8).
+/// `sync` and `close` keep what was accepted (5.9), a failed commit too (5.10). `cancel` removes the
+/// upload and nothing else (5.11). `commit_to` publishes elsewhere (5.12). The adapters promise no
+/// more than they say (5.13). Memory is bounded by backpressure (5.14), hints change no result
+/// (5.15), and uploads can be enumerated and cancelled without a writer (5.16).
+///
+/// **6. Stat, list, walk.** `stat` tells what a path is (6.1). `list` gives sorted children (6.2), in
+/// pages (6.3). `walk` gives everything below (6.4). No entry comes twice, none that was never
+/// there, none is missed that was there throughout (6.5).
+///
+/// **7. Rename, copy, delete, touch.** A file replaces a file (7.1); a directory moves whole to where
+/// nothing is (7.2). What cannot be moved changes nothing (7.3). `delete` takes everything at and
+/// under a path, uploads included (7.4), `delete_many` what is there of many (7.5). `copy` makes a
+/// file of its own (7.6), `touch` a new version of the same content (7.7).
+///
+/// **8. Errors.** One type with kind, driver, operation, path and cause (8.1, 8.2), which goes through
+/// [`std::io::Error`] unharmed (8.3), from readers and writers too (8.4). No input panics and no error
+/// is swallowed (8.5).
+///
+/// **9. Cancellation and concurrency.** Any future may be dropped at any await point. An operation on
+/// one path then takes effect once or never; it may do so after the drop, but before that path's
+/// next operation on the same driver. One over many paths may stop between paths, unless it claims
+/// to be atomic. Nothing leaks: leftovers can be enumerated or are swept (9.1). Some drivers are
+/// linearizable (9.2). No lock that blocks a thread is held across an await, and no operation's
+/// latency grows with the size of an unrelated blob (9.3). After `shutdown` every operation answers
+/// `Unavailable` (9.4).
+///
+/// **10. Capabilities.** A driver says what it can do in one value (10.1), and the suite holds it to
+/// both what it claims and what it does not (10.2). See [`Capabilities`].
+///
+/// # Writing a driver
+///
+/// Required: `name`, `capabilities`, `put_content`, `reader`, `writer` (with a
+/// [`WriteSession`](crate::WriteSession) behind it), `stat`, `list`, `uploads`, `cancel_upload`,
+/// `delete` and `shutdown`. The `custom_driver` example is a whole driver in about a hundred lines.
+///
+/// Provided methods come in two kinds. Some are right for every driver and only cost more than a
+/// native one: `get_content` and `get_range` read through `reader`, `walk` lists one directory after
+/// another, `delete_many` and `cancel_uploads` go one by one, `health` asks for the root. The rest
+/// (`rename`, `rename_dir`, `copy`, `touch`, `redirect_url`) cannot be made of others without
+/// breaking a clause, and answer `Unsupported` until they are overridden and claimed.
+///
+/// Give every error its context with [`Error::context`]. Check [`Path::require_not_root`] where 1.3
+/// says so.
+///
+/// # Calling a driver
+///
+/// The trait is dyn-compatible: keep an `Arc<dyn StorageDriver>`. Conveniences are in
+/// [`StorageDriverExt`](crate::StorageDriverExt). `&T`, `Box<T>` and `Arc<T>` are drivers too.
+///
+/// Unless a method says otherwise, an operation on one path is safe to drop: it takes effect once or
+/// never, as 9.1 says.
+#[async_trait]
+pub trait StorageDriver: Debug + Send + Sync {
+    /// The driver's name, as it stands in its errors: `inmemory`, `filesystem`.
+    fn name(&self) -> &'static str;
+
+    /// What this driver can do. The same at every call.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Reads a file whole: what [`stat`](Self::stat) says of it, and its bytes in one or more parts.
+    ///
+    /// The default opens a [`reader`](Self::reader) and collects it.
+    ///
+    /// # Errors
+    ///
+    /// [`ContentTooLarge`](ErrorKind::ContentTooLarge) with the size, if that is more than `limit`
+    /// bytes, before any is allocated or moved; [`PathNotFound`](ErrorKind::PathNotFound), also
+    /// below a file; [`IsADirectory`](ErrorKind::IsADirectory).
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    async fn get_content(&self, path: &Path, limit: u64) -> Result<Content> {
+        let explain = |error: Error| error.context(self.name(), Operation::GetContent, path);
+        let reader = self.reader(path, ReadRange::Full).await.map_err(explain)?;
+        reader.into_content(limit).await.map_err(explain)
+    }
+
+    /// Reads a range of a file: as [`get_content`](Self::get_content), `limit` being on the bytes of
+    /// the range after its end was clipped.
+    ///
+    /// The default opens a [`reader`](Self::reader) and collects it.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_content`](Self::get_content) and [`reader`](Self::reader).
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    async fn get_range(&self, path: &Path, range: ReadRange, limit: u64) -> Result<Content> {
+        let explain = |error: Error| error.context(self.name(), Operation::GetRange, path);
+        let reader = self.reader(path, range).await.map_err(explain)?;
+        reader.into_content(limit).await.map_err(explain)
+    }
+
+    /// Stores `content` at `path`, replacing the file that is there whole, if `precondition` holds.
+    /// Returns what [`stat`](Self::stat) would now say. An upload in progress at the path is left
+    /// alone.
+    ///
+    /// It is atomic: a reader sees the old content or the new, never a mix, a prefix or nothing, and
+    /// a failure leaves the old.
+    ///
+    /// # Errors
+    ///
+    /// [`PreconditionFailed`](ErrorKind::PreconditionFailed); [`PathConflict`](ErrorKind::PathConflict)
+    /// where the path is a directory or under a file; [`StorageFull`](ErrorKind::StorageFull);
+    /// [`Unsupported`](ErrorKind::Unsupported) for a precondition without
+    /// [`conditional_put`](Capabilities::conditional_put). Nothing is changed then.
+    async fn put_content(
+        &self,
+        path: &Path,
+        content: Payload,
+        precondition: Precondition,
+    ) -> Result<Metadata>;
+
+    /// Opens a file, or a range of it, for reading: a snapshot of what it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOffset`](ErrorKind::InvalidOffset) as [`ReadRange::resolve`] says;
+    /// [`PathNotFound`](ErrorKind::PathNotFound), also below a file;
+    /// [`IsADirectory`](ErrorKind::IsADirectory).
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader>;
+
+    /// Opens an upload for writing, and fences a writer that is open for it.
+    ///
+    /// # Errors
+    ///
+    /// [`PathNotFound`](ErrorKind::PathNotFound): no upload to resume, no content to append to.
+    /// [`OffsetMismatch`](ErrorKind::OffsetMismatch), with the true size, if the upload stands
+    /// elsewhere than the mode says; the writer that was open goes on then.
+    /// [`UploadInProgress`](ErrorKind::UploadInProgress) and
+    /// [`IsADirectory`](ErrorKind::IsADirectory): from an append. [`Unsupported`](ErrorKind::Unsupported)
+    /// for an append without [`append`](Capabilities::append).
+    async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer>;
+
+    /// Tells what a path is: a file with its metadata, or a directory.
+    ///
+    /// # Errors
+    ///
+    /// [`PathNotFound`](ErrorKind::PathNotFound) if it is neither.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    async fn stat(&self, path: &Path) -> Result<Stat>;
+
+    /// Gives a page of the direct children of a directory, files and directories, sorted by name.
+    ///
+    /// # Errors
+    ///
+    /// [`NotADirectory`](ErrorKind::NotADirectory) of a file;
+    /// [`PathNotFound`](ErrorKind::PathNotFound) of nothing. An empty root is an empty page.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>>;
+
+    /// Streams every file and directory below `path`, depth first, each subtree together, `path`
+    /// left out. What vanishes meanwhile is passed over.
+    ///
+    /// The default is [`Walk::by_list`].
+    ///
+    /// # Errors
+    ///
+    /// As its first item what [`list`](Self::list) answers of `path`.
+    fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
+        Walk::by_list(self, path, options)
+    }
+
+    /// Gives a page of the uploads in progress at and under `path`, in the order of their paths.
+    /// Where there is none, an empty page, whatever `path` is.
+    ///
+    /// # Errors
+    ///
+    /// What the backend answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>>;
+
+    /// Cancels the upload in progress at `path` without opening it, and fences its writer. The
+    /// committed content is untouched.
+    ///
+    /// # Errors
+    ///
+    /// [`PathNotFound`](ErrorKind::PathNotFound) if there is none.
+    async fn cancel_upload(&self, path: &Path) -> Result<()>;
+
+    /// Cancels the uploads at and under `path` to which nothing was written for more than
+    /// `older_than`, by the driver's clock; returns how many. With [`Duration::ZERO`], those that
+    /// were written to before this moment.
+    ///
+    /// The default lists and cancels one by one by the system's clock; an upload that gets data in
+    /// between may be cancelled all the same.
+    ///
+    /// # Errors
+    ///
+    /// What the backend answers; some may have been cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// May stop between two uploads.
+    async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
+        let explain = |error: Error| error.context(self.name(), Operation::CancelUploads, path);
+        let now = std::time::SystemTime::now();
+        let mut options = ListOptions::new();
+        let mut cancelled = 0;
+        loop {
+            let page = self.uploads(path, options.clone()).await.map_err(explain)?;
+            for upload in page.items {
+                if now.duration_since(upload.written).is_ok_and(|age| age > older_than) {
+                    match self.cancel_upload(&upload.path).await {
+                        Ok(()) => cancelled += 1,
+                        Err(error) if error.is_not_found() => {}
+                        Err(error) => return Err(explain(error)),
+                    }
+                }
+            }
+            match page.next {
+                Some(next) => options.start_after = Some(next),
+                None => return Ok(cancelled),
+            }
+        }
+    }
+
+    /// Removes the file at `path`, or the directory with all under it, and the uploads in progress
+    /// at and under it, whose writers it fences. `/ab` survives the deletion of `/a`.
+    ///
+    /// # Errors
+    ///
+    /// [`PathNotFound`](ErrorKind::PathNotFound) if nothing is there, uploads included;
+    /// [`PreconditionFailed`](ErrorKind::PreconditionFailed);
+    /// [`IsADirectory`](ErrorKind::IsADirectory) for a directory under
+    /// [`IfVersion`](Precondition::IfVersion), which is for files alone;
+    /// [`Unsupported`](ErrorKind::Unsupported) for a precondition without
+    /// [`conditional_put`](Capabilities::conditional_put).
+    ///
+    /// # Cancel safety
+    ///
+    /// Of a file, once or never. Of a directory, it may stop between paths, unless the driver is
+    /// [`linearizable`](Capabilities::linearizable).
+    async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()>;
+
+    /// Deletes each of `paths`, as [`delete`](Self::delete) does. What is missing is no error.
+    ///
+    /// The default goes one by one.
+    ///
+    /// # Errors
+    ///
+    /// The first that a deletion answered; the paths before it are deleted.
+    ///
+    /// # Cancel safety
+    ///
+    /// May stop between two paths.
+    async fn delete_many(&self, paths: &[Path]) -> Result<()> {
+        for path in paths {
+            match self.delete(path, Precondition::None).await {
+                Err(error) if error.is_not_found() => {}
+                result => {
+                    result.map_err(|e| e.context(self.name(), Operation::DeleteMany, path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the file at `from` to `to`, replacing a file there, if that fulfils `precondition`; its
+    /// version stays, and its time under [`atomic_rename`](Capabilities::atomic_rename). Onto
+    /// itself: no change, no error. Uploads in progress are left alone.
+    ///
+    /// The default is `Unsupported`: a copy and a delete would not keep the version.
+    ///
+    /// # Errors
+    ///
+    /// [`PathNotFound`](ErrorKind::PathNotFound) naming `from`, `to` being untouched;
+    /// [`IsADirectory`](ErrorKind::IsADirectory) if `from` is one;
+    /// [`PathConflict`](ErrorKind::PathConflict) onto a directory or under a file, itself included;
+    /// [`PreconditionFailed`](ErrorKind::PreconditionFailed);
+    /// [`Unsupported`](ErrorKind::Unsupported) without [`rename_file`](Capabilities::rename_file).
+    async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
+        let (_, _) = (to, precondition);
+        Err(unsupported(self.name(), Operation::Rename, from))
+    }
+
+    /// Moves the directory `from` with everything under it to `to`, where nothing may be; versions
+    /// stay, and times under [`atomic_rename`](Capabilities::atomic_rename). Onto itself: no change,
+    /// no error. Uploads in progress are left alone.
+    ///
+    /// The default is `Unsupported`.
+    ///
+    /// # Errors
+    ///
+    /// [`PathNotFound`](ErrorKind::PathNotFound) naming `from`;
+    /// [`NotADirectory`](ErrorKind::NotADirectory) if `from` is a file;
+    /// [`PathConflict`](ErrorKind::PathConflict) if `to` exists, is under a file, or is below `from`;
+    /// [`InvalidPath`](ErrorKind::InvalidPath) if a path below would become too long;
+    /// [`Unsupported`](ErrorKind::Unsupported) without [`rename_dir`](Capabilities::rename_dir).
+    ///
+    /// # Cancel safety
+    ///
+    /// Under [`atomic_rename`](Capabilities::atomic_rename) once or never; otherwise it may stop
+    /// between paths.
+    async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
+        let _ = to;
+        Err(unsupported(self.name(), Operation::RenameDir, from))
+    }
+
+    /// Makes `to` a file of the same content as `from`, shared or copied, with a version and time of
+    /// its own, if the file at `to` fulfils `precondition`. Onto itself: no change, no error.
+    ///
+    /// The default is `Unsupported`: there is no other way that leaves an upload at `to` alone and
+    /// holds no more than a bounded part in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`rename`](Self::rename), [`Unsupported`](ErrorKind::Unsupported) being without
+    /// [`copy`](Capabilities::copy).
+    async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
+        let (_, _) = (to, precondition);
+        Err(unsupported(self.name(), Operation::Copy, from))
+    }
+
+    /// Gives a file a new version and modification time, its content staying as it is, so that a
+    /// collector that deletes under [`IfVersion`](Precondition::IfVersion) never takes what a client
+    /// was just told exists.
+    ///
+    /// The default is `Unsupported`.
+    ///
+    /// # Errors
+    ///
+    /// [`PathNotFound`](ErrorKind::PathNotFound); [`IsADirectory`](ErrorKind::IsADirectory);
+    /// [`Unsupported`](ErrorKind::Unsupported) without [`touch`](Capabilities::touch).
+    async fn touch(&self, path: &Path) -> Result<Metadata> {
+        Err(unsupported(self.name(), Operation::Touch, path))
+    }
+
+    /// A URL that a client can use straight for `method` on the file at `path` for `expires_in`;
+    /// `None` if there is none for this path.
+    ///
+    /// The default is `Unsupported`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](ErrorKind::Unsupported) without [`redirect`](Capabilities::redirect).
+    async fn redirect_url(
+        &self,
+        path: &Path,
+        method: RedirectMethod,
+        expires_in: Duration,
+    ) -> Result<Option<String>> {
+        let (_, _) = (method, expires_in);
+        Err(unsupported(self.name(), Operation::RedirectUrl, path))
+    }
+
+    /// Says cheaply whether the store can be read and written, and why not. A full store is
+    /// readable.
+    ///
+    /// The default asks for the root, and knows no better of writing.
+    async fn health(&self) -> Health {
+        match self.stat(&Path::root()).await {
+            Ok(_) => Health::ok(),
+            Err(error) => Health::unavailable(error),
+        }
+    }
+
+    /// Waits for what goes on in the background and gives up locks. Afterwards every operation
+    /// answers [`Unavailable`](ErrorKind::Unavailable), those of open writers included; shutting
+    /// down again does nothing. A reader that is open may go on.
+    ///
+    /// # Errors
+    ///
+    /// What the background work answered; the driver is shut down all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Call it again.
+    async fn shutdown(&self) -> Result<()>;
+}
+
+/// What a client wants to do with a [redirect](StorageDriver::redirect_url).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RedirectMethod {
+    /// Read the content.
+    Get,
+    /// Ask for its size.
+    Head,
+}
+
+fn unsupported(driver: &'static str, operation: Operation, path: &Path) -> Error {
+    Error::new(ErrorKind::Unsupported).context(driver, operation, path)
+}
+
+const _: fn(&dyn StorageDriver) = |_| {}; // dyn-compatible

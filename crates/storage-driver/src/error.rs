@@ -1,0 +1,331 @@
+//! [`Error`]: one type for everything that a driver, a reader or a writer can answer.
+
+use std::{error::Error as StdError, fmt, io, sync::Arc};
+
+use crate::{Operation, ParsePathError, Path};
+
+/// The result of an operation on a store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Cause = Arc<dyn StdError + Send + Sync + 'static>;
+
+/// What went wrong, where, and why.
+///
+/// It carries the [kind](Self::kind) that callers branch on, the driver's name, the operation, the
+/// path, and the cause as [`source()`](StdError::source). Its text is one line and leaves the cause
+/// to `source()`:
+///
+/// ```
+/// use storage_driver::{Error, ErrorKind, Operation, Path};
+///
+/// let path = Path::new("/a/b")?;
+/// let error = Error::new(ErrorKind::PathNotFound)
+///     .context("inmemory", Operation::GetContent, &path);
+/// assert_eq!(error.to_string(), "inmemory: get_content /a/b: path not found");
+/// assert!(error.is_not_found());
+/// # Ok::<(), storage_driver::ParsePathError>(())
+/// ```
+///
+/// It turns into a [`std::io::Error`] and back and is the same error; an `io::Error` of somebody
+/// else's keeps its kind on the way through and stays reachable as the source.
+#[derive(Clone)]
+pub struct Error(Box<Repr>);
+
+#[derive(Clone)]
+struct Repr {
+    kind: ErrorKind,
+    driver: Option<&'static str>,
+    operation: Option<Operation>,
+    path: Option<Path>,
+    cause: Option<Cause>,
+}
+
+/// What an [`Error`] is, as far as callers branch on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Nothing is at the path: no file, no directory, or, where an upload is asked for, none.
+    #[error("path not found")]
+    PathNotFound,
+    /// The text is no path, the path is longer than the driver holds, or the root was given to an
+    /// operation that is not for the whole store.
+    #[error("invalid path")]
+    InvalidPath,
+    /// A range begins past the end of the content or past its own end.
+    #[error("offset {offset} is not in the range, or in the content of {size} bytes")]
+    InvalidOffset {
+        /// Where the range begins, in bytes.
+        offset: u64,
+        /// The size of the content, in bytes.
+        size: u64,
+    },
+    /// The upload stands at another offset than the caller said.
+    #[error("the upload stands at {size} bytes, not at {given}")]
+    OffsetMismatch {
+        /// What the caller said.
+        given: u64,
+        /// Where the upload stands, in bytes.
+        size: u64,
+    },
+    /// The path would be a file and a directory at once.
+    #[error("path conflicts with a file above it or a directory")]
+    PathConflict,
+    /// The operation is for directories, and the path is a file.
+    #[error("not a directory")]
+    NotADirectory,
+    /// The operation is for files, and the path is a directory.
+    #[error("is a directory")]
+    IsADirectory,
+    /// An append was asked for where an upload is in progress.
+    #[error("an upload is in progress")]
+    UploadInProgress,
+    /// The content is longer than the caller's limit.
+    #[error("content of {size} bytes exceeds the limit of {limit}")]
+    ContentTooLarge {
+        /// The size of what was asked for, in bytes.
+        size: u64,
+        /// The caller's limit, in bytes.
+        limit: u64,
+    },
+    /// The content was replaced under a reader whose driver cannot hold a snapshot.
+    #[error("content changed while it was read")]
+    ContentChanged,
+    /// The precondition does not hold.
+    #[error("precondition failed")]
+    PreconditionFailed,
+    /// Another writer has been opened for the upload since, or the upload was cancelled.
+    #[error("writer is fenced")]
+    WriterFenced,
+    /// The store has no room.
+    #[error("storage full{}", room(*.needed, *.available))]
+    StorageFull {
+        /// How many bytes the operation asked for, where that is known.
+        needed: Option<u64>,
+        /// How many bytes were left, where that is known.
+        available: Option<u64>,
+    },
+    /// The backend does not let us.
+    #[error("permission denied")]
+    PermissionDenied,
+    /// The driver does not do this; see [`Capabilities`](crate::Capabilities).
+    #[error("unsupported")]
+    Unsupported,
+    /// The backend cannot be reached, or the driver has been shut down.
+    #[error("unavailable")]
+    Unavailable,
+    /// The backend did not answer in time.
+    #[error("timed out")]
+    Timeout,
+    /// What the backend holds, or gave, is not what was stored.
+    #[error("corrupted")]
+    Corrupted,
+    /// Anything else; the source says what.
+    #[error("other error")]
+    Other,
+}
+
+fn room(needed: Option<u64>, available: Option<u64>) -> String {
+    match (needed, available) {
+        (Some(needed), Some(available)) => {
+            format!(": {needed} bytes needed, {available} available")
+        }
+        (Some(needed), None) => format!(": {needed} bytes needed"),
+        (None, Some(available)) => format!(": {available} bytes available"),
+        (None, None) => String::new(),
+    }
+}
+
+impl Error {
+    /// An error of `kind`, as yet without context.
+    pub fn new(kind: ErrorKind) -> Self {
+        Self(Box::new(Repr { kind, driver: None, operation: None, path: None, cause: None }))
+    }
+
+    /// An error of kind [`Other`](ErrorKind::Other) with a cause: an error or a text.
+    pub fn other(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Other).with_source(cause)
+    }
+
+    /// Names the path that the error is about. A later [`context`](Self::context) leaves it.
+    #[must_use]
+    pub fn at(mut self, path: &Path) -> Self {
+        self.0.path = Some(path.clone());
+        self
+    }
+
+    /// Sets the cause that [`source()`](StdError::source) gives: an error or a text.
+    #[must_use]
+    pub fn with_source(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.cause = Some(Arc::from(cause.into()));
+        self
+    }
+
+    /// Fills in what the error does not say yet: driver, operation, path. What is there stays, so
+    /// that the innermost context, which knows best, wins.
+    #[must_use]
+    pub fn context(mut self, driver: &'static str, operation: Operation, path: &Path) -> Self {
+        let repr = &mut *self.0;
+        repr.driver.get_or_insert(driver);
+        repr.operation.get_or_insert(operation);
+        repr.path.get_or_insert_with(|| path.clone());
+        self
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The name of the driver that answered.
+    pub fn driver(&self) -> Option<&'static str> {
+        self.0.driver
+    }
+
+    /// The operation that failed.
+    pub fn operation(&self) -> Option<Operation> {
+        self.0.operation
+    }
+
+    /// The path that the error is about: of an operation on two, the one that is at fault.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_ref()
+    }
+
+    /// Whether nothing is at the path.
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == ErrorKind::PathNotFound
+    }
+
+    /// Whether a precondition did not hold.
+    pub fn is_precondition_failed(&self) -> bool {
+        self.kind() == ErrorKind::PreconditionFailed
+    }
+
+    /// Whether the same call, made again a little later, may well succeed:
+    /// [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout) and
+    /// [`ContentChanged`](ErrorKind::ContentChanged).
+    ///
+    /// A driver that was shut down answers `Unavailable` for good, so bound your retries.
+    pub fn is_retryable(&self) -> bool {
+        use ErrorKind::{ContentChanged, Timeout, Unavailable};
+        matches!(self.kind(), Unavailable | Timeout | ContentChanged)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let repr = &*self.0;
+        if let Some(driver) = repr.driver {
+            write!(f, "{driver}: ")?;
+        }
+        match (repr.operation, &repr.path) {
+            (Some(operation), Some(path)) => write!(f, "{operation} {path}: ")?,
+            (Some(operation), None) => write!(f, "{operation}: ")?,
+            (None, Some(path)) => write!(f, "{path}: ")?,
+            (None, None) => {}
+        }
+        fmt::Display::fmt(&repr.kind, f)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("driver", &self.0.driver)
+            .field("operation", &self.0.operation)
+            .field("path", &self.0.path)
+            .field("source", &self.0.cause)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static))
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl From<ParsePathError> for Error {
+    fn from(error: ParsePathError) -> Self {
+        Self::new(ErrorKind::InvalidPath).with_source(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    /// Takes an [`Error`] that travelled inside an `io::Error` out again; any other `io::Error`
+    /// becomes the source, under the kind that says the same.
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<Error>() {
+            Ok(error) => error,
+            Err(error) => Self::new(kind_of(error.kind())).with_source(error),
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::new(io_kind_of(&error), error)
+    }
+}
+
+fn kind_of(kind: io::ErrorKind) -> ErrorKind {
+    use io::ErrorKind as Io;
+    match kind {
+        Io::NotFound => ErrorKind::PathNotFound,
+        Io::NotADirectory => ErrorKind::NotADirectory,
+        Io::IsADirectory => ErrorKind::IsADirectory,
+        Io::PermissionDenied | Io::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
+        Io::StorageFull | Io::QuotaExceeded => {
+            ErrorKind::StorageFull { needed: None, available: None }
+        }
+        Io::TimedOut => ErrorKind::Timeout,
+        Io::Unsupported => ErrorKind::Unsupported,
+        Io::ConnectionRefused
+        | Io::ConnectionReset
+        | Io::ConnectionAborted
+        | Io::NotConnected
+        | Io::BrokenPipe
+        | Io::HostUnreachable
+        | Io::NetworkUnreachable
+        | Io::NetworkDown
+        | Io::Interrupted
+        | Io::WouldBlock
+        | Io::ResourceBusy => ErrorKind::Unavailable,
+        _ => ErrorKind::Other,
+    }
+}
+
+fn io_kind_of(error: &Error) -> io::ErrorKind {
+    use io::ErrorKind as Io;
+    if let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) {
+        return cause.kind();
+    }
+    match error.kind() {
+        ErrorKind::PathNotFound => Io::NotFound,
+        ErrorKind::InvalidPath
+        | ErrorKind::InvalidOffset { .. }
+        | ErrorKind::OffsetMismatch { .. } => Io::InvalidInput,
+        ErrorKind::NotADirectory => Io::NotADirectory,
+        ErrorKind::IsADirectory => Io::IsADirectory,
+        ErrorKind::UploadInProgress => Io::ResourceBusy,
+        ErrorKind::ContentTooLarge { .. } => Io::FileTooLarge,
+        ErrorKind::StorageFull { .. } => Io::StorageFull,
+        ErrorKind::PermissionDenied => Io::PermissionDenied,
+        ErrorKind::Unsupported => Io::Unsupported,
+        ErrorKind::Timeout => Io::TimedOut,
+        ErrorKind::Corrupted => Io::InvalidData,
+        ErrorKind::PathConflict
+        | ErrorKind::ContentChanged
+        | ErrorKind::PreconditionFailed
+        | ErrorKind::WriterFenced
+        | ErrorKind::Unavailable
+        | ErrorKind::Other => Io::Other,
+    }
+}

@@ -1,0 +1,92 @@
+//! [`ReadRange`]: which bytes of a file to read.
+
+use std::ops::{self, Range};
+
+use crate::{Error, ErrorKind};
+
+/// Which bytes of a file to read. Every form of Rust's ranges turns into one.
+///
+/// The end is clipped to the content, as HTTP clips it; the beginning is not: a read that starts
+/// past the end is a mistake that the caller wants to hear of.
+///
+/// ```
+/// use storage_driver::ReadRange;
+///
+/// assert_eq!(ReadRange::from(2..).resolve(10)?, 2..10);
+/// assert_eq!(ReadRange::from(2..99).resolve(10)?, 2..10);
+/// assert_eq!(ReadRange::from(10..).resolve(10)?, 10..10);
+/// assert_eq!(ReadRange::Last(3).resolve(10)?, 7..10);
+/// assert_eq!(ReadRange::Last(99).resolve(10)?, 0..10);
+/// assert!(ReadRange::from(11..).resolve(10).is_err());
+/// # Ok::<(), storage_driver::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum ReadRange {
+    /// All of it.
+    #[default]
+    Full,
+    /// From this offset to the end.
+    From(u64),
+    /// From `start` up to, not including, `end`.
+    Bounded(Range<u64>),
+    /// The last so many bytes: all, if there are fewer; of 0, nothing.
+    Last(u64),
+}
+
+impl ReadRange {
+    /// The bytes that this means of content of `size` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOffset`](ErrorKind::InvalidOffset) if the range starts past the end of the content,
+    /// or past its own end.
+    pub fn resolve(&self, size: u64) -> Result<Range<u64>, Error> {
+        let range = match *self {
+            Self::Full => 0..size,
+            Self::From(start) => start..size.max(start),
+            Self::Bounded(Range { start, end }) => start..end,
+            Self::Last(length) => size.saturating_sub(length)..size,
+        };
+        if range.start > size || range.start > range.end {
+            return Err(Error::new(ErrorKind::InvalidOffset { offset: range.start, size }));
+        }
+        Ok(range.start..range.end.min(size))
+    }
+}
+
+impl From<ops::RangeFull> for ReadRange {
+    fn from(_: ops::RangeFull) -> Self {
+        Self::Full
+    }
+}
+
+impl From<ops::RangeFrom<u64>> for ReadRange {
+    fn from(range: ops::RangeFrom<u64>) -> Self {
+        Self::From(range.start)
+    }
+}
+
+impl From<Range<u64>> for ReadRange {
+    fn from(range: Range<u64>) -> Self {
+        Self::Bounded(range)
+    }
+}
+
+impl From<ops::RangeTo<u64>> for ReadRange {
+    fn from(range: ops::RangeTo<u64>) -> Self {
+        Self::Bounded(0..range.end)
+    }
+}
+
+impl From<ops::RangeInclusive<u64>> for ReadRange {
+    fn from(range: ops::RangeInclusive<u64>) -> Self {
+        // Nothing has 2^64 bytes, so clipping the end at `u64::MAX` loses none.
+        Self::Bounded(*range.start()..range.end().saturating_add(1))
+    }
+}
+
+impl From<ops::RangeToInclusive<u64>> for ReadRange {
+    fn from(range: ops::RangeToInclusive<u64>) -> Self {
+        Self::Bounded(0..range.end.saturating_add(1))
+    }
+}

@@ -1,0 +1,241 @@
+//! [`Reader`]: a stream of a file's bytes.
+
+use std::{
+    fmt, io,
+    ops::Range,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use futures_core::Stream;
+use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
+
+use crate::{Content, Error, ErrorKind, Metadata, Operation, Payload, Result};
+
+/// The bytes of a file as they were when it was opened.
+///
+/// It goes on giving that content whatever is put, renamed, appended or deleted meanwhile; a driver
+/// that cannot hold it fails the read with [`ContentChanged`](ErrorKind::ContentChanged) and never
+/// gives a mix. Many readers of one file do not see each other.
+///
+/// It is a [`Stream`] of non-empty [`Bytes`], an [`AsyncRead`] and an [`AsyncBufRead`]; they can be
+/// mixed, and go on where the other stopped. After the end it stays ended. After an error the
+/// stream stays ended and reads repeat the error. Content that ends short of its length is an error
+/// ([`Corrupted`](ErrorKind::Corrupted)), never an early end.
+///
+/// # Cancel safety
+///
+/// A dropped read has taken no bytes. Dropping the reader releases what it holds.
+///
+/// ```
+/// # tokio_test::block_on(async {
+/// use bytes::Bytes;
+/// use futures::{TryStreamExt, stream};
+/// use std::time::SystemTime;
+/// use storage_driver::{Metadata, Path, Reader, Version};
+///
+/// // What a driver does when it opens one:
+/// let metadata = Metadata::new(Path::new("/a")?, 6, SystemTime::now(), Version::from(1));
+/// let parts = stream::iter([Ok(Bytes::from("abc")), Ok(Bytes::from("def"))]);
+/// let reader = Reader::new("example", metadata, 0..6, parts);
+///
+/// // What a caller does with it:
+/// assert_eq!(reader.remaining(), 6);
+/// let parts: Vec<Bytes> = reader.try_collect().await?;
+/// assert_eq!(parts.concat(), b"abcdef");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Reader {
+    driver: &'static str,
+    metadata: Metadata,
+    range: Range<u64>,
+    /// Bytes of the range that the source has not given yet.
+    awaited: u64,
+    /// What the source gave and the caller has not taken.
+    chunk: Bytes,
+    source: Source,
+}
+
+enum Source {
+    Open(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>),
+    Ended,
+    Failed(Error),
+}
+
+impl Reader {
+    /// A reader of the bytes `range` of the file that `metadata` describes. For implementers.
+    ///
+    /// `source` gives those bytes, and no others, in chunks of any size; the reader adds the
+    /// context to its errors, drops empty chunks, notices an end that comes early or late, and
+    /// drops `source` at the last byte.
+    pub fn new(
+        driver: &'static str,
+        metadata: Metadata,
+        range: Range<u64>,
+        source: impl Stream<Item = Result<Bytes>> + Send + 'static,
+    ) -> Self {
+        let awaited = range.end.saturating_sub(range.start);
+        let source = if awaited == 0 { Source::Ended } else { Source::Open(Box::pin(source)) };
+        Self { driver, metadata, range, awaited, chunk: Bytes::new(), source }
+    }
+
+    /// A reader of bytes that are at hand. For implementers.
+    pub fn from_payload(
+        driver: &'static str,
+        metadata: Metadata,
+        range: Range<u64>,
+        payload: Payload,
+    ) -> Self {
+        struct Parts(<Payload as IntoIterator>::IntoIter);
+
+        impl Stream for Parts {
+            type Item = Result<Bytes>;
+
+            fn poll_next(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Self::Item>> {
+                Poll::Ready(self.0.next().map(Ok))
+            }
+        }
+
+        Self::new(driver, metadata, range, Parts(payload.into_iter()))
+    }
+
+    /// The file that it reads: size and version are of the content it gives.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Which bytes of the file it was opened for, the end clipped to the content.
+    pub fn range(&self) -> Range<u64> {
+        self.range.clone()
+    }
+
+    /// How many bytes it has yet to give.
+    pub fn remaining(&self) -> u64 {
+        self.awaited + self.chunk.len() as u64
+    }
+
+    /// Reads all that is left.
+    ///
+    /// # Errors
+    ///
+    /// [`ContentTooLarge`](ErrorKind::ContentTooLarge) if that is more than `limit` bytes, before
+    /// any is read; else what the read answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is changed; what was read is lost with the reader.
+    pub async fn into_content(mut self, limit: u64) -> Result<Content> {
+        let size = self.remaining();
+        if size > limit {
+            let error = Error::new(ErrorKind::ContentTooLarge { size, limit });
+            return Err(self.in_context(error));
+        }
+        let mut payload = Payload::new();
+        while let Some(chunk) =
+            std::future::poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await.transpose()?
+        {
+            payload.push(chunk);
+        }
+        Ok(Content::new(self.metadata, payload))
+    }
+
+    pub(crate) fn in_context(&self, error: Error) -> Error {
+        error.context(self.driver, Operation::Read, &self.metadata.path)
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        let error = self.in_context(error);
+        self.source = Source::Failed(error.clone());
+        error
+    }
+
+    /// Makes `chunk` non-empty, unless the end has come.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        while self.chunk.is_empty() {
+            let next = match &mut self.source {
+                Source::Ended => return Poll::Ready(Ok(())),
+                Source::Failed(error) => return Poll::Ready(Err(error.clone())),
+                Source::Open(source) => ready!(source.as_mut().poll_next(cx)),
+            };
+            let missing = self.awaited;
+            let chunk = match next {
+                Some(Ok(chunk)) if chunk.len() as u64 <= missing => chunk,
+                Some(Ok(_)) => {
+                    let cause = "the backend gave more bytes than it announced";
+                    let error = Error::new(ErrorKind::Corrupted).with_source(cause);
+                    return Poll::Ready(Err(self.fail(error)));
+                }
+                Some(Err(error)) => return Poll::Ready(Err(self.fail(error))),
+                None => {
+                    let text = format!("the content ended {missing} bytes early");
+                    let cause = io::Error::new(io::ErrorKind::UnexpectedEof, text);
+                    let error = Error::new(ErrorKind::Corrupted).with_source(cause);
+                    return Poll::Ready(Err(self.fail(error)));
+                }
+            };
+            self.awaited -= chunk.len() as u64;
+            self.chunk = chunk;
+            if self.awaited == 0 {
+                self.source = Source::Ended;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Stream for Reader {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.chunk.is_empty() && matches!(self.source, Source::Failed(_)) {
+            return Poll::Ready(None);
+        }
+        ready!(self.poll_fill(cx))?;
+        let chunk = std::mem::take(&mut self.chunk);
+        Poll::Ready(if chunk.is_empty() { None } else { Some(Ok(chunk)) })
+    }
+}
+
+impl AsyncBufRead for Reader {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        ready!(this.poll_fill(cx))?;
+        Poll::Ready(Ok(&this.chunk))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amount: usize) {
+        // A caller that consumes more than it was given has no bytes to lose.
+        let amount = amount.min(self.chunk.len());
+        self.chunk.advance(amount);
+    }
+}
+
+impl AsyncRead for Reader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let available = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let amount = available.len().min(buf.remaining());
+        buf.put_slice(&available[..amount]);
+        self.consume(amount);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("driver", &self.driver)
+            .field("metadata", &self.metadata)
+            .field("range", &self.range)
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}

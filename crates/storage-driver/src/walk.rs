@@ -1,0 +1,168 @@
+//! [`Walk`]: everything below a directory, as a stream.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+
+use crate::{Entry, ErrorKind, ListOptions, Operation, Pages, Path, Result, StorageDriver};
+
+/// Which part of a walk to give.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct WalkOptions {
+    /// Give only what orders after this path, what is below it included. It need not exist.
+    pub start_after: Option<Path>,
+}
+
+impl WalkOptions {
+    /// All of it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives only what orders after `path`.
+    #[must_use]
+    pub fn start_after(mut self, path: Path) -> Self {
+        self.start_after = Some(path);
+        self
+    }
+}
+
+/// A stream of every file and directory below a path, depth first, each subtree together, the path
+/// itself left out.
+///
+/// It ends after an error. [`skip_dir`](Self::skip_dir) leaves out what is below the directory that
+/// it just gave, as `walkdir` has it.
+///
+/// # Cancel safety
+///
+/// A dropped `next` has skipped nothing.
+pub struct Walk<'a> {
+    driver: &'static str,
+    path: Path,
+    source: Option<Box<dyn WalkSource + 'a>>,
+}
+
+/// What a driver puts behind a [`Walk`].
+pub trait WalkSource: Send {
+    /// The next entry. Not called again after an error or the end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>>;
+
+    /// Leaves out what is below the directory given last; nothing, if that was a file.
+    fn skip_dir(&mut self);
+}
+
+impl<'a> Walk<'a> {
+    /// A walk below `path`. For implementers: it adds the context to the errors of `source`.
+    pub fn new(driver: &'static str, path: Path, source: impl WalkSource + 'a) -> Self {
+        Self { driver, path, source: Some(Box::new(source)) }
+    }
+
+    /// A walk by [`list`](StorageDriver::list), a directory at a time: what a driver has that does
+    /// not override [`walk`](StorageDriver::walk). It holds a page of entries per level, visits in
+    /// the order of [`Path`], and passes over what vanishes on the way.
+    pub fn by_list<D>(driver: &'a D, path: &Path, options: WalkOptions) -> Self
+    where
+        D: StorageDriver + ?Sized,
+    {
+        Self::new(driver.name(), path.clone(), ByList::new(driver, path, options))
+    }
+
+    /// Leaves out what is below the directory that was just given. Without effect after a file.
+    pub fn skip_dir(&mut self) {
+        if let Some(source) = &mut self.source {
+            source.skip_dir();
+        }
+    }
+}
+
+impl Stream for Walk<'_> {
+    type Item = Result<Entry>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(source) = &mut this.source else { return Poll::Ready(None) };
+        let next = match ready!(source.poll_next(cx)) {
+            Some(Ok(entry)) => return Poll::Ready(Some(Ok(entry))),
+            Some(Err(error)) => Some(Err(error.context(this.driver, Operation::Walk, &this.path))),
+            None => None,
+        };
+        this.source = None;
+        Poll::Ready(next)
+    }
+}
+
+impl fmt::Debug for Walk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Walk")
+            .field("driver", &self.driver)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+struct ByList<'a, D: ?Sized> {
+    driver: &'a D,
+    /// The listings that are open, from the start of the walk to where it stands.
+    open: Vec<Pages<'a, Entry>>,
+    /// The directory given last, to be opened next.
+    below: Option<Path>,
+}
+
+impl<'a, D: StorageDriver + ?Sized> ByList<'a, D> {
+    fn new(driver: &'a D, path: &Path, options: WalkOptions) -> Self {
+        let mut walk = Self { driver, open: Vec::new(), below: None };
+        walk.push(path.clone(), options.start_after.clone());
+        // Where the start lies below `path`, the walk is resumed in the middle: every directory
+        // from `path` down to the start is open already, and gives what comes after the start.
+        if let Some(start) = options.start_after.filter(|start| start.starts_with(path)) {
+            let below = start.components().count() - path.components().count();
+            let mut ancestors: Vec<Path> =
+                std::iter::successors(Some(start.clone()), Path::parent).take(below).collect();
+            while let Some(dir) = ancestors.pop() {
+                walk.push(dir, Some(start.clone()));
+            }
+        }
+        walk
+    }
+
+    fn push(&mut self, dir: Path, start_after: Option<Path>) {
+        let options = ListOptions { start_after, ..ListOptions::new() };
+        self.open.push(Pages::of_list(self.driver, dir, options));
+    }
+}
+
+impl<D: StorageDriver + ?Sized> WalkSource for ByList<'_, D> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>> {
+        if let Some(dir) = self.below.take() {
+            self.push(dir, None);
+        }
+        loop {
+            let depth = self.open.len();
+            let Some(pages) = self.open.last_mut() else { return Poll::Ready(None) };
+            match ready!(Pin::new(pages).poll_next(cx)) {
+                Some(Ok(entry)) => {
+                    self.below = entry.is_dir().then(|| entry.path().clone());
+                    return Poll::Ready(Some(Ok(entry)));
+                }
+                Some(Err(error)) if depth == 1 || !vanished(error.kind()) => {
+                    return Poll::Ready(Some(Err(error)));
+                }
+                // The end of a directory, or one that is no longer there.
+                Some(Err(_)) | None => self.open.pop(),
+            };
+        }
+    }
+
+    fn skip_dir(&mut self) {
+        self.below = None;
+    }
+}
+
+fn vanished(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::PathNotFound | ErrorKind::NotADirectory)
+}

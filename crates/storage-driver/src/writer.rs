@@ -1,0 +1,412 @@
+//! [`Writer`], the handle on an upload in progress, and [`WriteSession`], what a driver puts
+//! behind it.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_sink::Sink;
+use tokio::io::AsyncWrite;
+
+use crate::{Error, Metadata, Operation, Path, Precondition, Result};
+
+/// How [`writer`](crate::StorageDriver::writer) begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WriteMode {
+    /// Starts empty. Discards an earlier upload in progress at the path, not the committed content.
+    Create,
+    /// Goes on with the upload in progress at the path, any number of times.
+    Resume {
+        /// Where the caller believes the upload stands, in bytes; checked if given.
+        at: Option<u64>,
+    },
+    /// Extends the committed content: the upload starts as that content, which stays visible until
+    /// commit. A commit to the path itself then implies
+    /// [`IfVersion`](crate::Precondition::IfVersion) of what it started from.
+    Append {
+        /// How long the caller believes the content is, in bytes; checked if given.
+        at: Option<u64>,
+    },
+}
+
+/// How to open a [`Writer`]: the mode, and hints that change no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriterOptions {
+    /// How it begins.
+    pub mode: WriteMode,
+    /// The size, in bytes, that the content is expected to have at commit. A hint.
+    pub size_hint: Option<u64>,
+    /// The caller vouches that each `Bytes` it writes keeps no more memory alive than it shows: it
+    /// is no small slice of a big buffer. A hint: a driver that holds content in memory may then
+    /// take a shared buffer over instead of copying it.
+    pub owned_buffers: bool,
+}
+
+impl WriterOptions {
+    /// Opens in `mode`, without hints.
+    pub fn new(mode: WriteMode) -> Self {
+        Self { mode, size_hint: None, owned_buffers: false }
+    }
+
+    /// [`WriteMode::Create`].
+    pub fn create() -> Self {
+        Self::new(WriteMode::Create)
+    }
+
+    /// [`WriteMode::Resume`], wherever the upload stands.
+    pub fn resume() -> Self {
+        Self::new(WriteMode::Resume { at: None })
+    }
+
+    /// [`WriteMode::Resume`], if the upload stands at `size` bytes.
+    pub fn resume_at(size: u64) -> Self {
+        Self::new(WriteMode::Resume { at: Some(size) })
+    }
+
+    /// [`WriteMode::Append`], however long the content is.
+    pub fn append() -> Self {
+        Self::new(WriteMode::Append { at: None })
+    }
+
+    /// [`WriteMode::Append`], if the content has `size` bytes.
+    pub fn append_at(size: u64) -> Self {
+        Self::new(WriteMode::Append { at: Some(size) })
+    }
+
+    /// Hints at the size, in bytes, that the content will have.
+    #[must_use]
+    pub fn size_hint(mut self, size: u64) -> Self {
+        self.size_hint = Some(size);
+        self
+    }
+
+    /// Vouches for the buffers; see [`owned_buffers`](Self::owned_buffers).
+    #[must_use]
+    pub fn owned_buffers(mut self) -> Self {
+        self.owned_buffers = true;
+        self
+    }
+}
+
+impl From<WriteMode> for WriterOptions {
+    fn from(mode: WriteMode) -> Self {
+        Self::new(mode)
+    }
+}
+
+/// Writes an upload, of which nothing is visible until it is committed.
+///
+/// ```text
+/// writer(path, Create | Resume | Append) ── write* ─┬─ commit ──────────────▶ visible at path
+///         ▲                                         ├─ commit_to(dest, if) ─▶ visible at dest
+///         └── Resume ◀── kept ◀── close, drop ──────┤
+///                                                   └─ cancel ──────────────▶ gone
+/// ```
+///
+/// The calls that end it take it by value, so that use after them does not compile. Old content at
+/// the path stays readable until a commit replaces it, in one step.
+///
+/// **One writer a path.** Opening another fences the first: its next operation that reaches the
+/// backend, at latest `sync`, `close`, `commit`, `commit_to` or `cancel`, answers
+/// [`WriterFenced`](crate::ErrorKind::WriterFenced), nothing that it sends joins the upload, and
+/// its cancel or drop does not touch its successor's. (A client that reconnects must not wait for
+/// its dead connection.) `cancel_upload` and `delete` fence too.
+///
+/// **What is kept.** `sync` and `close` keep everything accepted so far, as durably as the driver
+/// keeps committed content. A drop keeps at least what the last `sync` kept, and everything under
+/// [`keeps_on_drop`](crate::Capabilities::keeps_on_drop).
+///
+/// **As `AsyncWrite` and `Sink<Bytes>`**: flush hands over to the driver and promises no
+/// durability, for callers flush often. Shutdown and close keep everything, as [`close`](Self::close)
+/// does, and refuse further writes; the writer itself is still there to be committed or cancelled,
+/// so that `stream.forward(&mut writer)` can be followed by `writer.commit()`. Neither commits. A
+/// pending `poll_write` has accepted nothing.
+///
+/// ```
+/// # use storage_driver::{Result, StorageDriver, Path, WriterOptions};
+/// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+/// let path = Path::new("/uploads/one")?;
+/// let mut writer = driver.writer(&path, WriterOptions::create()).await?;
+/// writer.write("first half, ").await?;
+/// drop(writer); // the connection broke
+///
+/// let mut writer = driver.writer(&path, WriterOptions::resume_at(12)).await?;
+/// writer.write("second half").await?;
+/// let file = writer.commit().await?;
+/// assert_eq!(file.size, 23);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Writer {
+    driver: &'static str,
+    path: Path,
+    session: Box<dyn WriteSession>,
+    /// Set once the `AsyncWrite` or `Sink` side was closed.
+    closed: bool,
+}
+
+/// The most bytes that one `poll_write` accepts: 1 MiB.
+const MAX_POLL_WRITE: usize = 1 << 20;
+
+impl Writer {
+    /// A writer of the upload at `path`. For implementers: it adds the context to the errors of
+    /// `session` and gives all the faces of a writer.
+    pub fn new(driver: &'static str, path: Path, session: impl WriteSession + 'static) -> Self {
+        Self { driver, path, session: Box::new(session), closed: false }
+    }
+
+    /// The path of the upload.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Every byte accepted, what was resumed or appended to included, exactly and at all times.
+    pub fn size(&self) -> u64 {
+        self.session.size()
+    }
+
+    /// Accepts all of `data`, waiting while the driver cannot take more.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageFull`](crate::ErrorKind::StorageFull): nothing of `data` was accepted and nothing
+    /// is lost; writing goes on when room is made. [`WriterFenced`](crate::ErrorKind::WriterFenced).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped `write` has accepted all of `data` or none; [`size`](Self::size) tells.
+    pub async fn write(&mut self, data: impl Into<Bytes>) -> Result<()> {
+        let data = data.into();
+        poll_fn(|cx| self.poll_ready_for_data(cx)).await?;
+        self.accept(data)
+    }
+
+    /// Keeps everything accepted so far, as durably as the driver keeps committed content.
+    ///
+    /// # Errors
+    ///
+    /// [`WriterFenced`](crate::ErrorKind::WriterFenced), or what the backend answers; what was kept
+    /// before stays kept.
+    ///
+    /// # Cancel safety
+    ///
+    /// What a dropped `sync` would have kept may be kept or not; call it again.
+    pub async fn sync(&mut self) -> Result<()> {
+        poll_fn(|cx| self.session.poll_sync(cx)).await.map_err(|e| self.explain(Operation::Sync, e))
+    }
+
+    /// Keeps everything accepted so far and lets go of the upload, which
+    /// [`Resume`](WriteMode::Resume) finds again.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Self::sync).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped `close` has kept at least what dropping the writer keeps.
+    pub async fn close(mut self) -> Result<()> {
+        poll_fn(|cx| self.session.poll_sync(cx))
+            .await
+            .map_err(|e| self.explain(Operation::Close, e))
+    }
+
+    /// Makes what was written visible at the writer's path, all at once, replacing what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`PathConflict`](crate::ErrorKind::PathConflict) where the path is a directory or under a
+    /// file; [`PreconditionFailed`](crate::ErrorKind::PreconditionFailed) if it was opened to append
+    /// and the content has changed since; [`WriterFenced`](crate::ErrorKind::WriterFenced);
+    /// [`StorageFull`](crate::ErrorKind::StorageFull). But for a fenced writer, a commit that fails
+    /// leaves the upload resumable with all that was accepted.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped `commit` takes effect or leaves the upload resumable, decided at latest by the
+    /// path's next operation on the same driver.
+    pub async fn commit(self) -> Result<Metadata> {
+        let Self { driver, path, session, .. } = self;
+        session
+            .commit_to(&path, Precondition::None)
+            .await
+            .map_err(|error| error.context(driver, Operation::Commit, &path))
+    }
+
+    /// Makes what was written visible at `dest` instead, if the file there fulfils `precondition`.
+    ///
+    /// An upload in progress at `dest` and the content at the writer's own path are left alone. It
+    /// is one step under [`one_step_commit_to`](crate::Capabilities::one_step_commit_to).
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit), about `dest`; [`InvalidPath`](crate::ErrorKind::InvalidPath) if
+    /// that is the root; [`Unsupported`](crate::ErrorKind::Unsupported) for a precondition without
+    /// [`conditional_commit`](crate::Capabilities::conditional_commit).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`commit`](Self::commit).
+    pub async fn commit_to(mut self, dest: &Path, precondition: Precondition) -> Result<Metadata> {
+        let driver = self.driver;
+        let explain = |error: Error| error.context(driver, Operation::CommitTo, dest);
+        if let Err(error) = dest.require_not_root() {
+            // A commit keeps first and fails then, also this one.
+            poll_fn(|cx| self.session.poll_sync(cx)).await.map_err(explain)?;
+            return Err(explain(error));
+        }
+        self.session.commit_to(dest, precondition).await.map_err(explain)
+    }
+
+    /// Removes the upload and all it held. The committed content at the path is untouched.
+    ///
+    /// # Errors
+    ///
+    /// [`WriterFenced`](crate::ErrorKind::WriterFenced): the upload is its successor's, or gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped `cancel` removes the upload or leaves it resumable.
+    pub async fn cancel(self) -> Result<()> {
+        let Self { driver, path, session, .. } = self;
+        session.cancel().await.map_err(|error| error.context(driver, Operation::Cancel, &path))
+    }
+
+    fn explain(&self, operation: Operation, error: Error) -> Error {
+        error.context(self.driver, operation, &self.path)
+    }
+
+    pub(crate) fn poll_ready_for_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.closed {
+            let error = Error::other("the writer was closed and takes no more");
+            return Poll::Ready(Err(self.explain(Operation::Write, error)));
+        }
+        let ready = ready!(self.session.poll_ready(cx));
+        Poll::Ready(ready.map_err(|error| self.explain(Operation::Write, error)))
+    }
+
+    pub(crate) fn accept(&mut self, data: Bytes) -> Result<()> {
+        self.session.start_write(data).map_err(|error| self.explain(Operation::Write, error))
+    }
+
+    pub(crate) fn accept_slice(&mut self, data: &[u8]) -> Result<()> {
+        self.session.start_write_slice(data).map_err(|error| self.explain(Operation::Write, error))
+    }
+
+    fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let flushed = ready!(self.session.poll_flush(cx));
+        Poll::Ready(flushed.map_err(|error| self.explain(Operation::Write, error)))
+    }
+
+    fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let kept = ready!(self.session.poll_sync(cx));
+        self.closed |= kept.is_ok();
+        Poll::Ready(kept.map_err(|error| self.explain(Operation::Close, error)))
+    }
+}
+
+impl AsyncWrite for Writer {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_ready_for_data(cx))?;
+        let data = &data[..data.len().min(MAX_POLL_WRITE)];
+        self.accept_slice(data)?;
+        Poll::Ready(Ok(data.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_hand_over(cx).map_err(io::Error::from)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_keep(cx).map_err(io::Error::from)
+    }
+}
+
+impl Sink<Bytes> for Writer {
+    type Error = Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_ready_for_data(cx)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, data: Bytes) -> Result<()> {
+        self.accept(data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_hand_over(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_keep(cx)
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("driver", &self.driver)
+            .field("path", &self.path)
+            .field("size", &self.size())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a driver puts behind a [`Writer`]: one opening of one upload.
+///
+/// Data goes in by two calls, as into a [`Sink`]: [`poll_ready`](Self::poll_ready) waits until there
+/// is room, [`start_write`](Self::start_write) then accepts at once. That is what makes a dropped
+/// write all or nothing, and the adapters are built on it once, in [`Writer`]. Errors need no
+/// context; the writer adds it.
+///
+/// Dropping the session keeps what the clauses on [`Writer`] promise of a drop.
+#[async_trait]
+pub trait WriteSession: Send {
+    /// Every byte accepted, what was resumed or appended to included.
+    fn size(&self) -> u64;
+
+    /// Waits until data can be accepted. What a session holds without having handed it over to the
+    /// backend is bounded, and documented, apart from the one piece of data accepted last.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+
+    /// Accepts all of `data`, or fails and accepts nothing. Called only after `poll_ready` said
+    /// `Ready(Ok(()))`, once each time.
+    fn start_write(&mut self, data: Bytes) -> Result<()>;
+
+    /// [`start_write`](Self::start_write) of borrowed data. The default copies it into a `Bytes`;
+    /// override it where data is copied anyway.
+    fn start_write_slice(&mut self, data: &[u8]) -> Result<()> {
+        self.start_write(Bytes::copy_from_slice(data))
+    }
+
+    /// Hands what was accepted over to the backend, which promises nothing. The default does
+    /// nothing; override it where data waits in a buffer.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Keeps everything accepted so far, as durably as committed content is kept.
+    fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+
+    /// Keeps everything, then publishes it at `dest`, which may be the upload's own path and is
+    /// never the root. If publishing fails, the upload stays resumable.
+    async fn commit_to(
+        self: Box<Self>,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata>;
+
+    /// Removes the upload and all it held.
+    async fn cancel(self: Box<Self>) -> Result<()>;
+}
