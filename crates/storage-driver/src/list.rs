@@ -73,7 +73,8 @@ impl<T: AsRef<Path>> Page<T> {
         let next = rest.next().map(|_| match (items.last(), &options.start_after) {
             (Some(last), _) => last.as_ref().clone(),
             (None, Some(start)) => start.clone(),
-            (None, None) => of.clone(),
+            // Before `of`, which may be an item itself: an upload is listed at its own path.
+            (None, None) => of.parent().unwrap_or_else(|| of.clone()),
         });
         Self { items, next }
     }

@@ -128,8 +128,12 @@ impl Path {
     ///
     /// [`ParsePathError`] if `relative` is empty, begins or ends with `/`, or the result is no path.
     pub fn join(&self, relative: impl AsRef<str>) -> Result<Self, ParsePathError> {
+        let relative = relative.as_ref();
+        if relative.is_empty() {
+            return Err(ParsePathError::EmptyComponent);
+        }
         let base = if self.is_root() { "" } else { self.as_str() };
-        Self::new(format!("{base}/{}", relative.as_ref())).map_err(|error| match error {
+        Self::new(format!("{base}/{relative}")).map_err(|error| match error {
             ParsePathError::Byte { byte, position } => {
                 ParsePathError::Byte { byte, position: position - base.len() - 1 }
             }

@@ -1,0 +1,175 @@
+//! [`Blob`]: committed content, and who owns its memory.
+
+use std::{ops::Deref, sync::Arc};
+
+use storage_driver::Error;
+
+use crate::{
+    Usage,
+    budget::{Budget, Charge, Owner},
+    rope::Rope,
+    sync::{AtomicU64, Ordering::AcqRel, Ordering::Acquire},
+};
+
+/// The content of files: what one commit made, which a copy, a rename or a fork shares.
+///
+/// An append makes a new blob that shares the segments of the one it started from. So that shared
+/// memory counts once, a blob counts only what it brought itself, and holds on to the one before:
+///
+/// ```text
+///  file /b ──▶ Blob { rope: ▣▣▣▣▢▢ , own: ▢▢, base ─┐ }
+///  file /a ──▶ Blob { rope: ▣▣▣▣   , own: ▣▣▣▣ } ◀──┘
+/// ```
+///
+/// A blob that somebody owns owns its base in turn. Readers own nothing: they hold ropes.
+#[derive(Debug)]
+pub(crate) struct Blob {
+    rope: Rope,
+    base: Option<Arc<Blob>>,
+    /// Bytes of memory that this blob brought, slack included.
+    own: u64,
+    /// How many files (high half) and uploads (low half) own it.
+    owners: AtomicU64,
+    charge: Charge,
+}
+
+const FILE: u64 = 1 << 32;
+const UPLOAD: u64 = 1;
+
+impl Blob {
+    pub(crate) fn rope(&self) -> &Rope {
+        &self.rope
+    }
+
+    fn owner(owners: u64) -> Owner {
+        match (owners >> 32, owners as u32) {
+            (0, 0) => Owner::Nobody,
+            (0, _) => Owner::Upload,
+            _ => Owner::Committed,
+        }
+    }
+
+    fn count(owners: u64, kind: u64) -> u64 {
+        if kind == FILE { owners >> 32 } else { owners & (FILE - 1) }
+    }
+
+    /// Counts one more owner, and this blob as an owner of its base if it had none of that kind.
+    fn acquire(&self, kind: u64) {
+        let mut blob = Some(self);
+        while let Some(Self { own, owners, base, .. }) = blob {
+            let before = owners.fetch_add(kind, AcqRel);
+            let (from, to) = (Self::owner(before), Self::owner(before + kind));
+            self.charge.budget().transfer(*own, from, to);
+            blob = base.as_deref().filter(|_| Self::count(before, kind) == 0);
+        }
+    }
+
+    fn release(&self, kind: u64) {
+        let mut blob = Some(self);
+        while let Some(Self { own, owners, base, .. }) = blob {
+            let before = owners.fetch_sub(kind, AcqRel);
+            let (from, to) = (Self::owner(before), Self::owner(before - kind));
+            self.charge.budget().transfer(*own, from, to);
+            blob = base.as_deref().filter(|_| Self::count(before, kind) == 1);
+        }
+    }
+}
+
+impl Drop for Blob {
+    /// Lets go of the bases one by one: a file that was appended to a million times must not
+    /// recurse a million deep.
+    fn drop(&mut self) {
+        debug_assert_eq!(self.owners.load(Acquire), 0);
+        let mut base = self.base.take();
+        while let Some(mut blob) = base.and_then(Arc::into_inner) {
+            base = blob.base.take();
+        }
+    }
+}
+
+/// A file's hold on its content.
+#[derive(Debug)]
+pub(crate) struct FileBlob(Arc<Blob>);
+
+impl FileBlob {
+    /// Publishes content of which `own` bytes are counted to an upload as yet, and makes that
+    /// upload's hold on `base` the file's.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`, and nothing has changed.
+    pub(crate) fn publish(
+        budget: &Arc<Budget>,
+        rope: Rope,
+        own: u64,
+        base: &mut Option<UploadBlob>,
+    ) -> Result<Self, Error> {
+        let charge = Charge::new(budget, Usage::FILE)?;
+        let upload = base.take();
+        let base = upload.as_ref().map(|base| Arc::clone(&base.0));
+        if let Some(base) = &base {
+            base.acquire(FILE);
+        }
+        budget.transfer(own, Owner::Upload, Owner::Committed);
+        Ok(Self(Arc::new(Blob { rope, base, own, owners: AtomicU64::new(FILE), charge })))
+    }
+
+    /// Has an upload own the content too.
+    pub(crate) fn for_upload(&self) -> UploadBlob {
+        self.0.acquire(UPLOAD);
+        UploadBlob(Arc::clone(&self.0))
+    }
+}
+
+impl Deref for FileBlob {
+    type Target = Blob;
+
+    fn deref(&self) -> &Blob {
+        &self.0
+    }
+}
+
+impl Clone for FileBlob {
+    fn clone(&self) -> Self {
+        self.0.acquire(FILE);
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for FileBlob {
+    fn drop(&mut self) {
+        self.0.release(FILE);
+    }
+}
+
+/// An upload's hold on the content that it extends.
+#[derive(Debug)]
+pub(crate) struct UploadBlob(Arc<Blob>);
+
+impl UploadBlob {
+    /// The bytes of memory that the blob brought, without its base.
+    pub(crate) fn own(&self) -> u64 {
+        self.0.own
+    }
+
+    /// What the blob was extended from.
+    pub(crate) fn base(&self) -> Option<Self> {
+        let base = self.0.base.as_ref()?;
+        base.acquire(UPLOAD);
+        Some(Self(Arc::clone(base)))
+    }
+}
+
+impl Deref for UploadBlob {
+    type Target = Blob;
+
+    fn deref(&self) -> &Blob {
+        &self.0
+    }
+}
+
+impl Drop for UploadBlob {
+    fn drop(&mut self) {
+        self.0.release(UPLOAD);
+    }
+}

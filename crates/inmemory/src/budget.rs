@@ -1,0 +1,223 @@
+//! [`Budget`]: every byte of memory that a store and its forks hold, counted and bounded.
+
+use std::sync::Arc;
+
+use storage_driver::{Error, ErrorKind};
+
+use crate::{
+    Usage,
+    sync::{AtomicU64, Mutex, Ordering::Relaxed, lock},
+};
+
+/// What a store holds, by kind, and how much it may.
+///
+/// Content is counted twice over: when memory is taken and given back (`content`), and when what it
+/// belongs to changes (`committed`, `uploads`). What is in the first and in neither of the others
+/// is kept alive by readers alone.
+///
+/// The counters are independent atomics: no operation waits for another's accounting. Each is exact
+/// whenever no operation is in progress.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    capacity: Option<u64>,
+    /// `content + index + pooled`: what the capacity bounds.
+    held: AtomicU64,
+    content: AtomicU64,
+    committed: AtomicU64,
+    uploads: AtomicU64,
+    index: AtomicU64,
+    pool: Pool,
+}
+
+/// What content belongs to. The first that applies counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A file of the store or of a fork.
+    Committed,
+    /// An upload in progress.
+    Upload,
+    /// Nothing but readers, if anyone.
+    Nobody,
+}
+
+/// Buffers of one segment each that wait to be used again.
+#[derive(Debug)]
+struct Pool {
+    limit: u64,
+    size: usize,
+    bytes: AtomicU64,
+    /// Locked for a push or a pop. A buffer is freed outside.
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Budget {
+    pub(crate) fn new(capacity: Option<u64>, pool_limit: u64, segment_size: usize) -> Self {
+        Self {
+            capacity,
+            held: AtomicU64::new(0),
+            content: AtomicU64::new(0),
+            committed: AtomicU64::new(0),
+            uploads: AtomicU64::new(0),
+            index: AtomicU64::new(0),
+            pool: Pool {
+                limit: pool_limit,
+                size: segment_size,
+                bytes: AtomicU64::new(0),
+                buffers: Mutex::new(Vec::new()),
+            },
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> Option<u64> {
+        self.capacity
+    }
+
+    /// How many bytes are left; `u64::MAX` without a capacity.
+    pub(crate) fn available(&self) -> u64 {
+        let pooled = self.pool.bytes.load(Relaxed);
+        let used = self.held.load(Relaxed).saturating_sub(pooled);
+        self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(used))
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let content = self.content.load(Relaxed);
+        let committed = self.committed.load(Relaxed);
+        let uploads = self.uploads.load(Relaxed);
+        Usage {
+            committed,
+            uploads,
+            pinned: content.saturating_sub(committed).saturating_sub(uploads),
+            pooled: self.pool.bytes.load(Relaxed),
+            index: self.index.load(Relaxed),
+        }
+    }
+
+    /// Takes `content` bytes for segments and `index` bytes for what points to them, or nothing.
+    pub(crate) fn reserve(&self, content: u64, index: u64) -> Result<(), Error> {
+        let needed = content.saturating_add(index);
+        while !self.try_hold(needed) {
+            // Memory that only waits to be used again gives way.
+            if !self.shrink_pool() {
+                let available = Some(self.available());
+                let full = ErrorKind::StorageFull { needed: Some(needed), available };
+                return Err(Error::new(full));
+            }
+        }
+        self.content.fetch_add(content, Relaxed);
+        self.index.fetch_add(index, Relaxed);
+        Ok(())
+    }
+
+    fn try_hold(&self, bytes: u64) -> bool {
+        let limit = self.capacity.unwrap_or(u64::MAX);
+        let grow = |held: u64| held.checked_add(bytes).filter(|&held| held <= limit);
+        self.held.fetch_update(Relaxed, Relaxed, grow).is_ok()
+    }
+
+    /// Takes `bytes` for the index, also past the capacity: for copies that a fork makes necessary.
+    pub(crate) fn force_index(&self, bytes: u64) {
+        self.held.fetch_add(bytes, Relaxed);
+        self.index.fetch_add(bytes, Relaxed);
+    }
+
+    /// Gives back what [`reserve`](Self::reserve) took, or a part of it.
+    pub(crate) fn release(&self, content: u64, index: u64) {
+        self.content.fetch_sub(content, Relaxed);
+        self.index.fetch_sub(index, Relaxed);
+        self.held.fetch_sub(content + index, Relaxed);
+    }
+
+    /// Counts `bytes` of content to another owner than before.
+    pub(crate) fn transfer(&self, bytes: u64, from: Owner, to: Owner) {
+        if from == to {
+            return;
+        }
+        if let Some(counter) = self.counter(to) {
+            counter.fetch_add(bytes, Relaxed);
+        }
+        if let Some(counter) = self.counter(from) {
+            counter.fetch_sub(bytes, Relaxed);
+        }
+    }
+
+    fn counter(&self, owner: Owner) -> Option<&AtomicU64> {
+        match owner {
+            Owner::Committed => Some(&self.committed),
+            Owner::Upload => Some(&self.uploads),
+            Owner::Nobody => None,
+        }
+    }
+
+    /// A buffer of `capacity` bytes, all of them already reserved as content. One from the pool
+    /// brings its own bytes, so that the reservation is given back.
+    pub(crate) fn buffer(&self, capacity: usize) -> Vec<u8> {
+        if capacity == self.pool.size
+            && let Some(buffer) = lock(&self.pool.buffers).pop()
+        {
+            self.pool.bytes.fetch_sub(capacity as u64, Relaxed);
+            self.held.fetch_sub(capacity as u64, Relaxed);
+            return buffer;
+        }
+        Vec::with_capacity(capacity)
+    }
+
+    /// Gives back a buffer and the bytes that were reserved for it: into the pool if there is room.
+    pub(crate) fn recycle(&self, mut buffer: Vec<u8>, index: u64) {
+        let bytes = buffer.capacity() as u64;
+        let room = |pooled: u64| pooled.checked_add(bytes).filter(|&p| p <= self.pool.limit);
+        if buffer.capacity() == self.pool.size
+            && self.pool.bytes.fetch_update(Relaxed, Relaxed, room).is_ok()
+        {
+            buffer.clear();
+            self.content.fetch_sub(bytes, Relaxed);
+            self.index.fetch_sub(index, Relaxed);
+            self.held.fetch_sub(index, Relaxed);
+            lock(&self.pool.buffers).push(buffer);
+        } else {
+            drop(buffer);
+            self.release(bytes, index);
+        }
+    }
+
+    /// Frees one pooled buffer; false if there is none.
+    fn shrink_pool(&self) -> bool {
+        let Some(buffer) = lock(&self.pool.buffers).pop() else { return false };
+        let bytes = buffer.capacity() as u64;
+        drop(buffer);
+        self.pool.bytes.fetch_sub(bytes, Relaxed);
+        self.held.fetch_sub(bytes, Relaxed);
+        true
+    }
+}
+
+/// So many bytes of the index, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    budget: Arc<Budget>,
+    bytes: u32,
+}
+
+impl Charge {
+    pub(crate) fn new(budget: &Arc<Budget>, bytes: usize) -> Result<Self, Error> {
+        let bytes = bytes as u32;
+        budget.reserve(0, u64::from(bytes))?;
+        Ok(Self { budget: Arc::clone(budget), bytes })
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+}
+
+impl Clone for Charge {
+    fn clone(&self) -> Self {
+        self.budget.force_index(u64::from(self.bytes));
+        Self { budget: Arc::clone(&self.budget), bytes: self.bytes }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.release(0, u64::from(self.bytes));
+    }
+}

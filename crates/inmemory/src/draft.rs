@@ -1,0 +1,236 @@
+//! [`Draft`]: the content of an upload while it grows.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use storage_driver::Error;
+
+use crate::{
+    blob::{FileBlob, UploadBlob},
+    budget::{Budget, Owner},
+    rope::Rope,
+    segment::{self, OVERHEAD, Origin},
+};
+
+/// The content of an upload while it grows: sealed segments, and an open tail that small pieces are
+/// packed into.
+///
+/// # What happens to a `Bytes`
+///
+/// It is *taken over*, without a copy, if it has at least [`TAKE_OVER`] bytes and keeps no more
+/// memory alive than it shows: because nobody else holds its buffer and at most one part in 64 of
+/// that is unused, or because the caller [vouches](storage_driver::WriterOptions::owned_buffers).
+/// Otherwise it is *copied* into the tail, so that a slice of a read buffer never pins the buffer,
+/// and tiny pieces take no more room than their bytes.
+///
+/// # The tail
+///
+/// Its capacity is what has been packed so far, from [`MIN_TAIL`] up to one segment: a small file
+/// wastes little, and a large one is made of full segments. A full tail becomes a segment as it is;
+/// a tail that must be sealed early gives back what it has not used. No byte is ever moved twice.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    budget: Arc<Budget>,
+    segment_size: usize,
+    /// The size that the caller expects the whole to have.
+    size_hint: Option<u64>,
+    rope: Rope,
+    tail: Vec<u8>,
+    /// Bytes packed since something was taken over.
+    packed: usize,
+    /// Bytes of memory that the draft brought, the tail's capacity included.
+    own: u64,
+    /// The content that is extended; its segments are the beginning of the rope.
+    base: Option<UploadBlob>,
+}
+
+/// Smaller pieces are packed: what points to a segment should not cost more than a percent of it.
+pub(crate) const TAKE_OVER: usize = 16 << 10;
+/// The capacity of the first tail, unless a size hint or the piece to pack asks for another.
+pub(crate) const MIN_TAIL: usize = 4 << 10;
+/// A file that an append extends is shared if the last commit brought more than this, and copied
+/// if not, so that many small appends do not leave as many small segments.
+const SHARE: u64 = 64 << 10;
+
+impl Draft {
+    pub(crate) fn new(budget: Arc<Budget>, segment_size: usize, size_hint: Option<u64>) -> Self {
+        Self {
+            budget,
+            segment_size,
+            size_hint,
+            rope: Rope::Empty,
+            tail: Vec::new(),
+            packed: 0,
+            own: 0,
+            base: None,
+        }
+    }
+
+    /// Starts as the content of `base`.
+    pub(crate) fn extending(mut self, base: UploadBlob) -> Self {
+        self.rope = base.rope().clone();
+        self.base = Some(base);
+        self
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.rope.len() + self.tail.len() as u64
+    }
+
+    /// Accepts all of `data`, or nothing.
+    pub(crate) fn write(&mut self, data: Bytes, vouched: bool) -> Result<(), Error> {
+        if data.len() < TAKE_OVER {
+            return self.pack(&data);
+        }
+        if vouched {
+            self.grow(data.len(), 1)?;
+            self.seal_tail();
+            self.rope.push(segment::vouch(data, &self.budget));
+            return Ok(());
+        }
+        match Origin::of(data) {
+            Origin::Exact(buffer) => {
+                self.grow(buffer.capacity(), 1)?;
+                self.seal_tail();
+                self.rope.push(segment::seal(buffer, &self.budget));
+                Ok(())
+            }
+            Origin::Wasteful(buffer) => self.pack(&buffer),
+            Origin::Shared(data) => self.pack(&data),
+        }
+    }
+
+    /// Copies all of `data` into the tail and as many more as it takes, or nothing.
+    pub(crate) fn pack(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.unshare_base(data.len())?;
+        let room = self.tail.capacity() - self.tail.len();
+        let (now, mut rest) = data.split_at(room.min(data.len()));
+        // All memory is reserved before any is used, so that a full store accepts nothing.
+        let capacities = self.plan(rest.len());
+        self.grow(capacities.total, capacities.count)?;
+
+        self.tail.extend_from_slice(now);
+        self.packed += now.len();
+        while !rest.is_empty() {
+            self.seal_tail();
+            let capacity = self.next_capacity(rest.len());
+            self.tail = self.budget.buffer(capacity);
+            let (now, later) = rest.split_at(capacity.min(rest.len()));
+            self.tail.extend_from_slice(now);
+            self.packed += now.len();
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// The capacities that [`pack`](Self::pack) will ask for to hold `rest` bytes more than fit the
+    /// tail.
+    fn plan(&self, mut rest: usize) -> Plan {
+        let mut plan = Plan { total: 0, count: 0 };
+        let mut packed = self.packed + self.tail.capacity() - self.tail.len();
+        let mut len = self.rope.len() + self.tail.capacity() as u64;
+        while rest > 0 {
+            let capacity = self.capacity_after(packed, len, rest);
+            plan.total += capacity;
+            plan.count += 1;
+            packed += capacity;
+            len += capacity as u64;
+            rest = rest.saturating_sub(capacity);
+        }
+        plan
+    }
+
+    fn next_capacity(&self, rest: usize) -> usize {
+        self.capacity_after(self.packed, self.rope.len(), rest)
+    }
+
+    /// The capacity of a tail that begins when `packed` bytes were packed and there are `len` in
+    /// all, for at least `rest` more.
+    fn capacity_after(&self, packed: usize, len: u64, rest: usize) -> usize {
+        let wanted = match self.size_hint.and_then(|hint| hint.checked_sub(len)) {
+            // What the caller announced, and not a byte more.
+            Some(announced) if announced >= rest as u64 => {
+                usize::try_from(announced).unwrap_or(usize::MAX)
+            }
+            _ => packed.max(MIN_TAIL).max(rest),
+        };
+        wanted.min(self.segment_size)
+    }
+
+    /// Seals the tail, giving back what it has not used.
+    pub(crate) fn seal_tail(&mut self) {
+        let mut tail = std::mem::take(&mut self.tail);
+        let before = tail.capacity();
+        tail.shrink_to_fit();
+        let given_back = (before - tail.capacity()) as u64;
+        if !tail.is_empty() {
+            self.shrink(given_back, 0);
+            self.rope.push(segment::seal(tail, &self.budget));
+        } else if before > 0 {
+            self.shrink(given_back, 1);
+        }
+    }
+
+    /// Copies the content that the last commit of the base brought, if that is little, instead of
+    /// sharing it: the tail then goes on where it ended.
+    fn unshare_base(&mut self, room: usize) -> Result<(), Error> {
+        let little = SHARE.min(self.segment_size as u64);
+        let Some(base) = self.base.take_if(|base| self.own == 0 && base.own() <= little) else {
+            return Ok(());
+        };
+        let before = base.base();
+        let start = before.as_ref().map_or(0, |before| before.rope().len());
+        let kept = (base.rope().len() - start) as usize;
+        let capacity = kept.saturating_add(room).clamp(MIN_TAIL, self.segment_size);
+        if let Err(error) = self.grow(capacity, 1) {
+            self.base = Some(base);
+            return Err(error);
+        }
+        self.rope = before.as_ref().map(|before| before.rope().clone()).unwrap_or_default();
+        self.tail = self.budget.buffer(capacity);
+        for part in base.rope().payload(start..start + kept as u64).parts() {
+            self.tail.extend_from_slice(part);
+        }
+        self.packed = kept;
+        self.base = before;
+        Ok(())
+    }
+
+    /// Publishes the content: the draft is empty afterwards. Its tail must be sealed.
+    pub(crate) fn publish(&mut self) -> Result<FileBlob, Error> {
+        debug_assert_eq!(self.tail.capacity(), 0);
+        let blob = FileBlob::publish(&self.budget, self.rope.clone(), self.own, &mut self.base)?;
+        self.own = 0;
+        self.rope = Rope::Empty;
+        Ok(blob)
+    }
+
+    fn grow(&mut self, bytes: usize, segments: u64) -> Result<(), Error> {
+        let bytes = bytes as u64;
+        self.budget.reserve(bytes, segments * OVERHEAD)?;
+        self.budget.transfer(bytes, Owner::Nobody, Owner::Upload);
+        self.own += bytes;
+        Ok(())
+    }
+
+    fn shrink(&mut self, bytes: u64, segments: u64) {
+        self.budget.transfer(bytes, Owner::Upload, Owner::Nobody);
+        self.budget.release(bytes, segments * OVERHEAD);
+        self.own -= bytes;
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.budget.transfer(self.own, Owner::Upload, Owner::Nobody);
+        if self.tail.capacity() > 0 {
+            self.budget.recycle(std::mem::take(&mut self.tail), OVERHEAD);
+        }
+    }
+}
+
+/// How much memory a write needs beyond the tail that is there.
+struct Plan {
+    total: usize,
+    count: u64,
+}

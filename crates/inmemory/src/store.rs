@@ -1,0 +1,417 @@
+//! [`Store`]: the namespace and the uploads, and every step that changes them.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use storage_driver::{
+    Error, ErrorKind, ListOptions, Metadata, Page, Path, Payload, Precondition, Result, Version,
+    WriterOptions,
+};
+
+use crate::{
+    budget::Budget,
+    draft::Draft,
+    sync::{
+        AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+        Ordering::Release, RwLock, RwLockReadGuard, RwLockWriteGuard, read, write,
+    },
+    time::Timestamp,
+    tree::{File, Found, Node, Removed, Tree},
+    upload::{Session, Upload},
+};
+
+/// What handles of one store share.
+///
+/// Each operation is one critical section of `state`, which makes all of them linearizable. In it
+/// references move; content is copied before, and what was removed is dropped after.
+pub(crate) struct Store {
+    state: RwLock<State>,
+    /// Set under the lock on `state`; read without it by writers.
+    closed: AtomicBool,
+    sessions: AtomicU64,
+    shared: Shared,
+}
+
+/// What a store shares with its forks.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) versions: Arc<AtomicU64>,
+    pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    pub(crate) segment_size: usize,
+}
+
+struct State {
+    tree: Tree,
+    uploads: BTreeMap<Path, Arc<Upload>>,
+}
+
+impl Store {
+    pub(crate) fn new(shared: Shared, tree: Tree) -> Self {
+        Self {
+            state: RwLock::new(State { tree, uploads: BTreeMap::new() }),
+            closed: AtomicBool::new(false),
+            sessions: AtomicU64::new(1),
+            shared,
+        }
+    }
+
+    /// A store of its own with the same files. Of a closed store it is empty.
+    pub(crate) fn fork(&self) -> Self {
+        Self::new(self.shared.clone(), read(&self.state).tree.clone())
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.shared.budget
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.shared.clock)().into()
+    }
+
+    pub(crate) fn next_session(&self) -> u64 {
+        self.sessions.fetch_add(1, Relaxed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Acquire)
+    }
+
+    fn open<G>(&self, guard: G) -> Result<G> {
+        if self.is_closed() { Err(Error::new(ErrorKind::Unavailable)) } else { Ok(guard) }
+    }
+
+    fn read(&self) -> Result<RwLockReadGuard<'_, State>> {
+        self.open(read(&self.state))
+    }
+
+    fn write(&self) -> Result<RwLockWriteGuard<'_, State>> {
+        self.open(write(&self.state))
+    }
+
+    /// Looks at the namespace of this moment. What `look` returns is made under the lock.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Tree) -> Result<T>) -> Result<T> {
+        look(&self.read()?.tree)
+    }
+
+    fn draft(&self, size_hint: Option<u64>) -> Draft {
+        Draft::new(Arc::clone(self.budget()), self.shared.segment_size, size_hint)
+    }
+
+    /// A file that is new at this moment. Called under the lock, so that versions and times grow
+    /// in the order in which things happen.
+    fn stamp(&self, blob: crate::blob::FileBlob) -> File {
+        let version = self.shared.versions.fetch_add(1, AcqRel);
+        File { blob, modified: self.now(), version }
+    }
+
+    pub(crate) fn put(
+        &self,
+        path: &Path,
+        content: Payload,
+        precondition: &Precondition,
+    ) -> Result<Metadata> {
+        self.open(())?;
+        let mut draft = self.draft(Some(content.len() as u64));
+        for part in content {
+            draft.write(part, false)?;
+        }
+        draft.seal_tail();
+        let mut state = self.write()?;
+        let published = state.publish(self, path, precondition, None, &mut draft);
+        drop(state);
+        let (metadata, _removed) = published?;
+        Ok(metadata)
+    }
+
+    /// Publishes the draft of an upload, whose slot the caller has locked.
+    pub(crate) fn publish(
+        &self,
+        dest: &Path,
+        precondition: &Precondition,
+        appends_to: Option<&Version>,
+        upload: &Arc<Upload>,
+        draft: &mut Draft,
+    ) -> Result<Metadata> {
+        let mut state = self.write()?;
+        if !upload.is_alive() {
+            return Err(Error::new(ErrorKind::WriterFenced));
+        }
+        let (metadata, _removed) = state.publish(self, dest, precondition, appends_to, draft)?;
+        upload.kill();
+        state.uploads.remove(&upload.path);
+        drop(state);
+        Ok(metadata)
+    }
+
+    /// Starts an upload in the place of the one that is in progress, if one is.
+    pub(crate) fn create(
+        self: &Arc<Self>,
+        path: &Path,
+        options: &WriterOptions,
+    ) -> Result<Session> {
+        let draft = self.draft(options.size_hint);
+        let session = Session::create(self, path, draft, None, options.owned_buffers)?;
+        let mut state = self.write()?;
+        let replaced = state.uploads.insert(path.clone(), Arc::clone(session.upload()));
+        replaced.iter().for_each(|upload| upload.kill());
+        drop(state);
+        replaced.iter().for_each(|upload| upload.empty());
+        Ok(session)
+    }
+
+    /// Starts an upload as the content of the file.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        path: &Path,
+        at: Option<u64>,
+        options: &WriterOptions,
+    ) -> Result<Session> {
+        let mut state = self.write()?;
+        if state.uploads.contains_key(path) {
+            return Err(Error::new(ErrorKind::UploadInProgress));
+        }
+        let file = state.tree.file(path)?;
+        if let Some(given) = at.filter(|&at| at != file.size()) {
+            return Err(Error::new(ErrorKind::OffsetMismatch { given, size: file.size() }));
+        }
+        let draft = self.draft(options.size_hint).extending(file.blob.for_upload());
+        let version = Some(file.version());
+        let session = Session::create(self, path, draft, version, options.owned_buffers)?;
+        state.uploads.insert(path.clone(), Arc::clone(session.upload()));
+        Ok(session)
+    }
+
+    /// Goes on with the upload that is in progress.
+    pub(crate) fn resume(
+        self: &Arc<Self>,
+        path: &Path,
+        at: Option<u64>,
+        options: &WriterOptions,
+    ) -> Result<Session> {
+        loop {
+            // The lock on an upload is never taken under the store's.
+            let upload = self.read()?.uploads.get(path).cloned().ok_or(ErrorKind::PathNotFound)?;
+            // One that died in between has made place for another, or for none.
+            if let Some(session) = upload.open(self, at, options.owned_buffers)? {
+                return Ok(session);
+            }
+        }
+    }
+
+    pub(crate) fn uploads(
+        &self,
+        path: &Path,
+        options: &ListOptions,
+    ) -> Result<Page<storage_driver::Upload>> {
+        let state = self.read()?;
+        let start = match &options.start_after {
+            Some(start) if start >= path => Bound::Excluded(start),
+            _ => Bound::Included(path),
+        };
+        let uploads = state.uploads.range((start, Bound::Unbounded));
+        let under = uploads.map(|(_, upload)| upload).take_while(|u| u.path.starts_with(path));
+        Ok(Page::from_sorted(path, options, under.map(|upload| upload.describe())))
+    }
+
+    pub(crate) fn cancel_upload(&self, path: &Path) -> Result<()> {
+        let mut state = self.write()?;
+        let upload = state.uploads.remove(path).ok_or(ErrorKind::PathNotFound)?;
+        upload.kill();
+        drop(state);
+        upload.empty();
+        Ok(())
+    }
+
+    pub(crate) fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
+        let now = self.now();
+        let mut state = self.write()?;
+        let cancelled =
+            state.take_uploads(path, |upload| now.since(upload.written()) >= older_than);
+        drop(state);
+        cancelled.iter().for_each(|upload| upload.empty());
+        Ok(cancelled.len() as u64)
+    }
+
+    /// Removes an upload whose slot the caller has locked.
+    pub(crate) fn forget(&self, upload: &Upload) -> Result<()> {
+        let mut state = self.write()?;
+        if !upload.is_alive() {
+            return Err(Error::new(ErrorKind::WriterFenced));
+        }
+        upload.kill();
+        state.uploads.remove(&upload.path);
+        Ok(())
+    }
+
+    pub(crate) fn delete(&self, path: &Path, precondition: &Precondition) -> Result<()> {
+        let mut state = self.write()?;
+        let current = match state.tree.get(path) {
+            Some(Found::File(file)) => Some(file.version()),
+            Some(Found::Dir(_)) if matches!(precondition, Precondition::IfVersion(_)) => {
+                return Err(Error::new(ErrorKind::IsADirectory));
+            }
+            Some(Found::Dir(_)) => None,
+            None if state.has_uploads(path) => None,
+            None => return Err(Error::new(ErrorKind::PathNotFound)),
+        };
+        precondition.check(current.as_ref())?;
+        let removed = state.remove(path);
+        drop(state);
+        removed.finish();
+        Ok(())
+    }
+
+    pub(crate) fn delete_many(&self, paths: &[Path]) -> Result<()> {
+        paths.iter().try_for_each(Path::require_not_root)?;
+        let mut state = self.write()?;
+        let removed: Vec<_> = paths.iter().map(|path| state.remove(path)).collect();
+        drop(state);
+        removed.into_iter().for_each(Deleted::finish);
+        Ok(())
+    }
+
+    pub(crate) fn rename(
+        &self,
+        from: &Path,
+        to: &Path,
+        precondition: &Precondition,
+    ) -> Result<Metadata> {
+        let mut state = self.write()?;
+        let file = state.tree.file(from)?.clone();
+        let replaced = state.tree.replaced(to)?.map(File::version);
+        precondition.check(replaced.as_ref()).map_err(|error| error.at(to))?;
+        let metadata = file.metadata(to);
+        if from == to {
+            return Ok(metadata);
+        }
+        let replaced = state.tree.insert(to, Node::File(file), self.budget())?;
+        let moved = state.tree.remove(from);
+        drop(state);
+        drop((replaced, moved));
+        Ok(metadata)
+    }
+
+    pub(crate) fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut state = self.write()?;
+        let dir = Arc::clone(state.tree.dir(from)?);
+        if from == to {
+            return Ok(());
+        }
+        let conflict = || Error::new(ErrorKind::PathConflict).at(to);
+        if to.starts_with(from) || state.tree.get(to).is_some() {
+            return Err(conflict());
+        }
+        state.tree.replaced(to)?;
+        if !Tree::fits(&dir, to) {
+            return Err(Error::new(ErrorKind::InvalidPath).at(to));
+        }
+        let nothing = state.tree.insert(to, Node::Dir(dir), self.budget())?;
+        let moved = state.tree.remove(from);
+        drop(state);
+        drop((nothing, moved));
+        Ok(())
+    }
+
+    pub(crate) fn copy(
+        &self,
+        from: &Path,
+        to: &Path,
+        precondition: &Precondition,
+    ) -> Result<Metadata> {
+        let mut state = self.write()?;
+        let file = state.tree.file(from)?;
+        let replaced = state.tree.replaced(to)?.map(File::version);
+        precondition.check(replaced.as_ref()).map_err(|error| error.at(to))?;
+        if from == to {
+            return Ok(file.metadata(to));
+        }
+        let file = self.stamp(file.blob.clone());
+        let metadata = file.metadata(to);
+        let replaced = state.tree.insert(to, Node::File(file), self.budget())?;
+        drop(state);
+        drop(replaced);
+        Ok(metadata)
+    }
+
+    pub(crate) fn touch(&self, path: &Path) -> Result<Metadata> {
+        let mut state = self.write()?;
+        let file = self.stamp(state.tree.file(path)?.blob.clone());
+        let metadata = file.metadata(path);
+        let replaced = state.tree.insert(path, Node::File(file), self.budget())?;
+        drop(state);
+        drop(replaced);
+        Ok(metadata)
+    }
+
+    pub(crate) fn shut_down(&self) {
+        let mut state = write(&self.state);
+        self.closed.store(true, Release);
+        let tree = std::mem::replace(&mut state.tree, Tree::new());
+        let uploads = std::mem::take(&mut state.uploads);
+        uploads.values().for_each(|upload| upload.kill());
+        drop(state);
+        drop(tree);
+        uploads.values().for_each(|upload| upload.empty());
+    }
+}
+
+impl State {
+    /// Makes the content of a draft the file at `path`; gives back what was there.
+    fn publish(
+        &mut self,
+        store: &Store,
+        path: &Path,
+        precondition: &Precondition,
+        appends_to: Option<&Version>,
+        draft: &mut Draft,
+    ) -> Result<(Metadata, Removed)> {
+        let current = self.tree.replaced(path)?.map(File::version);
+        precondition.check(current.as_ref())?;
+        if let Some(version) = appends_to {
+            Precondition::IfVersion(version.clone()).check(current.as_ref())?;
+        }
+        // The names are made before the blob: they may find the store full, and the draft must
+        // still have its content then.
+        let place = self.tree.reserve(path, store.budget())?;
+        let file = store.stamp(draft.publish()?);
+        let metadata = file.metadata(path);
+        Ok((metadata, self.tree.fill(place, path, Node::File(file))))
+    }
+
+    fn has_uploads(&self, path: &Path) -> bool {
+        self.uploads.range(path..).next().is_some_and(|(upload, _)| upload.starts_with(path))
+    }
+
+    fn take_uploads(&mut self, path: &Path, which: impl Fn(&Upload) -> bool) -> Vec<Arc<Upload>> {
+        let under = self.uploads.range(path..).take_while(|(other, _)| other.starts_with(path));
+        let taken: Vec<_> =
+            under.filter(|(_, upload)| which(upload)).map(|(_, u)| Arc::clone(u)).collect();
+        for upload in &taken {
+            upload.kill();
+            self.uploads.remove(&upload.path);
+        }
+        taken
+    }
+
+    fn remove(&mut self, path: &Path) -> Deleted {
+        Deleted { node: self.tree.remove(path), uploads: self.take_uploads(path, |_| true) }
+    }
+}
+
+/// What a deletion took out, to be freed once no lock is held.
+struct Deleted {
+    node: Removed,
+    uploads: Vec<Arc<Upload>>,
+}
+
+impl Deleted {
+    fn finish(self) {
+        drop(self.node);
+        self.uploads.iter().for_each(|upload| upload.empty());
+    }
+}

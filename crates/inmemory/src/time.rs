@@ -1,0 +1,38 @@
+//! [`Timestamp`]: a moment in eight bytes.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment, in nanoseconds since 1970: eight bytes instead of sixteen, and it fits an atomic. What
+/// lies outside the years 1677 to 2262 is clipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Timestamp(pub(crate) i64);
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Self(match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => nanos(since),
+            Err(before) => -nanos(before.duration()),
+        })
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(Timestamp(nanos): Timestamp) -> Self {
+        let distance = Duration::from_nanos(nanos.unsigned_abs());
+        let time = if nanos < 0 {
+            UNIX_EPOCH.checked_sub(distance)
+        } else {
+            UNIX_EPOCH.checked_add(distance)
+        };
+        time.unwrap_or(UNIX_EPOCH)
+    }
+}
+
+impl Timestamp {
+    /// How long ago `earlier` was; zero if it is yet to come.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        let nanos = self.0.saturating_sub(earlier.0).max(0);
+        Duration::from_nanos(nanos.unsigned_abs())
+    }
+}

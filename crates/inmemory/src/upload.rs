@@ -1,0 +1,228 @@
+//! [`Upload`]: an upload in progress, and [`Session`], one opening of it.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use storage_driver::{
+    Error, ErrorKind, Metadata, Path, Precondition, Result, Version, WriteSession,
+};
+
+use crate::{
+    Usage,
+    budget::Charge,
+    draft::Draft,
+    store::Store,
+    sync::{AtomicBool, AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering::Relaxed, lock},
+    time::Timestamp,
+};
+
+/// An upload in progress, shared by the store and by the sessions that were opened for it, of which
+/// the latest owns it.
+///
+/// The lock on `slot` is held while data is copied, and taken before the store's, never while the
+/// store's is held: nobody waits in line behind somebody else's `memcpy`.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) path: Path,
+    pub(crate) started: Timestamp,
+    /// When data was accepted last, and how much there is: outside of the slot, so that uploads can
+    /// be listed without waiting for it.
+    written: AtomicI64,
+    size: AtomicU64,
+    /// Whether the store still has it. Cleared under the store's lock, once.
+    alive: AtomicBool,
+    slot: Mutex<Slot>,
+    _charge: Charge,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// The session that owns the upload; another's is fenced.
+    owner: u64,
+    draft: Option<Draft>,
+    /// The version that an append started from.
+    appends_to: Option<Version>,
+}
+
+impl Upload {
+    pub(crate) fn written(&self) -> Timestamp {
+        Timestamp(self.written.load(Relaxed))
+    }
+
+    pub(crate) fn describe(&self) -> storage_driver::Upload {
+        let (started, written) = (self.started.into(), self.written().into());
+        let size = Some(self.size.load(Relaxed));
+        storage_driver::Upload::new(self.path.clone(), started, written, size)
+    }
+
+    /// Fences every session, for the upload is no longer the store's. Called under the store's
+    /// lock; what the upload holds is freed with the last reference to it, or by
+    /// [`empty`](Self::empty).
+    pub(crate) fn kill(&self) {
+        self.alive.store(false, Relaxed);
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive.load(Relaxed)
+    }
+
+    /// Frees what a dead upload holds, even if a fenced session is still around. Not under the
+    /// store's lock.
+    pub(crate) fn empty(&self) {
+        let draft = lock(&self.slot).draft.take();
+        drop(draft);
+    }
+
+    /// Makes a new session the owner, if the upload stands where the caller believes. `None` if the
+    /// upload has died meanwhile.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        store: &Arc<Store>,
+        at: Option<u64>,
+        vouched: bool,
+    ) -> Result<Option<Session>> {
+        let mut slot = lock(&self.slot);
+        let Some(draft) = slot.draft.as_ref().filter(|_| self.is_alive()) else { return Ok(None) };
+        let size = draft.len();
+        if let Some(given) = at.filter(|&at| at != size) {
+            return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
+        }
+        slot.owner = store.next_session();
+        let (upload, store) = (Arc::clone(self), Arc::clone(store));
+        Ok(Some(Session::new(store, upload, slot.owner, size, vouched)))
+    }
+}
+
+/// One opening of an upload: what stands behind a writer.
+pub(crate) struct Session {
+    store: Arc<Store>,
+    upload: Arc<Upload>,
+    token: u64,
+    size: u64,
+    vouched: bool,
+    /// How many bytes may still be accepted before other tasks get a turn.
+    until_yield: usize,
+}
+
+/// A writer never waits for the store, so it would never let its thread go; it does so each time it
+/// has accepted 1 MiB.
+const YIELD_EVERY: usize = 1 << 20;
+
+impl Session {
+    /// Opens an upload that is new; the caller puts it into the store.
+    pub(crate) fn create(
+        store: &Arc<Store>,
+        path: &Path,
+        draft: Draft,
+        appends_to: Option<Version>,
+        vouched: bool,
+    ) -> Result<Self> {
+        let charge = Charge::new(store.budget(), Usage::UPLOAD + path.as_str().len())?;
+        let (started, size, owner) = (store.now(), draft.len(), store.next_session());
+        let upload = Upload {
+            path: path.clone(),
+            started,
+            written: AtomicI64::new(started.0),
+            size: AtomicU64::new(size),
+            alive: AtomicBool::new(true),
+            slot: Mutex::new(Slot { owner, draft: Some(draft), appends_to }),
+            _charge: charge,
+        };
+        Ok(Self::new(Arc::clone(store), Arc::new(upload), owner, size, vouched))
+    }
+
+    fn new(store: Arc<Store>, upload: Arc<Upload>, token: u64, size: u64, vouched: bool) -> Self {
+        Self { store, upload, token, size, vouched, until_yield: YIELD_EVERY }
+    }
+
+    pub(crate) fn upload(&self) -> &Arc<Upload> {
+        &self.upload
+    }
+
+    /// The slot, if this session owns it.
+    fn own(&self) -> Result<MutexGuard<'_, Slot>> {
+        let slot = lock(&self.upload.slot);
+        if self.store.is_closed() {
+            return Err(Error::new(ErrorKind::Unavailable));
+        }
+        if slot.owner != self.token || !self.upload.is_alive() {
+            return Err(Error::new(ErrorKind::WriterFenced));
+        }
+        Ok(slot)
+    }
+
+    fn write_with(
+        &mut self,
+        length: usize,
+        write: impl FnOnce(&mut Draft) -> Result<()>,
+    ) -> Result<()> {
+        if length == 0 {
+            return Ok(());
+        }
+        let mut slot = self.own()?;
+        let Some(draft) = &mut slot.draft else { return Err(ErrorKind::WriterFenced.into()) };
+        write(draft)?;
+        let size = draft.len();
+        self.upload.size.store(size, Relaxed);
+        self.upload.written.store(self.store.now().0, Relaxed);
+        drop(slot);
+        self.size = size;
+        self.until_yield = self.until_yield.saturating_sub(length);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl WriteSession for Session {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.until_yield == 0 {
+            self.until_yield = YIELD_EVERY;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_write(&mut self, data: Bytes) -> Result<()> {
+        let vouched = self.vouched;
+        self.write_with(data.len(), |draft| draft.write(data, vouched))
+    }
+
+    fn start_write_slice(&mut self, data: &[u8]) -> Result<()> {
+        self.write_with(data.len(), |draft| draft.pack(data))
+    }
+
+    /// What was accepted is kept already.
+    fn poll_sync(&mut self, _cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(self.own().map(drop))
+    }
+
+    async fn commit_to(
+        self: Box<Self>,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        let mut slot = self.own()?;
+        let Slot { draft, appends_to, .. } = &mut *slot;
+        let Some(draft) = draft else { return Err(ErrorKind::WriterFenced.into()) };
+        draft.seal_tail();
+        let appends_to = appends_to.as_ref().filter(|_| *dest == self.upload.path);
+        self.store.publish(dest, &precondition, appends_to, &self.upload, draft)
+    }
+
+    async fn cancel(self: Box<Self>) -> Result<()> {
+        let slot = self.own()?;
+        self.store.forget(&self.upload)?;
+        drop(slot);
+        self.upload.empty();
+        Ok(())
+    }
+}
