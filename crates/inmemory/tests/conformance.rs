@@ -1,0 +1,5 @@
+//! The contract, clause by clause, on the in-memory driver.
+
+use inmemory::InMemory;
+
+conformance::suite!(|| async { InMemory::new() });

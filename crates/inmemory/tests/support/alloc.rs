@@ -1,0 +1,98 @@
+//! An allocator that counts what one thread does: how much is alive, the most that was, and the
+//! largest single request.
+
+#![allow(unsafe_code, reason = "an allocator cannot be written without")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+/// Install it with `#[global_allocator]`.
+pub(crate) struct Counting;
+
+/// What the thread has allocated so far. Signed: it may free what another allocated.
+#[derive(Clone, Copy)]
+struct Counters {
+    live: isize,
+    peak: isize,
+    largest: usize,
+}
+
+thread_local! {
+    // No destructor and no allocation, so that the allocator may use it at any time.
+    static COUNTERS: Cell<Counters> = const { Cell::new(Counters { live: 0, peak: 0, largest: 0 }) };
+}
+
+fn grow(size: usize) {
+    let mut counters = COUNTERS.get();
+    counters.live += size as isize;
+    counters.peak = counters.peak.max(counters.live);
+    counters.largest = counters.largest.max(size);
+    COUNTERS.set(counters);
+}
+
+fn shrink(size: usize) {
+    let mut counters = COUNTERS.get();
+    counters.live -= size as isize;
+    COUNTERS.set(counters);
+}
+
+// SAFETY: every call goes to the system's allocator as it came; counting has no part in what is
+// returned.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        shrink(layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both are counted alive: a reallocation may have to move.
+        grow(size);
+        shrink(layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// What this thread has allocated since a moment.
+pub(crate) struct Measurement {
+    base: isize,
+}
+
+impl Measurement {
+    /// Counts from here on: what is alive now is left out.
+    pub(crate) fn begin() -> Self {
+        let base = COUNTERS.get().live;
+        COUNTERS.set(Counters { live: base, peak: base, largest: 0 });
+        Self { base }
+    }
+
+    /// The most bytes that were alive.
+    pub(crate) fn peak(&self) -> usize {
+        usize::try_from(COUNTERS.get().peak - self.base).unwrap_or_default()
+    }
+
+    /// The bytes that are alive now; negative if more was freed than allocated.
+    pub(crate) fn live(&self) -> isize {
+        COUNTERS.get().live - self.base
+    }
+
+    /// The largest single allocation in bytes.
+    pub(crate) fn largest(&self) -> usize {
+        COUNTERS.get().largest
+    }
+}
