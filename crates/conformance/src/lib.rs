@@ -1,1 +1,60 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+//!
+//! # Clause 5.2
+//!
+//! What ends a writer consumes it, so that this does not compile:
+//!
+//! ```compile_fail,E0382
+//! # async fn example(mut writer: storage_driver::Writer) -> storage_driver::Result<()> {
+//! writer.commit().await?;
+//! writer.write("more").await
+//! # }
+//! ```
+//!
+//! ```compile_fail,E0382
+//! # async fn example(writer: storage_driver::Writer) -> storage_driver::Result<()> {
+//! writer.cancel().await?;
+//! writer.commit().await.map(drop)
+//! # }
+//! ```
+//!
+//! ```compile_fail,E0382
+//! # async fn example(mut writer: storage_driver::Writer) -> storage_driver::Result<()> {
+//! writer.close().await?;
+//! writer.sync().await
+//! # }
+//! ```
+//!
+//! ```compile_fail,E0382
+//! # use storage_driver::{Path, Precondition, Result, Writer};
+//! # async fn example(writer: Writer, dest: Path) -> Result<()> {
+//! writer.commit_to(&dest, Precondition::None).await?;
+//! writer.cancel().await
+//! # }
+//! ```
+
+mod behaviour;
+mod behaviours;
+mod check;
+mod drops;
+mod full;
+pub mod layers;
+mod linearizability;
+mod list;
+mod model;
+mod pattern;
+mod plan;
+pub mod reference;
+mod report;
+mod runner;
+mod subject;
+mod suite;
+
+pub use behaviour::{Behaviour, Size, behaviours};
+pub use pattern::{Mismatch, Pattern};
+pub use plan::{Plan, plan};
+pub use report::{Failure, LeftOut, Report};
+pub use runner::run;
+#[doc(hidden)]
+pub use runner::{summary, test};
+pub use subject::{Fixture, Subject};

@@ -49,28 +49,36 @@ impl Blob {
         }
     }
 
-    fn count(owners: u64, kind: u64) -> u64 {
-        if kind == FILE { owners >> 32 } else { owners & (FILE - 1) }
-    }
-
-    /// Counts one more owner, and this blob as an owner of its base if it had none of that kind.
     fn acquire(&self, kind: u64) {
-        let mut blob = Some(self);
-        while let Some(Self { own, owners, base, .. }) = blob {
-            let before = owners.fetch_add(kind, AcqRel);
-            let (from, to) = (Self::owner(before), Self::owner(before + kind));
-            self.charge.budget().transfer(*own, from, to);
-            blob = base.as_deref().filter(|_| Self::count(before, kind) == 0);
-        }
+        self.count(kind);
     }
 
     fn release(&self, kind: u64) {
+        self.count(kind.wrapping_neg());
+    }
+
+    /// Counts owners in or out. To its base a blob is one owner, of the kind that it has itself: so
+    /// the walk down the bases ends at the first whose kind stays, which is nearly always the first
+    /// of all.
+    ///
+    /// Two walks at once may meet a base in another order than they met the blob. Its counts are
+    /// off between the two, and right after both, for all that is done is addition.
+    fn count(&self, mut change: u64) {
         let mut blob = Some(self);
         while let Some(Self { own, owners, base, .. }) = blob {
-            let before = owners.fetch_sub(kind, AcqRel);
-            let (from, to) = (Self::owner(before), Self::owner(before - kind));
+            let before = owners.fetch_add(change, AcqRel);
+            let (from, to) = (Self::owner(before), Self::owner(before.wrapping_add(change)));
             self.charge.budget().transfer(*own, from, to);
-            blob = base.as_deref().filter(|_| Self::count(before, kind) == 1);
+            change = Self::weight(to).wrapping_sub(Self::weight(from));
+            blob = base.as_deref().filter(|_| change != 0);
+        }
+    }
+
+    fn weight(owner: Owner) -> u64 {
+        match owner {
+            Owner::Committed => FILE,
+            Owner::Upload => UPLOAD,
+            Owner::Nobody => 0,
         }
     }
 }
@@ -173,3 +181,6 @@ impl Drop for UploadBlob {
         self.0.release(UPLOAD);
     }
 }
+
+#[cfg(test)]
+mod tests;

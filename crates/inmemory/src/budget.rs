@@ -81,8 +81,10 @@ impl Budget {
 
     pub(crate) fn usage(&self) -> Usage {
         let content = self.content.load(Relaxed);
-        let committed = self.committed.load(Relaxed);
-        let uploads = self.uploads.load(Relaxed);
+        // Where content changes owner twice at once, it may be taken from an owner before it is
+        // given to it: for that moment the count is below zero.
+        let owned = |count: &AtomicU64| count.load(Relaxed).cast_signed().max(0).cast_unsigned();
+        let (committed, uploads) = (owned(&self.committed), owned(&self.uploads));
         Usage {
             committed,
             uploads,
@@ -95,7 +97,8 @@ impl Budget {
     /// Takes `content` bytes for segments and `index` bytes for what points to them, or nothing.
     pub(crate) fn reserve(&self, content: u64, index: u64) -> Result<(), Error> {
         let needed = content.saturating_add(index);
-        while !self.try_hold(needed) {
+        // What a fork forced past the capacity is no reason to refuse what needs nothing.
+        while needed > 0 && !self.try_hold(needed) {
             // Memory that only waits to be used again gives way.
             if !self.shrink_pool() {
                 let available = Some(self.available());
@@ -221,3 +224,6 @@ impl Drop for Charge {
         self.budget.release(0, u64::from(self.bytes));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,20 +84,25 @@ impl Draft {
         }
         if vouched {
             self.grow(data.len(), 1)?;
-            self.seal_tail();
-            self.rope.push(segment::vouch(data, &self.budget));
+            self.push(segment::vouch(data, &self.budget));
             return Ok(());
         }
         match Origin::of(data) {
             Origin::Exact(buffer) => {
                 self.grow(buffer.capacity(), 1)?;
-                self.seal_tail();
-                self.rope.push(segment::seal(buffer, &self.budget));
+                self.push(segment::seal(buffer, &self.budget));
                 Ok(())
             }
             Origin::Wasteful(buffer) => self.pack(&buffer),
             Origin::Shared(data) => self.pack(&data),
         }
+    }
+
+    /// Puts what was taken over behind what was packed.
+    fn push(&mut self, segment: Bytes) {
+        self.seal_tail();
+        self.packed = 0;
+        self.rope.push(segment);
     }
 
     /// Copies all of `data` into the tail and as many more as it takes, or nothing.
@@ -234,3 +239,6 @@ struct Plan {
     total: usize,
     count: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -306,3 +306,6 @@ impl<V> Iterator for Drain<V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

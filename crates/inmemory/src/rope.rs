@@ -183,3 +183,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

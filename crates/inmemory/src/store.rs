@@ -230,8 +230,7 @@ impl Store {
     pub(crate) fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
         let now = self.now();
         let mut state = self.write()?;
-        let cancelled =
-            state.take_uploads(path, |upload| now.since(upload.written()) >= older_than);
+        let cancelled = state.take_uploads(path, |upload| now.since(upload.written()) > older_than);
         drop(state);
         cancelled.iter().for_each(|upload| upload.empty());
         Ok(cancelled.len() as u64)

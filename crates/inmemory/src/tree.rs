@@ -68,7 +68,9 @@ impl File {
 /// Something that was taken out of a tree, to be dropped once no lock is held.
 #[must_use = "it may be large: drop it outside of the lock"]
 #[derive(Debug)]
-pub(crate) struct Removed(#[expect(dead_code, reason = "held to be dropped")] Option<Node>);
+pub(crate) struct Removed(
+    #[cfg_attr(not(test), expect(dead_code, reason = "held to be dropped"))] Option<Node>,
+);
 
 impl Tree {
     pub(crate) fn new() -> Self {
@@ -306,3 +308,6 @@ impl Drop for Dir {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,9 +235,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// [`PathNotFound`](ErrorKind::PathNotFound) if there is none.
     async fn cancel_upload(&self, path: &Path) -> Result<()>;
 
-    /// Cancels the uploads at and under `path` to which nothing was written for more than
-    /// `older_than`, by the driver's clock; returns how many. With [`Duration::ZERO`], those that
-    /// were written to before this moment.
+    /// Cancels the uploads at and under `path` to which nothing was written for at least
+    /// `older_than`, by the driver's clock; returns how many. With [`Duration::ZERO`], all of them.
     ///
     /// The default lists and cancels one by one by the system's clock; an upload that gets data in
     /// between may be cancelled all the same.
@@ -257,7 +256,8 @@ pub trait StorageDriver: Debug + Send + Sync {
         loop {
             let page = self.uploads(path, options.clone()).await.map_err(explain)?;
             for upload in page.items {
-                if now.duration_since(upload.written).is_ok_and(|age| age > older_than) {
+                // One that was written to in the future has no age.
+                if now.duration_since(upload.written).unwrap_or_default() >= older_than {
                     match self.cancel_upload(&upload.path).await {
                         Ok(()) => cancelled += 1,
                         Err(error) if error.is_not_found() => {}

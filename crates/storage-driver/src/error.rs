@@ -218,11 +218,12 @@ impl fmt::Display for Error {
         if let Some(driver) = repr.driver {
             write!(f, "{driver}: ")?;
         }
-        match (repr.operation, &repr.path) {
-            (Some(operation), Some(path)) => write!(f, "{operation} {path}: ")?,
-            (Some(operation), None) => write!(f, "{operation}: ")?,
-            (None, Some(path)) => write!(f, "{path}: ")?,
-            (None, None) => {}
+        // An operation comes with a path; a path may come alone.
+        if let Some(operation) = repr.operation {
+            write!(f, "{operation} ")?;
+        }
+        if let Some(path) = &repr.path {
+            write!(f, "{path}: ")?;
         }
         fmt::Display::fmt(&repr.kind, f)
     }

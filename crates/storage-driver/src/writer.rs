@@ -144,6 +144,14 @@ impl From<WriteMode> for WriterOptions {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// ```compile_fail,E0382
+/// # async fn example(mut writer: storage_driver::Writer) -> storage_driver::Result<()> {
+/// writer.commit().await?;
+/// writer.write("too late").await?; // the writer is gone
+/// # Ok(())
+/// # }
+/// ```
 pub struct Writer {
     driver: &'static str,
     path: Path,

@@ -1,0 +1,213 @@
+//! 7.4, 7.5: delete and delete_many.
+
+use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
+
+use crate::{
+    Subject,
+    check::{everything, exists, fails, finish, path, put, read, stat, upload, uploads, walk},
+};
+
+async fn delete(driver: &dyn StorageDriver, at: &str) -> storage_driver::Result<()> {
+    driver.delete(&path(at), Precondition::None).await
+}
+
+pub(crate) async fn delete_removes_a_file(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b", "x").await;
+    put(&driver, "/a/c", "x").await;
+    delete(&driver, "/a/b").await.unwrap();
+    fails(driver.stat(&path("/a/b")).await, ErrorKind::PathNotFound);
+    fails(driver.get_content(&path("/a/b"), 9).await, ErrorKind::PathNotFound);
+    assert_eq!(walk(&driver, "/").await, ["/a", "/a/c"]);
+}
+
+pub(crate) async fn delete_removes_a_directory_with_all_under_it(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a/b", "/a/c/d", "/a/c/e/f", "/g"] {
+        put(&driver, at, at).await;
+    }
+    delete(&driver, "/a").await.unwrap();
+    assert_eq!(walk(&driver, "/").await, ["/g"]);
+}
+
+pub(crate) async fn delete_removes_many_files(subject: Subject) {
+    let driver = subject.driver().await;
+    for i in 0..1100 {
+        put(&driver, &format!("/a/{}/{i}", i % 3), "").await;
+    }
+    delete(&driver, "/a").await.unwrap();
+    assert!(walk(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn delete_removes_uploads_at_and_under_the_path(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b", "x").await;
+    for at in ["/a", "/a/b", "/a/c/d", "/e"] {
+        upload(&driver, at, at).await;
+    }
+    delete(&driver, "/a").await.unwrap();
+    assert_eq!(uploads(&driver, "/").await, ["/e"]);
+    fails(driver.resume(&path("/a/c/d")).await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn delete_of_a_file_removes_the_upload_at_its_path(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "content").await;
+    upload(&driver, "/a", "upload").await;
+    delete(&driver, "/a").await.unwrap();
+    assert!(!exists(&driver, "/a").await);
+    assert!(uploads(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn delete_of_uploads_alone_succeeds(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a", "x").await;
+    delete(&driver, "/a").await.unwrap();
+    upload(&driver, "/b/c/d", "x").await;
+    upload(&driver, "/b/e", "x").await;
+    delete(&driver, "/b").await.unwrap();
+    assert!(uploads(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn delete_of_a_leaves_ab(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a/x", "/ab", "/a-b/x", "/a.b", "/abc/x"] {
+        put(&driver, at, at).await;
+        upload(&driver, at, at).await;
+    }
+    delete(&driver, "/a").await.unwrap();
+    let tree = ["/a-b", "/a-b/x", "/a.b", "/ab", "/abc", "/abc/x"];
+    assert_eq!(walk(&driver, "/").await, tree);
+    assert_eq!(uploads(&driver, "/").await, ["/a-b/x", "/a.b", "/ab", "/abc/x"]);
+    assert_eq!(finish(&driver, "/ab").await, "/ab");
+}
+
+pub(crate) async fn delete_of_the_file_a_leaves_ab(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a", "/ab", "/a-b/x", "/a.b"] {
+        put(&driver, at, at).await;
+    }
+    delete(&driver, "/a").await.unwrap();
+    assert_eq!(walk(&driver, "/").await, ["/a-b", "/a-b/x", "/a.b", "/ab"]);
+}
+
+pub(crate) async fn delete_of_nothing_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    fails(delete(&driver, "/a").await, ErrorKind::PathNotFound);
+    put(&driver, "/ab/c", "x").await;
+    upload(&driver, "/ab/d", "x").await;
+    let before = everything(&driver).await;
+    for at in ["/a", "/ab/cc", "/ab/c/d", "/ab/d/e", "/b"] {
+        fails(delete(&driver, at).await, ErrorKind::PathNotFound);
+    }
+    assert_eq!(everything(&driver).await, before);
+}
+
+pub(crate) async fn delete_a_second_time_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b", "x").await;
+    delete(&driver, "/a").await.unwrap();
+    fails(delete(&driver, "/a").await, ErrorKind::PathNotFound);
+    fails(delete(&driver, "/a/b").await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn what_was_deleted_can_be_put_again(subject: Subject) {
+    let driver = subject.driver().await;
+    for round in 0..10 {
+        put(&driver, "/a/b", round.to_string()).await;
+        assert_eq!(read(&driver, "/a/b").await, round.to_string());
+        delete(&driver, "/a/b").await.unwrap();
+        assert!(!exists(&driver, "/a/b").await);
+    }
+}
+
+pub(crate) async fn delete_takes_if_version(subject: Subject) {
+    let driver = subject.driver().await;
+    let version = put(&driver, "/a", "x").await.version;
+    driver.delete(&path("/a"), Precondition::IfVersion(version)).await.unwrap();
+    assert!(!exists(&driver, "/a").await);
+}
+
+pub(crate) async fn delete_if_version_fails_where_another_is(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "old").await.version;
+    put(&driver, "/a", "new").await;
+    upload(&driver, "/a", "upload").await;
+    let before = everything(&driver).await;
+    let result = driver.delete(&path("/a"), Precondition::IfVersion(old)).await;
+    fails(result, ErrorKind::PreconditionFailed);
+    assert_eq!(everything(&driver).await, before);
+    assert_eq!(finish(&driver, "/a").await, "upload");
+}
+
+pub(crate) async fn delete_if_version_of_a_directory_is_refused(subject: Subject) {
+    let driver = subject.driver().await;
+    let version = put(&driver, "/a/b", "x").await.version;
+    let result = driver.delete(&path("/a"), Precondition::IfVersion(version)).await;
+    fails(result, ErrorKind::IsADirectory);
+    assert_eq!(walk(&driver, "/").await, ["/a", "/a/b"]);
+}
+
+pub(crate) async fn a_conditional_put_or_delete_that_is_not_claimed_is_unsupported(
+    subject: Subject,
+) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "old").await;
+    for precondition in [Precondition::IfAbsent, Precondition::IfVersion(old.version.clone())] {
+        for at in ["/a", "/b"].map(path) {
+            let result = driver.put_content(&at, "new".into(), precondition.clone()).await;
+            fails(result, ErrorKind::Unsupported);
+        }
+    }
+    let result = driver.delete(&path("/a"), Precondition::IfVersion(old.version.clone())).await;
+    fails(result, ErrorKind::Unsupported);
+    assert_eq!(stat(&driver, "/a").await, old);
+    assert_eq!(walk(&driver, "/").await, ["/a"]);
+}
+
+pub(crate) async fn delete_many_deletes_each(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a", "/b/c", "/b/d", "/e/f/g", "/h"] {
+        put(&driver, at, at).await;
+    }
+    upload(&driver, "/u", "x").await;
+    driver.delete_many(&["/a", "/b/c", "/e", "/u"].map(path)).await.unwrap();
+    assert_eq!(walk(&driver, "/").await, ["/b", "/b/d", "/h"]);
+    assert!(uploads(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn delete_many_passes_over_what_is_missing(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/b", "x").await;
+    put(&driver, "/d", "x").await;
+    let paths = ["/a", "/b", "/b/below", "/c/d", "/d", "/e"].map(path);
+    driver.delete_many(&paths).await.unwrap();
+    assert!(walk(&driver, "/").await.is_empty());
+    driver.delete_many(&paths).await.unwrap();
+}
+
+pub(crate) async fn delete_many_takes_a_path_twice_and_below_another(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b/c", "x").await;
+    put(&driver, "/d", "x").await;
+    driver.delete_many(&["/a", "/a/b", "/a/b/c", "/d", "/d"].map(path)).await.unwrap();
+    assert!(walk(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn delete_many_of_no_path_changes_nothing(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "x").await;
+    driver.delete_many(&[]).await.unwrap();
+    assert_eq!(walk(&driver, "/").await, ["/a"]);
+}
+
+pub(crate) async fn delete_many_takes_thousands(subject: Subject) {
+    let driver = subject.driver().await;
+    let paths: Vec<_> = (0..1500).map(|i| path(&format!("/d/{i}"))).collect();
+    for at in &paths {
+        driver.put(at, "").await.unwrap();
+    }
+    put(&driver, "/d/kept", "x").await;
+    driver.delete_many(&paths).await.unwrap();
+    assert_eq!(walk(&driver, "/").await, ["/d", "/d/kept"]);
+}

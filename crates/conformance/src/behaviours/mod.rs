@@ -1,0 +1,29 @@
+//! The behaviours, in modules by subject. [`list`](crate::list) says of each which clauses it is
+//! about and of which drivers it is asked.
+
+pub(crate) mod adapters;
+pub(crate) mod appending;
+pub(crate) mod cancellation;
+pub(crate) mod capabilities;
+pub(crate) mod committing;
+pub(crate) mod concurrency;
+pub(crate) mod conditions;
+pub(crate) mod content;
+pub(crate) mod copying;
+pub(crate) mod deleting;
+pub(crate) mod directories;
+pub(crate) mod errors;
+pub(crate) mod fencing;
+pub(crate) mod keeping;
+pub(crate) mod listing;
+pub(crate) mod namespace;
+pub(crate) mod paths;
+pub(crate) mod reading;
+pub(crate) mod renaming;
+pub(crate) mod shutdown;
+pub(crate) mod snapshots;
+pub(crate) mod uploads;
+pub(crate) mod walking;
+pub(crate) mod writing;
+
+pub(crate) use crate::{drops, full, linearizability, model};

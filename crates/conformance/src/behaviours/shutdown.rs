@@ -1,0 +1,154 @@
+//! 9.4, 10.4: shutdown and health.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use storage_driver::{
+    ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
+    WalkOptions,
+};
+
+use crate::{
+    Pattern, Subject,
+    check::{create, drain, error, fails, path, put, upload},
+};
+
+const GONE: ErrorKind = ErrorKind::Unavailable;
+
+/// A driver with a file, an upload and a directory, shut down.
+async fn shut_down(subject: Subject) -> Arc<dyn StorageDriver> {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "content").await;
+    put(&driver, "/d/e", "content").await;
+    upload(&driver, "/u", "upload").await;
+    driver.shutdown().await.unwrap();
+    driver
+}
+
+pub(crate) async fn after_shutdown_nothing_can_be_read(subject: Subject) {
+    let driver = shut_down(subject).await;
+    let at = path("/a");
+    fails(driver.get_content(&at, 9).await, GONE);
+    fails(driver.get_range(&at, ReadRange::Full, 9).await, GONE);
+    fails(driver.reader(&at, ReadRange::Full).await, GONE);
+}
+
+pub(crate) async fn after_shutdown_nothing_can_be_looked_up(subject: Subject) {
+    let driver = shut_down(subject).await;
+    fails(driver.stat(&path("/a")).await, GONE);
+    fails(driver.stat(&path("/nothing")).await, GONE);
+    fails(driver.stat(&Path::root()).await, GONE);
+    fails(driver.list(&Path::root(), ListOptions::new()).await, GONE);
+    let first = driver.walk(&Path::root(), WalkOptions::new()).next().await;
+    assert_eq!(error(first.expect("an error")).kind(), GONE);
+}
+
+pub(crate) async fn after_shutdown_nothing_can_be_written(subject: Subject) {
+    let driver = shut_down(subject).await;
+    fails(driver.put(&path("/b"), "x").await, GONE);
+    fails(driver.create(&path("/b")).await, GONE);
+    fails(driver.resume(&path("/u")).await, GONE);
+    if driver.capabilities().append {
+        fails(driver.append(&path("/a")).await, GONE);
+    }
+}
+
+pub(crate) async fn after_shutdown_nothing_can_be_deleted(subject: Subject) {
+    let driver = shut_down(subject).await;
+    fails(driver.delete(&path("/a"), Precondition::None).await, GONE);
+    fails(driver.delete_many(&[path("/a")]).await, GONE);
+    fails(driver.cancel_upload(&path("/u")).await, GONE);
+    fails(driver.cancel_uploads(&Path::root(), Duration::ZERO).await, GONE);
+    fails(driver.uploads(&Path::root(), ListOptions::new()).await, GONE);
+}
+
+pub(crate) async fn after_shutdown_nothing_can_be_moved(subject: Subject) {
+    let driver = shut_down(subject).await;
+    let claimed = driver.capabilities();
+    let (from, to) = (path("/a"), path("/b"));
+    if claimed.rename_file {
+        fails(driver.rename(&from, &to, Precondition::None).await, GONE);
+    }
+    if claimed.rename_dir {
+        fails(driver.rename_dir(&path("/d"), &to).await, GONE);
+    }
+    if claimed.copy {
+        fails(driver.copy(&from, &to, Precondition::None).await, GONE);
+    }
+    if claimed.touch {
+        fails(driver.touch(&from).await, GONE);
+    }
+}
+
+pub(crate) async fn after_shutdown_open_writers_are_at_an_end(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writers = Vec::new();
+    for i in 0..5 {
+        let mut writer = create(&driver, &format!("/u/{i}")).await;
+        writer.write("x").await.unwrap();
+        writers.push(writer);
+    }
+    driver.shutdown().await.unwrap();
+    let mut writers = writers.into_iter();
+    fails(writers.next().unwrap().sync().await, GONE);
+    fails(writers.next().unwrap().close().await, GONE);
+    fails(writers.next().unwrap().commit().await, GONE);
+    let elsewhere = writers.next().unwrap().commit_to(&path("/b"), Precondition::None).await;
+    fails(elsewhere, GONE);
+    fails(writers.next().unwrap().cancel().await, GONE);
+}
+
+pub(crate) async fn after_shutdown_an_open_reader_gives_no_mix(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(95);
+    put(&driver, "/a", pattern.bytes(0..1_000_000)).await;
+    let mut reader = driver.reader(&path("/a"), ReadRange::Full).await.unwrap();
+    driver.shutdown().await.unwrap();
+    match drain(&mut reader).await {
+        Ok(bytes) => {
+            assert_eq!(bytes.len(), 1_000_000);
+            pattern.check(0, &bytes).unwrap();
+        }
+        Err(error) => assert_eq!(error.kind(), GONE, "{error:?}"),
+    }
+}
+
+pub(crate) async fn a_second_shutdown_does_nothing(subject: Subject) {
+    let driver = shut_down(subject).await;
+    driver.shutdown().await.unwrap();
+    driver.shutdown().await.unwrap();
+    fails(driver.stat(&path("/a")).await, GONE);
+}
+
+pub(crate) async fn a_shutdown_with_uploads_open_does_not_wait_for_them(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a").await;
+    writer.write("x").await.unwrap();
+    driver.shutdown().await.unwrap();
+    drop(writer);
+}
+
+pub(crate) async fn a_store_that_works_is_healthy(subject: Subject) {
+    let driver = subject.driver().await;
+    let health = driver.health().await;
+    assert!(health.is_healthy(), "{health:?}");
+    put(&driver, "/a", "x").await;
+    assert!(driver.health().await.is_healthy());
+}
+
+pub(crate) async fn asking_for_health_changes_nothing(subject: Subject) {
+    let driver = subject.driver().await;
+    for _ in 0..10 {
+        driver.health().await;
+    }
+    let before = crate::check::everything(&driver).await;
+    assert!(before == crate::check::everything(&subject.driver().await).await);
+}
+
+pub(crate) async fn after_shutdown_a_store_is_not_healthy(subject: Subject) {
+    let driver = shut_down(subject).await;
+    let health = driver.health().await;
+    assert!(!health.is_healthy());
+    assert_eq!(error(health.read).kind(), GONE);
+    assert_eq!(error(health.write).kind(), GONE);
+}

@@ -1,0 +1,260 @@
+//! 5.16: uploads in progress, listed and cancelled.
+
+use std::time::Duration;
+
+use storage_driver::{ErrorKind, ListOptions, Path, StorageDriver, StorageDriverExt, Upload};
+
+use crate::{
+    Subject,
+    check::{
+        create, exists, fails, finish, is_dir, path, put, read, resume, stat, upload, uploads,
+    },
+};
+
+/// The upload that is in progress at a path.
+async fn found(driver: &dyn StorageDriver, at: &str) -> Upload {
+    let page = driver.uploads(&path(at), ListOptions::new()).await.unwrap();
+    let found = page.items.into_iter().find(|upload| upload.path == path(at));
+    found.unwrap_or_else(|| panic!("an upload is in progress at {at}"))
+}
+
+/// Cancels what was written to before this moment, until nothing is left: a driver's clock need not
+/// have advanced since.
+async fn cancel_all(driver: &dyn StorageDriver, at: &Path) -> u64 {
+    let mut cancelled = 0;
+    while !uploads(driver, at.as_str()).await.is_empty() {
+        cancelled += driver.cancel_uploads(at, Duration::ZERO).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    cancelled
+}
+
+pub(crate) async fn an_upload_is_listed_from_its_creation_to_its_end(subject: Subject) {
+    let driver = subject.driver().await;
+    assert!(uploads(&driver, "/").await.is_empty());
+    let mut writer = create(&driver, "/a").await;
+    writer.write("x").await.unwrap();
+    writer.sync().await.unwrap();
+    assert_eq!(uploads(&driver, "/").await, ["/a"]);
+    writer.close().await.unwrap();
+    assert_eq!(uploads(&driver, "/").await, ["/a"]);
+    finish(&driver, "/a").await;
+    assert!(uploads(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn uploads_come_in_the_order_of_their_paths(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/b", "/a.b", "/a/z", "/a-b", "/a", "/a/b/c"] {
+        upload(&driver, at, "x").await;
+    }
+    let ordered = ["/a", "/a/b/c", "/a/z", "/a-b", "/a.b", "/b"];
+    assert_eq!(uploads(&driver, "/").await, ordered);
+}
+
+pub(crate) async fn uploads_are_those_at_and_under_the_path(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a", "/a/b", "/a/b/c", "/ab", "/a.b/c", "/c"] {
+        upload(&driver, at, "x").await;
+    }
+    assert_eq!(uploads(&driver, "/a").await, ["/a", "/a/b", "/a/b/c"]);
+    assert_eq!(uploads(&driver, "/a/b").await, ["/a/b", "/a/b/c"]);
+    assert_eq!(uploads(&driver, "/a.b").await, ["/a.b/c"]);
+}
+
+pub(crate) async fn where_no_upload_is_the_page_is_empty(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b", "x").await;
+    for at in ["/", "/a", "/a/b", "/a/b/c", "/nothing"] {
+        let page = driver.uploads(&path(at), ListOptions::new()).await.unwrap();
+        assert!(page.items.is_empty() && page.next.is_none(), "{at}");
+    }
+}
+
+pub(crate) async fn uploads_are_listed_beside_files(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "x").await;
+    upload(&driver, "/a", "y").await;
+    put(&driver, "/b/c", "x").await;
+    upload(&driver, "/b", "y").await;
+    assert_eq!(uploads(&driver, "/").await, ["/a", "/b"]);
+}
+
+pub(crate) async fn an_upload_says_its_size_where_that_is_known(subject: Subject) {
+    let driver = subject.driver().await;
+    for (at, size) in [("/a", 0), ("/b", 1), ("/c", 100_000)] {
+        upload(&driver, at, vec![0; size]).await;
+        let said = found(&driver, at).await.size;
+        assert!(said.is_none_or(|said| said == size as u64), "{said:?}");
+    }
+}
+
+pub(crate) async fn an_upload_keeps_the_time_of_its_start(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a", "x").await;
+    let before = found(&driver, "/a").await;
+    let mut writer = resume(&driver, "/a").await;
+    writer.write("y").await.unwrap();
+    writer.close().await.unwrap();
+    let after = found(&driver, "/a").await;
+    assert_eq!(after.started, before.started);
+    assert!(after.written >= before.written);
+}
+
+pub(crate) async fn uploads_are_paged(subject: Subject) {
+    let driver = subject.driver().await;
+    let all: Vec<String> = (10..23).map(|i| format!("/d/{i}/u")).collect();
+    for at in &all {
+        upload(&driver, at, "x").await;
+    }
+    for limit in [1, 2, 5, 12, 13, 14] {
+        let (mut found, mut options) = (Vec::new(), ListOptions::new().limit(limit));
+        loop {
+            let page = driver.uploads(&path("/d"), options.clone()).await.unwrap();
+            assert!(page.items.len() <= limit);
+            assert!(page.next.is_none() || page.items.len() == limit);
+            found.extend(page.items.iter().map(|upload| upload.path.to_string()));
+            let Some(next) = page.next else { break };
+            options = options.start_after(next);
+        }
+        assert_eq!(found, all, "limit {limit}");
+    }
+}
+
+pub(crate) async fn a_page_of_no_uploads_says_whether_there_are_more(subject: Subject) {
+    let driver = subject.driver().await;
+    let none = ListOptions::new().limit(0);
+    let page = driver.uploads(&Path::root(), none.clone()).await.unwrap();
+    assert!(page.items.is_empty() && page.next.is_none());
+    upload(&driver, "/a", "x").await;
+    let page = driver.uploads(&Path::root(), none.clone()).await.unwrap();
+    assert!(page.items.is_empty() && page.next.is_some());
+    let page = driver.uploads(&Path::root(), none.start_after(path("/a"))).await.unwrap();
+    assert!(page.items.is_empty() && page.next.is_none());
+}
+
+pub(crate) async fn uploads_start_after_a_path_that_need_not_exist(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a", "/a/b", "/a-b", "/c"] {
+        upload(&driver, at, "x").await;
+    }
+    for (start, expected) in [
+        ("/", &["/a", "/a/b", "/a-b", "/c"][..]),
+        ("/0", &["/a", "/a/b", "/a-b", "/c"]),
+        ("/a", &["/a/b", "/a-b", "/c"]),
+        ("/a/a", &["/a/b", "/a-b", "/c"]),
+        ("/a/c", &["/a-b", "/c"]),
+        ("/b", &["/c"]),
+        ("/c", &[]),
+        ("/d", &[]),
+    ] {
+        let options = ListOptions::new().start_after(path(start));
+        let page = driver.uploads(&Path::root(), options).await.unwrap();
+        let found: Vec<&str> = page.items.iter().map(|upload| upload.path.as_str()).collect();
+        assert_eq!(found, expected, "after {start}");
+    }
+}
+
+pub(crate) async fn cancel_upload_removes_the_upload(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a/b", "x").await;
+    driver.cancel_upload(&path("/a/b")).await.unwrap();
+    assert!(uploads(&driver, "/").await.is_empty());
+    fails(driver.resume(&path("/a/b")).await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn cancel_upload_leaves_committed_content(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "content").await;
+    upload(&driver, "/a", "upload").await;
+    driver.cancel_upload(&path("/a")).await.unwrap();
+    assert_eq!(stat(&driver, "/a").await, old);
+    assert_eq!(read(&driver, "/a").await, "content");
+}
+
+pub(crate) async fn cancel_upload_leaves_uploads_nearby(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a", "/a/b", "/ab", "/a.b"] {
+        upload(&driver, at, at).await;
+    }
+    driver.cancel_upload(&path("/a")).await.unwrap();
+    assert_eq!(uploads(&driver, "/").await, ["/a/b", "/a.b", "/ab"]);
+    assert_eq!(finish(&driver, "/a/b").await, "/a/b");
+}
+
+pub(crate) async fn cancel_upload_of_none_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    fails(driver.cancel_upload(&path("/a")).await, ErrorKind::PathNotFound);
+    put(&driver, "/a", "content").await;
+    fails(driver.cancel_upload(&path("/a")).await, ErrorKind::PathNotFound);
+    upload(&driver, "/b/c", "x").await;
+    fails(driver.cancel_upload(&path("/b")).await, ErrorKind::PathNotFound);
+    assert_eq!(read(&driver, "/a").await, "content");
+    assert_eq!(uploads(&driver, "/").await, ["/b/c"]);
+}
+
+pub(crate) async fn cancel_upload_a_second_time_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a", "x").await;
+    driver.cancel_upload(&path("/a")).await.unwrap();
+    fails(driver.cancel_upload(&path("/a")).await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn cancel_uploads_removes_those_at_and_under_the_path(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a", "/a/b", "/a/b/c", "/ab", "/a.b/c"] {
+        upload(&driver, at, at).await;
+    }
+    put(&driver, "/a/file", "x").await;
+    assert_eq!(cancel_all(&driver, &path("/a")).await, 3);
+    assert_eq!(uploads(&driver, "/").await, ["/a.b/c", "/ab"]);
+    assert!(is_dir(&driver, "/a").await);
+}
+
+pub(crate) async fn cancel_uploads_of_the_root_removes_all(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a", "/a/b", "/c/d/e"] {
+        upload(&driver, at, at).await;
+    }
+    put(&driver, "/a", "content").await;
+    assert_eq!(cancel_all(&driver, &Path::root()).await, 3);
+    assert!(exists(&driver, "/a").await);
+}
+
+pub(crate) async fn cancel_uploads_leaves_the_young(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a", "x").await;
+    upload(&driver, "/b", "x").await;
+    for age in [Duration::from_secs(3600), Duration::MAX] {
+        assert_eq!(driver.cancel_uploads(&Path::root(), age).await.unwrap(), 0);
+    }
+    assert_eq!(uploads(&driver, "/").await, ["/a", "/b"]);
+}
+
+pub(crate) async fn cancel_uploads_where_none_is_counts_0(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "x").await;
+    for at in ["/", "/a", "/nothing"] {
+        assert_eq!(driver.cancel_uploads(&path(at), Duration::ZERO).await.unwrap(), 0);
+    }
+    assert!(exists(&driver, "/a").await);
+}
+
+pub(crate) async fn cancel_uploads_fences(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a").await;
+    writer.write("x").await.unwrap();
+    writer.sync().await.unwrap();
+    assert_eq!(cancel_all(&driver, &Path::root()).await, 1);
+    fails(writer.commit().await, ErrorKind::WriterFenced);
+    assert!(!exists(&driver, "/a").await);
+}
+
+pub(crate) async fn cancel_uploads_goes_beyond_one_page(subject: Subject) {
+    let driver = subject.driver().await;
+    let count = ListOptions::DEFAULT_LIMIT as u64 + 5;
+    for i in 0..count {
+        upload(&driver, &format!("/u/{i}"), "").await;
+    }
+    assert_eq!(uploads(&driver, "/u").await.len() as u64, count);
+    assert_eq!(cancel_all(&driver, &path("/u")).await, count);
+}

@@ -1,0 +1,415 @@
+//! 5.1 to 5.4, 5.6, 5.8, 5.15: create, resume, and what is visible when.
+
+use storage_driver::{ErrorKind, ReadRange, StorageDriver, WriterOptions};
+
+use crate::{
+    Pattern, Subject,
+    check::{create, exists, fails, finish, path, put, read, resume, stat, upload, uploads, walk},
+};
+
+pub(crate) async fn nothing_is_visible_before_the_commit(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a/b").await;
+    for _ in 0..20 {
+        writer.write(Pattern::new(1).bytes(0..100_000)).await.unwrap();
+        assert!(!exists(&driver, "/a/b").await);
+    }
+    writer.sync().await.unwrap();
+    assert!(walk(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn all_is_visible_after_the_commit(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(2);
+    let mut writer = create(&driver, "/a/b").await;
+    writer.write(pattern.bytes(0..1_000)).await.unwrap();
+    writer.write(pattern.bytes(1_000..2_500_000)).await.unwrap();
+    writer.commit().await.unwrap();
+    assert_eq!(stat(&driver, "/a/b").await.size, 2_500_000);
+    pattern.check(0, &read(&driver, "/a/b").await).unwrap();
+    assert_eq!(walk(&driver, "/").await, ["/a", "/a/b"]);
+}
+
+pub(crate) async fn old_content_is_readable_until_the_commit(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "old").await;
+    let mut writer = create(&driver, "/a").await;
+    for step in ["x", "y", "z"] {
+        writer.write(step).await.unwrap();
+        writer.sync().await.unwrap();
+        assert_eq!(read(&driver, "/a").await, "old");
+        assert_eq!(stat(&driver, "/a").await, old);
+    }
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "xyz");
+}
+
+pub(crate) async fn a_commit_replaces_longer_content_whole(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", Pattern::new(3).bytes(0..2 << 20)).await;
+    let mut writer = create(&driver, "/a").await;
+    writer.write("short").await.unwrap();
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "short");
+    assert_eq!(stat(&driver, "/a").await.size, 5);
+}
+
+pub(crate) async fn a_commit_answers_what_stat_says(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a").await;
+    writer.write("content").await.unwrap();
+    let file = writer.commit().await.unwrap();
+    assert_eq!((file.path.as_str(), file.size), ("/a", 7));
+    assert_eq!(stat(&driver, "/a").await, file);
+}
+
+pub(crate) async fn a_commit_of_no_bytes_makes_a_file(subject: Subject) {
+    let driver = subject.driver().await;
+    create(&driver, "/a").await.commit().await.unwrap();
+    assert_eq!(stat(&driver, "/a").await.size, 0);
+    put(&driver, "/b", "content").await;
+    create(&driver, "/b").await.commit().await.unwrap();
+    assert_eq!(read(&driver, "/b").await, "");
+}
+
+pub(crate) async fn a_committed_upload_is_no_longer_in_progress(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a").await;
+    writer.write("x").await.unwrap();
+    writer.commit().await.unwrap();
+    assert!(uploads(&driver, "/").await.is_empty());
+    let result = driver.writer(&path("/a"), WriterOptions::resume()).await;
+    fails(result, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn an_upload_can_follow_an_upload(subject: Subject) {
+    let driver = subject.driver().await;
+    for content in ["first", "second, longer", "third"] {
+        let mut writer = create(&driver, "/a").await;
+        assert_eq!(writer.size(), 0);
+        writer.write(content).await.unwrap();
+        writer.commit().await.unwrap();
+        assert_eq!(read(&driver, "/a").await, content);
+    }
+}
+
+pub(crate) async fn pieces_join_in_their_order(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(4);
+    let mut writer = create(&driver, "/a").await;
+    let mut offset = 0;
+    for step in [1, 4095, 4096, 4097, 0, 65_535, 65_536, 65_537, 1 << 20, 3, (1 << 20) + 1, 2] {
+        writer.write(pattern.bytes(offset..offset + step)).await.unwrap();
+        offset += step;
+    }
+    writer.commit().await.unwrap();
+    let bytes = read(&driver, "/a").await;
+    assert_eq!(bytes.len() as u64, offset);
+    pattern.check(0, &bytes).unwrap();
+}
+
+pub(crate) async fn many_small_pieces_join(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(5);
+    let mut writer = create(&driver, "/a").await;
+    let mut offset = 0;
+    for step in (0..5000).map(|i| i % 5) {
+        writer.write(pattern.bytes(offset..offset + step)).await.unwrap();
+        offset += step;
+    }
+    assert_eq!(writer.size(), offset);
+    writer.commit().await.unwrap();
+    let bytes = read(&driver, "/a").await;
+    assert_eq!(bytes.len() as u64, offset);
+    pattern.check(0, &bytes).unwrap();
+}
+
+pub(crate) async fn one_big_piece_is_taken(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(6);
+    let mut writer = create(&driver, "/a").await;
+    writer.write(pattern.bytes(0..8 << 20)).await.unwrap();
+    assert_eq!(writer.size(), 8 << 20);
+    writer.commit().await.unwrap();
+    pattern.check(0, &read(&driver, "/a").await).unwrap();
+}
+
+pub(crate) async fn parts_of_one_buffer_are_told_apart(subject: Subject) {
+    let driver = subject.driver().await;
+    let buffer = Pattern::new(7).bytes(0..1 << 16);
+    let mut writer = create(&driver, "/a").await;
+    // Every second part, so that taking the buffer as a whole would show.
+    for start in (0..buffer.len()).step_by(2048) {
+        writer.write(buffer.slice(start..start + 1024)).await.unwrap();
+    }
+    writer.commit().await.unwrap();
+    let bytes = read(&driver, "/a").await;
+    assert_eq!(bytes.len(), buffer.len() / 2);
+    for (i, part) in bytes.chunks(1024).enumerate() {
+        assert_eq!(part, &buffer[i * 2048..i * 2048 + 1024], "part {i}");
+    }
+}
+
+pub(crate) async fn a_range_of_an_uploaded_file_crosses_its_pieces(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(8);
+    let mut writer = create(&driver, "/a").await;
+    for piece in 0..40 {
+        writer.write(pattern.bytes(piece * 999..(piece + 1) * 999)).await.unwrap();
+    }
+    writer.commit().await.unwrap();
+    for start in [0, 1, 998, 999, 1000, 20_000, 39_959] {
+        for length in [1, 998, 999, 1000, 5000] {
+            let range = ReadRange::from(start..start + length);
+            let content = driver.get_range(&path("/a"), range, length).await.unwrap();
+            let bytes = content.into_bytes();
+            assert_eq!(bytes.len() as u64, length.min(39_960 - start));
+            pattern.check(start, &bytes).unwrap();
+        }
+    }
+}
+
+pub(crate) async fn uploads_at_different_paths_do_not_mix(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writers = Vec::new();
+    for i in 0..10 {
+        writers.push((Pattern::new(i), create(&driver, &format!("/dir/{i}")).await));
+    }
+    for step in 0..20 {
+        for (pattern, writer) in &mut writers {
+            writer.write(pattern.bytes(step * 700..(step + 1) * 700)).await.unwrap();
+        }
+    }
+    for (_, writer) in writers {
+        writer.commit().await.unwrap();
+    }
+    for i in 0..10 {
+        let bytes = read(&driver, &format!("/dir/{i}")).await;
+        assert_eq!(bytes.len(), 14_000);
+        Pattern::new(i).check(0, &bytes).unwrap();
+    }
+}
+
+pub(crate) async fn create_starts_empty(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "content").await;
+    assert_eq!(create(&driver, "/a").await.size(), 0);
+}
+
+pub(crate) async fn create_discards_the_earlier_upload(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a", "an earlier, longer one").await;
+    let mut writer = create(&driver, "/a").await;
+    assert_eq!(writer.size(), 0);
+    writer.write("new").await.unwrap();
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "new");
+    assert!(uploads(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn create_leaves_committed_content(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "old").await;
+    let writer = create(&driver, "/a").await;
+    assert_eq!(stat(&driver, "/a").await, old);
+    drop(writer);
+    assert_eq!(stat(&driver, "/a").await, old);
+    assert_eq!(read(&driver, "/a").await, "old");
+}
+
+pub(crate) async fn create_leaves_uploads_at_other_paths(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a/b", "/ab", "/a.b"] {
+        upload(&driver, at, at).await;
+    }
+    create(&driver, "/a").await.close().await.unwrap();
+    for at in ["/a/b", "/ab", "/a.b"] {
+        assert_eq!(finish(&driver, at).await, at);
+    }
+}
+
+pub(crate) async fn resume_continues_the_upload(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a", "first, ").await;
+    let mut writer = resume(&driver, "/a").await;
+    assert_eq!(writer.size(), 7);
+    writer.write("second").await.unwrap();
+    assert_eq!(writer.size(), 13);
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "first, second");
+}
+
+pub(crate) async fn resume_continues_any_number_of_times(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(9);
+    create(&driver, "/a").await.close().await.unwrap();
+    let mut offset = 0;
+    for step in (0..40).map(|i| i * 331) {
+        let mut writer = resume(&driver, "/a").await;
+        assert_eq!(writer.size(), offset);
+        writer.write(pattern.bytes(offset..offset + step)).await.unwrap();
+        offset += step;
+        writer.close().await.unwrap();
+    }
+    let bytes = finish(&driver, "/a").await;
+    assert_eq!(bytes.len() as u64, offset);
+    pattern.check(0, &bytes).unwrap();
+}
+
+pub(crate) async fn resume_continues_beyond_a_big_piece(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(10);
+    upload(&driver, "/a", pattern.bytes(0..(3 << 20) + 5)).await;
+    let mut writer = resume(&driver, "/a").await;
+    assert_eq!(writer.size(), (3 << 20) + 5);
+    writer.write(pattern.bytes((3 << 20) + 5..5 << 20)).await.unwrap();
+    writer.commit().await.unwrap();
+    let bytes = read(&driver, "/a").await;
+    assert_eq!(bytes.len(), 5 << 20);
+    pattern.check(0, &bytes).unwrap();
+}
+
+pub(crate) async fn an_upload_of_no_bytes_can_be_resumed(subject: Subject) {
+    let driver = subject.driver().await;
+    create(&driver, "/a").await.close().await.unwrap();
+    let mut writer = resume(&driver, "/a").await;
+    assert_eq!(writer.size(), 0);
+    writer.write("x").await.unwrap();
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "x");
+}
+
+/// Checks that there is no upload to resume.
+async fn not_resumable(driver: &dyn StorageDriver, at: &str) {
+    for options in [WriterOptions::resume(), WriterOptions::resume_at(0)] {
+        fails(driver.writer(&path(at), options).await, ErrorKind::PathNotFound);
+    }
+}
+
+pub(crate) async fn resume_without_an_upload_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    not_resumable(&driver, "/a").await;
+    put(&driver, "/a", "content").await;
+    not_resumable(&driver, "/a").await;
+    assert_eq!(read(&driver, "/a").await, "content");
+    assert!(uploads(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn resume_does_not_find_uploads_nearby(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a/b", "x").await;
+    for at in ["/a", "/a/b/c", "/a/bc", "/a/"] {
+        if let Ok(at) = storage_driver::Path::new(at) {
+            not_resumable(&driver, at.as_str()).await;
+        }
+    }
+}
+
+pub(crate) async fn resume_after_a_cancel_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a", "x").await;
+    resume(&driver, "/a").await.cancel().await.unwrap();
+    not_resumable(&driver, "/a").await;
+}
+
+pub(crate) async fn resume_at_the_size_continues(subject: Subject) {
+    let driver = subject.driver().await;
+    for (content, at) in [("", 0), ("12345", 5)] {
+        upload(&driver, "/a", content).await;
+        let mut writer = driver.writer(&path("/a"), WriterOptions::resume_at(at)).await.unwrap();
+        assert_eq!(writer.size(), at);
+        writer.write("6").await.unwrap();
+        writer.commit().await.unwrap();
+        assert_eq!(read(&driver, "/a").await, format!("{content}6"));
+    }
+}
+
+pub(crate) async fn resume_elsewhere_is_an_offset_mismatch(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a", "12345").await;
+    for given in [0, 1, 4, 6, 100, u64::MAX] {
+        let result = driver.writer(&path("/a"), WriterOptions::resume_at(given)).await;
+        fails(result, ErrorKind::OffsetMismatch { given, size: 5 });
+    }
+    assert_eq!(finish(&driver, "/a").await, "12345");
+}
+
+pub(crate) async fn an_offset_mismatch_counts_what_an_open_writer_wrote(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a").await;
+    writer.write("123").await.unwrap();
+    writer.sync().await.unwrap();
+    let result = driver.writer(&path("/a"), WriterOptions::resume_at(2)).await;
+    fails(result, ErrorKind::OffsetMismatch { given: 2, size: 3 });
+    writer.write("45").await.unwrap();
+    writer.sync().await.unwrap();
+    let result = driver.writer(&path("/a"), WriterOptions::resume_at(3)).await;
+    fails(result, ErrorKind::OffsetMismatch { given: 3, size: 5 });
+}
+
+pub(crate) async fn size_counts_every_byte(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a").await;
+    assert_eq!(writer.size(), 0);
+    let mut size = 0;
+    for step in [1, 0, 4096, 1, 100_000, 1 << 20, 7] {
+        writer.write(vec![0; step]).await.unwrap();
+        size += step as u64;
+        assert_eq!(writer.size(), size);
+    }
+    writer.sync().await.unwrap();
+    assert_eq!(writer.size(), size);
+    assert_eq!(writer.commit().await.unwrap().size, size);
+}
+
+pub(crate) async fn a_writer_knows_its_path(subject: Subject) {
+    let driver = subject.driver().await;
+    assert_eq!(create(&driver, "/a/b").await.path(), &path("/a/b"));
+    upload(&driver, "/c", "x").await;
+    assert_eq!(resume(&driver, "/c").await.path(), &path("/c"));
+}
+
+pub(crate) async fn a_write_of_no_bytes_changes_nothing(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a").await;
+    for _ in 0..100 {
+        writer.write("").await.unwrap();
+    }
+    writer.write("x").await.unwrap();
+    writer.write("").await.unwrap();
+    assert_eq!(writer.size(), 1);
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "x");
+}
+
+pub(crate) async fn a_wrong_size_hint_changes_no_result(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(11);
+    for hint in [0, 1, 99_999, 100_000, 100_001, 1 << 30, u64::MAX] {
+        let options = WriterOptions::create().size_hint(hint);
+        let mut writer = driver.writer(&path("/a"), options).await.unwrap();
+        assert_eq!(writer.size(), 0);
+        writer.write(pattern.bytes(0..50_000)).await.unwrap();
+        writer.close().await.unwrap();
+        let options = WriterOptions::resume_at(50_000).size_hint(hint);
+        let mut writer = driver.writer(&path("/a"), options).await.unwrap();
+        writer.write(pattern.bytes(50_000..100_000)).await.unwrap();
+        assert_eq!(writer.commit().await.unwrap().size, 100_000);
+        let bytes = read(&driver, "/a").await;
+        assert_eq!(bytes.len(), 100_000);
+        pattern.check(0, &bytes).unwrap();
+    }
+}
+
+pub(crate) async fn vouching_for_buffers_changes_no_result(subject: Subject) {
+    let driver = subject.driver().await;
+    let buffer = Pattern::new(12).bytes(0..1 << 20);
+    let options = WriterOptions::create().owned_buffers();
+    let mut writer = driver.writer(&path("/a"), options).await.unwrap();
+    for part in [3..5, 0..100_000, 7..7, 1000..(1 << 20), 1..2] {
+        writer.write(buffer.slice(part)).await.unwrap();
+    }
+    writer.commit().await.unwrap();
+    let expected = [&buffer[3..5], &buffer[..100_000], &buffer[1000..], &buffer[1..2]].concat();
+    assert!(read(&driver, "/a").await == expected);
+}

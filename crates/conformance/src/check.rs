@@ -1,0 +1,179 @@
+//! What behaviours say often.
+//!
+//! Paths are given as text. What has to succeed panics where it does not.
+
+use std::{collections::BTreeMap, fmt::Debug};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use storage_driver::{
+    Error, ErrorKind, Metadata, Path, Payload, Reader, Stat, StorageDriver, StorageDriverExt,
+    Version, WalkOptions, Writer,
+};
+
+/// More than any content in a quick behaviour.
+pub(crate) const LIMIT: u64 = 64 << 20;
+
+/// The path that `text` says.
+#[track_caller]
+pub(crate) fn path(text: &str) -> Path {
+    Path::new(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// A path of exactly `length` bytes, in components of up to 255.
+pub(crate) fn long_path(length: usize) -> String {
+    let mut text = String::new();
+    while text.len() < length {
+        let left = length - text.len();
+        // No component of 0 bytes may be left for the end.
+        let component = if left == 257 { 254 } else { (left - 1).min(255) };
+        text.push('/');
+        text.extend(std::iter::repeat_n('c', component));
+    }
+    text
+}
+
+/// The error of an operation that has to fail.
+#[track_caller]
+pub(crate) fn error<T: Debug>(result: Result<T, Error>) -> Error {
+    match result {
+        Ok(value) => panic!("it should fail, and answered {value:?}"),
+        Err(error) => error,
+    }
+}
+
+/// Checks that an operation fails in this way, and gives the error.
+#[track_caller]
+pub(crate) fn fails<T: Debug>(result: Result<T, Error>, kind: ErrorKind) -> Error {
+    let error = error(result);
+    assert!(error.kind() == kind, "it should fail with {kind:?}, and did with {error:?}");
+    error
+}
+
+/// Puts a file.
+pub(crate) async fn put(
+    driver: &dyn StorageDriver,
+    at: &str,
+    content: impl Into<Payload> + Send,
+) -> Metadata {
+    let stored = driver.put(&path(at), content).await;
+    stored.unwrap_or_else(|error| panic!("{at} should take content: {error:?}"))
+}
+
+/// All of a file.
+pub(crate) async fn read(driver: &dyn StorageDriver, at: &str) -> Bytes {
+    let content = driver.get_bytes(&path(at), LIMIT).await;
+    content.unwrap_or_else(|error| panic!("{at} should be a file: {error:?}"))
+}
+
+/// What `stat` says of a file.
+pub(crate) async fn stat(driver: &dyn StorageDriver, at: &str) -> Metadata {
+    let file = driver.stat(&path(at)).await.and_then(Stat::into_file);
+    file.unwrap_or_else(|error| panic!("{at} should be a file: {error:?}"))
+}
+
+/// Whether a file or a directory is there.
+pub(crate) async fn exists(driver: &dyn StorageDriver, at: &str) -> bool {
+    let exists = driver.exists(&path(at)).await;
+    exists.unwrap_or_else(|error| panic!("{at} should be there or not: {error:?}"))
+}
+
+/// Whether a directory is there.
+pub(crate) async fn is_dir(driver: &dyn StorageDriver, at: &str) -> bool {
+    driver.stat(&path(at)).await.is_ok_and(|stat| stat.is_dir())
+}
+
+/// Starts an upload.
+pub(crate) async fn create(driver: &dyn StorageDriver, at: &str) -> Writer {
+    let writer = driver.create(&path(at)).await;
+    writer.unwrap_or_else(|error| panic!("{at} should take an upload: {error:?}"))
+}
+
+/// Goes on with an upload.
+pub(crate) async fn resume(driver: &dyn StorageDriver, at: &str) -> Writer {
+    let writer = driver.resume(&path(at)).await;
+    writer.unwrap_or_else(|error| panic!("the upload at {at} should be resumable: {error:?}"))
+}
+
+/// Starts to append to a file.
+pub(crate) async fn append(driver: &dyn StorageDriver, at: &str) -> Writer {
+    let writer = driver.append(&path(at)).await;
+    writer.unwrap_or_else(|error| panic!("{at} should take more: {error:?}"))
+}
+
+/// Starts an upload, writes to it and closes it: it is in progress.
+pub(crate) async fn upload(driver: &dyn StorageDriver, at: &str, data: impl Into<Bytes>) {
+    let mut writer = create(driver, at).await;
+    writer.write(data).await.unwrap();
+    writer.close().await.unwrap();
+}
+
+/// Resumes an upload and commits it: what was in it.
+pub(crate) async fn finish(driver: &dyn StorageDriver, at: &str) -> Bytes {
+    let file = resume(driver, at).await.commit().await;
+    file.unwrap_or_else(|error| panic!("the upload at {at} should be committable: {error:?}"));
+    read(driver, at).await
+}
+
+/// All that a reader has yet to give.
+pub(crate) async fn drain(reader: &mut Reader) -> Result<Bytes, Error> {
+    let parts: Vec<Bytes> = reader.try_collect().await?;
+    Ok(parts.concat().into())
+}
+
+/// The paths of the children of a directory.
+pub(crate) async fn list(driver: &dyn StorageDriver, at: &str) -> Vec<String> {
+    let dir = path(at);
+    let entries = driver.list_all(&dir).map_ok(|entry| entry.path().to_string());
+    let entries = entries.try_collect().await;
+    entries.unwrap_or_else(|error| panic!("{at} should be listed: {error:?}"))
+}
+
+/// The paths of everything below a directory, sorted as text.
+pub(crate) async fn walk(driver: &dyn StorageDriver, at: &str) -> Vec<String> {
+    let mut walked = walk_with(driver, at, WalkOptions::new()).await;
+    walked.sort();
+    walked
+}
+
+/// The paths of what a walk gives, in its order.
+pub(crate) async fn walk_with(
+    driver: &dyn StorageDriver,
+    at: &str,
+    options: WalkOptions,
+) -> Vec<String> {
+    let entries = driver.walk(&path(at), options).map_ok(|entry| entry.path().to_string());
+    let entries = entries.try_collect().await;
+    entries.unwrap_or_else(|error| panic!("{at} should be walked: {error:?}"))
+}
+
+/// The paths of the uploads at and under a path.
+pub(crate) async fn uploads(driver: &dyn StorageDriver, at: &str) -> Vec<String> {
+    let dir = path(at);
+    let uploads = driver.uploads_all(&dir).map_ok(|upload| upload.path.to_string());
+    let uploads = uploads.try_collect().await;
+    uploads.unwrap_or_else(|error| panic!("the uploads in {at} should be listed: {error:?}"))
+}
+
+/// All that can be seen of a store without changing it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Store {
+    files: BTreeMap<String, (Bytes, Version)>,
+    directories: Vec<String>,
+    uploads: Vec<String>,
+}
+
+/// What is in the store: taken before and after what has to change nothing.
+pub(crate) async fn everything(driver: &dyn StorageDriver) -> Store {
+    let uploads = uploads(driver, "/").await;
+    let mut store = Store { files: BTreeMap::new(), directories: Vec::new(), uploads };
+    for at in walk(driver, "/").await {
+        if is_dir(driver, &at).await {
+            store.directories.push(at);
+        } else {
+            let content = (read(driver, &at).await, stat(driver, &at).await.version);
+            store.files.insert(at, content);
+        }
+    }
+    store
+}

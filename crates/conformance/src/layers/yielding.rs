@@ -1,0 +1,193 @@
+//! [`Yielding`]: a driver in which everything can be dropped half way.
+
+use std::{
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{FutureExt, Sink, Stream, future::poll_fn};
+use storage_driver::{
+    Capabilities, Content, Entry, Health, ListOptions, Metadata, Operation, Page, Path, Payload,
+    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, Upload, Walk,
+    WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
+};
+
+/// A driver that is pending once before and once after each call to the driver inside, so that
+/// there are moments to drop the call at: nothing has happened yet, or it has and nobody was told.
+///
+/// Readers, writers and walks that it opens do the same at each poll. It wakes itself and needs no
+/// runtime.
+#[derive(Debug, Clone)]
+pub struct Yielding<D> {
+    inner: D,
+}
+
+impl<D: StorageDriver> Yielding<D> {
+    /// `inner`, with a pause before and after each call.
+    pub fn new(inner: D) -> Self {
+        Self { inner }
+    }
+
+    async fn around<T>(
+        &self,
+        _: Operation,
+        _: &Path,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let mut pause = Pause::default();
+        poll_fn(|cx| pause.poll(cx)).await;
+        let result = call.await;
+        poll_fn(|cx| pause.poll(cx)).await;
+        result
+    }
+
+    fn wrap_reader(&self, reader: Reader) -> Reader {
+        let (metadata, range) = (reader.metadata().clone(), reader.range());
+        let chunks = Chunks { inner: reader, pause: Pause::default(), held: None };
+        Reader::new(self.name(), metadata, range, chunks)
+    }
+
+    fn wrap_writer(&self, writer: Writer) -> Writer {
+        let path = writer.path().clone();
+        let session = Session { inner: writer, pause: Pause::default(), done: false };
+        Writer::new(self.name(), path, session)
+    }
+
+    fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
+        Walk::new(self.name(), path.clone(), Entries { inner: walk, pause: Pause::default() })
+    }
+}
+
+layer!(Yielding);
+
+/// Pending at every other poll.
+#[derive(Debug, Default)]
+struct Pause {
+    paused: bool,
+}
+
+impl Pause {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.paused = !self.paused;
+        if self.paused {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+}
+
+struct Chunks {
+    inner: Reader,
+    pause: Pause,
+    /// What the reader gave, while the caller has not been told.
+    held: Option<Option<Result<Bytes>>>,
+}
+
+impl Stream for Chunks {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        ready!(self.pause.poll(cx));
+        if self.held.is_none() {
+            let next = ready!(Pin::new(&mut self.inner).poll_next(cx));
+            self.held = Some(next);
+            ready!(self.pause.poll(cx));
+        }
+        Poll::Ready(self.held.take().flatten())
+    }
+}
+
+/// It pauses before an entry only: one that was fetched too early could no longer be skipped.
+struct Entries<'a> {
+    inner: Walk<'a>,
+    pause: Pause,
+}
+
+impl WalkSource for Entries<'_> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>> {
+        ready!(self.pause.poll(cx));
+        Pin::new(&mut self.inner).poll_next(cx)
+    }
+
+    fn skip_dir(&mut self) {
+        self.inner.skip_dir();
+    }
+}
+
+struct Session {
+    inner: Writer,
+    pause: Pause,
+    /// The inner writer was ready at the last poll, and the caller has not been told. It is asked
+    /// again then, which is free, so that nothing stale is told to a caller that did something
+    /// else in between.
+    done: bool,
+}
+
+impl Session {
+    fn poll_around<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl Fn(&mut Writer, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        ready!(self.pause.poll(cx));
+        let result = ready!(poll(&mut self.inner, cx));
+        self.done = !self.done;
+        if self.done {
+            ready!(self.pause.poll(cx));
+        }
+        Poll::Ready(result)
+    }
+}
+
+#[async_trait]
+impl WriteSession for Session {
+    fn size(&self) -> u64 {
+        self.inner.size()
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_around(cx, |inner, cx| Sink::poll_ready(Pin::new(inner), cx))
+    }
+
+    fn start_write(&mut self, data: Bytes) -> Result<()> {
+        Sink::start_send(Pin::new(&mut self.inner), data)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_around(cx, |inner, cx| Sink::poll_flush(Pin::new(inner), cx))
+    }
+
+    fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        // A sync that is dropped and called again goes on.
+        self.poll_around(cx, |inner, cx| pin!(inner.sync()).poll(cx))
+    }
+
+    async fn commit_to(
+        self: Box<Self>,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        let Self { inner, mut pause, .. } = *self;
+        poll_fn(|cx| pause.poll(cx)).await;
+        let result = if dest == inner.path() && precondition.is_none() {
+            inner.commit().await
+        } else {
+            inner.commit_to(dest, precondition).await
+        };
+        poll_fn(|cx| pause.poll(cx)).await;
+        result
+    }
+
+    async fn cancel(self: Box<Self>) -> Result<()> {
+        let Self { inner, mut pause, .. } = *self;
+        poll_fn(|cx| pause.poll(cx)).await;
+        let result = inner.cancel().await;
+        poll_fn(|cx| pause.poll(cx)).await;
+        result
+    }
+}

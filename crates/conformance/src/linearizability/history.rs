@@ -1,0 +1,141 @@
+//! [`History`]: what threads did at the same time, and the search for an order that explains it.
+
+use std::{collections::HashSet, fmt};
+
+use storage_driver::Precondition;
+
+use super::spec::{Call, Outcome, Store};
+
+/// One operation of one thread, with the moments of its call and its answer.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) thread: usize,
+    pub(super) call: Call,
+    pub(super) content: u32,
+    pub(super) condition: Precondition,
+    pub(super) called: u64,
+    pub(super) answered: u64,
+    pub(super) outcome: Outcome,
+}
+
+/// The operations of a round.
+#[derive(Debug)]
+pub(super) struct History {
+    events: Vec<Event>,
+    sees_conflicts: bool,
+}
+
+impl History {
+    /// Of at most 32 operations.
+    pub(super) fn new(mut events: Vec<Event>, sees_conflicts: bool) -> Self {
+        events.sort_by_key(|event| event.called);
+        Self { events, sees_conflicts }
+    }
+
+    /// Whether there is an order that explains all answers, from an empty store.
+    pub(super) fn is_linearizable(&self) -> bool {
+        self.explains(0, &Store::default(), &mut HashSet::new())
+    }
+
+    /// Whether the operations that are not in the set `done` can follow in some order. `tried` is
+    /// from where it was found that they cannot.
+    fn explains(&self, done: u32, store: &Store, tried: &mut HashSet<(u32, Store)>) -> bool {
+        let rest = || self.events.iter().enumerate().filter(|(i, _)| done & (1 << i) == 0);
+        // What was called after another was answered cannot come before it.
+        let Some(latest) = rest().map(|(_, event)| event.answered).min() else { return true };
+        if !tried.insert((done, store.clone())) {
+            return false;
+        }
+        rest().filter(|(_, event)| event.called < latest).any(|(i, event)| {
+            store
+                .after(event, self.sees_conflicts)
+                .is_some_and(|store| self.explains(done | (1 << i), &store, tried))
+        })
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for event in &self.events {
+            let Event { thread, call, content, condition, called, answered, outcome } = event;
+            write!(f, "  {called:3} to {answered:3}, thread {thread}: {call:?}")?;
+            match call {
+                Call::Put { .. } | Call::CommitTo { .. } => write!(f, " of {content}")?,
+                _ => {}
+            }
+            if !condition.is_none() {
+                write!(f, " under {condition:?}")?;
+            }
+            writeln!(f, " => {outcome:?}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storage_driver::{ErrorKind, Version};
+
+    use super::*;
+    use crate::linearizability::spec::When;
+
+    fn put(thread: usize, at: (u64, u64), condition: Precondition, outcome: Outcome) -> Event {
+        let call = Call::Put { at: "/a", when: When::Always };
+        let (called, answered, content) = (at.0, at.1, thread as u32);
+        Event { thread, call, content, condition, called, answered, outcome }
+    }
+
+    fn get(at: (u64, u64), outcome: Outcome) -> Event {
+        let (called, answered, condition) = (at.0, at.1, Precondition::None);
+        let call = Call::Get { at: "/a" };
+        Event { thread: 9, call, content: 9, condition, called, answered, outcome }
+    }
+
+    fn stored(version: u64) -> Outcome {
+        Outcome::File { version: Version::from(version), content: None }
+    }
+
+    fn read(version: u64, content: u32) -> Outcome {
+        Outcome::File { version: Version::from(version), content: Some(content) }
+    }
+
+    #[test]
+    fn operations_that_overlap_may_come_in_any_order() {
+        for (version, content) in [(1, 1), (2, 2)] {
+            let history = vec![
+                put(1, (0, 3), Precondition::None, stored(1)),
+                put(2, (1, 2), Precondition::None, stored(2)),
+                get((4, 5), read(version, content)),
+            ];
+            assert!(History::new(history, true).is_linearizable());
+        }
+    }
+
+    #[test]
+    fn an_answered_operation_comes_before_a_later_one() {
+        let history = |read| {
+            vec![
+                put(1, (0, 1), Precondition::None, stored(1)),
+                put(2, (2, 3), Precondition::None, stored(2)),
+                get((4, 5), read),
+            ]
+        };
+        assert!(History::new(history(read(2, 2)), true).is_linearizable());
+        assert!(!History::new(history(read(1, 1)), true).is_linearizable(), "a stale read");
+        let missing = Outcome::Failed(ErrorKind::PathNotFound);
+        assert!(!History::new(history(missing), true).is_linearizable());
+    }
+
+    #[test]
+    fn one_of_two_puts_if_absent_fails() {
+        let history = |second| {
+            vec![
+                put(1, (0, 3), Precondition::IfAbsent, stored(1)),
+                put(2, (1, 2), Precondition::IfAbsent, second),
+            ]
+        };
+        let failed = Outcome::Failed(ErrorKind::PreconditionFailed);
+        assert!(History::new(history(failed), true).is_linearizable());
+        assert!(!History::new(history(stored(2)), true).is_linearizable());
+    }
+}

@@ -1,0 +1,220 @@
+//! The sequential store that explains a history: what each operation may answer, and what it leaves.
+
+use std::collections::BTreeMap;
+
+use storage_driver::{ErrorKind, Precondition, Version};
+
+use super::history::Event;
+
+/// A path below the directory of a round.
+type At = &'static str;
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub(super) enum Call {
+    Put { at: At, when: When },
+    CommitTo { at: At, when: When },
+    Touch { at: At },
+    Rename { from: At, to: At, when: When },
+    Copy { from: At, to: At, when: When },
+    RenameDir { from: At, to: At },
+    Delete { at: At, when: When },
+    Get { at: At },
+    Stat { at: At },
+    List { at: At },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Always,
+    IfAbsent,
+    /// Of the version that the thread was told last.
+    IfSeen,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    File {
+        version: Version,
+        content: Option<u32>,
+    },
+    Directory,
+    Done,
+    /// Name, whether it is a directory, and the version where it is known.
+    Entries(Vec<(String, bool, Option<Version>)>),
+    Failed(ErrorKind),
+}
+
+/// Content and version of each file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Store {
+    files: BTreeMap<String, (u32, Version)>,
+}
+
+impl Call {
+    pub(super) fn when(&self) -> When {
+        match *self {
+            Self::Put { when, .. }
+            | Self::CommitTo { when, .. }
+            | Self::Rename { when, .. }
+            | Self::Copy { when, .. }
+            | Self::Delete { when, .. } => when,
+            _ => When::Always,
+        }
+    }
+}
+
+impl Store {
+    /// The store after that operation, if it may answer in this state as it did.
+    pub(super) fn after(&self, event: &Event, sees_conflicts: bool) -> Option<Self> {
+        let mut next = self.clone();
+        let wrong = self.refusals(event);
+        match (&event.call, &event.outcome) {
+            (_, Outcome::Failed(kind)) => return wrong.contains(kind).then_some(next),
+            // A driver that cannot see conflicts lets them happen.
+            _ if wrong.iter().any(|kind| sees_conflicts || *kind != ErrorKind::PathConflict) => {
+                return None;
+            }
+            (Call::Put { at, .. } | Call::CommitTo { at, .. }, Outcome::File { version, .. }) => {
+                next.files.insert((*at).to_owned(), (event.content, version.clone()));
+            }
+            (Call::Touch { at }, Outcome::File { version, .. }) => {
+                let file = next.files.get_mut(*at)?;
+                if file.1 == *version {
+                    return None;
+                }
+                file.1 = version.clone();
+            }
+            (Call::Rename { from, to, .. }, Outcome::File { version, .. }) => {
+                let file = next.files.remove(*from)?;
+                if file.1 != *version {
+                    return None;
+                }
+                next.files.insert((*to).to_owned(), file);
+            }
+            (Call::Copy { from, to, .. }, Outcome::File { version, .. }) => {
+                let (content, source) = self.files.get(*from)?;
+                if (from == to) != (source == version) {
+                    return None;
+                }
+                next.files.insert((*to).to_owned(), (*content, version.clone()));
+            }
+            (Call::RenameDir { from, to }, Outcome::Done) => {
+                let moves = |(at, file): (String, _)| match at.strip_prefix(from) {
+                    Some(rest) if rest.starts_with('/') => (format!("{to}{rest}"), file),
+                    _ => (at, file),
+                };
+                next.files = next.files.into_iter().map(moves).collect();
+            }
+            (Call::Delete { at, .. }, Outcome::Done) => {
+                next.files.retain(|file, _| file != at && !is_below(file, at));
+            }
+            (Call::Get { at } | Call::Stat { at }, Outcome::File { version, content }) => {
+                let file = self.files.get(*at)?;
+                if file.1 != *version || content.is_some_and(|content| content != file.0) {
+                    return None;
+                }
+            }
+            (Call::Stat { at }, Outcome::Directory) => {
+                if !self.is_dir(at) || self.files.contains_key(*at) {
+                    return None;
+                }
+            }
+            (Call::List { at }, Outcome::Entries(entries)) => {
+                if !self.lists(at, entries) {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+        Some(next)
+    }
+
+    /// All the errors that are right in this state; of several, each.
+    fn refusals(&self, event: &Event) -> Vec<ErrorKind> {
+        use ErrorKind::{
+            IsADirectory, NotADirectory, PathConflict, PathNotFound, PreconditionFailed,
+        };
+        let mut wrong = Vec::new();
+        let mut refuse = |holds: bool, kind| {
+            if holds {
+                wrong.push(kind);
+            }
+        };
+        let unmet = |at: &str| !self.meets(at, &event.condition);
+        let is_file = |at: &str| self.files.contains_key(at);
+        let is_nothing = |at: &str| !is_file(at) && !self.is_dir(at);
+        match event.call {
+            Call::Put { at, .. } | Call::CommitTo { at, .. } => {
+                refuse(self.conflicts(at), PathConflict);
+                refuse(unmet(at), PreconditionFailed);
+            }
+            Call::Get { at } | Call::Touch { at } => {
+                refuse(is_nothing(at), PathNotFound);
+                refuse(!is_file(at) && self.is_dir(at), IsADirectory);
+            }
+            Call::Stat { at } => refuse(is_nothing(at), PathNotFound),
+            Call::List { at } => {
+                refuse(is_nothing(at), PathNotFound);
+                refuse(is_file(at), NotADirectory);
+            }
+            Call::Delete { at, .. } => {
+                refuse(is_nothing(at), PathNotFound);
+                let versioned = matches!(event.condition, Precondition::IfVersion(_));
+                refuse(versioned && self.is_dir(at), IsADirectory);
+                refuse(!self.is_dir(at) && unmet(at), PreconditionFailed);
+            }
+            Call::Rename { from, to, .. } | Call::Copy { from, to, .. } => {
+                refuse(is_nothing(from), PathNotFound);
+                refuse(!is_file(from) && self.is_dir(from), IsADirectory);
+                if is_file(from) {
+                    refuse(from != to && self.conflicts(to), PathConflict);
+                    refuse(unmet(to), PreconditionFailed);
+                }
+            }
+            Call::RenameDir { from, to } => {
+                refuse(is_nothing(from), PathNotFound);
+                refuse(is_file(from), NotADirectory);
+                if self.is_dir(from) {
+                    refuse(!is_nothing(to) || self.conflicts(to), PathConflict);
+                }
+            }
+        }
+        wrong
+    }
+
+    fn meets(&self, at: &str, condition: &Precondition) -> bool {
+        condition.check(self.files.get(at).map(|(_, version)| version)).is_ok()
+    }
+
+    fn is_dir(&self, at: &str) -> bool {
+        self.files.keys().any(|file| is_below(file, at))
+    }
+
+    fn conflicts(&self, at: &str) -> bool {
+        self.is_dir(at) || self.files.keys().any(|file| is_below(at, file))
+    }
+
+    fn lists(&self, at: &str, entries: &[(String, bool, Option<Version>)]) -> bool {
+        let mut children = BTreeMap::new();
+        for (file, (_, version)) in &self.files {
+            if let Some(rest) = file.strip_prefix(at).and_then(|rest| rest.strip_prefix('/')) {
+                match rest.split_once('/') {
+                    Some((dir, _)) => children.insert(dir, None),
+                    None => children.insert(rest, Some(version)),
+                };
+            }
+        }
+        children.len() == entries.len()
+            && children.iter().zip(entries).all(|((name, file), (entry, is_dir, version))| {
+                name == entry
+                    && file.is_none() == *is_dir
+                    && version.as_ref().is_none_or(|version| *file == Some(version))
+            })
+    }
+}
+
+fn is_below(file: &str, dir: &str) -> bool {
+    file.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
+}

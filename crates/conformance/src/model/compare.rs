@@ -1,0 +1,249 @@
+//! Whether two answers say the same.
+
+use std::collections::HashMap;
+
+use storage_driver::{
+    Capabilities, Entry, Error, ErrorKind, Metadata, Result as Answered, Stat, Upload, Version,
+};
+
+use super::{op::Op, side::Answer};
+
+/// A difference, in words.
+pub(super) type Difference = String;
+
+/// Which version of the subject is which of the model. Their texts differ; where one changes, the
+/// other has to.
+#[derive(Debug, Clone)]
+pub(super) struct Versions {
+    capabilities: Capabilities,
+    by_model: HashMap<Version, Version>,
+    by_subject: HashMap<Version, Version>,
+    /// By the model's, in the order in which they were seen first.
+    seen: Vec<Version>,
+}
+
+macro_rules! same {
+    ($what:literal, $subject:expr, $model:expr) => {{
+        let (subject, model) = (&$subject, &$model);
+        if subject != model {
+            return Err(format!("{}: {subject:?}, and should be {model:?}", $what));
+        }
+    }};
+}
+
+impl Versions {
+    pub(super) fn new(capabilities: Capabilities) -> Self {
+        Self {
+            capabilities,
+            by_model: HashMap::new(),
+            by_subject: HashMap::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// The n-th version that was seen, of subject and model.
+    pub(super) fn nth(&self, n: usize) -> Option<(Version, Version)> {
+        let model = self.seen.get(n.checked_rem(self.seen.len())?)?;
+        Some((self.of(model)?, model.clone()))
+    }
+
+    /// The subject's version that is this one of the model.
+    pub(super) fn of(&self, model: &Version) -> Option<Version> {
+        self.by_model.get(model).cloned()
+    }
+
+    fn relate(&mut self, subject: &Version, model: &Version) -> Result<(), Difference> {
+        if let Some(known) = self.by_model.get(model) {
+            same!("version, which should have stayed", subject, known);
+            return Ok(());
+        }
+        if self.capabilities.unique_versions && self.by_subject.contains_key(subject) {
+            return Err(format!("version {subject:?} was given out before, and should be new"));
+        }
+        self.by_model.insert(model.clone(), subject.clone());
+        self.by_subject.insert(subject.clone(), model.clone());
+        self.seen.push(model.clone());
+        Ok(())
+    }
+
+    pub(super) fn file(&mut self, subject: &Metadata, model: &Metadata) -> Result<(), Difference> {
+        same!("path", subject.path, model.path);
+        same!("size", subject.size, model.size);
+        self.relate(&subject.version, &model.version)
+            .map_err(|difference| format!("{}: {difference}", model.path))
+    }
+
+    fn stat(&mut self, subject: &Stat, model: &Stat) -> Result<(), Difference> {
+        match (subject, model) {
+            (Stat::File(subject), Stat::File(model)) => self.file(subject, model),
+            _ => {
+                same!("stat", subject, model);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn entries(&mut self, subject: &[Entry], model: &[Entry]) -> Result<(), Difference> {
+        let shape = |entries: &[Entry]| -> Vec<String> {
+            let mark = |entry: &Entry| if entry.is_dir() { "/" } else { "" };
+            entries.iter().map(|entry| format!("{}{}", entry.path(), mark(entry))).collect()
+        };
+        same!("entries", shape(subject), shape(model));
+        for (subject, model) in subject.iter().zip(model) {
+            // What is not known for free need not be given.
+            if let (Some(subject), Some(model)) = (subject.metadata(), model.metadata()) {
+                self.file(subject, model)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `unsure` tells whether an upload has data that may be still on its way.
+    pub(super) fn uploads(
+        &self,
+        subject: &[Upload],
+        model: &[Upload],
+        unsure: impl Fn(&Upload) -> bool,
+    ) -> Result<(), Difference> {
+        let paths = |uploads: &[Upload]| -> Vec<String> {
+            uploads.iter().map(|upload| upload.path.to_string()).collect()
+        };
+        same!("uploads", paths(subject), paths(model));
+        for (subject, model) in subject.iter().zip(model) {
+            if subject.written < subject.started {
+                return Err(format!("the upload {} was written to before its start", model.path));
+            }
+            if subject.size.is_some() && !unsure(model) {
+                same!(
+                    "size of an upload",
+                    (&subject.path, subject.size),
+                    (&model.path, model.size)
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what was answered to `op`.
+    pub(super) fn answers(
+        &mut self,
+        op: &Op,
+        subject: Answered<Answer>,
+        model: Answered<Answer>,
+        unsure: impl Fn(&Upload) -> bool,
+    ) -> Result<(), Difference> {
+        let (subject, model) = match (subject, model) {
+            (Ok(subject), Ok(model)) => (subject, model),
+            (Err(subject), Err(model)) => return errors(op, &subject, &model),
+            (Ok(subject), Err(model)) => {
+                return Err(format!("it answered {subject:?}, and should fail: {model:?}"));
+            }
+            (Err(subject), Ok(model)) => {
+                return Err(format!("it failed: {subject:?}, and should answer {model:?}"));
+            }
+        };
+        match (subject, model) {
+            (Answer::File(subject), Answer::File(model)) => self.file(&subject, &model),
+            (Answer::Content(subject, bytes), Answer::Content(model, expected)) => {
+                self.file(&subject, &model)?;
+                content(&bytes, &expected)
+            }
+            (
+                Answer::Opened { metadata, range, remaining },
+                Answer::Opened { metadata: model, range: expected, remaining: left },
+            ) => {
+                same!("range", range, expected);
+                same!("remaining", remaining, left);
+                self.file(&metadata, &model)
+            }
+            (
+                Answer::Read { bytes, remaining },
+                Answer::Read { bytes: expected, remaining: left },
+            ) => {
+                same!("remaining", remaining, left);
+                content(&bytes, &expected)
+            }
+            (Answer::Stat(subject), Answer::Stat(model)) => self.stat(&subject, &model),
+            (Answer::Pages(subject), Answer::Pages(model)) => {
+                same!("pages", subject.len(), model.len());
+                subject.iter().zip(&model).try_for_each(|(s, m)| self.entries(s, m))
+            }
+            (Answer::Walked(mut subject), Answer::Walked(mut model)) => {
+                if !self.capabilities.ordered_walk {
+                    subject.sort_by(|a, b| a.path().cmp(b.path()));
+                    model.sort_by(|a, b| a.path().cmp(b.path()));
+                }
+                self.entries(&subject, &model)
+            }
+            (Answer::Uploads(subject), Answer::Uploads(model)) => {
+                same!("pages", subject.len(), model.len());
+                subject.iter().zip(&model).try_for_each(|(s, m)| self.uploads(s, m, &unsure))
+            }
+            (Answer::Size(subject), Answer::Size(model)) => {
+                same!("size of a writer", subject, model);
+                Ok(())
+            }
+            (Answer::Cancelled(subject), Answer::Cancelled(model)) => {
+                same!("uploads cancelled", subject, model);
+                Ok(())
+            }
+            (Answer::Nothing, Answer::Nothing) => Ok(()),
+            (subject, model) => Err(format!("{subject:?}, and should be {model:?}")),
+        }
+    }
+}
+
+/// Compares contents, of which only the first difference is of interest.
+pub(super) fn content(subject: &[u8], model: &[u8]) -> Result<(), Difference> {
+    same!("length of the content", subject.len(), model.len());
+    match subject.iter().zip(model).position(|(subject, model)| subject != model) {
+        Some(at) => Err(format!("the content is wrong from byte {at} of {} on", model.len())),
+        None => Ok(()),
+    }
+}
+
+fn errors(op: &Op, subject: &Error, model: &Error) -> Result<(), Difference> {
+    if subject.kind() != model.kind() && !equally_right(op, subject.kind(), model.kind()) {
+        return Err(format!("it failed with {subject:?}, and should with {model:?}"));
+    }
+    if subject.driver().is_none() || subject.operation().is_none() || subject.path().is_none() {
+        return Err(format!("an error without its context: {subject:?}"));
+    }
+    // Of two paths, the one that is not there is named.
+    if subject.is_not_found() && model.is_not_found() {
+        same!("path of an error", subject.path(), model.path());
+    }
+    Ok(())
+}
+
+/// Where several things are wrong at once, the contract does not say which is to be answered.
+fn equally_right(op: &Op, subject: ErrorKind, model: ErrorKind) -> bool {
+    use ErrorKind::{
+        InvalidPath, IsADirectory, NotADirectory, OffsetMismatch, PathConflict, PathNotFound,
+        PreconditionFailed, Unsupported, UploadInProgress,
+    };
+    let one_of = |a: fn(ErrorKind) -> bool, b: fn(ErrorKind) -> bool| {
+        (a(subject) && b(model)) || (a(model) && b(subject))
+    };
+    if one_of(|kind| kind == Unsupported, |_| true) {
+        return true;
+    }
+    match op {
+        Op::Put { .. } | Op::CommitTo { .. } | Op::Commit { .. } => {
+            one_of(|kind| kind == PathConflict, |kind| kind == PreconditionFailed)
+        }
+        Op::Writer { .. } => one_of(
+            |kind| kind == UploadInProgress,
+            |kind| matches!(kind, PathNotFound | IsADirectory | OffsetMismatch { .. }),
+        ),
+        Op::Delete { .. } => one_of(|kind| kind == PathNotFound, |kind| kind == PreconditionFailed),
+        Op::Rename { .. } | Op::RenameDir { .. } | Op::Copy { .. } => {
+            one_of(|kind| kind == PathConflict, |kind| kind == PreconditionFailed)
+                || one_of(
+                    |kind| kind == InvalidPath,
+                    |kind| matches!(kind, PathNotFound | IsADirectory | NotADirectory),
+                )
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,248 @@
+//! [`Side`]: a driver with all that is open on it, and what it answers to an operation.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use storage_driver::{
+    Entry, ListOptions, Metadata, Path, Precondition, ReadRange, Reader, Result, Stat,
+    StorageDriver, Upload, WalkOptions, WriteMode, Writer, WriterOptions,
+};
+use tokio::io::AsyncReadExt;
+
+use super::op::{Mode, Op, READERS, WRITERS};
+use crate::check::path;
+
+/// More pages than a listing of the few paths there are has.
+const MOST_PAGES: usize = 100;
+
+/// One of the two drivers that are compared.
+pub(super) struct Side {
+    pub(super) driver: Arc<dyn StorageDriver>,
+    pub(super) writers: [Option<Writer>; WRITERS],
+    pub(super) readers: [Option<Reader>; READERS],
+}
+
+/// An operation with all that depends on the state of the store filled in, but for versions.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) op: Op,
+    pub(super) data: Bytes,
+    pub(super) range: ReadRange,
+    pub(super) offset: Option<u64>,
+}
+
+/// What an operation answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Nothing,
+    File(Metadata),
+    Content(Metadata, Bytes),
+    Opened { metadata: Metadata, range: std::ops::Range<u64>, remaining: u64 },
+    Read { bytes: Bytes, remaining: u64 },
+    Size(u64),
+    Stat(Stat),
+    Pages(Vec<Vec<Entry>>),
+    Walked(Vec<Entry>),
+    Uploads(Vec<Vec<Upload>>),
+    Cancelled(u64),
+}
+
+impl Side {
+    pub(super) fn new(driver: Arc<dyn StorageDriver>) -> Self {
+        Self { driver, writers: Default::default(), readers: Default::default() }
+    }
+
+    /// Does one operation. Where the writer or reader is not open, nothing.
+    pub(super) async fn perform(&mut self, step: &Step, condition: Precondition) -> Result<Answer> {
+        let driver = &self.driver;
+        match step.op {
+            Op::Put { at, .. } => {
+                let content = step.data.clone().into();
+                driver.put_content(&path(at), content, condition).await.map(Answer::File)
+            }
+            Op::Get { at, limit } => {
+                let content = driver.get_content(&path(at), limit).await?;
+                Ok(Answer::Content(content.metadata().clone(), content.into_bytes()))
+            }
+            Op::GetRange { at, .. } => {
+                let content = driver.get_range(&path(at), step.range.clone(), u64::MAX).await?;
+                Ok(Answer::Content(content.metadata().clone(), content.into_bytes()))
+            }
+            Op::Open { reader: slot, at, .. } => {
+                self.readers[slot] = None;
+                let reader = driver.reader(&path(at), step.range.clone()).await?;
+                let (metadata, range) = (reader.metadata().clone(), reader.range());
+                let remaining = reader.remaining();
+                self.readers[slot] = Some(reader);
+                Ok(Answer::Opened { metadata, range, remaining })
+            }
+            Op::Read { reader, length } => self.read(reader, length).await,
+            Op::DropReader { reader } => {
+                self.readers[reader] = None;
+                Ok(Answer::Nothing)
+            }
+            Op::Writer { writer: slot, at, mode } => {
+                let at_offset = step.offset;
+                let options = WriterOptions::new(match mode {
+                    Mode::Create => WriteMode::Create,
+                    Mode::Resume(_) => WriteMode::Resume { at: at_offset },
+                    Mode::Append(_) => WriteMode::Append { at: at_offset },
+                });
+                let writer = driver.writer(&path(at), options).await?;
+                let size = writer.size();
+                self.writers[slot] = Some(writer);
+                Ok(Answer::Size(size))
+            }
+            Op::Write { writer, .. } => match &mut self.writers[writer] {
+                Some(writer) => {
+                    writer.write(step.data.clone()).await?;
+                    Ok(Answer::Size(writer.size()))
+                }
+                None => Ok(Answer::Nothing),
+            },
+            Op::Sync { writer } => match &mut self.writers[writer] {
+                Some(writer) => writer.sync().await.map(|()| Answer::Size(writer.size())),
+                None => Ok(Answer::Nothing),
+            },
+            Op::Close { writer } => match self.writers[writer].take() {
+                Some(writer) => writer.close().await.map(|()| Answer::Nothing),
+                None => Ok(Answer::Nothing),
+            },
+            Op::DropWriter { writer } => {
+                self.writers[writer] = None;
+                Ok(Answer::Nothing)
+            }
+            Op::Commit { writer } => match self.writers[writer].take() {
+                Some(writer) => writer.commit().await.map(Answer::File),
+                None => Ok(Answer::Nothing),
+            },
+            Op::CommitTo { writer, dest, .. } => match self.writers[writer].take() {
+                Some(writer) => writer.commit_to(&path(dest), condition).await.map(Answer::File),
+                None => Ok(Answer::Nothing),
+            },
+            Op::Cancel { writer } => match self.writers[writer].take() {
+                Some(writer) => writer.cancel().await.map(|()| Answer::Nothing),
+                None => Ok(Answer::Nothing),
+            },
+            Op::Stat { at } => driver.stat(&path(at)).await.map(Answer::Stat),
+            Op::List { at, start_after, limit } => {
+                self.list(&path(at), start_after, limit).await.map(Answer::Pages)
+            }
+            Op::Walk { at, start_after, skip } => {
+                self.walk(&path(at), start_after, skip).await.map(Answer::Walked)
+            }
+            Op::Uploads { at, start_after, limit } => {
+                self.uploads(&path(at), start_after, limit).await.map(Answer::Uploads)
+            }
+            Op::CancelUpload { at } => {
+                driver.cancel_upload(&path(at)).await.map(|()| Answer::Nothing)
+            }
+            Op::CancelUploads { at, old } => {
+                let older_than = if old { Duration::from_secs(1 << 20) } else { Duration::ZERO };
+                driver.cancel_uploads(&path(at), older_than).await.map(Answer::Cancelled)
+            }
+            Op::Delete { at, .. } => {
+                driver.delete(&path(at), condition).await.map(|()| Answer::Nothing)
+            }
+            Op::DeleteMany { ref paths } => {
+                let paths: Vec<Path> = paths.iter().map(|at| path(at)).collect();
+                driver.delete_many(&paths).await.map(|()| Answer::Nothing)
+            }
+            Op::Rename { from, to, .. } => {
+                driver.rename(&path(from), &path(to), condition).await.map(Answer::File)
+            }
+            Op::RenameDir { from, to } => {
+                driver.rename_dir(&path(from), &path(to)).await.map(|()| Answer::Nothing)
+            }
+            Op::Copy { from, to, .. } => {
+                driver.copy(&path(from), &path(to), condition).await.map(Answer::File)
+            }
+            Op::Touch { at } => driver.touch(&path(at)).await.map(Answer::File),
+        }
+    }
+
+    async fn read(&mut self, slot: usize, length: u64) -> Result<Answer> {
+        let Some(reader) = &mut self.readers[slot] else { return Ok(Answer::Nothing) };
+        let mut bytes = vec![0; length.min(reader.remaining()) as usize];
+        reader.read_exact(&mut bytes).await?;
+        Ok(Answer::Read { bytes: bytes.into(), remaining: reader.remaining() })
+    }
+
+    async fn list(
+        &self,
+        of: &Path,
+        start_after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Vec<Entry>>> {
+        let mut options = ListOptions::new().limit(limit);
+        options.start_after = start_after.map(path);
+        let mut pages = Vec::new();
+        loop {
+            let page = self.driver.list(of, options.clone()).await?;
+            pages.push(page.items);
+            match page.next {
+                // A page of none has no end.
+                Some(_) if limit == 0 => pages.push(Vec::new()),
+                Some(next) if pages.len() < MOST_PAGES => {
+                    options.start_after = Some(next);
+                    continue;
+                }
+                _ => {}
+            }
+            return Ok(pages);
+        }
+    }
+
+    async fn uploads(
+        &self,
+        of: &Path,
+        start_after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Vec<Upload>>> {
+        let mut options = ListOptions::new().limit(limit);
+        options.start_after = start_after.map(path);
+        let mut pages = Vec::new();
+        loop {
+            let page = self.driver.uploads(of, options.clone()).await?;
+            pages.push(page.items);
+            match page.next {
+                Some(_) if limit == 0 => pages.push(Vec::new()),
+                Some(next) if pages.len() < MOST_PAGES => {
+                    options.start_after = Some(next);
+                    continue;
+                }
+                _ => {}
+            }
+            return Ok(pages);
+        }
+    }
+
+    async fn walk(
+        &self,
+        of: &Path,
+        start_after: Option<&str>,
+        skip: Option<&str>,
+    ) -> Result<Vec<Entry>> {
+        let mut options = WalkOptions::new();
+        options.start_after = start_after.map(path);
+        let mut walk = self.driver.walk(of, options);
+        let mut entries = Vec::new();
+        while let Some(entry) = walk.next().await.transpose()? {
+            if entry.is_dir() && Some(entry.path().as_str()) == skip {
+                walk.skip_dir();
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// Everything there is: every entry, in order, and every upload.
+    pub(super) async fn everything(&self) -> Result<(Vec<Entry>, Vec<Upload>)> {
+        let root = Path::root();
+        let mut entries = self.walk(&root, None, None).await?;
+        entries.sort_by(|a, b| a.path().cmp(b.path()));
+        let uploads = self.uploads(&root, None, 1000).await?.concat();
+        Ok((entries, uploads))
+    }
+}

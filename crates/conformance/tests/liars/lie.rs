@@ -1,0 +1,227 @@
+//! What liars are made of: a driver that is the [`Reference`] but for the methods that a [`Lie`]
+//! replaces, and a writer that is the one inside but for what a [`Pen`] does otherwise.
+
+use std::{
+    fmt::Debug,
+    task::{Context, Poll},
+};
+
+pub use std::time::Duration;
+
+pub use async_trait::async_trait;
+pub use bytes::Bytes;
+pub use conformance::reference::Reference;
+use futures::FutureExt;
+pub use storage_driver::{
+    Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Page, Path,
+    Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
+    StorageDriverExt, Upload, Walk, WalkOptions, WalkSource, WriteMode, WriteSession, Writer,
+    WriterOptions,
+};
+
+/// One listing of the methods makes both the trait of lies, whose defaults are honest, and the
+/// driver that tells them.
+macro_rules! methods {
+    ($(async fn $name:ident(&self $(, $arg:ident: $type:ty)*) -> $answer:ty;)*) => {
+        /// A driver that is honest but for the methods that it overrides.
+        #[async_trait]
+        pub trait Lie: Debug + Default + Send + Sync + 'static {
+            fn honest(&self) -> &Reference;
+
+            $(async fn $name(&self $(, $arg: $type)*) -> $answer {
+                self.honest().$name($($arg),*).await
+            })*
+
+            fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
+                self.honest().walk(path, options)
+            }
+        }
+
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<L: Lie> StorageDriver for Liar<L> {
+            fn name(&self) -> &'static str {
+                self.0.honest().name()
+            }
+
+            fn capabilities(&self) -> Capabilities {
+                self.0.honest().capabilities()
+            }
+
+            $(async fn $name(&self $(, $arg: $type)*) -> $answer {
+                self.0.$name($($arg),*).await
+            })*
+
+            fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
+                self.0.walk(path, options)
+            }
+        }
+    };
+}
+
+/// The driver that tells a lie.
+#[derive(Debug, Default)]
+pub struct Liar<L>(pub L);
+
+methods! {
+    async fn get_content(&self, path: &Path, limit: u64) -> Result<Content>;
+    async fn get_range(&self, path: &Path, range: ReadRange, limit: u64) -> Result<Content>;
+    async fn put_content(
+        &self, path: &Path, content: Payload, precondition: Precondition
+    ) -> Result<Metadata>;
+    async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader>;
+    async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer>;
+    async fn stat(&self, path: &Path) -> Result<Stat>;
+    async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>>;
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>>;
+    async fn cancel_upload(&self, path: &Path) -> Result<()>;
+    async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64>;
+    async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()>;
+    async fn delete_many(&self, paths: &[Path]) -> Result<()>;
+    async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata>;
+    async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()>;
+    async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata>;
+    async fn touch(&self, path: &Path) -> Result<Metadata>;
+    async fn redirect_url(
+        &self, path: &Path, method: RedirectMethod, expires_in: Duration
+    ) -> Result<Option<String>>;
+    async fn health(&self) -> Health;
+    async fn shutdown(&self) -> Result<()>;
+}
+
+/// A liar: its name, and the methods of [`Lie`] that are not honest.
+macro_rules! liar {
+    ($(#[$doc:meta])* $name:ident { $($methods:tt)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub struct $name(Reference);
+
+        #[async_trait]
+        impl Lie for $name {
+            fn honest(&self) -> &Reference {
+                &self.0
+            }
+
+            $($methods)*
+        }
+    };
+}
+
+pub(crate) use liar;
+
+/// What a writer does otherwise than the one inside, which is of the [`Reference`].
+#[async_trait]
+pub trait Pen: Send + Sized + 'static {
+    fn size(&self, inner: &Writer) -> u64 {
+        inner.size()
+    }
+
+    fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
+        pass(inner, data)
+    }
+
+    fn sync(&mut self, inner: &mut Writer) -> Result<()> {
+        inner.sync().now_or_never().expect("the reference does not wait")
+    }
+
+    async fn commit_to(
+        self,
+        inner: Writer,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        if dest == inner.path() && precondition.is_none() {
+            inner.commit().await
+        } else {
+            inner.commit_to(dest, precondition).await
+        }
+    }
+
+    async fn cancel(self, inner: Writer) -> Result<()> {
+        inner.cancel().await
+    }
+
+    /// What happens when the writer is dropped.
+    fn dropped(&mut self, inner: Writer) {
+        drop(inner);
+    }
+}
+
+/// Writes as the reference does.
+pub fn pass(inner: &mut Writer, data: Bytes) -> Result<()> {
+    inner.write(data).now_or_never().expect("the reference does not wait")
+}
+
+/// `inner`, in the hands of `pen`.
+pub fn lying_writer(inner: Writer, pen: impl Pen) -> Writer {
+    let path = inner.path().clone();
+    Writer::new("reference", path, Session { held: Some((inner, pen)) })
+}
+
+struct Session<P: Pen> {
+    /// `None` once it was consumed.
+    held: Option<(Writer, P)>,
+}
+
+impl<P: Pen> Session<P> {
+    fn held(&mut self) -> (&mut Writer, &mut P) {
+        let (inner, pen) = self.held.as_mut().expect("it was not consumed");
+        (inner, pen)
+    }
+}
+
+#[async_trait]
+impl<P: Pen> WriteSession for Session<P> {
+    fn size(&self) -> u64 {
+        self.held.as_ref().map_or(0, |(inner, pen)| pen.size(inner))
+    }
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_write(&mut self, data: Bytes) -> Result<()> {
+        let (inner, pen) = self.held();
+        pen.write(inner, data)
+    }
+
+    fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        let (inner, pen) = self.held();
+        Poll::Ready(pen.sync(inner))
+    }
+
+    async fn commit_to(
+        mut self: Box<Self>,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        let (inner, pen) = self.held.take().expect("it was not consumed");
+        pen.commit_to(inner, dest, precondition).await
+    }
+
+    async fn cancel(mut self: Box<Self>) -> Result<()> {
+        let (inner, pen) = self.held.take().expect("it was not consumed");
+        pen.cancel(inner).await
+    }
+}
+
+impl<P: Pen> Drop for Session<P> {
+    fn drop(&mut self) {
+        if let Some((inner, mut pen)) = self.held.take() {
+            pen.dropped(inner);
+        }
+    }
+}
+
+liar! {
+    /// Tells the truth, so that a behaviour which fails on a liar fails because of the lie.
+    Honest {
+        async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
+            Ok(lying_writer(self.0.writer(path, options).await?, HonestPen))
+        }
+    }
+}
+
+struct HonestPen;
+
+impl Pen for HonestPen {}

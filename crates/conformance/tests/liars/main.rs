@@ -1,0 +1,219 @@
+//! Broken drivers, each of which breaks one clause, and the behaviours that find them out.
+//!
+//! A liar is the reference but for one method. Its test names the behaviours that have to fail on
+//! it, and checks that they hold of a driver that is made in the same way and tells the truth.
+
+mod content;
+mod lie;
+mod listing;
+mod namespace;
+mod uploads;
+
+use std::{panic, sync::Once, thread};
+
+use conformance::{Report, Size, behaviours, run};
+
+use crate::lie::{Honest, Liar, Lie};
+
+fn ask<L: Lie>(names: &[&str]) -> Report {
+    static QUIET: Once = Once::new();
+    // The failures that are wanted happen on the runtime's threads; those of the tests do not.
+    QUIET.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if thread::current().name().is_none_or(|name| !name.starts_with("tokio")) {
+                loud(panic);
+            }
+        }));
+    });
+    run(|| async { Liar(L::default()) }, |behaviour| names.contains(&behaviour.name))
+}
+
+/// Checks that each of these behaviours fails on the liar, and holds of an honest driver.
+#[track_caller]
+fn caught<L: Lie>(names: &[&str]) {
+    for name in names {
+        assert!(behaviours().iter().any(|it| it.name == *name), "no behaviour is called {name}");
+    }
+    let report = ask::<L>(names);
+    for name in names {
+        assert!(report.has_failed(name), "{name} does not find the liar out: {report}");
+    }
+    let report = ask::<Honest>(names);
+    assert_eq!(report.passed, report_order(names), "honest, and yet: {report}");
+}
+
+/// These names in the order in which they are run.
+fn report_order(names: &[&str]) -> Vec<&'static str> {
+    behaviours().iter().map(|it| it.name).filter(|name| names.contains(name)).collect()
+}
+
+/// A test per liar: its type, its name, the behaviours that find it out.
+macro_rules! liars {
+    ($($module:ident::$liar:ident as $test:ident: [$($name:literal),+ $(,)?];)*) => {
+        $(#[test]
+        fn $test() {
+            caught::<$module::$liar>(&[$($name),+]);
+        })*
+
+        /// Prints all that each liar is found out by.
+        #[test]
+        #[ignore = "runs the whole suite on every liar, which takes many minutes"]
+        fn the_whole_suite_on_every_liar() {
+            let quick = || behaviours().iter().filter(|it| it.size == Size::Quick);
+            let names: Vec<&str> = quick().map(|it| it.name).collect();
+            let mut free = Vec::new();
+            $({
+                let report = ask::<$module::$liar>(&names);
+                let failed: Vec<_> = report.failed.iter().map(|it| it.name).collect();
+                eprintln!("{}: {failed:#?}", stringify!($liar));
+                if failed.is_empty() {
+                    free.push(stringify!($liar));
+                }
+            })*
+            assert!(free.is_empty(), "not found out: {free:?}");
+        }
+    };
+}
+
+liars! {
+    content::TornPut as torn_put: ["concurrency::readers_see_one_put_or_another_and_no_mix"];
+    content::KeepsTheTail as put_that_keeps_the_tail: [
+        "content::shorter_content_replaces_longer_whole",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    content::SwapsParts as swapped_parts: ["content::bytes_around_1_mib_come_back"];
+    content::IgnoresTheLimit as content_without_a_limit: [
+        "content::content_longer_than_the_limit_is_too_large",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    content::IgnoresIfVersion as ignored_if_version: [
+        "conditions::if_version_fails_where_another_version_is",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    content::ChecksThenPuts as lost_race_of_a_precondition: [
+        "concurrency::of_many_if_absent_puts_one_succeeds",
+        "linearizability::operations_on_one_path_take_effect_at_one_moment",
+    ];
+    content::RemembersSizes as stale_size_in_stat: ["model::sequences_are_answered_as_by_the_model"];
+    content::TakesTheEndIn as off_by_one_range: [
+        "reading::a_bounded_range_leaves_out_its_end",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    content::CountsLastBytes as more_last_bytes_than_there_are: [
+        "reading::more_last_bytes_than_there_are_give_all",
+    ];
+    content::ForgivesOffsets as forgiven_offset: [
+        "reading::offset_past_the_size_is_an_invalid_offset",
+    ];
+    content::ReadsLive as live_reader: [
+        "snapshots::a_reader_holds_its_content_under_a_put",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    content::EndsEarly as early_end: ["reading::a_reader_gives_all"];
+    content::DeniesDirectories as wrong_kind_of_error: ["reading::a_directory_cannot_be_read"];
+    content::GivesNoContext as error_without_context: ["errors::errors_of_get_content_say_where"];
+
+    uploads::ShowsUploads as visible_upload: [
+        "writing::nothing_is_visible_before_the_commit",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    uploads::CreatesOnTop as create_that_goes_on: ["writing::create_discards_the_earlier_upload"];
+    uploads::ResumesAnywhere as resume_at_the_wrong_size: [
+        "writing::resume_elsewhere_is_an_offset_mismatch",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    uploads::FencesOnMismatch as mismatch_that_fences: [
+        "fencing::an_offset_mismatch_fences_nobody",
+    ];
+    uploads::WritesWhenFenced as fenced_writer_that_writes: [
+        "fencing::what_a_fenced_writer_sends_joins_nothing",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    uploads::SwallowsErrorsOfSync as swallowed_error_of_a_sync: [
+        "fencing::a_fenced_writer_cannot_sync",
+    ];
+    uploads::SizeLags as size_that_lags: ["writing::size_counts_every_byte"];
+    uploads::CloseLosesBytes as close_that_loses_bytes: ["keeping::close_keeps_everything"];
+    uploads::DropCancels as drop_that_cancels: ["keeping::a_drop_keeps_everything"];
+    uploads::FailedCommitLosesUpload as failed_commit_that_loses_the_upload: [
+        "committing::failed_commit_leaves_upload_resumable",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    uploads::CancelDeletesTheFile as cancel_that_deletes_the_file: [
+        "committing::cancel_leaves_committed_content",
+    ];
+    uploads::CommitsTwice as commit_to_that_publishes_twice: [
+        "committing::commit_to_publishes_at_the_destination_alone",
+    ];
+    uploads::AppendLosesTheRace as append_that_loses_the_race: [
+        "appending::append_commits_only_onto_what_it_started_from",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    uploads::PutCancelsTheUpload as put_that_cancels_the_upload: [
+        "content::a_put_leaves_the_upload_at_its_path_alone",
+    ];
+    uploads::CancelsTheYoung as sweep_that_takes_the_young: [
+        "uploads::cancel_uploads_leaves_the_young",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+
+    namespace::KeepsEmptyDirectories as empty_directory: [
+        "namespace::the_last_deletion_removes_all_directories_above",
+    ];
+    namespace::ReplacesDirectories as put_that_replaces_a_directory: [
+        "namespace::a_put_at_a_directory_is_a_path_conflict",
+    ];
+    namespace::RenamesByCopy as rename_that_makes_a_version: ["renaming::rename_keeps_the_version"];
+    namespace::RenamesInTwoSteps as rename_that_is_dropped_half_way: [
+        "drops::dropped_rename_moves_once_or_never",
+    ];
+    namespace::RenamesNothing as rename_of_nothing: [
+        "renaming::rename_from_nothing_names_from_and_leaves_to",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    namespace::SwallowsItself as directory_that_swallows_itself: [
+        "directories::rename_into_own_subtree_is_a_path_conflict",
+    ];
+    namespace::MovesFileByFile as directory_that_moves_in_parts: [
+        "drops::dropped_rename_dir_loses_no_file",
+        "linearizability::operations_on_several_paths_take_effect_at_one_moment",
+    ];
+    namespace::DeletesSiblings as deletion_of_siblings: ["deleting::delete_of_a_leaves_ab"];
+    namespace::DeleteLeavesUploads as deletion_that_leaves_uploads: [
+        "deleting::delete_removes_uploads_at_and_under_the_path",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    namespace::DeletesDirectoriesIfVersion as conditional_deletion_of_a_directory: [
+        "deleting::delete_if_version_of_a_directory_is_refused",
+    ];
+    namespace::StopsAtTheMissing as delete_many_that_stops: [
+        "deleting::delete_many_passes_over_what_is_missing",
+    ];
+    namespace::CopySharesTheVersion as copy_that_shares_the_version: [
+        "copying::copy_makes_a_new_version",
+    ];
+    namespace::TouchKeepsTheVersion as touch_that_keeps_the_version: [
+        "copying::touch_makes_a_new_version_of_the_same_content",
+    ];
+    namespace::NeverShutsDown as shutdown_that_still_answers: [
+        "shutdown::after_shutdown_nothing_can_be_read",
+        "drops::dropped_shutdown_can_be_called_again",
+    ];
+    namespace::SwallowsErrorsOfDelete as swallowed_error: [
+        "deleting::delete_of_nothing_is_not_found",
+    ];
+
+    listing::ListsByPrefix as sibling_of_the_same_prefix: ["listing::list_of_a_leaves_ab_out"];
+    listing::ListsNothing as listing_of_nothing: ["listing::list_of_nothing_is_not_found"];
+    listing::IgnoresStartAfter as ignored_start: ["listing::list_starts_after_an_entry"];
+    listing::IgnoresTheLimit as ignored_limit: ["listing::pages_of_every_limit_join_to_the_whole"];
+    listing::RepeatsTheLast as duplicate_entries: ["listing::pages_of_every_limit_join_to_the_whole"];
+    listing::ListsUploads as listed_upload: ["namespace::an_upload_is_not_seen_by_list"];
+    listing::WalksSkippedDirectories as skipped_directory_that_is_walked: [
+        "walking::skip_dir_leaves_out_what_is_below",
+    ];
+    listing::WalksInByteOrder as wrong_order_of_a_walk: [
+        "walking::walk_visits_in_the_order_of_paths",
+    ];
+}

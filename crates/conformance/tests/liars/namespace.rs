@@ -1,0 +1,258 @@
+//! Lies about the namespace: rename, copy, delete, touch, shutdown.
+
+use std::{collections::BTreeSet, sync::Mutex};
+
+use futures::TryStreamExt;
+use tokio::task::yield_now;
+
+use crate::lie::*;
+
+fn path(text: &str) -> Path {
+    Path::new(text).expect("a path")
+}
+
+/// Directories that were ever made stay, also when nothing is left in them.
+#[derive(Debug, Default)]
+pub struct KeepsEmptyDirectories {
+    honest: Reference,
+    made: Mutex<BTreeSet<Path>>,
+}
+
+/// 2.2: a directory stays when its last file is gone.
+#[async_trait]
+impl Lie for KeepsEmptyDirectories {
+    fn honest(&self) -> &Reference {
+        &self.honest
+    }
+
+    async fn put_content(
+        &self,
+        path: &Path,
+        content: Payload,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        let file = self.honest.put_content(path, content, precondition).await?;
+        self.made.lock().unwrap().extend(std::iter::successors(path.parent(), Path::parent));
+        Ok(file)
+    }
+
+    async fn stat(&self, path: &Path) -> Result<Stat> {
+        match self.honest.stat(path).await {
+            Err(error) if error.is_not_found() && self.made.lock().unwrap().contains(path) => {
+                Ok(Stat::Directory(path.clone()))
+            }
+            other => other,
+        }
+    }
+}
+
+liar! {
+    /// 2.3: a put at a directory removes what is in it.
+    ReplacesDirectories {
+        async fn put_content(
+            &self,
+            path: &Path,
+            content: Payload,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            if !path.is_root() && self.0.stat(path).await.is_ok_and(|stat| stat.is_dir()) {
+                self.0.delete(path, Precondition::None).await?;
+            }
+            self.0.put_content(path, content, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.1: a rename is a copy and a deletion, which makes a new version.
+    RenamesByCopy {
+        async fn rename(
+            &self,
+            from: &Path,
+            to: &Path,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            let file = self.0.copy(from, to, precondition).await?;
+            if from != to {
+                self.0.delete(from, Precondition::None).await?;
+            }
+            Ok(file)
+        }
+    }
+}
+
+liar! {
+    /// 7.1 and 9.1: a rename removes what is at its end, waits, and moves the file then.
+    RenamesInTwoSteps {
+        async fn rename(
+            &self,
+            from: &Path,
+            to: &Path,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            let is_file = self.0.stat(from).await.is_ok_and(|stat| stat.is_file());
+            if is_file && from != to && precondition.is_none() {
+                drop(self.0.rename(to, &path("/trash"), Precondition::None).await);
+                yield_now().await;
+            }
+            self.0.rename(from, to, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.3: a rename from nothing removes what is at its end.
+    RenamesNothing {
+        async fn rename(
+            &self,
+            from: &Path,
+            to: &Path,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            if !self.0.exists(from).await? && !from.is_root() && !to.is_root() {
+                drop(self.0.delete(to, Precondition::None).await);
+            }
+            self.0.rename(from, to, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.3: a directory goes into itself, and is gone.
+    SwallowsItself {
+        async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
+            if from != to && to.starts_with(from) && self.0.exists(from).await? {
+                return self.0.delete(from, Precondition::None).await;
+            }
+            self.0.rename_dir(from, to).await
+        }
+    }
+}
+
+liar! {
+    /// 7.2: `atomic_rename` is claimed, and a directory moves file by file.
+    MovesFileByFile {
+        async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
+            let files: Vec<Entry> = self.0.walk(from, WalkOptions::new()).try_collect().await?;
+            // Whatever is wrong, an honest rename says so.
+            if to.starts_with(from) || self.0.exists(to).await? || to.is_root() || from.is_root() {
+                return self.0.rename_dir(from, to).await;
+            }
+            for file in files.iter().filter(|entry| entry.is_file()) {
+                let below = file.path().strip_prefix(from).expect("it is below");
+                self.0.rename(file.path(), &to.join(below)?, Precondition::None).await?;
+                yield_now().await;
+            }
+            Ok(())
+        }
+    }
+}
+
+liar! {
+    /// 7.4: a deletion takes those along whose names begin alike.
+    DeletesSiblings {
+        async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+            self.0.delete(path, precondition).await?;
+            let dir = path.parent().expect("it was no root");
+            let Ok(page) = self.0.list(&dir, ListOptions::new()).await else { return Ok(()) };
+            for entry in page.items {
+                if entry.path().as_str().starts_with(path.as_str()) {
+                    self.0.delete(entry.path(), Precondition::None).await?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+liar! {
+    /// 7.4: a deletion leaves uploads. (What is renamed leaves its uploads behind.)
+    DeleteLeavesUploads {
+        async fn delete(&self, at: &Path, precondition: Precondition) -> Result<()> {
+            let trash = path("/trash/1");
+            let moved = match self.0.stat(at).await {
+                Ok(Stat::File(_)) if precondition.is_none() => {
+                    self.0.rename(at, &trash, Precondition::None).await.is_ok()
+                }
+                Ok(Stat::Directory(_)) if precondition.is_none() => {
+                    self.0.rename_dir(at, &trash).await.is_ok()
+                }
+                _ => false,
+            };
+            self.0.delete(if moved { &trash } else { at }, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.4: `IfVersion` takes a directory too.
+    DeletesDirectoriesIfVersion {
+        async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+            match self.0.stat(path).await {
+                Ok(Stat::Directory(_)) => self.0.delete(path, Precondition::None).await,
+                _ => self.0.delete(path, precondition).await,
+            }
+        }
+    }
+}
+
+liar! {
+    /// 7.5: what is missing is an error, and the rest is left.
+    StopsAtTheMissing {
+        async fn delete_many(&self, paths: &[Path]) -> Result<()> {
+            for path in paths {
+                self.0.delete(path, Precondition::None).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+liar! {
+    /// 7.6: a copy has the version of its source.
+    CopySharesTheVersion {
+        async fn copy(
+            &self,
+            from: &Path,
+            to: &Path,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            let content = self.0.get_bytes(from, u64::MAX).await;
+            let file = self.0.copy(from, to, precondition).await?;
+            if from == to {
+                return Ok(file);
+            }
+            let file = self.0.rename(from, to, Precondition::None).await?;
+            self.0.put(from, content?).await?;
+            Ok(file)
+        }
+    }
+}
+
+liar! {
+    /// 7.7: a touch keeps the version.
+    TouchKeepsTheVersion {
+        async fn touch(&self, path: &Path) -> Result<Metadata> {
+            self.0.get_content(path, u64::MAX).await.map(|content| content.metadata().clone())
+        }
+    }
+}
+
+liar! {
+    /// 9.4: a driver that was shut down goes on.
+    NeverShutsDown {
+        async fn shutdown(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+}
+
+liar! {
+    /// 8.5: what cannot be deleted is said to be deleted.
+    SwallowsErrorsOfDelete {
+        async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+            drop(self.0.delete(path, precondition).await);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! A map against the standard library's, and the shape of its nodes.
+
+use std::{collections::BTreeMap, ops::Bound};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::budget::Budget;
+
+type Model = BTreeMap<String, u32>;
+
+/// A map and what must be in it.
+#[derive(Clone, Default)]
+struct Pair {
+    map: Map<u32>,
+    model: Model,
+}
+
+fn budget() -> Arc<Budget> {
+    Arc::new(Budget::new(None, 0, 4096))
+}
+
+fn key(number: usize) -> String {
+    format!("{number:05}")
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text, &budget()).unwrap()
+}
+
+impl Pair {
+    fn with(numbers: impl IntoIterator<Item = usize>) -> Self {
+        let mut pair = Self::default();
+        numbers.into_iter().for_each(|number| pair.insert(number, 0));
+        pair
+    }
+
+    fn insert(&mut self, number: usize, value: u32) {
+        let key = key(number);
+        assert_eq!(self.map.insert(name(&key), value), self.model.insert(key, value));
+    }
+
+    fn remove(&mut self, number: usize) {
+        let key = key(number);
+        assert_eq!(self.map.remove(&key), self.model.remove(&key));
+    }
+
+    fn change(&mut self, number: usize, value: u32) {
+        let key = key(number);
+        let (changed, expected) = (self.map.get_mut(&key), self.model.get_mut(&key));
+        assert_eq!(changed, expected);
+        if let (Some(changed), Some(expected)) = (changed, expected) {
+            *changed = value;
+            *expected = value;
+        }
+    }
+
+    /// Checks entries and shape; returns the number of levels.
+    fn check(&self) -> usize {
+        assert_eq!(contents(&self.map, None), Vec::from_iter(self.model.clone()));
+        assert_eq!(self.map.has_many(), self.model.len() > 1);
+        self.map.root.as_deref().map_or(0, |root| shape(root, true, None, None))
+    }
+}
+
+fn contents(map: &Map<u32>, start: Option<&str>) -> Vec<(String, u32)> {
+    map.iter_after(start).map(|(name, value)| (name.as_str().to_owned(), value)).collect()
+}
+
+/// Checks a node of names from `low` up to, not including, `high`; returns its number of levels.
+fn shape(node: &Node<u32>, root: bool, low: Option<&str>, high: Option<&str>) -> usize {
+    let least = match node {
+        _ if !root => FANOUT / 2,
+        Node::Leaf(_) => 1,
+        Node::Inner(_) => 2,
+    };
+    assert!((least..=FANOUT).contains(&node.len()), "a node has {} entries", node.len());
+    match node {
+        Node::Leaf(entries) => {
+            assert!(entries.is_sorted_by(|(a, _), (b, _)| a.as_str() < b.as_str()));
+            let inside = |name: &Name| {
+                low.is_none_or(|low| low <= name.as_str())
+                    && high.is_none_or(|high| name.as_str() < high)
+            };
+            assert!(entries.iter().all(|(name, _)| inside(name)), "a name is in the wrong node");
+            1
+        }
+        Node::Inner(nodes) => {
+            let levels = nodes.iter().enumerate().map(|(index, (first, child))| {
+                let low = if index == 0 { low } else { Some(first.as_str()) };
+                let high = nodes.get(index + 1).map_or(high, |(next, _)| Some(next.as_str()));
+                shape(child, false, low, high)
+            });
+            let levels: Vec<usize> = levels.collect();
+            assert!(levels.iter().all(|&level| level == levels[0]), "leaves on several levels");
+            levels[0] + 1
+        }
+    }
+}
+
+/// How many nodes two maps share.
+fn shared(a: &Map<u32>, b: &Map<u32>) -> usize {
+    fn nodes(node: &Arc<Node<u32>>, all: &mut Vec<*const Node<u32>>) {
+        all.push(Arc::as_ptr(node));
+        if let Node::Inner(children) = &**node {
+            children.iter().for_each(|(_, child)| nodes(child, all));
+        }
+    }
+    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+    a.root.iter().for_each(|root| nodes(root, &mut of_a));
+    b.root.iter().for_each(|root| nodes(root, &mut of_b));
+    of_a.iter().filter(|node| of_b.contains(node)).count()
+}
+
+#[test]
+fn an_empty_map_has_nothing() {
+    let mut map = Map::<u32>::default();
+    assert!(!map.has_many());
+    assert_eq!(map.get("a"), None);
+    assert_eq!(map.get_mut("a"), None);
+    assert_eq!(map.remove("a"), None);
+    assert_eq!(map.iter_after(None).count(), 0);
+    assert_eq!(map.iter_after(Some("a")).count(), 0);
+    assert_eq!(map.drain().count(), 0);
+}
+
+#[test]
+fn ascending_names_make_four_levels() {
+    assert_eq!(Pair::with(0..10_000).check(), 4);
+}
+
+#[test]
+fn descending_names_make_four_levels() {
+    assert_eq!(Pair::with((0..10_000).rev()).check(), 4);
+}
+
+#[test]
+fn scattered_names_stay_sorted() {
+    // 7919 and 10,000 have no common factor, so that each number comes once.
+    let pair = Pair::with((0..10_000).map(|n| n * 7919 % 10_000));
+    assert!(pair.check() >= 3);
+    assert_eq!(pair.model.len(), 10_000);
+}
+
+#[test]
+fn every_name_is_found_and_no_other() {
+    let pair = Pair::with((0..3000).map(|n| n * 2));
+    for number in 0..6000 {
+        assert_eq!(pair.map.get(&key(number)).is_some(), number % 2 == 0, "{number}");
+    }
+}
+
+#[test]
+fn iteration_begins_after_every_start() {
+    let pair = Pair::with((0..600).map(|n| n * 2));
+    assert_eq!(pair.check(), 3);
+    for number in 0..=1200 {
+        let start = key(number);
+        let after = (Bound::Excluded(start.clone()), Bound::Unbounded);
+        let expected: Vec<_> = pair.model.range(after).map(|(k, v)| (k.clone(), *v)).collect();
+        assert_eq!(contents(&pair.map, Some(&start)), expected, "{number}");
+    }
+    assert_eq!(contents(&pair.map, Some("")), contents(&pair.map, None));
+}
+
+#[test]
+fn removal_in_ascending_order_keeps_the_shape() {
+    let mut pair = Pair::with(0..10_000);
+    for number in 0..10_000 {
+        pair.remove(number);
+        if number % 97 == 0 {
+            pair.check();
+        }
+    }
+    assert!(pair.map.root.is_none());
+}
+
+#[test]
+fn removal_in_descending_order_keeps_the_shape() {
+    let mut pair = Pair::with(0..10_000);
+    for number in (0..10_000).rev() {
+        pair.remove(number);
+        if number % 97 == 0 {
+            pair.check();
+        }
+    }
+    assert!(pair.map.root.is_none());
+}
+
+#[test]
+fn removal_in_scattered_order_keeps_the_shape() {
+    let mut pair = Pair::with(0..10_000);
+    for step in 0..10_000 {
+        pair.remove(step * 7919 % 10_000);
+        if step % 97 == 0 {
+            pair.check();
+        }
+    }
+    assert!(pair.map.root.is_none());
+}
+
+#[test]
+fn a_change_after_a_clone_copies_one_node_a_level() {
+    let pair = Pair::with(0..5000);
+    let levels = pair.check();
+    let mut twin = pair.clone();
+    let all = shared(&pair.map, &twin.map);
+    twin.change(2500, 1);
+    assert_eq!(all - shared(&pair.map, &twin.map), levels);
+}
+
+#[test]
+fn a_name_that_is_not_there_copies_nothing() {
+    let mut pair = Pair::with(0..5000);
+    let mut twin = pair.clone();
+    let all = shared(&pair.map, &twin.map);
+    twin.remove(7000);
+    twin.change(7000, 1);
+    pair.remove(7000);
+    assert_eq!(shared(&pair.map, &twin.map), all);
+}
+
+#[test]
+fn a_change_without_a_clone_copies_nothing() {
+    let mut map = Pair::with(0..5000).map;
+    let before = map.get("02500").map(std::ptr::from_ref);
+    *map.get_mut("02500").unwrap() = 1;
+    assert_eq!(map.get("02500").map(std::ptr::from_ref), before);
+}
+
+#[test]
+fn iteration_goes_on_as_the_map_was() {
+    let mut pair = Pair::with(0..2000);
+    let expected = pair.model.len();
+    let mut iter = pair.map.iter_after(None);
+    let first: Vec<_> = iter.by_ref().take(700).collect();
+    (0..2000).for_each(|number| pair.remove(number));
+    assert_eq!(first.len() + iter.count(), expected);
+}
+
+#[test]
+fn drain_gives_every_value_once() {
+    let mut map = Map::default();
+    for number in 0..5000 {
+        map.insert(name(&key(number)), number);
+    }
+    let mut values: Vec<_> = map.drain().collect();
+    values.sort_unstable();
+    assert_eq!(values, Vec::from_iter(0..5000));
+    assert_eq!(map.iter_after(None).count(), 0);
+}
+
+#[test]
+fn drain_leaves_what_a_clone_holds() {
+    let mut pair = Pair::with(0..3000);
+    let twin = pair.clone();
+    assert_eq!(pair.map.drain().count(), 0);
+    twin.check();
+    pair = twin;
+    assert_eq!(pair.map.drain().count(), 3000);
+}
+
+#[test]
+fn drain_takes_the_nodes_that_a_clone_does_not_hold() {
+    let mut pair = Pair::with(0..3000);
+    let twin = pair.clone();
+    pair.change(1500, 1);
+    let drained = pair.map.drain().count();
+    assert!((1..=FANOUT).contains(&drained), "{drained} values of one leaf");
+    twin.check();
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(usize, usize),
+    Remove(usize, usize),
+    Change(usize),
+    /// Keeps a clone, to be looked at when all is done.
+    Clone,
+    /// Goes on with a clone that was kept.
+    Back(prop::sample::Index),
+    After(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let number = 0..1500_usize;
+    let run = prop_oneof![4 => 1..4_usize, 1 => 30..300_usize];
+    prop_oneof![
+        4 => (number.clone(), run.clone()).prop_map(|(at, n)| Step::Insert(at, n)),
+        4 => (number.clone(), run).prop_map(|(at, n)| Step::Remove(at, n)),
+        2 => number.clone().prop_map(Step::Change),
+        1 => Just(Step::Clone),
+        1 => any::<prop::sample::Index>().prop_map(Step::Back),
+        1 => number.prop_map(Step::After),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn random_steps_agree_with_a_btree_map(
+        filled in prop_oneof![Just(0), Just(1500)],
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let mut pair = Pair::with(0..filled);
+        let mut kept = vec![Pair::default()];
+        for (time, step) in (1..).zip(steps) {
+            match step {
+                Step::Insert(at, n) => (at..at + n).for_each(|number| pair.insert(number, time)),
+                Step::Remove(at, n) => (at..at + n).for_each(|number| pair.remove(number)),
+                Step::Change(at) => pair.change(at, time),
+                Step::Clone => kept.push(pair.clone()),
+                Step::Back(index) => {
+                    let next = index.get(&kept).clone();
+                    kept.push(std::mem::replace(&mut pair, next));
+                }
+                Step::After(at) => {
+                    let start = key(at);
+                    let after = (Bound::Excluded(start.clone()), Bound::Unbounded);
+                    let expected: Vec<_> =
+                        pair.model.range(after).map(|(k, v)| (k.clone(), *v)).collect();
+                    prop_assert_eq!(contents(&pair.map, Some(&start)), expected);
+                }
+            }
+            if time % 16 == 0 {
+                pair.check();
+            }
+        }
+        kept.push(pair);
+        for pair in &kept {
+            pair.check();
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Twins of a store: what is shared, and what is not.
+
+#[path = "support/store.rs"]
+mod support;
+
+use std::collections::HashSet;
+
+use futures::{TryStreamExt, executor::block_on};
+use inmemory::{InMemory, Usage};
+use storage_driver::{
+    ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
+    Version, WalkOptions,
+};
+use support::{KIB, append, content, kind, path, pattern, places, put};
+
+async fn version(store: &InMemory, at: &str) -> Version {
+    store.stat(&path(at)).await.unwrap().into_file().unwrap().version
+}
+
+async fn names(store: &InMemory) -> Vec<String> {
+    let entries = store.walk(&Path::root(), WalkOptions::new());
+    let entries: Vec<_> = entries.try_collect().await.unwrap();
+    entries.iter().map(|entry| entry.path().to_string()).collect()
+}
+
+/// A store with two files in it.
+async fn store() -> InMemory {
+    let store = InMemory::new();
+    put(&store, "/a/one", pattern(1, 20 * KIB)).await;
+    put(&store, "/b/two", pattern(2, 10)).await;
+    store
+}
+
+#[test]
+fn a_fork_has_every_file_where_it_is() {
+    block_on(async {
+        let store = store().await;
+        let fork = store.fork();
+        assert_eq!(names(&fork).await, ["/a", "/a/one", "/b", "/b/two"]);
+        assert_eq!(places(&fork, "/a/one").await, places(&store, "/a/one").await);
+        assert_eq!(
+            fork.stat(&path("/a/one")).await.unwrap(),
+            store.stat(&path("/a/one")).await.unwrap()
+        );
+    });
+}
+
+#[test]
+fn what_changes_in_the_store_is_not_seen_in_the_fork() {
+    block_on(async {
+        let store = store().await;
+        let fork = store.fork();
+        put(&store, "/a/one", "new").await;
+        put(&store, "/a/three", "new").await;
+        store.delete(&path("/b"), Precondition::None).await.unwrap();
+        assert_eq!(names(&fork).await, ["/a", "/a/one", "/b", "/b/two"]);
+        assert_eq!(content(&fork, "/a/one").await, pattern(1, 20 * KIB));
+    });
+}
+
+#[test]
+fn what_changes_in_the_fork_is_not_seen_in_the_store() {
+    block_on(async {
+        let store = store().await;
+        let fork = store.fork();
+        append(&fork, "/b/two", "more").await;
+        fork.rename_dir(&path("/a"), &path("/c/d")).await.unwrap();
+        fork.touch(&path("/b/two")).await.unwrap();
+        assert_eq!(names(&fork).await, ["/b", "/b/two", "/c", "/c/d", "/c/d/one"]);
+        assert_eq!(names(&store).await, ["/a", "/a/one", "/b", "/b/two"]);
+        assert_eq!(content(&store, "/b/two").await, pattern(2, 10));
+        assert_ne!(version(&store, "/b/two").await, version(&fork, "/b/two").await);
+    });
+}
+
+#[test]
+fn a_fork_of_a_fork_is_a_twin_too() {
+    block_on(async {
+        let store = store().await;
+        let first = store.fork();
+        put(&first, "/b/two", "first").await;
+        let second = first.fork();
+        put(&second, "/b/two", "second").await;
+        drop(first);
+        assert_eq!(content(&second, "/b/two").await, "second");
+        assert_eq!(content(&store, "/b/two").await, pattern(2, 10));
+    });
+}
+
+#[test]
+fn a_fork_takes_no_memory() {
+    block_on(async {
+        let store = InMemory::new();
+        for number in 0..2000 {
+            put(&store, &format!("/dir{}/file{number}", number % 50), "x").await;
+        }
+        let before = store.usage();
+        let forks: Vec<_> = (0..100).map(|_| store.fork()).collect();
+        assert!(forks.iter().all(|fork| fork.usage() == before));
+    });
+}
+
+#[test]
+fn a_change_beside_a_fork_takes_the_directories_above_it() {
+    block_on(async {
+        let store = store().await;
+        let _fork = store.fork();
+        let before = store.usage().index;
+        store.touch(&path("/a/one")).await.unwrap();
+        assert_eq!(store.usage().index - before, Usage::DIRECTORY as u64);
+    });
+}
+
+#[test]
+fn what_forks_share_counts_once() {
+    block_on(async {
+        let store = store().await;
+        let before = store.usage().committed;
+        let fork = store.fork();
+        put(&fork, "/c", pattern(3, 100)).await;
+        assert_eq!(store.usage().committed, before + 100);
+        assert_eq!(store.usage(), fork.usage());
+    });
+}
+
+#[test]
+fn what_one_fork_deletes_is_held_for_the_other() {
+    block_on(async {
+        let store = store().await;
+        let before = store.usage().committed;
+        let fork = store.fork();
+        store.delete(&path("/a"), Precondition::None).await.unwrap();
+        assert_eq!(fork.usage().committed, before);
+        fork.delete(&path("/a"), Precondition::None).await.unwrap();
+        assert_eq!(fork.usage().committed, 10);
+    });
+}
+
+#[test]
+fn a_fork_that_is_dropped_gives_back_its_own() {
+    block_on(async {
+        let store = store().await;
+        let before = store.usage();
+        let fork = store.fork();
+        put(&fork, "/a/one", pattern(5, 1000)).await;
+        put(&fork, "/x/y/z", pattern(6, 1000)).await;
+        assert_ne!(store.usage(), before);
+        drop(fork);
+        assert_eq!(store.usage(), before);
+    });
+}
+
+#[test]
+fn a_fork_outlives_the_store() {
+    block_on(async {
+        let store = store().await;
+        let fork = store.fork();
+        drop(store);
+        assert_eq!(content(&fork, "/a/one").await, pattern(1, 20 * KIB));
+        fork.delete_many(&[path("/a"), path("/b")]).await.unwrap();
+        assert_eq!(fork.usage(), Usage::default());
+    });
+}
+
+#[test]
+fn the_capacity_bounds_all_forks_together() {
+    block_on(async {
+        let store = InMemory::builder().capacity(100_000).build();
+        let fork = store.fork();
+        assert_eq!(fork.capacity(), Some(100_000));
+        put(&store, "/a", pattern(1, 60_000)).await;
+        let refused = fork.put(&path("/b"), pattern(2, 60_000)).await;
+        assert!(matches!(kind(refused), ErrorKind::StorageFull { .. }));
+        store.delete(&path("/a"), Precondition::None).await.unwrap();
+        put(&fork, "/b", pattern(2, 60_000)).await;
+    });
+}
+
+#[test]
+fn uploads_stay_with_the_store() {
+    block_on(async {
+        let store = store().await;
+        let mut writer = store.create(&path("/u")).await.unwrap();
+        writer.write("some").await.unwrap();
+        let fork = store.fork();
+        assert!(fork.uploads(&Path::root(), ListOptions::new()).await.unwrap().items.is_empty());
+        assert_eq!(kind(fork.resume(&path("/u")).await), ErrorKind::PathNotFound);
+        let mut other = fork.create(&path("/u")).await.unwrap();
+        other.write("other").await.unwrap();
+        writer.write(" more").await.unwrap();
+        writer.commit().await.unwrap();
+        other.commit().await.unwrap();
+        assert_eq!(content(&store, "/u").await, "some more");
+        assert_eq!(content(&fork, "/u").await, "other");
+    });
+}
+
+#[test]
+fn no_two_commits_in_forks_share_a_version() {
+    block_on(async {
+        let store = store().await;
+        let fork = store.fork();
+        let mut versions = HashSet::new();
+        for round in 0..50 {
+            put(&store, "/v", format!("{round}")).await;
+            put(&fork, "/v", format!("{round}")).await;
+            versions.extend([version(&store, "/v").await, version(&fork, "/v").await]);
+        }
+        assert_eq!(versions.len(), 100);
+    });
+}
+
+#[test]
+fn each_is_shut_down_on_its_own() {
+    block_on(async {
+        let store = store().await;
+        let fork = store.fork();
+        store.shutdown().await.unwrap();
+        assert_eq!(kind(store.stat(&path("/a")).await), ErrorKind::Unavailable);
+        assert_eq!(content(&fork, "/a/one").await, pattern(1, 20 * KIB));
+        put(&fork, "/c", "x").await;
+    });
+}
+
+#[test]
+fn a_fork_of_a_store_that_was_shut_down_is_empty_and_open() {
+    block_on(async {
+        let store = store().await;
+        store.shutdown().await.unwrap();
+        let fork = store.fork();
+        assert!(names(&fork).await.is_empty());
+        put(&fork, "/c", "x").await;
+        assert_eq!(names(&fork).await, ["/c"]);
+    });
+}
+
+#[test]
+fn a_reader_and_a_walk_of_the_store_stay_with_the_store() {
+    block_on(async {
+        let store = store().await;
+        let reader = store.reader(&path("/a/one"), ReadRange::Full).await.unwrap();
+        let walk = store.walk(&Path::root(), WalkOptions::new());
+        let fork = store.fork();
+        for store in [&store, &fork] {
+            store.delete_many(&[path("/a"), path("/b")]).await.unwrap();
+        }
+        let read = reader.into_content(u64::MAX).await.unwrap();
+        assert_eq!(read.into_bytes(), pattern(1, 20 * KIB));
+        assert_eq!(walk.try_collect::<Vec<_>>().await.unwrap().len(), 4);
+        assert_eq!(store.usage(), Usage::default());
+    });
+}

@@ -1,0 +1,127 @@
+//! `StorageDriverExt` and `Pages`, over `dyn StorageDriver`.
+
+#[path = "support/map.rs"]
+mod map;
+
+use std::time::SystemTime;
+
+use futures::{StreamExt, TryStreamExt};
+use map::Map;
+use storage_driver::{Entry, ErrorKind, Path, StorageDriver, StorageDriverExt, Upload};
+use tokio_test::block_on;
+
+fn path(text: &str) -> Path {
+    Path::new(text).unwrap()
+}
+
+#[test]
+fn what_is_a_file_or_a_directory_exists() {
+    let map = Map::of(["/a/b"]);
+    let driver: &dyn StorageDriver = &map;
+    for (text, expected) in [("/a/b", true), ("/a", true), ("/", true), ("/a/b/c", false)] {
+        assert_eq!(block_on(driver.exists(&path(text))).unwrap(), expected, "{text}");
+    }
+}
+
+#[test]
+fn whether_it_exists_can_be_unknown() {
+    let map = Map::of(["/a"]);
+    map.state().fails = Some(("stat", path("/a"), ErrorKind::Timeout));
+    assert_eq!(block_on(map.exists(&path("/a"))).unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[test]
+fn what_was_put_comes_back_as_bytes() {
+    let map = Map::default();
+    let driver: &dyn StorageDriver = &map;
+    let metadata = block_on(driver.put(&path("/a"), "abc")).unwrap();
+    assert_eq!((metadata.path, metadata.size), (path("/a"), 3));
+    assert_eq!(block_on(driver.get_bytes(&path("/a"), 3)).unwrap(), "abc");
+}
+
+#[test]
+fn get_bytes_keeps_to_its_limit() {
+    let map = Map::default();
+    block_on(map.put(&path("/a"), "abc")).unwrap();
+    let error = block_on(map.get_bytes(&path("/a"), 2)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContentTooLarge { size: 3, limit: 2 });
+}
+
+#[test]
+fn an_upload_is_created_resumed_and_appended() {
+    let map = Map::default();
+    let driver: &dyn StorageDriver = &map;
+    let at = path("/a");
+    block_on(async {
+        let mut writer = driver.create(&at).await.unwrap();
+        writer.write("abc").await.unwrap();
+        writer.close().await.unwrap();
+
+        let mut writer = driver.resume(&at).await.unwrap();
+        assert_eq!(writer.size(), 3);
+        writer.write("def").await.unwrap();
+        writer.commit().await.unwrap();
+
+        let mut writer = driver.append(&at).await.unwrap();
+        assert_eq!(writer.size(), 6);
+        writer.write("ghi").await.unwrap();
+        assert_eq!(writer.commit().await.unwrap().size, 9);
+    });
+    assert_eq!(block_on(driver.get_bytes(&at, 9)).unwrap(), "abcdefghi");
+}
+
+/// 2,500 texts of paths below `/d`, in order: more than two pages.
+fn many() -> Vec<String> {
+    (0..2500).map(|at| format!("/d/{at:04}")).collect()
+}
+
+#[test]
+fn list_all_goes_through_every_page() {
+    let expected = many();
+    let map = Map::of(expected.iter().map(String::as_str));
+    let entries: Vec<Entry> = block_on(map.list_all(&path("/d")).try_collect()).unwrap();
+    assert!(entries.iter().map(|entry| entry.path().as_str()).eq(&expected));
+}
+
+#[test]
+fn uploads_all_goes_through_every_page() {
+    let expected = many();
+    let map = Map::default();
+    for path in &expected {
+        map.add_upload(path, SystemTime::UNIX_EPOCH);
+    }
+    let uploads: Vec<Upload> = block_on(map.uploads_all(&Path::root()).try_collect()).unwrap();
+    assert!(uploads.iter().map(|upload| upload.path.as_str()).eq(&expected));
+}
+
+#[test]
+fn pages_are_fetched_when_they_are_asked_for() {
+    let files = many();
+    let map = Map::of(files.iter().map(String::as_str));
+    let pages = map.list_all(&path("/d"));
+    let first: Vec<_> = block_on(pages.take(1000).collect());
+    assert_eq!(first.len(), 1000);
+
+    let mut pages = map.list_all(&path("/d"));
+    block_on(pages.next()).unwrap().unwrap();
+    map.state().files.retain(|path, _| path.as_str() < "/d/1500");
+    assert_eq!(block_on(pages.count()), 1499);
+}
+
+#[test]
+fn pages_end_after_an_error() {
+    let map = Map::default();
+    let mut pages = map.list_all(&path("/missing"));
+    assert!(block_on(pages.next()).unwrap().unwrap_err().is_not_found());
+    assert!(block_on(pages.next()).is_none());
+    assert!(block_on(pages.next()).is_none());
+}
+
+#[test]
+fn pages_stay_ended() {
+    let map = Map::default();
+    let mut pages = map.list_all(&Path::root());
+    assert!(block_on(pages.next()).is_none());
+    assert!(block_on(pages.next()).is_none());
+    assert!(format!("{pages:?}").contains("limit: 1000"));
+}

@@ -1,0 +1,80 @@
+//! `Stat`, `Entry`, `Upload` and `Health`: what is known of a file, a directory, an upload, a store.
+
+use std::time::{Duration, SystemTime};
+
+use storage_driver::{Entry, Error, ErrorKind, Health, Metadata, Path, Stat, Upload, Version};
+
+fn path() -> Path {
+    Path::new("/a/b").unwrap()
+}
+
+fn metadata() -> Metadata {
+    Metadata::new(path(), 7, SystemTime::UNIX_EPOCH, Version::from(1))
+}
+
+#[test]
+fn a_stat_of_a_file_is_its_metadata() {
+    let stat = Stat::File(metadata());
+    assert!(stat.is_file() && !stat.is_dir());
+    assert_eq!(stat.path(), &path());
+    assert_eq!(stat.into_file().unwrap(), metadata());
+}
+
+#[test]
+fn a_stat_of_a_directory_is_no_file() {
+    let stat = Stat::Directory(path());
+    assert!(stat.is_dir() && !stat.is_file());
+    assert_eq!(stat.path(), &path());
+    let error = stat.into_file().unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::IsADirectory, Some(&path())));
+}
+
+#[test]
+fn an_entry_of_a_file_has_metadata_where_it_is_free() {
+    let (known, bare) = (Entry::file(metadata()), Entry::bare_file(path()));
+    for entry in [&known, &bare] {
+        assert!(entry.is_file() && !entry.is_dir());
+        assert_eq!((entry.path(), entry.name()), (&path(), "b"));
+    }
+    assert_eq!(known.metadata(), Some(&metadata()));
+    assert_eq!(bare.metadata(), None);
+}
+
+#[test]
+fn an_entry_of_a_directory_has_no_metadata() {
+    let entry = Entry::directory(path());
+    assert!(entry.is_dir() && !entry.is_file());
+    assert_eq!((entry.path(), entry.name()), (&path(), "b"));
+    assert_eq!(entry.metadata(), None);
+}
+
+#[test]
+fn a_stat_turns_into_an_entry() {
+    assert_eq!(Entry::from(Stat::File(metadata())), Entry::file(metadata()));
+    assert_eq!(Entry::from(Stat::Directory(path())), Entry::directory(path()));
+}
+
+#[test]
+fn an_upload_is_what_it_was_made_of() {
+    let started = SystemTime::UNIX_EPOCH;
+    let written = started + Duration::from_secs(1);
+    let upload = Upload::new(path(), started, written, Some(7));
+    assert_eq!((upload.started, upload.written, upload.size), (started, written, Some(7)));
+    assert_eq!(AsRef::<Path>::as_ref(&upload), &path());
+}
+
+#[test]
+fn a_store_is_healthy_if_it_can_be_read_and_written() {
+    let failed = || Err(Error::new(ErrorKind::Unavailable));
+    assert!(Health::ok().is_healthy());
+    assert!(!Health { read: Ok(()), write: failed() }.is_healthy());
+    assert!(!Health { read: failed(), write: Ok(()) }.is_healthy());
+}
+
+#[test]
+fn an_unavailable_store_says_why_of_both() {
+    let health = Health::unavailable(Error::new(ErrorKind::Timeout));
+    assert!(!health.is_healthy());
+    assert_eq!(health.read.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(health.write.unwrap_err().kind(), ErrorKind::Timeout);
+}

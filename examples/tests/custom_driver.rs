@@ -1,0 +1,6 @@
+//! The driver of the `custom_driver` example, held to the contract: a test per behaviour.
+
+#[path = "../custom_driver/driver.rs"]
+mod driver;
+
+conformance::suite!(|| async { driver::MapDriver::default() });
