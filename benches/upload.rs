@@ -43,18 +43,17 @@ async fn publish(writer: Writer) {
 fn upload(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("upload");
     group.throughput(Throughput::Bytes(TOTAL as u64));
+    let mut whole = vec![1; TOTAL];
     for size in CHUNKS {
         let chunk = Random::new(SEED).bytes(size);
         let chunks = || std::iter::repeat_n(&chunk[..], TOTAL / size);
         let id = |name| BenchmarkId::new(name, name_of(size));
 
         group.bench_function(id(MEMCPY), |bencher| {
-            let copy = |()| {
-                let mut whole = Vec::with_capacity(TOTAL);
+            bencher.iter(|| {
+                whole.clear();
                 chunks().for_each(|chunk| whole.extend_from_slice(black_box(chunk)));
-                whole
-            };
-            bencher.iter_batched(|| (), copy, BatchSize::PerIteration);
+            });
         });
         group.bench_function(id(NAIVE), |bencher| {
             let upload = |store: Naive| {
@@ -84,6 +83,7 @@ fn upload(criterion: &mut Criterion) {
 fn hand_over(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hand_over");
     group.throughput(Throughput::Bytes(TOTAL as u64));
+    let mut whole = vec![1; TOTAL];
     for size in CHUNKS {
         let chunk = Random::new(SEED).bytes(size);
         let id = |name| BenchmarkId::new(name, name_of(size));
@@ -92,12 +92,11 @@ fn hand_over(criterion: &mut Criterion) {
             || -> Vec<Bytes> { (0..TOTAL / size).map(|_| Bytes::from(chunk.clone())).collect() };
 
         group.bench_function(id(MEMCPY), |bencher| {
-            let copy = |chunks: Vec<Bytes>| {
-                let mut whole = Vec::with_capacity(TOTAL);
-                chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
-                (whole, chunks)
-            };
-            bencher.iter_batched(owned, copy, BatchSize::PerIteration);
+            let chunks = owned();
+            bencher.iter(|| {
+                whole.clear();
+                chunks.iter().for_each(|chunk| whole.extend_from_slice(black_box(chunk)));
+            });
         });
         group.bench_function(id(NAIVE), |bencher| {
             let upload = |chunks: Vec<Bytes>| {
@@ -130,10 +129,11 @@ fn commit(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("commit");
     for size in COMMITTED {
         let content = Random::new(SEED).bytes(size);
+        let mut copy = content.clone();
         let id = |name| BenchmarkId::new(name, name_of(size));
 
         group.bench_function(id(MEMCPY), |bencher| {
-            bencher.iter_batched(|| (), |()| content.clone(), BatchSize::PerIteration);
+            bencher.iter(|| copy.copy_from_slice(black_box(&content)));
         });
         group.bench_function(id(NAIVE), |bencher| {
             let uploaded = || {

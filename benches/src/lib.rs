@@ -3,8 +3,8 @@
 //!
 //! Every group measures three contestants side by side, in the same run:
 //!
-//! - `memcpy`: the bytes copied once, by one thread, with nothing around it. The limit of a store
-//!   that copies; one that takes over what it is given can be faster.
+//! - `memcpy`: the bytes copied once, with nothing around it, into memory that is at hand. The limit
+//!   of a store that copies; one that takes over what it is given can be faster.
 //! - `naive`: a [map of vectors](Naive) under one lock. The peer.
 //! - `inmemory`: ours.
 //!

@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    iter,
-    ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::SystemTime,
 };
@@ -12,45 +10,36 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use storage_driver::{
-    Capabilities, Content, Entry, ErrorKind, ListOptions, Metadata, Operation, Page, Path, Payload,
+    Capabilities, Entry, ErrorKind, ListOptions, Metadata, Operation, Page, Path, Payload,
     Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, WriteMode, WriteSession,
     Writer, WriterOptions,
 };
 
-const NAME: &str = "map";
-
 /// A driver over a flat, sorted map of keys, as many backends are. A clone is a handle to the same
-/// store.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct MapDriver(Arc<Mutex<Store>>);
+/// store, which is gone once it was shut down.
+#[derive(Debug, Clone)]
+pub(crate) struct MapDriver(Arc<Mutex<Option<Store>>>);
 
 /// Everything there is. An operation holds its lock from check to effect and never across an await;
 /// that is what makes preconditions, fencing and commits one step.
 #[derive(Debug, Default)]
 struct Store {
-    /// Shared with the readers, so that what replaces a file leaves them their snapshot.
-    files: BTreeMap<Path, Arc<Content>>,
-    /// Beside the files, so that nothing of an upload is visible.
-    uploads: BTreeMap<Path, Draft>,
+    files: BTreeMap<Path, (Metadata, Payload)>,
+    /// Beside the files, so that nothing of an upload is visible. The number is that of the writer
+    /// that may write: opening another changes it, and so fences the first.
+    uploads: BTreeMap<Path, (Upload, Payload, u64)>,
     /// The last number given: each commit and each opening of a writer takes one.
     counter: u64,
-    shut_down: bool,
-}
-
-/// An upload in progress.
-#[derive(Debug)]
-struct Draft {
-    upload: Upload,
-    content: Payload,
-    /// The number of the writer that may write. Opening another changes it: that is the fence.
-    writer: u64,
 }
 
 impl MapDriver {
-    /// The store, unless it was shut down.
-    fn store(&self) -> Result<MutexGuard<'_, Store>> {
-        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if store.shut_down { Err(ErrorKind::Unavailable.into()) } else { Ok(store) }
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Some(Store::default()))))
+    }
+
+    fn locked<T>(&self, body: impl FnOnce(&mut Store) -> Result<T>) -> Result<T> {
+        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        body(store.as_mut().ok_or(ErrorKind::Unavailable)?)
     }
 
     /// Runs an operation under the lock and gives its error the context.
@@ -58,8 +47,7 @@ impl MapDriver {
     where
         F: FnOnce(&mut Store) -> Result<T>,
     {
-        let result = self.store().and_then(|mut store| body(&mut store));
-        result.map_err(|error| error.context(NAME, operation, path))
+        self.locked(body).map_err(|error| error.context("map", operation, path))
     }
 }
 
@@ -75,15 +63,15 @@ impl Store {
     }
 
     fn stat(&self, path: &Path) -> Result<Stat> {
-        match subtree(&self.files, path).next().map(|file| file.metadata()) {
-            Some(metadata) if metadata.path == *path => Ok(Stat::File(metadata.clone())),
+        match subtree(&self.files, path).next() {
+            Some((file, _)) if file.path == *path => Ok(Stat::File(file.clone())),
             None if !path.is_root() => Err(ErrorKind::PathNotFound.into()),
             _ => Ok(Stat::Directory(path.clone())),
         }
     }
 
-    fn check(&self, path: &Path, precondition: &Precondition) -> Result<()> {
-        precondition.check(self.files.get(path).map(|file| &file.metadata().version))
+    fn check(&self, path: &Path, condition: &Precondition) -> Result<()> {
+        condition.check(self.files.get(path).map(|(file, _)| &file.version))
     }
 
     /// Makes `content` the file at `path`, unless something stands against it.
@@ -91,25 +79,21 @@ impl Store {
         &mut self,
         path: &Path,
         content: Payload,
-        precondition: &Precondition,
+        condition: &Precondition,
     ) -> Result<Metadata> {
-        let mut above = iter::successors(path.parent(), Path::parent);
-        let is_dir = self.stat(path).is_ok_and(|stat| stat.is_dir());
-        if is_dir || above.any(|path| self.files.contains_key(&path)) {
-            return Err(ErrorKind::PathConflict.into());
-        }
-        self.check(path, precondition)?;
+        path.require_not_root()?;
+        self.check(path, condition)?;
         let (size, version) = (content.len() as u64, self.next_number().into());
-        let metadata = Metadata::new(path.clone(), size, SystemTime::now(), version);
-        self.files.insert(path.clone(), Arc::new(Content::new(metadata.clone(), content)));
-        Ok(metadata)
+        let file = Metadata::new(path.clone(), size, SystemTime::now(), version);
+        self.files.insert(path.clone(), (file.clone(), content));
+        Ok(file)
     }
 }
 
 #[async_trait]
 impl StorageDriver for MapDriver {
     fn name(&self) -> &'static str {
-        NAME
+        "map"
     }
 
     /// What one lock gives for free. The rest stays at its defaults, which answer `Unsupported`.
@@ -119,7 +103,6 @@ impl StorageDriver for MapDriver {
             conditional_commit: true,
             keeps_on_drop: true,
             one_step_commit_to: true,
-            sees_conflicts: true,
             unique_versions: true,
             ordered_walk: true,
             ..Capabilities::none()
@@ -130,48 +113,44 @@ impl StorageDriver for MapDriver {
         &self,
         path: &Path,
         content: Payload,
-        precondition: Precondition,
+        condition: Precondition,
     ) -> Result<Metadata> {
-        self.run(Operation::PutContent, path, |store| {
-            path.require_not_root()?;
-            store.publish(path, content, &precondition)
-        })
+        self.run(Operation::PutContent, path, |store| store.publish(path, content, &condition))
     }
 
     async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
-        let (file, range) = self.run(Operation::Reader, path, |store| {
+        self.run(Operation::Reader, path, |store| {
             path.require_not_root()?;
-            let range = range.resolve(store.stat(path)?.into_file()?.size)?;
-            Ok((Arc::clone(&store.files[path]), range))
-        })?;
-        let bytes = slice(file.payload(), &range);
-        Ok(Reader::from_payload(NAME, file.metadata().clone(), range, bytes))
+            let file = store.stat(path)?.into_file()?;
+            let range = range.resolve(file.size)?;
+            let bytes = store.files[path].1.slice(range.clone());
+            Ok(Reader::from_payload("map", file, range, bytes))
+        })
     }
 
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         self.run(Operation::Writer, path, |store| {
             path.require_not_root()?;
             let (number, now) = (store.next_number(), SystemTime::now());
-            let size = match options.mode {
-                WriteMode::Create => {
-                    let upload = Upload::new(path.clone(), now, now, Some(0));
-                    let draft = Draft { upload, content: Payload::new(), writer: number };
-                    store.uploads.insert(path.clone(), draft);
-                    0
-                }
-                WriteMode::Resume { at } => {
-                    let draft = store.uploads.get_mut(path).ok_or(ErrorKind::PathNotFound)?;
-                    let size = draft.content.len() as u64;
-                    if let Some(given) = at.filter(|at| *at != size) {
-                        return Err(ErrorKind::OffsetMismatch { given, size }.into());
-                    }
-                    draft.writer = number;
-                    size
-                }
+            if matches!(options.mode, WriteMode::Append { .. }) {
+                return Err(ErrorKind::Unsupported.into());
+            }
+            if options.mode == WriteMode::Create {
+                let upload = Upload::new(path.clone(), now, now, Some(0));
+                store.uploads.insert(path.clone(), (upload, Payload::new(), number));
+            }
+            let (_, content, writer) =
+                store.uploads.get_mut(path).ok_or(ErrorKind::PathNotFound)?;
+            let size = content.len() as u64;
+            match options.mode {
                 WriteMode::Append { .. } => return Err(ErrorKind::Unsupported.into()),
-            };
+                WriteMode::Resume { at: Some(given) } if given != size => {
+                    return Err(ErrorKind::OffsetMismatch { given, size }.into());
+                }
+                _ => *writer = number,
+            }
             let session = Session { driver: self.clone(), path: path.clone(), number, size };
-            Ok(Writer::new(NAME, path.clone(), session))
+            Ok(Writer::new("map", path.clone(), session))
         })
     }
 
@@ -184,33 +163,26 @@ impl StorageDriver for MapDriver {
             if store.stat(path)?.is_file() {
                 return Err(ErrorKind::NotADirectory.into());
             }
-            let files = subtree(&store.files, path).map(|file| file.metadata().clone());
+            let files = subtree(&store.files, path).map(|(file, _)| file.clone());
             Ok(Page::from_sorted(path, &options, Entry::children(path, files)))
         })
     }
 
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
         self.run(Operation::Uploads, path, |store| {
-            let uploads = subtree(&store.uploads, path).map(|draft| draft.upload.clone());
+            let uploads = subtree(&store.uploads, path).map(|(upload, ..)| upload.clone());
             Ok(Page::from_sorted(path, &options, uploads))
         })
     }
 
-    async fn cancel_upload(&self, path: &Path) -> Result<()> {
-        self.run(Operation::CancelUpload, path, |store| {
-            path.require_not_root()?;
-            store.uploads.remove(path).map(drop).ok_or(ErrorKind::PathNotFound.into())
-        })
-    }
-
-    async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+    async fn delete(&self, path: &Path, condition: Precondition) -> Result<()> {
         self.run(Operation::Delete, path, |store| {
             path.require_not_root()?;
-            let is_dir = store.stat(path).is_ok_and(|stat| stat.is_dir());
-            if is_dir && matches!(precondition, Precondition::IfVersion(_)) {
+            let stat = store.stat(path);
+            if matches!((stat, &condition), (Ok(Stat::Directory(_)), Precondition::IfVersion(_))) {
                 return Err(ErrorKind::IsADirectory.into());
             }
-            store.check(path, &precondition)?;
+            store.check(path, &condition)?;
             let before = store.files.len() + store.uploads.len();
             store.files.retain(|key, _| !key.starts_with(path));
             store.uploads.retain(|key, _| !key.starts_with(path));
@@ -220,7 +192,7 @@ impl StorageDriver for MapDriver {
     }
 
     async fn shutdown(&self) -> Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).shut_down = true;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 }
@@ -235,10 +207,12 @@ struct Session {
 }
 
 impl Session {
-    /// The upload, unless a later writer or a cancel has fenced this one.
-    fn draft<'a>(&self, store: &'a mut Store) -> Result<&'a mut Draft> {
-        let draft = store.uploads.get_mut(&self.path);
-        Ok(draft.filter(|draft| draft.writer == self.number).ok_or(ErrorKind::WriterFenced)?)
+    /// Runs `body`, unless a later writer or a cancel has fenced this one.
+    fn own<T>(&self, body: impl FnOnce(&mut Store) -> Result<T>) -> Result<T> {
+        self.driver.locked(|store| match store.uploads.get(&self.path) {
+            Some((.., writer)) if *writer == self.number => body(store),
+            _ => Err(ErrorKind::WriterFenced.into()),
+        })
     }
 }
 
@@ -253,47 +227,33 @@ impl WriteSession for Session {
     }
 
     fn start_write(&mut self, data: Bytes) -> Result<()> {
-        let mut store = self.driver.store()?;
-        let draft = self.draft(&mut store)?;
-        draft.content.push(data);
-        self.size = draft.content.len() as u64;
-        draft.upload.size = Some(self.size);
-        draft.upload.written = SystemTime::now();
+        let size = self.size + data.len() as u64;
+        self.own(|store| {
+            let entry = store.uploads.entry(self.path.clone());
+            entry.and_modify(|(upload, content, _)| {
+                content.push(data);
+                (upload.written, upload.size) = (SystemTime::now(), Some(size));
+            });
+            Ok(())
+        })?;
+        self.size = size;
         Ok(())
     }
 
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(self.driver.store().and_then(|mut store| self.draft(&mut store).map(drop)))
+        Poll::Ready(self.own(|_| Ok(())))
     }
 
-    async fn commit_to(
-        self: Box<Self>,
-        dest: &Path,
-        precondition: Precondition,
-    ) -> Result<Metadata> {
-        let mut store = self.driver.store()?;
-        let content = self.draft(&mut store)?.content.clone(); // a failure leaves the upload
-        let metadata = store.publish(dest, content, &precondition)?;
-        store.uploads.remove(&self.path);
-        Ok(metadata)
+    async fn commit_to(self: Box<Self>, to: &Path, condition: Precondition) -> Result<Metadata> {
+        self.own(|store| {
+            let content = store.uploads[&self.path].1.clone();
+            let file = store.publish(to, content, &condition)?; // a failure leaves the upload
+            store.uploads.remove(&self.path);
+            Ok(file)
+        })
     }
 
     async fn cancel(self: Box<Self>) -> Result<()> {
-        let mut store = self.driver.store()?;
-        self.draft(&mut store)?;
-        store.uploads.remove(&self.path);
-        Ok(())
+        self.own(|store| Ok(drop(store.uploads.remove(&self.path))))
     }
-}
-
-/// The bytes `range` of `content`, shared.
-fn slice(content: &Payload, range: &Range<u64>) -> Payload {
-    let mut end = 0;
-    let cut = |part: &Bytes| {
-        let begin = end;
-        end += part.len() as u64;
-        let offset = |at: u64| (at.clamp(begin, end) - begin) as usize;
-        part.slice(offset(range.start)..offset(range.end))
-    };
-    content.parts().map(cut).collect()
 }

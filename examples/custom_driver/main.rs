@@ -22,7 +22,7 @@ mod driver;
 
 fn main() -> ExitCode {
     let report =
-        conformance::run(async || MapDriver::default(), |behaviour| behaviour.size == Size::Quick);
+        conformance::run(async || MapDriver::new(), |behaviour| behaviour.size == Size::Quick);
     // Somebody who closed standard output wants no more of it.
     let _ = print(&report, io::stdout().lock());
     if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

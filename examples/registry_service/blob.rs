@@ -40,15 +40,22 @@ impl Digest {
         place("blobs", name, &self.0)
     }
 
-    /// The headers that name the blob of this digest.
-    pub(crate) fn headers(&self, name: &str) -> [(HeaderName, String); 2] {
-        let digest = format!("sha256:{}", self.0);
-        [(header::LOCATION, format!("/v2/{name}/blobs/{digest}")), (CONTENT_DIGEST, digest)]
+    /// The header that names the content.
+    pub(crate) fn header(&self) -> [(HeaderName, String); 1] {
+        [(CONTENT_DIGEST, format!("sha256:{}", self.0))]
+    }
+
+    /// The header that says where the blob can be had.
+    pub(crate) fn location(&self, name: &str) -> [(HeaderName, String); 1] {
+        [(header::LOCATION, format!("/v2/{name}/blobs/sha256:{}", self.0))]
     }
 }
 
-/// The path of something in the repository `name`.
+/// The path of something in the repository `name`, which the routes have in one component.
 pub(crate) fn place(kind: &str, name: &str, id: &str) -> Result<Path, Problem> {
+    if name.contains('/') {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "no slashes in a name here"));
+    }
     let path = Path::new(format!("/{kind}/{name}/{id}"));
     Ok(path.map_err(storage_driver::Error::from)?)
 }
@@ -61,7 +68,7 @@ pub(crate) async fn stat(
     let file = service.driver.stat(&digest.path(&name)?).await?.into_file()?;
     let length = (header::CONTENT_LENGTH, file.size.to_string());
     let accept = (header::ACCEPT_RANGES, "bytes".to_owned());
-    Ok(([length, accept], digest.headers(&name)).into_response())
+    Ok(([length, accept], digest.header()).into_response())
 }
 
 /// Streams a blob, or the range that was asked for. Nothing is read ahead of what the client takes.
@@ -96,7 +103,7 @@ pub(crate) async fn download(
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
     ];
-    let named = digest.headers(&name);
+    let named = digest.header();
     Ok((status, fixed, named, part, Body::from_stream(reader)).into_response())
 }
 

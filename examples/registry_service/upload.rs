@@ -32,11 +32,12 @@ type Id = Segments<(String, String)>;
 pub(crate) struct Session(Mutex<Accepted>);
 
 #[derive(Default)]
-struct Accepted {
-    size: u64,
-    hasher: Sha256,
-    /// The request that may add to it: the latest. The driver fences the writers of the others.
-    turn: u64,
+pub(crate) struct Accepted {
+    pub(crate) size: u64,
+    pub(crate) hasher: Sha256,
+    /// The request that may add to it: the latest. The driver fences the writers of the others, but
+    /// may notice as late as their next sync.
+    pub(crate) turn: u64,
 }
 
 impl Session {
@@ -48,7 +49,12 @@ impl Session {
 impl Accepted {
     /// Hands `chunk` to the writer of the request `turn`. The digest follows in the same step, so
     /// that a request that is dropped, or overtaken by another, leaves the two together.
-    fn add(&mut self, turn: u64, writer: &mut Writer, chunk: Bytes) -> Result<(), Problem> {
+    pub(crate) fn add(
+        &mut self,
+        turn: u64,
+        writer: &mut Writer,
+        chunk: Bytes,
+    ) -> Result<(), Problem> {
         if self.turn != turn {
             return Err(Problem::new(StatusCode::CONFLICT, "another request goes on with it"));
         }
@@ -122,7 +128,7 @@ pub(crate) async fn finish(
         committed => drop(committed?),
     }
     service.sessions().remove(&upload.path);
-    Ok((StatusCode::CREATED, expected.headers(&name)).into_response())
+    Ok((StatusCode::CREATED, expected.location(&name), expected.header()).into_response())
 }
 
 /// GET: how far the upload has come.

@@ -3,4 +3,4 @@
 #[path = "../custom_driver/driver.rs"]
 mod driver;
 
-conformance::suite!(|| async { driver::MapDriver::default() });
+conformance::suite!(|| async { driver::MapDriver::new() });

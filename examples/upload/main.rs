@@ -10,7 +10,7 @@
 //! cargo run --release --example upload -- --help
 //! ```
 //!
-//! The way of a byte: a [`source`] on a thread of its own makes and hashes chunks, [`transfer`]
+//! The way of a byte: a `source` on a thread of its own makes and hashes chunks, `transfer`
 //! hands them to a writer as they are, and reads the committed file back.
 
 use std::{

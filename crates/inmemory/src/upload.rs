@@ -16,7 +16,10 @@ use crate::{
     budget::Charge,
     draft::Draft,
     store::Store,
-    sync::{AtomicBool, AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering::Relaxed, lock},
+    sync::{
+        AtomicBool, AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering::Acquire, Ordering::Relaxed,
+        Ordering::Release, lock,
+    },
     time::Timestamp,
 };
 
@@ -63,11 +66,11 @@ impl Upload {
     /// lock; what the upload holds is freed with the last reference to it, or by
     /// [`empty`](Self::empty).
     pub(crate) fn kill(&self) {
-        self.alive.store(false, Relaxed);
+        self.alive.store(false, Release);
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.alive.load(Relaxed)
+        self.alive.load(Acquire)
     }
 
     /// Frees what a dead upload holds, even if a fenced session is still around. Not under the
@@ -146,13 +149,12 @@ impl Session {
     /// The slot, if this session owns it.
     fn own(&self) -> Result<MutexGuard<'_, Slot>> {
         let slot = lock(&self.upload.slot);
+        // Looked at in this order: a store is closed before its uploads are killed.
+        let owned = slot.owner == self.token && self.upload.is_alive();
         if self.store.is_closed() {
             return Err(Error::new(ErrorKind::Unavailable));
         }
-        if slot.owner != self.token || !self.upload.is_alive() {
-            return Err(Error::new(ErrorKind::WriterFenced));
-        }
-        Ok(slot)
+        if owned { Ok(slot) } else { Err(Error::new(ErrorKind::WriterFenced)) }
     }
 
     fn write_with(

@@ -290,7 +290,8 @@ fn what_makes_room_needs_none() {
     };
     let (a, u) = (path("/dir/a"), path("/u"));
     assert_eq!(least_room(prepare, async |store| store.delete(&a, Precondition::None).await), 0);
-    assert_eq!(least_room(prepare, async |store| store.delete_many(&[a.clone()]).await), 0);
+    let all = [a.clone()];
+    assert_eq!(least_room(prepare, async |store| store.delete_many(&all).await), 0);
     assert_eq!(least_room(prepare, async |store| store.cancel_upload(&u).await), 0);
     assert_eq!(least_room(prepare, async |store| store.resume(&u).await?.cancel().await), 0);
 }

@@ -289,7 +289,7 @@ fn what_was_accepted_survives_every_way_to_let_go() {
         drop(writer);
         let mut writer = store.resume(&path("/a")).await.unwrap();
         writer.write("three").await.unwrap();
-        std::mem::forget(writer.sync());
+        writer.sync().await.unwrap();
         drop(writer);
         store.resume(&path("/a")).await.unwrap().commit().await.unwrap();
         assert_eq!(content(&store, "/a").await, "one two three");

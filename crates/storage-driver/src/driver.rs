@@ -71,12 +71,13 @@ use crate::{
 /// # Writing a driver
 ///
 /// Required: `name`, `capabilities`, `put_content`, `reader`, `writer` (with a
-/// [`WriteSession`](crate::WriteSession) behind it), `stat`, `list`, `uploads`, `cancel_upload`,
-/// `delete` and `shutdown`. The `custom_driver` example is a whole driver in about a hundred lines.
+/// [`WriteSession`](crate::WriteSession) behind it), `stat`, `list`, `uploads`, `delete` and
+/// `shutdown`. The `custom_driver` example is a whole driver in one file.
 ///
 /// Provided methods come in two kinds. Some are right for every driver and only cost more than a
 /// native one: `get_content` and `get_range` read through `reader`, `walk` lists one directory after
-/// another, `delete_many` and `cancel_uploads` go one by one, `health` asks for the root. The rest
+/// another, `cancel_upload` resumes and cancels, `delete_many` and `cancel_uploads` go one by one,
+/// `health` asks for the root. The rest
 /// (`rename`, `rename_dir`, `copy`, `touch`, `redirect_url`) cannot be made of others without
 /// breaking a clause, and answer `Unsupported` until they are overridden and claimed.
 ///
@@ -112,7 +113,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// Changes nothing.
     async fn get_content(&self, path: &Path, limit: u64) -> Result<Content> {
-        let explain = |error: Error| error.context(self.name(), Operation::GetContent, path);
+        let explain = |error| part_of(self.name(), Operation::GetContent, path, error);
         let reader = self.reader(path, ReadRange::Full).await.map_err(explain)?;
         reader.into_content(limit).await.map_err(explain)
     }
@@ -130,7 +131,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// Changes nothing.
     async fn get_range(&self, path: &Path, range: ReadRange, limit: u64) -> Result<Content> {
-        let explain = |error: Error| error.context(self.name(), Operation::GetRange, path);
+        let explain = |error| part_of(self.name(), Operation::GetRange, path, error);
         let reader = self.reader(path, range).await.map_err(explain)?;
         reader.into_content(limit).await.map_err(explain)
     }
@@ -227,13 +228,19 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Changes nothing.
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>>;
 
-    /// Cancels the upload in progress at `path` without opening it, and fences its writer. The
-    /// committed content is untouched.
+    /// Cancels the upload in progress at `path`, and fences its writer. The committed content is
+    /// untouched.
+    ///
+    /// The default [resumes](crate::WriteMode::Resume) it and cancels the writer.
     ///
     /// # Errors
     ///
     /// [`PathNotFound`](ErrorKind::PathNotFound) if there is none.
-    async fn cancel_upload(&self, path: &Path) -> Result<()>;
+    async fn cancel_upload(&self, path: &Path) -> Result<()> {
+        let explain = |error| part_of(self.name(), Operation::CancelUpload, path, error);
+        let writer = self.writer(path, WriterOptions::resume()).await.map_err(explain)?;
+        writer.cancel().await.map_err(explain)
+    }
 
     /// Cancels the uploads at and under `path` to which nothing was written for at least
     /// `older_than`, by the driver's clock; returns how many. With [`Duration::ZERO`], all of them.
@@ -249,7 +256,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// May stop between two uploads.
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
-        let explain = |error: Error| error.context(self.name(), Operation::CancelUploads, path);
+        let explain = |error| part_of(self.name(), Operation::CancelUploads, path, error);
         let now = std::time::SystemTime::now();
         let mut options = ListOptions::new();
         let mut cancelled = 0;
@@ -306,7 +313,7 @@ pub trait StorageDriver: Debug + Send + Sync {
             match self.delete(path, Precondition::None).await {
                 Err(error) if error.is_not_found() => {}
                 result => {
-                    result.map_err(|e| e.context(self.name(), Operation::DeleteMany, path))?;
+                    result.map_err(|e| part_of(self.name(), Operation::DeleteMany, path, e))?;
                 }
             }
         }
@@ -434,6 +441,11 @@ pub enum RedirectMethod {
     Get,
     /// Ask for its size.
     Head,
+}
+
+/// The error of an operation that is made of others: it says what the caller asked for.
+fn part_of(driver: &'static str, operation: Operation, path: &Path, error: Error) -> Error {
+    error.during(operation).context(driver, operation, path)
 }
 
 fn unsupported(driver: &'static str, operation: Operation, path: &Path) -> Error {

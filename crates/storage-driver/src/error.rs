@@ -171,6 +171,14 @@ impl Error {
         self
     }
 
+    /// Says that it was this operation that failed, whatever the error said: for an operation that is
+    /// made of others.
+    #[must_use]
+    pub fn during(mut self, operation: Operation) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -4,6 +4,7 @@ use std::{
     collections::{LinkedList, VecDeque},
     fmt,
     io::IoSlice,
+    ops::Range,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -78,6 +79,24 @@ impl Payload {
     pub fn parts(&self) -> impl Iterator<Item = &Bytes> {
         let first = Some(&self.first).filter(|part| !part.is_empty());
         first.into_iter().chain(self.rest.iter().flatten())
+    }
+
+    /// The bytes of `range`, sharing the parts; what lies past the end is left out.
+    ///
+    /// ```
+    /// # use storage_driver::Payload;
+    /// assert_eq!(Payload::from("one two").slice(4..9), Payload::from("two"));
+    /// ```
+    #[must_use]
+    pub fn slice(&self, range: Range<u64>) -> Self {
+        let mut end = 0;
+        let cut = |part: &Bytes| {
+            let begin = end;
+            end += part.len() as u64;
+            let offset = |at: u64| (at.clamp(begin, end) - begin) as usize;
+            part.slice(offset(range.start)..offset(range.end.max(range.start)))
+        };
+        self.parts().map(cut).collect()
     }
 
     /// All in one contiguous part: free where there is one part, an allocation of

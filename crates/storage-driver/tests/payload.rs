@@ -254,3 +254,25 @@ proptest! {
         prop_assert_ne!(payload(&parts), Payload::from(whole));
     }
 }
+
+proptest! {
+    #[test]
+    fn a_slice_is_that_of_the_bytes(
+        parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 0..40),
+        start in 0..400_u64,
+        length in 0..400_u64,
+    ) {
+        let whole = parts.concat();
+        let payload: Payload = parts.into_iter().map(Bytes::from).collect();
+        let at = |offset: u64| whole.len().min(offset as usize);
+        let expected = whole[at(start)..at(start + length)].to_vec();
+        prop_assert_eq!(payload.slice(start..start + length), Payload::from(expected));
+    }
+}
+
+#[test]
+#[expect(clippy::reversed_empty_ranges, reason = "what is tested")]
+fn a_slice_that_ends_before_it_starts_is_empty() {
+    let payload: Payload = single_bytes(9).into_iter().collect();
+    assert!(payload.slice(5..2).is_empty());
+}

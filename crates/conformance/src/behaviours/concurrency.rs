@@ -529,11 +529,17 @@ pub(crate) async fn a_page_is_of_one_moment(subject: Subject) {
     }
     put(&driver, "/d/00", "x").await;
     let moving = moving_by_put(&driver, ["/d/99", "/d/00"]);
-    for _ in 0..ROUNDS * 5 {
-        let listed = list(&driver, "/d").await;
-        assert!(listed.iter().any(|at| at == "/d/00" || at == "/d/99"), "{listed:?}");
-        yield_now().await;
-    }
+    race(|_| {
+        let driver = Arc::clone(&driver);
+        async move {
+            for _ in 0..ROUNDS {
+                let listed = list(&driver, "/d").await;
+                assert!(listed.iter().any(|at| at == "/d/00" || at == "/d/99"), "{listed:?}");
+                yield_now().await;
+            }
+        }
+    })
+    .await;
     moving.stop().await;
 }
 
@@ -544,11 +550,17 @@ pub(crate) async fn a_whole_walk_is_of_one_moment(subject: Subject) {
     }
     put(&driver, "/d/00/x", "x").await;
     let moving = moving_by_put(&driver, ["/d/99/x", "/d/00/x"]);
-    for _ in 0..ROUNDS * 5 {
-        let walked = walk_with(&driver, "/", WalkOptions::new()).await;
-        assert!(walked.iter().any(|at| at == "/d/00/x" || at == "/d/99/x"), "{walked:?}");
-        yield_now().await;
-    }
+    race(|_| {
+        let driver = Arc::clone(&driver);
+        async move {
+            for _ in 0..ROUNDS {
+                let walked = walk_with(&driver, "/", WalkOptions::new()).await;
+                assert!(walked.iter().any(|at| at == "/d/00/x" || at == "/d/99/x"), "{walked:?}");
+                yield_now().await;
+            }
+        }
+    })
+    .await;
     moving.stop().await;
 }
 

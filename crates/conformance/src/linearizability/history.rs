@@ -21,20 +21,21 @@ pub(super) struct Event {
 /// The operations of a round.
 #[derive(Debug)]
 pub(super) struct History {
+    before: Store,
     events: Vec<Event>,
     sees_conflicts: bool,
 }
 
 impl History {
-    /// Of at most 32 operations.
-    pub(super) fn new(mut events: Vec<Event>, sees_conflicts: bool) -> Self {
+    /// Of at most 32 operations, in a store that held `before`.
+    pub(super) fn new(before: Store, mut events: Vec<Event>, sees_conflicts: bool) -> Self {
         events.sort_by_key(|event| event.called);
-        Self { events, sees_conflicts }
+        Self { before, events, sees_conflicts }
     }
 
-    /// Whether there is an order that explains all answers, from an empty store.
+    /// Whether there is an order that explains all answers.
     pub(super) fn is_linearizable(&self) -> bool {
-        self.explains(0, &Store::default(), &mut HashSet::new())
+        self.explains(0, &self.before, &mut HashSet::new())
     }
 
     /// Whether the operations that are not in the set `done` can follow in some order. `tried` is
@@ -56,6 +57,7 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  before: {:?}", self.before)?;
         for event in &self.events {
             let Event { thread, call, content, condition, called, answered, outcome } = event;
             write!(f, "  {called:3} to {answered:3}, thread {thread}: {call:?}")?;
@@ -107,7 +109,7 @@ mod tests {
                 put(2, (1, 2), Precondition::None, stored(2)),
                 get((4, 5), read(version, content)),
             ];
-            assert!(History::new(history, true).is_linearizable());
+            assert!(History::new(Store::default(), history, true).is_linearizable());
         }
     }
 
@@ -120,10 +122,13 @@ mod tests {
                 get((4, 5), read),
             ]
         };
-        assert!(History::new(history(read(2, 2)), true).is_linearizable());
-        assert!(!History::new(history(read(1, 1)), true).is_linearizable(), "a stale read");
+        assert!(History::new(Store::default(), history(read(2, 2)), true).is_linearizable());
+        assert!(
+            !History::new(Store::default(), history(read(1, 1)), true).is_linearizable(),
+            "a stale read"
+        );
         let missing = Outcome::Failed(ErrorKind::PathNotFound);
-        assert!(!History::new(history(missing), true).is_linearizable());
+        assert!(!History::new(Store::default(), history(missing), true).is_linearizable());
     }
 
     #[test]
@@ -135,7 +140,7 @@ mod tests {
             ]
         };
         let failed = Outcome::Failed(ErrorKind::PreconditionFailed);
-        assert!(History::new(history(failed), true).is_linearizable());
-        assert!(!History::new(history(stored(2)), true).is_linearizable());
+        assert!(History::new(Store::default(), history(failed), true).is_linearizable());
+        assert!(!History::new(Store::default(), history(stored(2)), true).is_linearizable());
     }
 }

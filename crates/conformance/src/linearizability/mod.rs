@@ -6,38 +6,39 @@
 //! around two of which one was answered before the other was called. The search for that order is
 //! Wing and Gong's.
 //!
-//! Which operations are done comes from a seed; when they meet is up to the machine. So a failure
-//! prints the whole history: who called what, when, and what was answered. Read it for the first
-//! answer that no order explains. `CONFORMANCE_SEED` and `CONFORMANCE_ROUNDS` say which and how many
-//! rounds are played, for those who hunt one that is rare.
+//! Every other round is played on real threads, and the rest in turns on one, over [`Yielding`], by
+//! dice: that finds at once what is done in several steps with an await between them, and the same
+//! way at every run. Which operations are done comes from a seed. When threads meet is up to the
+//! machine, so a failure prints the whole history: who called what, when, and what was answered.
+//! Read it for the first answer that no order explains. `CONFORMANCE_SEED` and `CONFORMANCE_ROUNDS`
+//! say which and how many rounds are played, for those who hunt one that is rare.
 
 mod history;
+mod player;
 mod spec;
+mod together;
 
 use std::{
-    sync::{
-        Arc, Barrier,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use storage_driver::{
-    Error, Metadata, Path, Precondition, Stat, StorageDriver, StorageDriverExt, Version, Writer,
-};
-use tokio::{runtime::Handle, task::spawn_blocking};
+use futures::FutureExt;
+use storage_driver::{Capabilities, Precondition, StorageDriver, StorageDriverExt};
 
 use self::{
-    history::{Event, History},
-    spec::{Call, Outcome, When},
+    history::History,
+    player::{Player, bytes_of},
+    spec::{Call, Store, When},
 };
-use crate::{Subject, check::path};
+use crate::{Subject, check::path, layers::Yielding};
 
 const SEED: u64 = 0x11_7ea2;
-const ROUNDS: u64 = 2000;
+const ROUNDS: u64 = 10_000;
+/// The first of the contents that are there before a round begins.
+const FIRST: u32 = 9000;
 /// A quick behaviour ends after so long, however many rounds that was.
-const TIME: Duration = Duration::from_secs(4);
+const TIME: Duration = Duration::from_secs(3);
 
 pub(crate) async fn operations_on_one_path_take_effect_at_one_moment(subject: Subject) {
     check(subject, |dice, capabilities| {
@@ -76,6 +77,7 @@ pub(crate) async fn operations_on_several_paths_take_effect_at_one_moment(subjec
                 Call::RenameDir { from, to }
             }
             10 => Call::CommitTo { at, when: dice.when(capabilities.conditional_commit) },
+            11 => Call::Get { at: files[dice.roll(2)] },
             _ => Call::List { at: ["/d", "/f", ""][dice.roll(3)] },
         }
     })
@@ -103,7 +105,7 @@ impl Dice {
     }
 }
 
-type Choose = fn(&mut Dice, &storage_driver::Capabilities) -> Call;
+type Choose = fn(&mut Dice, &Capabilities) -> Call;
 
 async fn check(subject: Subject, choose: Choose) {
     let driver = subject.driver().await;
@@ -133,159 +135,31 @@ async fn play(
 ) -> History {
     let capabilities = driver.capabilities();
     let base = path(&format!("/round-{round}"));
-    let threads = 2 + dice.roll(3);
-    let (clock, start) = (Arc::new(AtomicU64::new(0)), Arc::new(Barrier::new(threads)));
-    let mut running = Vec::new();
-    for thread in 0..threads {
+    let mut before = Store::default();
+    for (number, at) in ["/d/a", "/d/b"].into_iter().take(dice.roll(3)).enumerate() {
+        let content = FIRST + number as u32;
+        let at_base = path(&format!("{base}{at}"));
+        let file = driver.put(&at_base, bytes_of(content)).await.unwrap();
+        before.insert(at, content, file.version);
+    }
+    let on_threads = round.is_multiple_of(2);
+    let played: Arc<dyn StorageDriver> =
+        if on_threads { Arc::clone(driver) } else { Arc::new(Yielding::new(Arc::clone(driver))) };
+    let clock = Arc::new(AtomicU64::new(0));
+    let mut parts = Vec::new();
+    for thread in 0..2 + dice.roll(3) {
         let calls: Vec<_> = (0..3 + dice.roll(3)).map(|_| choose(dice, &capabilities)).collect();
-        let mut player = Player {
-            driver: Arc::clone(driver),
-            base: base.clone(),
-            thread,
-            seen: None,
-            uploads: Vec::new(),
-        };
+        let mut player = Player::new(Arc::clone(&played), base.clone(), thread);
         player.prepare(&calls).await;
-        let (clock, start, runtime) = (Arc::clone(&clock), Arc::clone(&start), Handle::current());
-        running.push(spawn_blocking(move || {
-            start.wait();
-            runtime.block_on(player.play(calls, &clock))
-        }));
+        parts.push(player.play(calls, Arc::clone(&clock)).boxed());
     }
-    let mut events = Vec::new();
-    for thread in running {
-        events.extend(thread.await.expect("no operation panics"));
-    }
+    let events = if on_threads {
+        together::on_threads(parts).await.concat()
+    } else {
+        together::in_turns(parts, dice).await.concat()
+    };
     match driver.delete(&base, Precondition::None).await {
         Err(error) if !error.is_not_found() => panic!("{base} should be deletable: {error:?}"),
-        _ => History::new(events, capabilities.sees_conflicts),
+        _ => History::new(before, events, capabilities.sees_conflicts),
     }
-}
-
-/// One of the threads.
-struct Player {
-    driver: Arc<dyn StorageDriver>,
-    base: Path,
-    thread: usize,
-    /// The version that it was told last.
-    seen: Option<Version>,
-    /// For the commits to come.
-    uploads: Vec<Writer>,
-}
-
-impl Player {
-    fn at(&self, relative: &str) -> Path {
-        path(&format!("{}{relative}", self.base))
-    }
-
-    /// What the `number`th call of this thread stores: no other stores the same.
-    fn content(&self, number: usize) -> u32 {
-        (self.thread * 100 + number) as u32
-    }
-
-    async fn prepare(&mut self, calls: &[Call]) {
-        for (number, call) in calls.iter().enumerate().rev() {
-            if let Call::CommitTo { .. } = call {
-                let at = self.at(&format!("/uploads/{}-{number}", self.thread));
-                let mut writer = self.driver.create(&at).await.unwrap();
-                writer.write(bytes_of(self.content(number))).await.unwrap();
-                self.uploads.push(writer);
-            }
-        }
-    }
-
-    async fn play(mut self, calls: Vec<Call>, clock: &AtomicU64) -> Vec<Event> {
-        let mut events = Vec::new();
-        for (number, call) in calls.into_iter().enumerate() {
-            let content = self.content(number);
-            let condition = self.condition(&call);
-            let called = clock.fetch_add(1, Ordering::SeqCst);
-            let outcome = self.call(&call, content, condition.clone()).await;
-            let answered = clock.fetch_add(1, Ordering::SeqCst);
-            if let Outcome::File { version, .. } = &outcome {
-                self.seen = Some(version.clone());
-            }
-            let thread = self.thread;
-            events.push(Event { thread, call, content, condition, called, answered, outcome });
-        }
-        events
-    }
-
-    fn condition(&self, call: &Call) -> Precondition {
-        match (call.when(), &self.seen) {
-            (When::IfAbsent, _) => Precondition::IfAbsent,
-            (When::IfSeen, Some(version)) => Precondition::IfVersion(version.clone()),
-            _ => Precondition::None,
-        }
-    }
-
-    async fn call(&mut self, call: &Call, content: u32, condition: Precondition) -> Outcome {
-        let driver = &self.driver;
-        let stored = |result: Result<Metadata, Error>| match result {
-            Ok(file) => Outcome::File { version: file.version, content: None },
-            Err(error) => Outcome::Failed(error.kind()),
-        };
-        let done = |result: Result<(), Error>| match result {
-            Ok(()) => Outcome::Done,
-            Err(error) => Outcome::Failed(error.kind()),
-        };
-        match *call {
-            Call::Put { at, .. } => {
-                let bytes = bytes_of(content).into();
-                stored(driver.put_content(&self.at(at), bytes, condition).await)
-            }
-            Call::CommitTo { at, .. } => {
-                let writer = self.uploads.pop().expect("one was opened for each commit");
-                stored(writer.commit_to(&self.at(at), condition).await)
-            }
-            Call::Touch { at } => stored(driver.touch(&self.at(at)).await),
-            Call::Rename { from, to, .. } => {
-                stored(driver.rename(&self.at(from), &self.at(to), condition).await)
-            }
-            Call::Copy { from, to, .. } => {
-                stored(driver.copy(&self.at(from), &self.at(to), condition).await)
-            }
-            Call::RenameDir { from, to } => {
-                done(driver.rename_dir(&self.at(from), &self.at(to)).await)
-            }
-            Call::Delete { at, .. } => done(driver.delete(&self.at(at), condition).await),
-            Call::Get { at } => match driver.get_content(&self.at(at), 1 << 20).await {
-                Ok(file) => {
-                    let version = file.metadata().version.clone();
-                    Outcome::File { version, content: Some(number_of(&file.into_bytes())) }
-                }
-                Err(error) => Outcome::Failed(error.kind()),
-            },
-            Call::Stat { at } => match driver.stat(&self.at(at)).await {
-                Ok(Stat::File(file)) => Outcome::File { version: file.version, content: None },
-                Ok(Stat::Directory(_)) => Outcome::Directory,
-                Err(error) => Outcome::Failed(error.kind()),
-            },
-            Call::List { at } => match driver.list(&self.at(at), Default::default()).await {
-                Ok(page) => Outcome::Entries(
-                    page.items
-                        .iter()
-                        .map(|entry| {
-                            let version = entry.metadata().map(|file| file.version.clone());
-                            (entry.name().to_owned(), entry.is_dir(), version)
-                        })
-                        .collect(),
-                ),
-                Err(error) => Outcome::Failed(error.kind()),
-            },
-        }
-    }
-}
-
-/// Content that says which call stored it, long enough to be torn.
-fn bytes_of(number: u32) -> Bytes {
-    number.to_le_bytes().repeat(64).into()
-}
-
-fn number_of(bytes: &[u8]) -> u32 {
-    let word = |word: &[u8]| word.try_into().map(u32::from_le_bytes).ok();
-    let mut words = bytes.chunks(4).map(word);
-    let first = words.next().flatten().expect("content has a number");
-    assert!(bytes.len() == 256 && words.all(|it| it == Some(first)), "torn content: {bytes:?}");
-    first
 }

@@ -66,6 +66,11 @@ impl Call {
 }
 
 impl Store {
+    /// Puts in a file that is there from the beginning.
+    pub(super) fn insert(&mut self, at: &str, content: u32, version: Version) {
+        self.files.insert(at.to_owned(), (content, version));
+    }
+
     /// The store after that operation, if it may answer in this state as it did.
     pub(super) fn after(&self, event: &Event, sees_conflicts: bool) -> Option<Self> {
         let mut next = self.clone();

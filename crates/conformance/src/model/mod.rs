@@ -46,8 +46,8 @@ use crate::Subject;
 /// The seed unless one is set.
 const SEED: u64 = 0x5707_a6e0;
 
-const QUICK: (u32, usize) = (256, 40);
-const LONG: (u32, usize) = (20_000, 120);
+const QUICK: (u32, usize) = (400, 80);
+const LONG: (u32, usize) = (20_000, 200);
 
 pub(crate) async fn sequences_are_answered_as_by_the_model(subject: Subject) {
     let (cases, length) = QUICK;
@@ -82,7 +82,8 @@ async fn check(
         cases,
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
-        max_shrink_time: 30_000,
+        max_shrink_iters: 4000,
+        max_shrink_time: 20_000,
         ..Config::default()
     };
     // The runner of the cases blocks its thread.

@@ -119,9 +119,9 @@ impl Pair {
                 let openings = self.openings.clone();
                 let unsure = |upload: &Upload| is_unsure(&openings, upload);
                 self.versions.answers(op, answer, expected, unsure)?;
-                if changes(op) { self.agree(false).await } else { Ok(()) }
+                if changes(op) { self.agree_after(op).await } else { Ok(()) }
             }
-            None => self.reconcile(op, saved).await,
+            None => self.reconcile(op, &expected, saved).await,
         }
     }
 
@@ -439,9 +439,14 @@ impl Pair {
 
     /// After an operation of which nobody knows what became of it: the subject is where the model is
     /// after it, or where it was before.
-    async fn reconcile(&mut self, op: &Op, saved: State) -> Result<(), Difference> {
+    async fn reconcile(
+        &mut self,
+        op: &Op,
+        expected: &Answered<Answer>,
+        saved: State,
+    ) -> Result<(), Difference> {
         match *op {
-            Op::Open { reader, .. } | Op::Read { reader, .. } => {
+            Op::Open { reader, .. } | Op::Read { reader, .. } | Op::DropReader { reader } => {
                 self.subject.readers[reader] = None;
                 self.model.readers[reader] = None;
             }
@@ -467,7 +472,11 @@ impl Pair {
             _ => None,
         };
         let Err(after) = self.agree(true).await else {
-            self.remember(op, &Ok(Answer::Nothing));
+            // A writer that was not handed over is no opening, and a sync that was not answered has
+            // kept nothing for sure.
+            if !matches!(op, Op::Writer { .. } | Op::Sync { .. }) {
+                self.remember(op, expected);
+            }
             return Ok(());
         };
         self.reference.restore(saved);
@@ -479,6 +488,18 @@ impl Pair {
         self.agree(true).await.map_err(|before| {
             format!("it took effect in part: after it, {after}; before it, {before}")
         })
+    }
+
+    /// Whether the two hold the same after `op`, by all that can be asked without reading contents.
+    async fn agree_after(&mut self, op: &Op) -> Result<(), Difference> {
+        for at in paths(op) {
+            let subject = self.subject.driver.stat(&at).await.map(Answer::Stat);
+            let model = self.model.driver.stat(&at).await.map(Answer::Stat);
+            self.versions
+                .answers(op, subject, model, |_| false)
+                .map_err(|difference| format!("stat of {at} afterwards: {difference}"))?;
+        }
+        self.agree(false).await
     }
 
     /// Whether the two hold the same. Without `contents`, as far as versions and sizes tell.

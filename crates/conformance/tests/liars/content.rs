@@ -105,9 +105,29 @@ liar! {
     }
 }
 
+liar! {
+    /// 9.2: the same without an await in between, so that only real threads come between.
+    ChecksThenPutsAtOnce {
+        async fn put_content(
+            &self,
+            path: &Path,
+            content: Payload,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            let current = match self.0.stat(path).await {
+                Ok(Stat::File(file)) => Some(file.version),
+                _ => None,
+            };
+            precondition.check(current.as_ref())?;
+            (0..2000).for_each(|_| std::hint::spin_loop());
+            self.0.put_content(path, content, Precondition::None).await
+        }
+    }
+}
+
 /// The size that was asked for first.
 #[derive(Debug, Default)]
-pub struct RemembersSizes {
+pub(crate) struct RemembersSizes {
     honest: Reference,
     sizes: Mutex<std::collections::HashMap<Path, u64>>,
 }
@@ -199,12 +219,12 @@ liar! {
 }
 
 liar! {
-    /// 4.4: a reader ends after 64 KiB, as if that were all.
+    /// 4.4: a reader ends one byte early, as if that were all.
     EndsEarly {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
             let reader = self.0.reader(path, range).await?;
             let (metadata, range) = (reader.metadata().clone(), reader.range());
-            let range = range.start..range.end.min(range.start + (64 << 10));
+            let range = range.start..range.end.saturating_sub(1).max(range.start);
             let mut left = (range.end - range.start) as usize;
             let chunks = reader.map(move |chunk| {
                 let chunk = chunk?;

@@ -6,13 +6,13 @@ use std::{
     task::{Context, Poll},
 };
 
-pub use std::time::Duration;
+pub(crate) use std::time::Duration;
 
-pub use async_trait::async_trait;
-pub use bytes::Bytes;
-pub use conformance::reference::Reference;
+pub(crate) use async_trait::async_trait;
+pub(crate) use bytes::Bytes;
+pub(crate) use conformance::reference::Reference;
 use futures::FutureExt;
-pub use storage_driver::{
+pub(crate) use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Page, Path,
     Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
     StorageDriverExt, Upload, Walk, WalkOptions, WalkSource, WriteMode, WriteSession, Writer,
@@ -25,7 +25,7 @@ macro_rules! methods {
     ($(async fn $name:ident(&self $(, $arg:ident: $type:ty)*) -> $answer:ty;)*) => {
         /// A driver that is honest but for the methods that it overrides.
         #[async_trait]
-        pub trait Lie: Debug + Default + Send + Sync + 'static {
+        pub(crate) trait Lie: Debug + Default + Send + Sync + 'static {
             fn honest(&self) -> &Reference;
 
             $(async fn $name(&self $(, $arg: $type)*) -> $answer {
@@ -61,7 +61,7 @@ macro_rules! methods {
 
 /// The driver that tells a lie.
 #[derive(Debug, Default)]
-pub struct Liar<L>(pub L);
+pub(crate) struct Liar<L>(pub(crate) L);
 
 methods! {
     async fn get_content(&self, path: &Path, limit: u64) -> Result<Content>;
@@ -94,7 +94,7 @@ macro_rules! liar {
     ($(#[$doc:meta])* $name:ident { $($methods:tt)* }) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
-        pub struct $name(Reference);
+        pub(crate) struct $name(Reference);
 
         #[async_trait]
         impl Lie for $name {
@@ -111,7 +111,7 @@ pub(crate) use liar;
 
 /// What a writer does otherwise than the one inside, which is of the [`Reference`].
 #[async_trait]
-pub trait Pen: Send + Sized + 'static {
+pub(crate) trait Pen: Send + Sized + 'static {
     fn size(&self, inner: &Writer) -> u64 {
         inner.size()
     }
@@ -148,14 +148,19 @@ pub trait Pen: Send + Sized + 'static {
 }
 
 /// Writes as the reference does.
-pub fn pass(inner: &mut Writer, data: Bytes) -> Result<()> {
+pub(crate) fn pass(inner: &mut Writer, data: Bytes) -> Result<()> {
     inner.write(data).now_or_never().expect("the reference does not wait")
 }
 
 /// `inner`, in the hands of `pen`.
-pub fn lying_writer(inner: Writer, pen: impl Pen) -> Writer {
+pub(crate) fn lying_writer(inner: Writer, pen: impl Pen) -> Writer {
     let path = inner.path().clone();
     Writer::new("reference", path, Session { held: Some((inner, pen)) })
+}
+
+/// The error without its context, which the writer outside adds.
+fn bare(error: Error) -> Error {
+    Error::new(error.kind())
 }
 
 struct Session<P: Pen> {
@@ -182,12 +187,12 @@ impl<P: Pen> WriteSession for Session<P> {
 
     fn start_write(&mut self, data: Bytes) -> Result<()> {
         let (inner, pen) = self.held();
-        pen.write(inner, data)
+        pen.write(inner, data).map_err(bare)
     }
 
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         let (inner, pen) = self.held();
-        Poll::Ready(pen.sync(inner))
+        Poll::Ready(pen.sync(inner).map_err(bare))
     }
 
     async fn commit_to(
@@ -196,12 +201,12 @@ impl<P: Pen> WriteSession for Session<P> {
         precondition: Precondition,
     ) -> Result<Metadata> {
         let (inner, pen) = self.held.take().expect("it was not consumed");
-        pen.commit_to(inner, dest, precondition).await
+        pen.commit_to(inner, dest, precondition).await.map_err(bare)
     }
 
     async fn cancel(mut self: Box<Self>) -> Result<()> {
         let (inner, pen) = self.held.take().expect("it was not consumed");
-        pen.cancel(inner).await
+        pen.cancel(inner).await.map_err(bare)
     }
 }
 

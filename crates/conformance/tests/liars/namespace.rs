@@ -13,7 +13,7 @@ fn path(text: &str) -> Path {
 
 /// Directories that were ever made stay, also when nothing is left in them.
 #[derive(Debug, Default)]
-pub struct KeepsEmptyDirectories {
+pub(crate) struct KeepsEmptyDirectories {
     honest: Reference,
     made: Mutex<BTreeSet<Path>>,
 }

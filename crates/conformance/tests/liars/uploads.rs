@@ -90,7 +90,8 @@ impl Pen for Unfenced {
     fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
         match pass(inner, data.clone()) {
             Err(error) if error.kind() == ErrorKind::WriterFenced => {
-                *inner = self.driver.resume(&self.path).now_or_never().expect("it does not wait")?;
+                *inner =
+                    self.driver.resume(&self.path).now_or_never().expect("it does not wait")?;
                 pass(inner, data)
             }
             other => other,

@@ -1,0 +1,139 @@
+//! The layers: [`Faulty`] fails each call in its turn, [`Yielding`] waits before and after each.
+
+use std::task::Poll;
+
+use conformance::{
+    layers::{Fault, Faulty, Yielding},
+    reference::Reference,
+};
+use futures::{FutureExt, StreamExt, TryStreamExt, executor::block_on, poll};
+use storage_driver::{
+    Error, ErrorKind, Operation, Path, Precondition, ReadRange, Result, StorageDriver,
+    StorageDriverExt, WalkOptions, WriterOptions,
+};
+
+fn path(text: &str) -> Path {
+    Path::new(text).unwrap()
+}
+
+/// A bit of everything, each step needing the one before.
+async fn scene(driver: &dyn StorageDriver) -> Result<()> {
+    let (upload, blob, copy) = (path("/uploads/1"), path("/blobs/1"), path("/blobs/2"));
+    let mut writer = driver.create(&upload).await?;
+    writer.write("some ").await?;
+    writer.close().await?;
+    let mut writer = driver.writer(&upload, WriterOptions::resume_at(5)).await?;
+    writer.write("content").await?;
+    writer.sync().await?;
+    writer.commit_to(&blob, Precondition::IfAbsent).await?;
+    driver.copy(&blob, &copy, Precondition::None).await?;
+    driver.rename(&copy, &path("/blobs/3"), Precondition::None).await?;
+    driver.rename_dir(&path("/blobs"), &path("/content")).await?;
+    let reader = driver.reader(&path("/content/1"), ReadRange::From(5)).await?;
+    let read: Vec<_> = reader.try_collect().await?;
+    assert_eq!(read.concat(), b"content");
+    let walked: Vec<_> = driver.walk(&Path::root(), WalkOptions::new()).try_collect().await?;
+    assert_eq!(walked.len(), 3);
+    driver.create(&upload).await?.cancel().await?;
+    driver.delete(&path("/content"), Precondition::None).await
+}
+
+/// The error of the scene with its `n`th call failed, or `None` if it has fewer.
+fn with_fault(n: u64, fault: Fault) -> Option<(Reference, Error)> {
+    let driver = Faulty::new(Reference::new());
+    driver.fail_nth(n, fault);
+    let result = block_on(scene(&driver));
+    assert_eq!(driver.struck(), u64::from(result.is_err()), "call {n}: {result:?}");
+    result.err().map(|error| (driver.inner().clone(), error))
+}
+
+#[test]
+fn every_call_can_be_failed_and_says_where() {
+    let fault = Fault::Before(ErrorKind::PermissionDenied);
+    let errors: Vec<Error> = (0..).map_while(|n| with_fault(n, fault)).map(|it| it.1).collect();
+    let failed: Vec<_> = errors.iter().filter_map(Error::operation).collect();
+    for operation in [
+        Operation::Writer,
+        Operation::Write,
+        Operation::Sync,
+        Operation::CommitTo,
+        Operation::Copy,
+        Operation::Rename,
+        Operation::RenameDir,
+        Operation::Reader,
+        Operation::Read,
+        Operation::Walk,
+        Operation::Cancel,
+        Operation::Delete,
+    ] {
+        assert!(failed.contains(&operation), "{operation} was never failed: {failed:?}");
+    }
+    for error in &errors {
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        assert!(error.path().is_some() && error.driver() == Some("reference"), "{error:?}");
+    }
+}
+
+#[test]
+fn a_failed_commit_keeps_the_upload() {
+    for n in 0.. {
+        let Some((store, error)) = with_fault(n, Fault::Before(ErrorKind::Timeout)) else {
+            panic!("no commit was failed");
+        };
+        if error.operation() == Some(Operation::CommitTo) {
+            let upload = block_on(store.resume(&path("/uploads/1"))).unwrap();
+            assert_eq!(upload.size(), 12);
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_lost_answer_is_of_something_done() {
+    for n in 0.. {
+        let Some((store, error)) = with_fault(n, Fault::LostAnswer(ErrorKind::Timeout)) else {
+            panic!("no commit was answered in vain");
+        };
+        if error.operation() == Some(Operation::CommitTo) {
+            assert_eq!(block_on(store.get_bytes(&path("/blobs/1"), 100)).unwrap(), "some content");
+            assert!(block_on(store.resume(&path("/uploads/1"))).unwrap_err().is_not_found());
+            return;
+        }
+    }
+}
+
+#[test]
+fn without_a_plan_nothing_fails_and_all_is_counted() {
+    let driver = Faulty::new(Reference::new());
+    block_on(scene(&driver)).unwrap();
+    assert_eq!((driver.calls() > 15, driver.struck()), (true, 0));
+}
+
+#[test]
+fn a_yielding_driver_waits_before_and_after_each_call() {
+    block_on(async {
+        let store = Reference::new();
+        let driver = Yielding::new(store.clone());
+        scene(&driver).await.unwrap();
+
+        let (at, mut polls) = (path("/a"), Vec::new());
+        let mut put = driver.put(&at, "content").boxed();
+        while poll!(&mut put).is_pending() {
+            polls.push(store.exists(&at).await.unwrap());
+        }
+        assert_eq!(polls, [false, true]);
+
+        let mut reader = driver.reader(&at, ReadRange::Full).await.unwrap();
+        assert!(poll!(reader.next()).is_pending());
+        assert!(poll!(reader.next()).is_pending());
+        assert!(matches!(poll!(reader.next()), Poll::Ready(Some(Ok(bytes))) if bytes == "content"));
+
+        let mut writer = driver.create(&at).await.unwrap();
+        let (mut write, mut pending) = (writer.write("more").boxed(), 0);
+        while poll!(&mut write).is_pending() {
+            pending += 1;
+        }
+        drop(write);
+        assert_eq!((pending, writer.size()), (2, 4));
+    });
+}

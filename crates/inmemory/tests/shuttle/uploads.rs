@@ -1,0 +1,285 @@
+//! Uploads: who owns one, and what becomes of it.
+
+use super::*;
+
+#[test]
+fn two_creators_fence_each_other() {
+    check(|| {
+        let store = InMemory::new();
+        let upload = |digit: &'static str| {
+            let store = store.clone();
+            run(move || {
+                let mut writer = now(store.create(&path("/a"))).unwrap();
+                for _ in 0..2 {
+                    now(writer.write(digit))?;
+                }
+                now(writer.commit())
+            })
+        };
+        let (one, two) = (upload("1"), upload("2"));
+        let (one, two) = (join(one), join(two));
+        for result in [&one, &two] {
+            assert!(matches!(answer(result), None | Some(ErrorKind::WriterFenced)));
+        }
+        let content = read(&store, "/a").expect("the later of the two was not fenced");
+        let expected = match (&one, &two) {
+            (Ok(one), Ok(two)) if one.version > two.version => "11",
+            (Ok(_), Err(_)) => "11",
+            _ => "22",
+        };
+        assert_eq!(content, expected);
+        assert!(uploads(&store).is_empty());
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn two_resumers_fence_each_other() {
+    check(|| {
+        let store = InMemory::new();
+        drop(uploading(&store, "/a", "0"));
+        let resume = |digit: &'static str| {
+            let store = store.clone();
+            run(move || {
+                let mut writer = now(store.resume(&path("/a")))?;
+                now(writer.write(digit))?;
+                // Whether it was written, whatever becomes of the commit.
+                Ok(now(writer.commit()))
+            })
+        };
+        let (one, two) = (resume("1"), resume("2"));
+        let (one, two): (Result<_>, Result<_>) = (join(one), join(two));
+        assert!(matches!(one, Ok(Ok(_))) || matches!(two, Ok(Ok(_))), "the later is not fenced");
+        let content = read(&store, "/a").unwrap();
+        let wrote = |digit| content.contains(digit);
+        assert_eq!((wrote('0'), wrote('1'), wrote('2')), (true, one.is_ok(), two.is_ok()));
+        assert_eq!(content.len(), 1 + usize::from(one.is_ok()) + usize::from(two.is_ok()));
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn what_a_fenced_writer_sends_does_not_join_the_upload() {
+    check(|| {
+        let store = InMemory::new();
+        let mut old = uploading(&store, "/a", "0");
+        let (resumer, writer) = (store.clone(), run(move || now(old.write("old"))));
+        let resumed = run(move || {
+            let mut new = now(resumer.resume(&path("/a"))).unwrap();
+            let size = new.size();
+            now(new.write("new")).unwrap();
+            now(new.commit()).unwrap();
+            size
+        });
+        let (size, written) = (join(resumed), join(writer));
+        let expected = if written.is_ok() { "0oldnew" } else { "0new" };
+        assert_eq!(size, expected.len() as u64 - 3);
+        assert_eq!(read(&store, "/a").unwrap(), expected);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_commit_and_a_delete() {
+    check(|| {
+        let store = InMemory::new();
+        put(&store, "/dir/a", "old");
+        let writer = uploading(&store, "/dir/a", "new");
+        let commit = run(move || now(writer.commit()));
+        let other = store.clone();
+        let deleted = run(move || delete(&other, "/dir"));
+        join(deleted).unwrap();
+        let commit = join(commit);
+        assert!(matches!(answer(&commit), None | Some(ErrorKind::WriterFenced)));
+        // Deleted after the commit, or with the upload.
+        assert!(walk(&store).is_empty() && uploads(&store).is_empty());
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_commit_and_a_cancel_of_the_upload() {
+    check(|| {
+        let store = InMemory::new();
+        put(&store, "/a", "old");
+        let writer = uploading(&store, "/a", "new");
+        let commit = run(move || now(writer.commit()));
+        let other = store.clone();
+        let cancel = run(move || now(other.cancel_upload(&path("/a"))));
+        let (commit, cancel) = (join(commit), join(cancel));
+        let expected = match (answer(&commit), answer(&cancel)) {
+            (None, Some(ErrorKind::PathNotFound)) => "new",
+            (Some(ErrorKind::WriterFenced), None) => "old",
+            answers => panic!("{answers:?}"),
+        };
+        assert_eq!(read(&store, "/a").unwrap(), expected);
+        assert!(uploads(&store).is_empty());
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_commit_and_a_create() {
+    check(|| {
+        let store = InMemory::new();
+        let writer = uploading(&store, "/a", "new");
+        let commit = run(move || now(writer.commit()));
+        let other = store.clone();
+        let create = run(move || drop(now(other.create(&path("/a"))).unwrap()));
+        let commit = join(commit);
+        join(create);
+        match answer(&commit) {
+            None => assert_eq!(read(&store, "/a").unwrap(), "new"),
+            Some(ErrorKind::WriterFenced) => assert_eq!(read(&store, "/a"), None),
+            answer => panic!("{answer:?}"),
+        }
+        assert_eq!(uploads(&store), ["/a"]);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_commit_and_a_resume() {
+    check(|| {
+        let store = InMemory::new();
+        let writer = uploading(&store, "/a", "new");
+        let commit = run(move || now(writer.commit()));
+        let other = store.clone();
+        let resume = run(move || now(other.resume(&path("/a"))));
+        let (commit, resume) = (join(commit), join(resume));
+        match (answer(&commit), answer(&resume)) {
+            (None, Some(ErrorKind::PathNotFound)) => assert!(uploads(&store).is_empty()),
+            (Some(ErrorKind::WriterFenced), None) => assert_eq!(uploads(&store), ["/a"]),
+            answers => panic!("{answers:?}"),
+        }
+        drop(resume);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_resume_while_the_upload_is_replaced() {
+    check(|| {
+        let store = InMemory::new();
+        drop(uploading(&store, "/a", "first"));
+        let other = store.clone();
+        let replace = run(move || {
+            now(other.cancel_upload(&path("/a"))).unwrap();
+            let mut writer = now(other.create(&path("/a"))).unwrap();
+            // Fenced, if the other thread resumes this one.
+            let _ = now(writer.write("second one"));
+        });
+        let other = store.clone();
+        let resume = run(move || now(other.resume(&path("/a"))).map(|writer| writer.size()));
+        join(replace);
+        match join(resume) {
+            // Of the second at any moment after it was created.
+            Ok(size) => assert!([5, 0, 10].contains(&size), "{size} bytes"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::PathNotFound),
+        }
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn two_cancels() {
+    check(|| {
+        let store = InMemory::new();
+        let writer = uploading(&store, "/a", "x");
+        let cancel = run(move || now(writer.cancel()));
+        let other = store.clone();
+        let delete = run(move || delete(&other, "/a"));
+        assert!(join(cancel).is_ok() != join(delete).is_ok(), "one has cancelled it");
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_write_and_a_cancel_of_the_upload() {
+    check(|| {
+        let store = InMemory::new();
+        let mut writer = uploading(&store, "/a", vec![7; 20_000]);
+        let other = store.clone();
+        let write = run(move || (now(writer.write(vec![7; 20_000])), now(writer.write("x"))));
+        let cancel = run(move || {
+            now(other.cancel_upload(&path("/a"))).unwrap();
+            assert_eq!(other.usage().uploads, 0, "nothing joins it after that");
+        });
+        join(cancel);
+        let (first, second) = join(write);
+        assert!(first.is_ok() || second.is_err(), "once fenced, always fenced");
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn uploads_are_listed_while_they_grow() {
+    check(|| {
+        let store = InMemory::new();
+        let mut writer = uploading(&store, "/a", "12");
+        let lister = store.clone();
+        let write = run(move || {
+            now(writer.write("345")).unwrap();
+            now(writer.commit()).unwrap();
+        });
+        let list = run(move || {
+            let page = now(lister.uploads(&Path::root(), ListOptions::new())).unwrap();
+            page.items.iter().map(|upload| upload.size).collect::<Vec<_>>()
+        });
+        join(write);
+        let sizes = join(list);
+        assert!(sizes.iter().all(|size| [Some(2), Some(5)].contains(size)) && sizes.len() <= 1);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn an_append_and_a_touch() {
+    check(|| {
+        let store = InMemory::new();
+        put(&store, "/a", "old");
+        let writer = appending(&store, "/a", " and new");
+        let commit = run(move || now(writer.commit()));
+        let other = store.clone();
+        let touch = run(move || now(other.touch(&path("/a"))).unwrap());
+        let (commit, touched) = (join(commit), join(touch));
+        let now = now(store.stat(&path("/a"))).unwrap().into_file().unwrap();
+        match answer(&commit) {
+            None => {
+                assert_eq!(read(&store, "/a").unwrap(), "old and new");
+                assert_eq!(now.version, touched.version, "touched after the commit");
+            }
+            Some(ErrorKind::PreconditionFailed) => {
+                assert_eq!(read(&store, "/a").unwrap(), "old");
+                assert_eq!(uploads(&store), ["/a"]);
+            }
+            answer => panic!("{answer:?}"),
+        }
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn two_appends() {
+    check(|| {
+        let store = InMemory::new();
+        put(&store, "/a", "0");
+        let append = |digit: &'static str| {
+            let store = store.clone();
+            run(move || {
+                let mut writer = now(store.append(&path("/a")))?;
+                now(writer.write(digit))?;
+                now(writer.commit())
+            })
+        };
+        let threads = [append("1"), append("2")];
+        let results = threads.map(join);
+        for result in &results {
+            assert!(matches!(answer(result), None | Some(ErrorKind::UploadInProgress)));
+        }
+        let succeeded = results.iter().filter(|result| result.is_ok()).count();
+        assert!(succeeded > 0);
+        assert_eq!(read(&store, "/a").unwrap().len(), 1 + succeeded);
+        nothing_is_held(store);
+    });
+}
