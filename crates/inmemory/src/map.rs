@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::name::Name;
+use crate::name::{Key, Name};
 
 /// The most entries or children of a node; half of it is the least, but for the root.
 const FANOUT: usize = 32;
@@ -54,12 +54,13 @@ impl<V: Clone> Map<V> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
+        let key = Key::from(name);
         let mut node = self.root.as_deref()?;
         loop {
             match node {
-                Node::Inner(nodes) => node = &nodes[child_of(nodes, name)].1,
+                Node::Inner(nodes) => node = &nodes[child_of(nodes, key)].1,
                 Node::Leaf(entries) => {
-                    let index = search(entries, name).ok()?;
+                    let index = search(entries, key).ok()?;
                     return Some(&entries[index].1);
                 }
             }
@@ -69,15 +70,16 @@ impl<V: Clone> Map<V> {
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut V> {
         // Looked for first, so that a name that is not there copies nothing.
         self.get(name)?;
+        let key = Key::from(name);
         let mut node = Arc::make_mut(self.root.as_mut()?);
         loop {
             match node {
                 Node::Inner(nodes) => {
-                    let index = child_of(nodes, name);
+                    let index = child_of(nodes, key);
                     node = Arc::make_mut(&mut nodes[index].1);
                 }
                 Node::Leaf(entries) => {
-                    let index = search(entries, name).ok()?;
+                    let index = search(entries, key).ok()?;
                     return Some(&mut entries[index].1);
                 }
             }
@@ -101,7 +103,7 @@ impl<V: Clone> Map<V> {
     pub(crate) fn remove(&mut self, name: &str) -> Option<V> {
         self.get(name)?;
         let root = self.root.as_mut()?;
-        let removed = Arc::make_mut(root).remove(name);
+        let removed = Arc::make_mut(root).remove(Key::from(name));
         // A root with one child, or none, is one level too many.
         match &**root {
             Node::Leaf(entries) if entries.is_empty() => self.root = None,
@@ -113,6 +115,7 @@ impl<V: Clone> Map<V> {
 
     /// The entries in order, from the first, or after a name.
     pub(crate) fn iter_after(&self, start: Option<&str>) -> Iter<V> {
+        let start = start.map(Key::from);
         let mut iter = Iter { levels: Vec::new() };
         let mut next = self.root.as_ref();
         while let Some(node) = next {
@@ -138,13 +141,13 @@ impl<V: Clone> Map<V> {
     }
 }
 
-fn search<T>(entries: &[(Name, T)], name: &str) -> Result<usize, usize> {
-    entries.binary_search_by(|(other, _)| other.as_str().cmp(name))
+fn search<T>(entries: &[(Name, T)], key: Key<'_>) -> Result<usize, usize> {
+    entries.binary_search_by(|(other, _)| other.cmp(key))
 }
 
-/// The child that holds `name`, if any does.
-fn child_of<T>(nodes: &[(Name, T)], name: &str) -> usize {
-    match search(nodes, name) {
+/// The child that holds `key`, if any does.
+fn child_of<T>(nodes: &[(Name, T)], key: Key<'_>) -> usize {
+    match search(nodes, key) {
         Ok(index) => index,
         Err(index) => index.saturating_sub(1),
     }
@@ -172,7 +175,7 @@ impl<V: Clone> Node<V> {
     /// cut in two.
     fn insert(&mut self, name: Name, value: V) -> (Option<V>, Option<Child<V>>) {
         match self {
-            Self::Leaf(entries) => match search(entries, name.as_str()) {
+            Self::Leaf(entries) => match search(entries, name.key()) {
                 Ok(index) => (Some(std::mem::replace(&mut entries[index].1, value)), None),
                 Err(index) => {
                     entries.insert(index, (name, value));
@@ -180,7 +183,7 @@ impl<V: Clone> Node<V> {
                 }
             },
             Self::Inner(nodes) => {
-                let index = child_of(nodes, name.as_str());
+                let index = child_of(nodes, name.key());
                 let (old, right) = Arc::make_mut(&mut nodes[index].1).insert(name, value);
                 if let Some(right) = right {
                     nodes.insert(index + 1, right);
@@ -194,16 +197,16 @@ impl<V: Clone> Node<V> {
         (node.first().clone(), Arc::new(node))
     }
 
-    fn remove(&mut self, name: &str) -> Option<V> {
+    fn remove(&mut self, key: Key<'_>) -> Option<V> {
         match self {
             Self::Leaf(entries) => {
-                let index = search(entries, name).ok()?;
+                let index = search(entries, key).ok()?;
                 Some(entries.remove(index).1)
             }
             Self::Inner(nodes) => {
-                let index = child_of(nodes, name);
+                let index = child_of(nodes, key);
                 let child = &mut nodes[index].1;
-                let removed = Arc::make_mut(child).remove(name);
+                let removed = Arc::make_mut(child).remove(key);
                 if child.len() < FANOUT / 2 {
                     // Joined with a neighbour; if the two are too many for one, cut in halves again.
                     let left = index.saturating_sub(1);
