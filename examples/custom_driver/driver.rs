@@ -254,6 +254,9 @@ impl WriteSession for Session {
     }
 
     async fn cancel(self: Box<Self>) -> Result<()> {
-        self.own(|store| Ok(drop(store.uploads.remove(&self.path))))
+        self.own(|store| {
+            store.uploads.remove(&self.path);
+            Ok(())
+        })
     }
 }

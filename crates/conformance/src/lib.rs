@@ -49,6 +49,7 @@ mod report;
 mod runner;
 mod subject;
 mod suite;
+mod tasks;
 
 pub use behaviour::{Behaviour, Size, behaviours};
 pub use pattern::{Mismatch, Pattern};

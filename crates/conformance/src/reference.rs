@@ -1,10 +1,12 @@
 //! [`Reference`]: the simplest driver that keeps the whole contract, to compare others with.
 
+mod entries;
+mod session;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
@@ -13,8 +15,10 @@ use bytes::Bytes;
 use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, ListOptions, Metadata, Operation, Page, Path,
     Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, Version, Walk,
-    WalkOptions, WalkSource, WriteMode, WriteSession, Writer, WriterOptions,
+    WalkOptions, WriteMode, Writer, WriterOptions,
 };
+
+use self::{entries::Entries, session::Session};
 
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
@@ -533,98 +537,5 @@ impl fmt::Debug for Reference {
             .field("files", &state.files.keys())
             .field("uploads", &state.uploads.keys())
             .finish_non_exhaustive()
-    }
-}
-
-/// The entries of a walk, taken at one moment.
-struct Entries {
-    entries: VecDeque<Entry>,
-    error: Option<Error>,
-    given: Option<Path>,
-}
-
-impl WalkSource for Entries {
-    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Entry>>> {
-        if let Some(error) = self.error.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let next = self.entries.pop_front();
-        self.given = next.as_ref().map(|entry| entry.path().clone());
-        Poll::Ready(next.map(Ok))
-    }
-
-    fn skip_dir(&mut self) {
-        if let Some(dir) = &self.given {
-            self.entries.retain(|entry| !entry.path().starts_with(dir));
-        }
-    }
-}
-
-/// One opening of one upload.
-struct Session {
-    driver: Reference,
-    path: Path,
-    token: u64,
-    size: u64,
-}
-
-impl Session {
-    /// The store, if this opening is still the latest.
-    fn open(&self) -> Result<MutexGuard<'_, State>> {
-        let state = self.driver.open()?;
-        match state.uploads.get(&self.path) {
-            Some(upload) if upload.token == self.token => Ok(state),
-            _ => Err(ErrorKind::WriterFenced.into()),
-        }
-    }
-}
-
-#[async_trait]
-impl WriteSession for Session {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(self.open().map(drop))
-    }
-
-    fn start_write(&mut self, data: Bytes) -> Result<()> {
-        let mut state = self.open()?;
-        if let Some(upload) = state.uploads.get_mut(&self.path) {
-            upload.content.extend_from_slice(&data);
-            upload.written = (self.driver.clock)();
-        }
-        drop(state);
-        self.size += data.len() as u64;
-        Ok(())
-    }
-
-    fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(self.open().map(drop))
-    }
-
-    async fn commit_to(
-        self: Box<Self>,
-        dest: &Path,
-        precondition: Precondition,
-    ) -> Result<Metadata> {
-        let capabilities = self.driver.capabilities;
-        let mut state = self.open()?;
-        require(capabilities.conditional_commit || precondition.is_none())?;
-        self.driver.check_length(dest)?;
-        state.check_place(dest)?;
-        state.check(dest, &precondition)?;
-        let base = state.uploads.get(&self.path).and_then(|upload| upload.base.clone());
-        if let Some(base) = base.filter(|_| *dest == self.path) {
-            state.check(dest, &Precondition::IfVersion(base))?;
-        }
-        let upload = state.uploads.remove(&self.path).ok_or(ErrorKind::WriterFenced)?;
-        Ok(state.commit(dest, upload.content.into(), (self.driver.clock)()))
-    }
-
-    async fn cancel(self: Box<Self>) -> Result<()> {
-        self.open()?.uploads.remove(&self.path);
-        Ok(())
     }
 }

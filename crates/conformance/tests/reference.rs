@@ -1,7 +1,7 @@
-//! The suite, run on the reference: what it asks is possible, of a driver that claims everything
-//! and of one that claims nothing.
+//! The suite, run on the reference: what it asks is possible, of a driver that claims everything,
+//! of one that claims nothing, and of one whose every call waits.
 
-use conformance::reference::Reference;
+use conformance::{layers::Yielding, reference::Reference};
 use storage_driver::Capabilities;
 
 conformance::suite!(|| async { Reference::new() });
@@ -28,4 +28,10 @@ mod holds_short_paths {
         };
         Reference::claiming(capabilities)
     });
+}
+
+mod yields {
+    use super::*;
+
+    conformance::suite!(|| async { Yielding::new(Reference::new()) });
 }

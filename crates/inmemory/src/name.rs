@@ -62,3 +62,6 @@ impl<'a> From<&'a str> for Key<'a> {
         Self { head: head(text), text }
     }
 }
+
+#[cfg(test)]
+mod tests;

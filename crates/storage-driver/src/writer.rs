@@ -242,10 +242,9 @@ impl Writer {
     /// path's next operation on the same driver.
     pub async fn commit(self) -> Result<Metadata> {
         let Self { driver, path, session, .. } = self;
-        session
-            .commit_to(&path, Precondition::None)
-            .await
-            .map_err(|error| error.context(driver, Operation::Commit, &path))
+        session.commit_to(&path, Precondition::None).await.map_err(|error| {
+            error.during(Operation::Commit).context(driver, Operation::Commit, &path)
+        })
     }
 
     /// Makes what was written visible at `dest` instead, if the file there fulfils `precondition`.
@@ -264,7 +263,9 @@ impl Writer {
     /// As [`commit`](Self::commit).
     pub async fn commit_to(mut self, dest: &Path, precondition: Precondition) -> Result<Metadata> {
         let driver = self.driver;
-        let explain = |error: Error| error.context(driver, Operation::CommitTo, dest);
+        let explain = |error: Error| {
+            error.during(Operation::CommitTo).context(driver, Operation::CommitTo, dest)
+        };
         if let Err(error) = dest.require_not_root() {
             // A commit keeps first and fails then, also this one.
             poll_fn(|cx| self.session.poll_sync(cx)).await.map_err(explain)?;
@@ -284,11 +285,14 @@ impl Writer {
     /// A dropped `cancel` removes the upload or leaves it resumable.
     pub async fn cancel(self) -> Result<()> {
         let Self { driver, path, session, .. } = self;
-        session.cancel().await.map_err(|error| error.context(driver, Operation::Cancel, &path))
+        session.cancel().await.map_err(|error| {
+            error.during(Operation::Cancel).context(driver, Operation::Cancel, &path)
+        })
     }
 
     fn explain(&self, operation: Operation, error: Error) -> Error {
-        error.context(self.driver, operation, &self.path)
+        // The session may be a writer itself, of a driver inside, which was asked for something else.
+        error.during(operation).context(self.driver, operation, &self.path)
     }
 
     pub(crate) fn poll_ready_for_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {

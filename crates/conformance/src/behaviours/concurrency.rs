@@ -1,96 +1,23 @@
 //! 3.3, 3.4, 4.5, 9.2, 9.3: many tasks at once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::join_all;
 use storage_driver::{
-    Error, ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
+    ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
     WalkOptions,
 };
-use tokio::{
-    sync::Barrier,
-    task::{JoinHandle, spawn, yield_now},
-};
+use tokio::task::{spawn, yield_now};
 
 use crate::{
     Pattern, Subject,
     check::{create, drain, exists, list, path, put, read, stat, uploads, walk_with},
+    tasks::{Background, TASKS, joined, one_winner, race},
 };
 
 type Driver = Arc<dyn StorageDriver>;
 
-const TASKS: u64 = 8;
 const ROUNDS: u64 = 20;
-
-/// Runs a task for each number, all from one start, and gives what they answered.
-async fn race<T, F>(act: impl Fn(u64) -> F) -> Vec<T>
-where
-    T: Send + 'static,
-    F: Future<Output = T> + Send + 'static,
-{
-    let barrier = Arc::new(Barrier::new(TASKS as usize));
-    let tasks = (0..TASKS).map(|i| {
-        let (barrier, act) = (Arc::clone(&barrier), act(i));
-        spawn(async move {
-            barrier.wait().await;
-            act.await
-        })
-    });
-    join_all(tasks).await.into_iter().map(joined).collect()
-}
-
-/// What a task answered; its panic goes on here.
-fn joined<T>(result: Result<T, tokio::task::JoinError>) -> T {
-    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-}
-
-/// Checks that one succeeded, and that the others lost for this reason.
-#[track_caller]
-fn one_winner<T: std::fmt::Debug>(results: Vec<Result<T, Error>>, others: ErrorKind) -> T {
-    let mut winners = Vec::new();
-    for result in results {
-        match result {
-            Ok(won) => winners.push(won),
-            Err(error) => assert!(error.kind() == others, "{error:?}"),
-        }
-    }
-    assert!(winners.len() == 1, "one should win, and did: {winners:?}");
-    winners.remove(0)
-}
-
-/// Something that goes on until it is stopped.
-struct Background {
-    stop: Arc<AtomicBool>,
-    task: JoinHandle<()>,
-}
-
-impl Background {
-    fn start<F>(act: impl Fn(u64) -> F + Send + 'static) -> Self
-    where
-        F: Future<Output = ()> + Send,
-    {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let task = spawn(async move {
-            let mut round = 0;
-            while !stopped.load(Ordering::Relaxed) {
-                act(round).await;
-                round += 1;
-                yield_now().await;
-            }
-        });
-        Self { stop, task }
-    }
-
-    async fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        joined(self.task.await);
-    }
-}
 
 pub(crate) async fn of_many_if_absent_puts_one_succeeds(subject: Subject) {
     let driver = subject.driver().await;
@@ -496,6 +423,7 @@ pub(crate) async fn listings_give_what_stays_once(subject: Subject) {
             let page = driver.list(&path("/d"), options.clone()).await.unwrap();
             paged.extend(page.items.iter().map(|entry| entry.path().to_string()));
             let Some(next) = page.next else { break };
+            assert!(options.start_after.as_ref() < Some(&next), "no way on from {next}");
             options = options.start_after(next);
         }
         assert!(paged.is_sorted_by(|a, b| a < b), "{paged:?}");

@@ -157,6 +157,7 @@ pub(crate) async fn pages_of_every_limit_join_to_the_whole(subject: Subject) {
             assert!(next.is_none() || items.len() == limit, "limit {limit}: {items:?}");
             joined.extend(items);
             let Some(next) = next else { break };
+            assert!(options.start_after.as_ref() < Some(&next), "no way on from {next}");
             options = options.start_after(next);
         }
         assert_eq!(joined, all, "limit {limit}");

@@ -261,6 +261,7 @@ pub(crate) async fn many_readers_of_one_file_do_not_see_each_other(subject: Subj
     while !readers.is_empty() {
         for (offset, reader) in &mut readers {
             let length = reader.read(&mut buffer).await.unwrap();
+            assert!(length > 0, "an end at {offset}");
             pattern.check(*offset, &buffer[..length]).unwrap();
             *offset += length as u64;
         }

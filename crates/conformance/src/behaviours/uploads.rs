@@ -103,6 +103,7 @@ pub(crate) async fn uploads_are_paged(subject: Subject) {
             assert!(page.next.is_none() || page.items.len() == limit);
             found.extend(page.items.iter().map(|upload| upload.path.to_string()));
             let Some(next) = page.next else { break };
+            assert!(options.start_after.as_ref() < Some(&next), "no way on from {next}");
             options = options.start_after(next);
         }
         assert_eq!(found, all, "limit {limit}");

@@ -1,5 +1,7 @@
 //! [`Pair`]: subject and model, to which the same is done.
 
+mod writers;
+
 use std::sync::Arc;
 
 use storage_driver::{
@@ -7,6 +9,7 @@ use storage_driver::{
     StorageDriverExt, Upload,
 };
 
+use self::writers::{Opening, is_unsure};
 use super::{
     compare::{Difference, Versions, content},
     op::{Meddling, Mode, Offset, Op, READERS, Range, WRITERS, When},
@@ -33,22 +36,6 @@ pub(super) struct Pair {
     openings: [Option<Opening>; WRITERS],
     /// How many contents were made; each is another.
     contents: u64,
-}
-
-/// What is known of an open writer.
-#[derive(Debug, Clone)]
-struct Opening {
-    at: Path,
-    /// What is kept for sure, if it is sure that anything is.
-    kept: Option<u64>,
-    size: u64,
-    fenced: bool,
-}
-
-impl Opening {
-    fn is_unsure(&self) -> bool {
-        !self.fenced && self.kept != Some(self.size)
-    }
 }
 
 impl Pair {
@@ -104,11 +91,7 @@ impl Pair {
             // The subject may let it happen, and then nothing can be compared any more.
             return self.pass_over(op).await;
         }
-        let answer = self.perform(&step, subject, meddling).await;
-        if let Op::CancelUploads { .. } = op {
-            return self.cancelled(answer, saved).await;
-        }
-        match answer {
+        match self.perform(&step, subject, meddling).await {
             Some(answer) => {
                 if let (Op::Read { reader, .. }, Err(error)) = (op, &answer)
                     && error.kind() == ErrorKind::ContentChanged
@@ -238,113 +221,6 @@ impl Pair {
         }
     }
 
-    /// Drops what is in the way of opening a writer.
-    async fn make_room(
-        &mut self,
-        slot: usize,
-        at: &Path,
-        mode: Mode,
-        meddling: bool,
-    ) -> Result<(), Difference> {
-        self.let_go(slot, &Op::DropWriter { writer: slot }, None).await?;
-        let keeps = self.subject.driver.capabilities().keeps_on_drop;
-        for other in 0..WRITERS {
-            let Some(opening) = self.openings[other].clone().filter(|it| it.at == *at) else {
-                continue;
-            };
-            if meddling {
-                // Whether it is fenced will not be known.
-                self.let_go(other, &Op::DropWriter { writer: other }, None).await?;
-            } else if !keeps && opening.is_unsure() && matches!(mode, Mode::Resume(_)) {
-                self.settle(&opening).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets go of a writer, by a drop or by a close of which nobody knows what became of it.
-    async fn let_go(
-        &mut self,
-        slot: usize,
-        op: &Op,
-        meddling: Option<Meddling>,
-    ) -> Result<(), Difference> {
-        let step = self.fill_in(op).await;
-        self.model.writers[slot] = None;
-        drop(self.perform(&step, Precondition::None, meddling).await);
-        self.subject.writers[slot] = None;
-        let Some(opening) = self.openings[slot].take() else { return Ok(()) };
-        let keeps = self.subject.driver.capabilities().keeps_on_drop;
-        if !keeps && opening.is_unsure() { self.settle(&opening).await } else { Ok(()) }
-    }
-
-    /// Finds out how much of an upload was kept, and goes on from there.
-    async fn settle(&mut self, opening: &Opening) -> Result<(), Difference> {
-        let at = &opening.at;
-        let all = self.model.driver.resume(at).await.map(|writer| writer.size());
-        let all = all.map_err(|error| format!("the model lost an upload: {error:?}"))?;
-        match self.subject.driver.resume(at).await {
-            Ok(writer) => {
-                let (size, kept) = (writer.size(), opening.kept.unwrap_or_default());
-                if size < kept || size > all {
-                    return Err(format!("{size} bytes of {at} were kept, of {kept} to {all}"));
-                }
-                self.reference.truncate_upload(at, size);
-            }
-            Err(error) if error.is_not_found() && opening.kept.is_none() => {
-                let cancelled = self.model.driver.cancel_upload(at).await;
-                cancelled.map_err(|error| format!("the model lost an upload: {error:?}"))?;
-            }
-            Err(error) => return Err(format!("the upload at {at} was not kept: {error:?}")),
-        }
-        self.fence(at);
-        Ok(())
-    }
-
-    fn fence(&mut self, at: &Path) {
-        let fenced = self.openings.iter_mut().flatten().filter(|opening| opening.at == *at);
-        fenced.for_each(|opening| opening.fenced = true);
-    }
-
-    /// A write. Only a writer itself can tell what became of one that was cut off.
-    async fn write(
-        &mut self,
-        slot: usize,
-        step: &Step,
-        meddling: Option<Meddling>,
-    ) -> Result<(), Difference> {
-        let length = step.data.len() as u64;
-        let before = self.subject.writers[slot].as_ref().map(|writer| writer.size());
-        let answer = self.perform(step, Precondition::None, meddling).await;
-        let after = self.subject.writers[slot].as_ref().map(|writer| writer.size());
-        if answer.is_none() && after == before {
-            return Ok(());
-        }
-        let expected = self.model.perform(step, Precondition::None).await;
-        match &expected {
-            // A fenced writer may take data until it reaches the backend.
-            Err(fenced) if fenced.kind() == ErrorKind::WriterFenced => match answer {
-                Some(Err(error)) if error.kind() != ErrorKind::WriterFenced => {
-                    Err(format!("it failed with {error:?}, and should with {fenced:?}"))
-                }
-                _ => Ok(()),
-            },
-            _ => {
-                if after != before.map(|before| before + length) {
-                    return Err(format!(
-                        "the size of the writer was {before:?}, is {after:?}, and {length} bytes \
-                         were written"
-                    ));
-                }
-                if let Some(opening) = &mut self.openings[slot] {
-                    opening.size += length;
-                }
-                let Some(answer) = answer else { return Ok(()) };
-                self.versions.answers(&step.op, answer, expected, |_| false)
-            }
-        }
-    }
-
     /// Leaves out, on the subject, what the model refused.
     async fn pass_over(&mut self, op: &Op) -> Result<(), Difference> {
         if let Op::Commit { writer } | Op::CommitTo { writer, .. } = *op
@@ -354,39 +230,6 @@ impl Pair {
             self.remember(op, &Ok(Answer::Nothing));
         }
         Ok(())
-    }
-
-    /// Goes on from what the subject cancelled: what was written at this very moment may stay.
-    async fn cancelled(
-        &mut self,
-        answer: Option<Answered<Answer>>,
-        saved: State,
-    ) -> Result<(), Difference> {
-        let count = match answer {
-            Some(Ok(Answer::Cancelled(count))) => Some(count),
-            Some(other) => return Err(format!("it should answer a count, and did {other:?}")),
-            None => None,
-        };
-        let after = self.model.everything().await.map_err(broken)?.1;
-        self.reference.restore(saved);
-        let before = self.model.everything().await.map_err(broken)?.1;
-        let left = self.subject.everything().await.map_err(broken)?.1;
-        let is_in = |uploads: &[Upload], path: &Path| uploads.iter().any(|it| it.path == *path);
-        let mut gone = 0;
-        for Upload { path, .. } in &before {
-            if !is_in(&left, path) {
-                if is_in(&after, path) {
-                    return Err(format!("the upload at {path} should have stayed"));
-                }
-                self.model.driver.cancel_upload(path).await.map_err(broken)?;
-                self.fence(path);
-                gone += 1;
-            }
-        }
-        if let Some(count) = count.filter(|count| *count != gone) {
-            return Err(format!("{gone} uploads are gone, and {count} were said to be cancelled"));
-        }
-        self.agree(false).await
     }
 
     /// A reader that cannot hold its snapshot says so, if there is reason to.
@@ -400,41 +243,6 @@ impl Pair {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Keeps account of the writers, after `op`.
-    fn remember(&mut self, op: &Op, expected: &Answered<Answer>) {
-        match (op, expected) {
-            (Op::Writer { writer, at, mode }, Ok(Answer::Size(size))) => {
-                let at = path(at);
-                self.fence(&at);
-                let kept = matches!(mode, Mode::Resume(_)).then_some(*size);
-                self.openings[*writer] = Some(Opening { at, kept, size: *size, fenced: false });
-            }
-            (Op::Sync { writer }, Ok(_)) => {
-                if let Some(opening) = &mut self.openings[*writer] {
-                    opening.kept = Some(opening.size);
-                }
-            }
-            (
-                Op::Close { writer }
-                | Op::Commit { writer }
-                | Op::CommitTo { writer, .. }
-                | Op::Cancel { writer },
-                _,
-            ) => self.openings[*writer] = None,
-            (Op::CancelUpload { at }, Ok(_)) => self.fence(&path(at)),
-            (Op::Delete { at, .. }, Ok(_)) => self.fence_below(&path(at)),
-            (Op::DeleteMany { paths }, _) => {
-                paths.iter().for_each(|at| self.fence_below(&path(at)));
-            }
-            _ => {}
-        }
-    }
-
-    fn fence_below(&mut self, dir: &Path) {
-        let below = self.openings.iter_mut().flatten().filter(|it| it.at.starts_with(dir));
-        below.for_each(|opening| opening.fenced = true);
     }
 
     /// After an operation of which nobody knows what became of it: the subject is where the model is
@@ -545,10 +353,6 @@ impl Pair {
         }
         self.agree(true).await
     }
-}
-
-fn is_unsure(openings: &[Option<Opening>], upload: &Upload) -> bool {
-    openings.iter().flatten().any(|opening| opening.at == upload.path && opening.is_unsure())
 }
 
 fn broken(error: storage_driver::Error) -> Difference {

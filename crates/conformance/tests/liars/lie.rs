@@ -158,11 +158,6 @@ pub(crate) fn lying_writer(inner: Writer, pen: impl Pen) -> Writer {
     Writer::new("reference", path, Session { held: Some((inner, pen)) })
 }
 
-/// The error without its context, which the writer outside adds.
-fn bare(error: Error) -> Error {
-    Error::new(error.kind())
-}
-
 struct Session<P: Pen> {
     /// `None` once it was consumed.
     held: Option<(Writer, P)>,
@@ -187,12 +182,12 @@ impl<P: Pen> WriteSession for Session<P> {
 
     fn start_write(&mut self, data: Bytes) -> Result<()> {
         let (inner, pen) = self.held();
-        pen.write(inner, data).map_err(bare)
+        pen.write(inner, data)
     }
 
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         let (inner, pen) = self.held();
-        Poll::Ready(pen.sync(inner).map_err(bare))
+        Poll::Ready(pen.sync(inner))
     }
 
     async fn commit_to(
@@ -201,12 +196,12 @@ impl<P: Pen> WriteSession for Session<P> {
         precondition: Precondition,
     ) -> Result<Metadata> {
         let (inner, pen) = self.held.take().expect("it was not consumed");
-        pen.commit_to(inner, dest, precondition).await.map_err(bare)
+        pen.commit_to(inner, dest, precondition).await
     }
 
     async fn cancel(mut self: Box<Self>) -> Result<()> {
         let (inner, pen) = self.held.take().expect("it was not consumed");
-        pen.cancel(inner).await.map_err(bare)
+        pen.cancel(inner).await
     }
 }
 

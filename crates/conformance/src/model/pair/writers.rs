@@ -1,0 +1,179 @@
+//! Opening, writing and letting go: what is known of the writers on the way.
+
+use storage_driver::{ErrorKind, Path, Precondition, Result as Answered, StorageDriverExt, Upload};
+
+use super::{Pair, WRITERS};
+use crate::{
+    check::path,
+    model::{
+        compare::Difference,
+        op::{Meddling, Mode, Op},
+        side::{Answer, Step},
+    },
+};
+
+/// What is known of an open writer.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    at: Path,
+    /// What is kept for sure, if it is sure that anything is.
+    kept: Option<u64>,
+    size: u64,
+    fenced: bool,
+}
+
+impl Opening {
+    pub(super) fn is_unsure(&self) -> bool {
+        !self.fenced && self.kept != Some(self.size)
+    }
+}
+
+impl Pair {
+    /// Drops what is in the way of opening a writer.
+    pub(super) async fn make_room(
+        &mut self,
+        slot: usize,
+        at: &Path,
+        mode: Mode,
+        meddling: bool,
+    ) -> Result<(), Difference> {
+        self.let_go(slot, &Op::DropWriter { writer: slot }, None).await?;
+        let keeps = self.subject.driver.capabilities().keeps_on_drop;
+        for other in 0..WRITERS {
+            let Some(opening) = self.openings[other].clone().filter(|it| it.at == *at) else {
+                continue;
+            };
+            if meddling {
+                // Whether it is fenced will not be known.
+                self.let_go(other, &Op::DropWriter { writer: other }, None).await?;
+            } else if !keeps && opening.is_unsure() && matches!(mode, Mode::Resume(_)) {
+                self.settle(&opening).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of a writer, by a drop or by a close of which nobody knows what became of it.
+    pub(super) async fn let_go(
+        &mut self,
+        slot: usize,
+        op: &Op,
+        meddling: Option<Meddling>,
+    ) -> Result<(), Difference> {
+        let step = self.fill_in(op).await;
+        self.model.writers[slot] = None;
+        drop(self.perform(&step, Precondition::None, meddling).await);
+        self.subject.writers[slot] = None;
+        let Some(opening) = self.openings[slot].take() else { return Ok(()) };
+        let keeps = self.subject.driver.capabilities().keeps_on_drop;
+        if !keeps && opening.is_unsure() { self.settle(&opening).await } else { Ok(()) }
+    }
+
+    /// Finds out how much of an upload was kept, and goes on from there.
+    pub(super) async fn settle(&mut self, opening: &Opening) -> Result<(), Difference> {
+        let at = &opening.at;
+        let all = self.model.driver.resume(at).await.map(|writer| writer.size());
+        let all = all.map_err(|error| format!("the model lost an upload: {error:?}"))?;
+        match self.subject.driver.resume(at).await {
+            Ok(writer) => {
+                let (size, kept) = (writer.size(), opening.kept.unwrap_or_default());
+                if size < kept || size > all {
+                    return Err(format!("{size} bytes of {at} were kept, of {kept} to {all}"));
+                }
+                self.reference.truncate_upload(at, size);
+            }
+            Err(error) if error.is_not_found() && opening.kept.is_none() => {
+                let cancelled = self.model.driver.cancel_upload(at).await;
+                cancelled.map_err(|error| format!("the model lost an upload: {error:?}"))?;
+            }
+            Err(error) => return Err(format!("the upload at {at} was not kept: {error:?}")),
+        }
+        self.fence(at);
+        Ok(())
+    }
+
+    pub(super) fn fence(&mut self, at: &Path) {
+        let fenced = self.openings.iter_mut().flatten().filter(|opening| opening.at == *at);
+        fenced.for_each(|opening| opening.fenced = true);
+    }
+
+    /// A write. Only a writer itself can tell what became of one that was cut off.
+    pub(super) async fn write(
+        &mut self,
+        slot: usize,
+        step: &Step,
+        meddling: Option<Meddling>,
+    ) -> Result<(), Difference> {
+        let length = step.data.len() as u64;
+        let before = self.subject.writers[slot].as_ref().map(|writer| writer.size());
+        let answer = self.perform(step, Precondition::None, meddling).await;
+        let after = self.subject.writers[slot].as_ref().map(|writer| writer.size());
+        if answer.is_none() && after == before {
+            return Ok(());
+        }
+        let expected = self.model.perform(step, Precondition::None).await;
+        match &expected {
+            // A fenced writer may take data until it reaches the backend.
+            Err(fenced) if fenced.kind() == ErrorKind::WriterFenced => match answer {
+                Some(Err(error)) if error.kind() != ErrorKind::WriterFenced => {
+                    Err(format!("it failed with {error:?}, and should with {fenced:?}"))
+                }
+                _ => Ok(()),
+            },
+            _ => {
+                if after != before.map(|before| before + length) {
+                    return Err(format!(
+                        "the size of the writer was {before:?}, is {after:?}, and {length} bytes \
+                         were written"
+                    ));
+                }
+                if let Some(opening) = &mut self.openings[slot] {
+                    opening.size += length;
+                }
+                let Some(answer) = answer else { return Ok(()) };
+                self.versions.answers(&step.op, answer, expected, |_| false)
+            }
+        }
+    }
+
+    /// Keeps account of the writers, after `op`.
+    pub(super) fn remember(&mut self, op: &Op, expected: &Answered<Answer>) {
+        match (op, expected) {
+            (Op::Writer { writer, at, mode }, Ok(Answer::Size(size))) => {
+                let at = path(at);
+                self.fence(&at);
+                let kept = matches!(mode, Mode::Resume(_)).then_some(*size);
+                self.openings[*writer] = Some(Opening { at, kept, size: *size, fenced: false });
+            }
+            (Op::Sync { writer }, Ok(_)) => {
+                if let Some(opening) = &mut self.openings[*writer] {
+                    opening.kept = Some(opening.size);
+                }
+            }
+            (
+                Op::Close { writer }
+                | Op::Commit { writer }
+                | Op::CommitTo { writer, .. }
+                | Op::Cancel { writer },
+                _,
+            ) => self.openings[*writer] = None,
+            (Op::CancelUpload { at }, Ok(_)) => self.fence(&path(at)),
+            (Op::CancelUploads { at, old: false } | Op::Delete { at, .. }, Ok(_)) => {
+                self.fence_below(&path(at))
+            }
+            (Op::DeleteMany { paths }, _) => {
+                paths.iter().for_each(|at| self.fence_below(&path(at)));
+            }
+            _ => {}
+        }
+    }
+
+    fn fence_below(&mut self, dir: &Path) {
+        let below = self.openings.iter_mut().flatten().filter(|it| it.at.starts_with(dir));
+        below.for_each(|opening| opening.fenced = true);
+    }
+}
+
+pub(super) fn is_unsure(openings: &[Option<Opening>], upload: &Upload) -> bool {
+    openings.iter().flatten().any(|opening| opening.at == upload.path && opening.is_unsure())
+}

@@ -1,0 +1,85 @@
+//! Tasks that race each other, and tasks in the background.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures::future::join_all;
+use storage_driver::{Error, ErrorKind};
+use tokio::{
+    sync::Barrier,
+    task::{JoinHandle, spawn, yield_now},
+};
+
+/// How many tasks race.
+pub(crate) const TASKS: u64 = 8;
+
+/// Runs a task for each number, all from one start, and gives what they answered.
+pub(crate) async fn race<T, F>(act: impl Fn(u64) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let barrier = Arc::new(Barrier::new(TASKS as usize));
+    let tasks = (0..TASKS).map(|i| {
+        let (barrier, act) = (Arc::clone(&barrier), act(i));
+        spawn(async move {
+            barrier.wait().await;
+            act.await
+        })
+    });
+    join_all(tasks).await.into_iter().map(joined).collect()
+}
+
+/// What a task answered; its panic goes on here.
+pub(crate) fn joined<T>(result: Result<T, tokio::task::JoinError>) -> T {
+    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// Checks that one succeeded, and that the others lost for this reason.
+#[track_caller]
+pub(crate) fn one_winner<T: std::fmt::Debug>(
+    results: Vec<Result<T, Error>>,
+    others: ErrorKind,
+) -> T {
+    let mut winners = Vec::new();
+    for result in results {
+        match result {
+            Ok(won) => winners.push(won),
+            Err(error) => assert!(error.kind() == others, "{error:?}"),
+        }
+    }
+    assert!(winners.len() == 1, "one should win, and did: {winners:?}");
+    winners.remove(0)
+}
+
+/// Something that goes on until it is stopped.
+pub(crate) struct Background {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Background {
+    pub(crate) fn start<F>(act: impl Fn(u64) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = spawn(async move {
+            let mut round = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                act(round).await;
+                round += 1;
+                yield_now().await;
+            }
+        });
+        Self { stop, task }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        joined(self.task.await);
+    }
+}
