@@ -369,6 +369,22 @@ fn a_commit_makes_room_of_what_the_tail_does_not_use() {
 }
 
 #[test]
+fn a_tail_that_nothing_fitted_into_is_given_back() {
+    block_on(async {
+        let store = store();
+        put(&store, "/a", "").await;
+        let mut writer = store.append(&path("/a")).await.unwrap();
+        leave(&store, 5000).await;
+        // The first tail is reserved, the rest is not.
+        refused(&writer.write(vec![7; 10_000]).await.unwrap_err());
+        assert_eq!(store.usage().uploads, SEGMENT_SIZE as u64);
+        writer.commit().await.unwrap();
+        assert_eq!(store.usage().uploads, 0);
+        assert_eq!(room(&store), 5000 + (Usage::UPLOAD + 2 - Usage::FILE) as u64 + 128);
+    });
+}
+
+#[test]
 fn needed_and_available_are_what_they_say() {
     block_on(async {
         for left in [0, 1, 1000, 17_000] {

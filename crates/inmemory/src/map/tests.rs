@@ -126,6 +126,12 @@ fn an_empty_map_has_nothing() {
 }
 
 #[test]
+fn a_leaf_holds_the_fan_out_and_no_more() {
+    assert_eq!(Pair::with(0..FANOUT).check(), 1);
+    assert_eq!(Pair::with(0..=FANOUT).check(), 2);
+}
+
+#[test]
 fn ascending_names_make_four_levels() {
     assert_eq!(Pair::with(0..10_000).check(), 4);
 }
@@ -207,6 +213,18 @@ fn a_change_after_a_clone_copies_one_node_a_level() {
     let mut twin = pair.clone();
     let all = shared(&pair.map, &twin.map);
     twin.change(2500, 1);
+    assert_eq!(all - shared(&pair.map, &twin.map), levels);
+}
+
+#[test]
+fn a_removal_that_leaves_a_node_half_full_copies_one_node_a_level() {
+    // Ascending names leave every node half full; one more between them can go again.
+    let mut pair = Pair::with((0..5000).map(|n| n * 2));
+    pair.insert(4001, 0);
+    let levels = pair.check();
+    let mut twin = pair.clone();
+    let all = shared(&pair.map, &twin.map);
+    twin.remove(4001);
     assert_eq!(all - shared(&pair.map, &twin.map), levels);
 }
 
