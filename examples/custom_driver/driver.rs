@@ -131,26 +131,25 @@ impl StorageDriver for MapDriver {
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         self.run(Operation::Writer, path, |store| {
             path.require_not_root()?;
-            let (number, now) = (store.next_number(), SystemTime::now());
-            if matches!(options.mode, WriteMode::Append { .. }) {
-                return Err(ErrorKind::Unsupported.into());
-            }
-            if options.mode == WriteMode::Create {
-                let upload = Upload::new(path.clone(), now, now, Some(0));
-                store.uploads.insert(path.clone(), (upload, Payload::new(), number));
-            }
-            let (_, content, writer) =
-                store.uploads.get_mut(path).ok_or(ErrorKind::PathNotFound)?;
-            let size = content.len() as u64;
-            match options.mode {
-                WriteMode::Append { .. } => return Err(ErrorKind::Unsupported.into()),
-                WriteMode::Resume { at: Some(given) } if given != size => {
-                    return Err(ErrorKind::OffsetMismatch { given, size }.into());
+            let number = store.next_number();
+            let at = match options.mode {
+                WriteMode::Create => {
+                    let now = SystemTime::now();
+                    let upload = Upload::new(path.clone(), now, now, Some(0));
+                    store.uploads.insert(path.clone(), (upload, Payload::new(), number));
+                    None
                 }
-                _ => *writer = number,
+                WriteMode::Resume { at } => at,
+                WriteMode::Append { .. } => return Err(ErrorKind::Unsupported.into()),
+            };
+            let upload = store.uploads.get_mut(path).ok_or(ErrorKind::PathNotFound)?;
+            let size = upload.1.len() as u64;
+            if let Some(given) = at.filter(|at| *at != size) {
+                return Err(ErrorKind::OffsetMismatch { given, size }.into());
             }
-            let session = Session { driver: self.clone(), path: path.clone(), number, size };
-            Ok(Writer::new("map", path.clone(), session))
+            upload.2 = number;
+            let session = Session { driver: self.clone(), path: path.clone(), number };
+            Ok(Writer::new("map", path.clone(), size, session))
         })
     }
 
@@ -203,7 +202,6 @@ struct Session {
     driver: MapDriver,
     path: Path,
     number: u64,
-    size: u64,
 }
 
 impl Session {
@@ -218,26 +216,15 @@ impl Session {
 
 #[async_trait]
 impl WriteSession for Session {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
     fn start_write(&mut self, data: Bytes) -> Result<()> {
-        let size = self.size + data.len() as u64;
         self.own(|store| {
             let entry = store.uploads.entry(self.path.clone());
             entry.and_modify(|(upload, content, _)| {
                 content.push(data);
-                (upload.written, upload.size) = (SystemTime::now(), Some(size));
+                (upload.written, upload.size) = (SystemTime::now(), Some(content.len() as u64));
             });
             Ok(())
-        })?;
-        self.size = size;
-        Ok(())
+        })
     }
 
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {

@@ -271,14 +271,6 @@ struct Unaware;
 
 #[async_trait]
 impl WriteSession for Unaware {
-    fn size(&self) -> u64 {
-        0
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
     fn start_write(&mut self, _: Bytes) -> Result<()> {
         Ok(())
     }
@@ -298,7 +290,7 @@ impl WriteSession for Unaware {
 
 #[test]
 fn a_request_that_was_overtaken_adds_nothing_to_the_digest() {
-    let mut writer = Writer::new("unaware", Path::new("/uploads/one").unwrap(), Unaware);
+    let mut writer = Writer::new("unaware", Path::new("/uploads/one").unwrap(), 0, Unaware);
     let mut accepted = upload::Accepted { turn: 2, ..Default::default() };
     assert!(accepted.add(1, &mut writer, "late".into()).is_err());
     assert_eq!(accepted.size, 0);

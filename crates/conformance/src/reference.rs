@@ -347,8 +347,8 @@ impl StorageDriver for Reference {
             state.uploads.insert(path.clone(), upload);
             Ok((token, size))
         })?;
-        let session = Session { driver: self.clone(), path: path.clone(), token, size };
-        Ok(Writer::new(self.name(), path.clone(), session))
+        let session = Session { driver: self.clone(), path: path.clone(), token };
+        Ok(Writer::new(self.name(), path.clone(), size, session))
     }
 
     async fn stat(&self, path: &Path) -> Result<Stat> {

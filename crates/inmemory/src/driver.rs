@@ -90,7 +90,7 @@ impl StorageDriver for InMemory {
                 WriteMode::Resume { at } => self.store.resume(path, at, &options),
                 WriteMode::Append { at } => self.store.append(path, at, &options),
             };
-            Ok(Writer::new(NAME, path.clone(), session?))
+            session.map(|session| Writer::new(NAME, path.clone(), session.start(), session))
         })
     }
 

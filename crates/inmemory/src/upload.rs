@@ -105,7 +105,8 @@ pub(crate) struct Session {
     store: Arc<Store>,
     upload: Arc<Upload>,
     token: u64,
-    size: u64,
+    /// Where the upload stood at the opening.
+    start: u64,
     vouched: bool,
     /// How many bytes may still be accepted before other tasks get a turn.
     until_yield: usize,
@@ -138,12 +139,16 @@ impl Session {
         Ok(Self::new(Arc::clone(store), Arc::new(upload), owner, size, vouched))
     }
 
-    fn new(store: Arc<Store>, upload: Arc<Upload>, token: u64, size: u64, vouched: bool) -> Self {
-        Self { store, upload, token, size, vouched, until_yield: YIELD_EVERY }
+    fn new(store: Arc<Store>, upload: Arc<Upload>, token: u64, start: u64, vouched: bool) -> Self {
+        Self { store, upload, token, start, vouched, until_yield: YIELD_EVERY }
     }
 
     pub(crate) fn upload(&self) -> &Arc<Upload> {
         &self.upload
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.start
     }
 
     /// The slot, if this session owns it.
@@ -168,11 +173,9 @@ impl Session {
         let mut slot = self.own()?;
         let Some(draft) = &mut slot.draft else { return Err(ErrorKind::WriterFenced.into()) };
         write(draft)?;
-        let size = draft.len();
-        self.upload.size.store(size, Relaxed);
+        self.upload.size.store(draft.len(), Relaxed);
         self.upload.written.store(self.store.now().0, Relaxed);
         drop(slot);
-        self.size = size;
         self.until_yield = self.until_yield.saturating_sub(length);
         Ok(())
     }
@@ -180,10 +183,6 @@ impl Session {
 
 #[async_trait]
 impl WriteSession for Session {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.until_yield == 0 {
             self.until_yield = YIELD_EVERY;

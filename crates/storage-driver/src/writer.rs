@@ -155,6 +155,8 @@ impl From<WriteMode> for WriterOptions {
 pub struct Writer {
     driver: &'static str,
     path: Path,
+    /// Every byte accepted, counted here so that no driver can be wrong about it.
+    size: u64,
     session: Box<dyn WriteSession>,
     /// Set once the `AsyncWrite` or `Sink` side was closed.
     closed: bool,
@@ -164,10 +166,15 @@ pub struct Writer {
 const MAX_POLL_WRITE: usize = 1 << 20;
 
 impl Writer {
-    /// A writer of the upload at `path`. For implementers: it adds the context to the errors of
-    /// `session` and gives all the faces of a writer.
-    pub fn new(driver: &'static str, path: Path, session: impl WriteSession + 'static) -> Self {
-        Self { driver, path, session: Box::new(session), closed: false }
+    /// A writer of the upload at `path`, which stands at `size` bytes. For implementers: it counts
+    /// what `session` accepts, adds the context to its errors and gives all the faces of a writer.
+    pub fn new(
+        driver: &'static str,
+        path: Path,
+        size: u64,
+        session: impl WriteSession + 'static,
+    ) -> Self {
+        Self { driver, path, size, session: Box::new(session), closed: false }
     }
 
     /// The path of the upload.
@@ -177,7 +184,7 @@ impl Writer {
 
     /// Every byte accepted, what was resumed or appended to included, exactly and at all times.
     pub fn size(&self) -> u64 {
-        self.session.size()
+        self.size
     }
 
     /// Accepts all of `data`, waiting while the driver cannot take more.
@@ -305,11 +312,20 @@ impl Writer {
     }
 
     pub(crate) fn accept(&mut self, data: Bytes) -> Result<()> {
-        self.session.start_write(data).map_err(|error| self.explain(Operation::Write, error))
+        let length = data.len();
+        let accepted = self.session.start_write(data);
+        self.count(length, accepted)
     }
 
     pub(crate) fn accept_slice(&mut self, data: &[u8]) -> Result<()> {
-        self.session.start_write_slice(data).map_err(|error| self.explain(Operation::Write, error))
+        let accepted = self.session.start_write_slice(data);
+        self.count(data.len(), accepted)
+    }
+
+    fn count(&mut self, length: usize, accepted: Result<()>) -> Result<()> {
+        accepted.map_err(|error| self.explain(Operation::Write, error))?;
+        self.size += length as u64;
+        Ok(())
     }
 
     fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -370,7 +386,7 @@ impl fmt::Debug for Writer {
         f.debug_struct("Writer")
             .field("driver", &self.driver)
             .field("path", &self.path)
-            .field("size", &self.size())
+            .field("size", &self.size)
             .finish_non_exhaustive()
     }
 }
@@ -385,12 +401,13 @@ impl fmt::Debug for Writer {
 /// Dropping the session keeps what the clauses on [`Writer`] promise of a drop.
 #[async_trait]
 pub trait WriteSession: Send {
-    /// Every byte accepted, what was resumed or appended to included.
-    fn size(&self) -> u64;
-
     /// Waits until data can be accepted. What a session holds without having handed it over to the
     /// backend is bounded, and documented, apart from the one piece of data accepted last.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+    ///
+    /// The default never waits: it is for a session whose `start_write` hands everything over.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 
     /// Accepts all of `data`, or fails and accepts nothing. Called only after `poll_ready` said
     /// `Ready(Ok(()))`, once each time.

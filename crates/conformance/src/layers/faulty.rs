@@ -142,9 +142,9 @@ impl<D: StorageDriver> Faulty<D> {
     }
 
     fn wrap_writer(&self, writer: Writer) -> Writer {
-        let path = writer.path().clone();
+        let (path, size) = (writer.path().clone(), writer.size());
         let session = Session { inner: writer, faults: self.faults.clone(), sync: None };
-        Writer::new(self.name(), path, session)
+        Writer::new(self.name(), path, size, session)
     }
 
     fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
@@ -249,10 +249,6 @@ struct Session {
 
 #[async_trait]
 impl WriteSession for Session {
-    fn size(&self) -> u64 {
-        self.inner.size()
-    }
-
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         Sink::poll_ready(Pin::new(&mut self.inner), cx)
     }

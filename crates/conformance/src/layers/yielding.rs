@@ -51,9 +51,9 @@ impl<D: StorageDriver> Yielding<D> {
     }
 
     fn wrap_writer(&self, writer: Writer) -> Writer {
-        let path = writer.path().clone();
+        let (path, size) = (writer.path().clone(), writer.size());
         let session = Session { inner: writer, pause: Pause::default(), done: false };
-        Writer::new(self.name(), path, session)
+        Writer::new(self.name(), path, size, session)
     }
 
     fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
@@ -146,10 +146,6 @@ impl Session {
 
 #[async_trait]
 impl WriteSession for Session {
-    fn size(&self) -> u64 {
-        self.inner.size()
-    }
-
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.poll_around(cx, |inner, cx| Sink::poll_ready(Pin::new(inner), cx))
     }

@@ -16,7 +16,6 @@ pub(super) struct Session {
     pub(super) driver: Reference,
     pub(super) path: Path,
     pub(super) token: u64,
-    pub(super) size: u64,
 }
 
 impl Session {
@@ -32,10 +31,6 @@ impl Session {
 
 #[async_trait]
 impl WriteSession for Session {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(self.open().map(drop))
     }
@@ -46,8 +41,6 @@ impl WriteSession for Session {
             upload.content.extend_from_slice(&data);
             upload.written = (self.driver.clock)();
         }
-        drop(state);
-        self.size += data.len() as u64;
         Ok(())
     }
 

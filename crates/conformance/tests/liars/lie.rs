@@ -112,10 +112,6 @@ pub(crate) use liar;
 /// What a writer does otherwise than the one inside, which is of the [`Reference`].
 #[async_trait]
 pub(crate) trait Pen: Send + Sized + 'static {
-    fn size(&self, inner: &Writer) -> u64 {
-        inner.size()
-    }
-
     fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
         pass(inner, data)
     }
@@ -154,8 +150,14 @@ pub(crate) fn pass(inner: &mut Writer, data: Bytes) -> Result<()> {
 
 /// `inner`, in the hands of `pen`.
 pub(crate) fn lying_writer(inner: Writer, pen: impl Pen) -> Writer {
+    let size = inner.size();
+    lying_writer_at(size, inner, pen)
+}
+
+/// As [`lying_writer`], but it says that it stands at `size` bytes.
+pub(crate) fn lying_writer_at(size: u64, inner: Writer, pen: impl Pen) -> Writer {
     let path = inner.path().clone();
-    Writer::new("reference", path, Session { held: Some((inner, pen)) })
+    Writer::new("reference", path, size, Session { held: Some((inner, pen)) })
 }
 
 struct Session<P: Pen> {
@@ -172,14 +174,6 @@ impl<P: Pen> Session<P> {
 
 #[async_trait]
 impl<P: Pen> WriteSession for Session<P> {
-    fn size(&self) -> u64 {
-        self.held.as_ref().map_or(0, |(inner, pen)| pen.size(inner))
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
     fn start_write(&mut self, data: Bytes) -> Result<()> {
         let (inner, pen) = self.held();
         pen.write(inner, data)
@@ -222,6 +216,6 @@ liar! {
     }
 }
 
-struct HonestPen;
+pub(crate) struct HonestPen;
 
 impl Pen for HonestPen {}

@@ -139,6 +139,9 @@ liars! {
         "writing::resume_elsewhere_is_an_offset_mismatch",
         "model::sequences_are_answered_as_by_the_model",
     ];
+    uploads::CountsFromZero as size_without_what_was_resumed: [
+        "writing::resume_continues_the_upload",
+    ];
     uploads::FencesOnMismatch as mismatch_that_fences: [
         "fencing::an_offset_mismatch_fences_nobody",
     ];
@@ -149,7 +152,6 @@ liars! {
     uploads::SwallowsErrorsOfSync as swallowed_error_of_a_sync: [
         "fencing::a_fenced_writer_cannot_sync",
     ];
-    uploads::SizeLags as size_that_lags: ["writing::size_counts_every_byte"];
     uploads::CloseLosesBytes as close_that_loses_bytes: ["keeping::close_keeps_everything"];
     uploads::DropCancels as drop_that_cancels: ["keeping::a_drop_keeps_everything"];
     uploads::FailedCommitLosesUpload as failed_commit_that_loses_the_upload: [

@@ -33,10 +33,6 @@ struct Buffering {
 
 #[async_trait]
 impl Pen for Buffering {
-    fn size(&self, inner: &Writer) -> u64 {
-        inner.size() + self.data.len() as u64
-    }
-
     fn write(&mut self, _: &mut Writer, data: Bytes) -> Result<()> {
         self.data.extend_from_slice(&data);
         Ok(())

@@ -53,6 +53,15 @@ liar! {
 }
 
 liar! {
+    /// 5.8: the size counts from where the writer was opened.
+    CountsFromZero {
+        async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
+            Ok(lying_writer_at(0, self.0.writer(path, options).await?, HonestPen))
+        }
+    }
+}
+
+liar! {
     /// 5.6: where the caller believes the upload to stand is not looked at.
     ResumesAnywhere {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
@@ -114,31 +123,6 @@ impl Pen for Swallowing {
 }
 
 writes_with! {
-    /// 5.8: the size is that of the last sync.
-    SizeLags, |_, _| Lagging { synced: None }
-}
-
-struct Lagging {
-    synced: Option<u64>,
-}
-
-impl Pen for Lagging {
-    fn size(&self, inner: &Writer) -> u64 {
-        self.synced.unwrap_or(inner.size())
-    }
-
-    fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
-        self.synced.get_or_insert(inner.size());
-        pass(inner, data)
-    }
-
-    fn sync(&mut self, inner: &mut Writer) -> Result<()> {
-        self.synced = Some(inner.size());
-        inner.sync().now_or_never().expect("it does not wait")
-    }
-}
-
-writes_with! {
     /// 5.9: the last piece waits in a buffer, which a close forgets.
     CloseLosesBytes, |_, _| Buffering { last: Bytes::new() }
 }
@@ -149,10 +133,6 @@ struct Buffering {
 
 #[async_trait]
 impl Pen for Buffering {
-    fn size(&self, inner: &Writer) -> u64 {
-        inner.size() + self.last.len() as u64
-    }
-
     fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
         pass(inner, std::mem::replace(&mut self.last, data))
     }

@@ -126,10 +126,11 @@ impl StorageDriver for Map {
                 state.files.get(path).ok_or(ErrorKind::PathNotFound)?.0.to_vec()
             }
         };
+        let size = data.len() as u64;
         let upload = Upload::new(path.clone(), now, now, None);
         state.uploads.insert(path.clone(), (data, upload));
         let session = Session { map: self.clone(), path: path.clone() };
-        Ok(Writer::new(self.name(), path.clone(), session))
+        Ok(Writer::new(self.name(), path.clone(), size, session))
     }
 
     async fn stat(&self, path: &Path) -> Result<Stat> {
@@ -176,14 +177,6 @@ struct Session {
 
 #[async_trait]
 impl WriteSession for Session {
-    fn size(&self) -> u64 {
-        self.map.state().uploads[&self.path].0.len() as u64
-    }
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
     fn start_write(&mut self, data: Bytes) -> Result<()> {
         self.map.state().uploads.get_mut(&self.path).unwrap().0.extend(data);
         Ok(())

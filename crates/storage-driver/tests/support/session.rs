@@ -33,7 +33,7 @@ pub(crate) struct State {
 impl Script {
     /// A writer of the upload at `/upload`, which stands at 100 bytes.
     pub(crate) fn writer(&self) -> Writer {
-        Writer::new("test", Path::new("/upload").unwrap(), Session(self.clone()))
+        Writer::new("test", Path::new("/upload").unwrap(), 100, Session(self.clone()))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -73,10 +73,6 @@ struct Session(Script);
 
 #[async_trait]
 impl WriteSession for Session {
-    fn size(&self) -> u64 {
-        100 + self.0.state().accepted.iter().map(|data| data.len() as u64).sum::<u64>()
-    }
-
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.0.poll("ready", cx)
     }
@@ -101,7 +97,8 @@ impl WriteSession for Session {
         precondition: Precondition,
     ) -> Result<Metadata> {
         self.0.call("commit", &format!(" {dest} {precondition:?}"))?;
-        Ok(Metadata::new(dest.clone(), self.size(), SystemTime::UNIX_EPOCH, Version::from(1)))
+        let size = 100 + self.0.accepted().len() as u64;
+        Ok(Metadata::new(dest.clone(), size, SystemTime::UNIX_EPOCH, Version::from(1)))
     }
 
     async fn cancel(self: Box<Self>) -> Result<()> {
