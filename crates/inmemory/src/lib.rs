@@ -51,6 +51,7 @@
 
 mod blob;
 mod budget;
+mod buffer;
 mod builder;
 mod draft;
 mod driver;

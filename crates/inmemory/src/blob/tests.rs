@@ -5,9 +5,10 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Pool;
 
 fn budget(capacity: Option<u64>) -> Arc<Budget> {
-    Arc::new(Budget::new(capacity, 0, 4096))
+    Arc::new(Budget::new(capacity, Pool::new(0, 4096, false)))
 }
 
 /// Publishes a blob of `own` bytes on top of `base`.

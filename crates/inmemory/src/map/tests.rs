@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Bound};
 use proptest::prelude::*;
 
 use super::*;
-use crate::budget::Budget;
+use crate::budget::{Budget, Pool};
 
 type Model = BTreeMap<String, u32>;
 
@@ -17,7 +17,7 @@ struct Pair {
 }
 
 fn budget() -> Arc<Budget> {
-    Arc::new(Budget::new(None, 0, 4096))
+    Arc::new(Budget::new(None, Pool::new(0, 4096, false)))
 }
 
 /// Names that have their first eight bytes in common with a hundred others.

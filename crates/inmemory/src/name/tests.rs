@@ -3,14 +3,15 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Pool;
 
 fn name(text: &str) -> Name {
-    Name::new(text, &Arc::new(Budget::new(None, 0, 4096))).unwrap()
+    Name::new(text, &Arc::new(Budget::new(None, Pool::new(0, 4096, false)))).unwrap()
 }
 
 #[test]
 fn a_name_is_charged_with_its_length_until_the_last_clone_is_gone() {
-    let budget = Arc::new(Budget::new(None, 0, 4096));
+    let budget = Arc::new(Budget::new(None, Pool::new(0, 4096, false)));
     let name = Name::new("a-long-enough-name", &budget).unwrap();
     let clone = name.clone();
     assert_eq!(budget.usage().index, (Usage::NAME + 18) as u64);

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, thread};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rope::Rope;
+use crate::{budget::Pool, rope::Rope};
 
 type Model = BTreeMap<Path, u64>;
 
 fn budget() -> Arc<Budget> {
-    Arc::new(Budget::new(None, 0, 4096))
+    Arc::new(Budget::new(None, Pool::new(0, 4096, false)))
 }
 
 fn path(text: &str) -> Path {
@@ -163,7 +163,7 @@ fn a_removal_gives_what_was_there() {
 #[test]
 fn an_insert_without_room_changes_nothing() {
     let roomy = budget();
-    let full = Arc::new(Budget::new(Some(600), 0, 4096));
+    let full = Arc::new(Budget::new(Some(600), Pool::new(0, 4096, false)));
     let mut tree = tree_of(&["/a/b"], &roomy);
     let error = tree.insert(&path("/a/c/d/e/f/g"), file(1, &roomy), &full);
     assert!(matches!(kind(error), ErrorKind::StorageFull { .. }));
