@@ -121,10 +121,12 @@ impl Budget {
         self.held.fetch_update(Relaxed, Relaxed, grow).is_ok()
     }
 
-    /// Takes `bytes` for the index, also past the capacity: for copies that a fork makes necessary.
-    pub(crate) fn force_index(&self, bytes: u64) {
-        self.held.fetch_add(bytes, Relaxed);
-        self.index.fetch_add(bytes, Relaxed);
+    /// As [`reserve`](Self::reserve), also past the capacity: for copies that a fork makes
+    /// necessary, and for what takes the place of something that goes.
+    pub(crate) fn force(&self, content: u64, index: u64) {
+        self.held.fetch_add(content + index, Relaxed);
+        self.content.fetch_add(content, Relaxed);
+        self.index.fetch_add(index, Relaxed);
     }
 
     /// Gives back what [`reserve`](Self::reserve) took, or a part of it.
@@ -212,6 +214,11 @@ impl Charge {
         Ok(Self { budget: Arc::clone(budget), bytes })
     }
 
+    /// For bytes that are reserved already.
+    pub(crate) fn reserved(budget: &Arc<Budget>, bytes: usize) -> Self {
+        Self { budget: Arc::clone(budget), bytes: bytes as u32 }
+    }
+
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
@@ -219,7 +226,7 @@ impl Charge {
 
 impl Clone for Charge {
     fn clone(&self) -> Self {
-        self.budget.force_index(u64::from(self.bytes));
+        self.budget.force(0, u64::from(self.bytes));
         Self { budget: Arc::clone(&self.budget), bytes: self.bytes }
     }
 }

@@ -69,7 +69,7 @@ fn what_must_be_taken_may_pass_the_capacity() {
 #[test]
 fn what_needs_no_more_memory_is_not_refused_past_the_capacity() {
     let budget = budget(Some(100), 0);
-    budget.force_index(200);
+    budget.force(0, 200);
     budget.reserve(0, 0).unwrap();
 }
 
