@@ -285,7 +285,13 @@ fn index(text: &str) -> u64 {
 
 /// The first component of a text.
 pub(crate) fn first_of(text: &str) -> &str {
-    text.split_once('/').map_or(text, |(name, _)| name)
+    cut(text).map_or(text, |(name, _)| name)
+}
+
+/// The first component of a text and the rest, if there is more than one.
+pub(crate) fn cut(text: &str) -> Option<(&str, &str)> {
+    let slash = memchr::memchr(b'/', text.as_bytes())?;
+    Some((&text[..slash], &text[slash + 1..]))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! [`Map`]: the files, or the directories, of a directory, sorted by name.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::cmp::Ordering;
+
+use triomphe::{Arc, UniqueArc};
 
 /// The most entries or children of a node; half of it is the least, but for the root.
 const FANOUT: usize = 32;
@@ -49,15 +51,16 @@ struct Leaf<V> {
     entries: Vec<(u64, V)>,
 }
 
+/// The heads apart from what they belong to, so that a search reads few lines of memory.
 #[derive(Debug, Clone)]
 struct Inner<V> {
+    heads: Vec<u64>,
     branches: Vec<Branch<V>>,
 }
 
 #[derive(Debug)]
 struct Branch<V> {
-    head: u64,
-    first: Arc<str>,
+    first: Box<str>,
     child: Child<V>,
 }
 
@@ -111,7 +114,7 @@ impl<V> Clone for Child<V> {
 
 impl<V> Clone for Branch<V> {
     fn clone(&self) -> Self {
-        Self { head: self.head, first: Arc::clone(&self.first), child: self.child.clone() }
+        Self { first: self.first.clone(), child: self.child.clone() }
     }
 }
 
@@ -134,30 +137,32 @@ impl<V: Named> Map<V> {
         let key = Key::from(name);
         loop {
             match child {
-                Child::Inner(inner) => child = &inner.branches[inner.index_of(key)].child,
+                Child::Inner(inner) => {
+                    child = &inner.branches[inner.index_of(key.head, || key.text)].child
+                }
                 Child::Leaf(leaf) => {
-                    let index = leaf.search(key).ok()?;
+                    let index = leaf.search(key.head, || key.text).ok()?;
                     return Some(&leaf.entries[index].1);
                 }
             }
         }
     }
 
+    /// Looks for an entry to change it. Nodes that a clone holds too are copied on the way, also if
+    /// the name is not there: look before.
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut V> {
-        // Looked for first, so that a name that is not there copies nothing.
-        self.get(name)?;
         let key = Key::from(name);
         let mut child = self.root.as_mut()?;
         loop {
             match child {
                 Child::Inner(inner) => {
                     let inner = Arc::make_mut(inner);
-                    let index = inner.index_of(key);
+                    let index = inner.index_of(key.head, || key.text);
                     child = &mut inner.branches[index].child;
                 }
                 Child::Leaf(leaf) => {
                     let leaf = Arc::make_mut(leaf);
-                    let index = leaf.search(key).ok()?;
+                    let index = leaf.search(key.head, || key.text).ok()?;
                     return Some(&mut leaf.entries[index].1);
                 }
             }
@@ -167,20 +172,21 @@ impl<V: Named> Map<V> {
     /// Puts in `value` under its name; gives back what had that name before.
     pub(crate) fn insert(&mut self, value: V) -> Option<V> {
         let Some(root) = &mut self.root else {
-            let entries = vec![(head(value.name()), value)];
+            let entries = vec![(Key::from(value.name()).head, value)];
             self.root = Some(Child::Leaf(Arc::new(Leaf { entries })));
             return None;
         };
-        let (old, split) = root.insert(value);
+        let (old, split) = root.insert(Key::from(value.name()).head, value);
         if let Some(right) = split {
-            let left = Branch { head: 0, first: Arc::from(""), child: root.clone() };
-            *root = Child::Inner(Arc::new(Inner { branches: vec![left, right] }));
+            let left = Branch { first: Box::from(""), child: root.clone() };
+            *root = Child::Inner(Arc::new(Inner::of(vec![left, right])));
         }
         old
     }
 
+    /// Takes out what has this name; as to names that are not there, see
+    /// [`get_mut`](Self::get_mut).
     pub(crate) fn remove(&mut self, name: &str) -> Option<V> {
-        self.get(name)?;
         let root = self.root.as_mut()?;
         let removed = root.remove(Key::from(name));
         // A root with one child, or none, is one level too many.
@@ -202,12 +208,14 @@ impl<V: Named> Map<V> {
         while let Some(child) = next.take() {
             match child {
                 Child::Inner(inner) => {
-                    let index = start.map_or(0, |start| inner.index_of(start));
+                    let index = start.map_or(0, |start| inner.index_of(start.head, || start.text));
                     next = inner.branches.get(index).map(|branch| branch.child.clone());
                     iter.inners.push((inner, index));
                 }
                 Child::Leaf(leaf) => {
-                    let index = start.map(|start| leaf.search(start).map_or_else(|i| i, |i| i + 1));
+                    let index = start.map(|start| {
+                        leaf.search(start.head, || start.text).map_or_else(|i| i, |i| i + 1)
+                    });
                     iter.leaf = Some((leaf, index.unwrap_or(0)));
                 }
             }
@@ -231,28 +239,27 @@ impl<V: Named> Child<V> {
 
     /// Puts in a value; gives back the one that had its name, and the right half if what is here
     /// had to be cut in two.
-    fn insert(&mut self, value: V) -> (Option<V>, Option<Branch<V>>) {
+    fn insert(&mut self, head: u64, value: V) -> (Option<V>, Option<Branch<V>>) {
         match self {
             Self::Leaf(leaf) => {
                 let leaf = Arc::make_mut(leaf);
-                let key = Key::from(value.name());
-                match leaf.search(key) {
+                match leaf.search(head, || value.name()) {
                     Ok(index) => (Some(std::mem::replace(&mut leaf.entries[index].1, value)), None),
                     Err(index) => {
                         if leaf.entries.len() == leaf.entries.capacity() {
                             leaf.entries.reserve_exact(GROWTH);
                         }
-                        leaf.entries.insert(index, (key.head, value));
+                        leaf.entries.insert(index, (head, value));
                         (None, leaf.split())
                     }
                 }
             }
             Self::Inner(inner) => {
                 let inner = Arc::make_mut(inner);
-                let index = inner.index_of(Key::from(value.name()));
-                let (old, right) = inner.branches[index].child.insert(value);
+                let index = inner.index_of(head, || value.name());
+                let (old, right) = inner.branches[index].child.insert(head, value);
                 if let Some(right) = right {
-                    inner.branches.insert(index + 1, right);
+                    inner.insert(index + 1, right);
                 }
                 (old, inner.split())
             }
@@ -263,21 +270,21 @@ impl<V: Named> Child<V> {
         match self {
             Self::Leaf(leaf) => {
                 let leaf = Arc::make_mut(leaf);
-                let index = leaf.search(key).ok()?;
+                let index = leaf.search(key.head, || key.text).ok()?;
                 Some(leaf.entries.remove(index).1)
             }
             Self::Inner(inner) => {
-                let branches = &mut Arc::make_mut(inner).branches;
-                let index = index_of(branches, key);
-                let child = &mut branches[index].child;
+                let inner = Arc::make_mut(inner);
+                let index = inner.index_of(key.head, || key.text);
+                let child = &mut inner.branches[index].child;
                 let removed = child.remove(key);
                 if child.len() < FANOUT / 2 {
                     // Joined with a neighbour; if the two are too many for one, cut in halves again.
                     let left = index.saturating_sub(1);
-                    if left + 1 < branches.len() {
-                        let right = branches.remove(left + 1);
-                        if let Some(right) = branches[left].child.join(right) {
-                            branches.insert(left + 1, right);
+                    if left + 1 < inner.branches.len() {
+                        let right = inner.remove(left + 1);
+                        if let Some(right) = inner.branches[left].child.join(right) {
+                            inner.insert(left + 1, right);
                         }
                     }
                 }
@@ -299,7 +306,9 @@ impl<V: Named> Child<V> {
             }
             (Self::Inner(inner), Self::Inner(next)) => {
                 let inner = Arc::make_mut(inner);
-                inner.branches.extend(Arc::unwrap_or_clone(next).branches);
+                let Inner { heads, branches } = Arc::unwrap_or_clone(next);
+                inner.heads.extend(heads);
+                inner.branches.extend(branches);
                 inner.split()
             }
             // All leaves are on one level.
@@ -309,10 +318,16 @@ impl<V: Named> Child<V> {
 }
 
 impl<V: Named> Leaf<V> {
-    fn search(&self, key: Key<'_>) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(head, value)| {
-            head.cmp(&key.head).then_with(|| value.order(key.text))
-        })
+    /// The text is asked for only if there are others with its head.
+    fn search<'a>(&self, head: u64, text: impl FnOnce() -> &'a str) -> Result<usize, usize> {
+        let (start, end) = equal(self.entries.iter().map(|(other, _)| *other), head);
+        let same = &self.entries[start..end];
+        if same.is_empty() {
+            return Err(start);
+        }
+        let text = text();
+        let found = same.binary_search_by(|(_, value)| value.order(text));
+        found.map(|index| start + index).map_err(|index| start + index)
     }
 
     /// Cuts off the right half if there are more entries than the fan-out.
@@ -325,27 +340,51 @@ impl<V: Named> Leaf<V> {
         let last = self.entries.last().map_or("", |(_, value)| value.name());
         let first = between(last, entries[0].1.name());
         let child = Child::Leaf(Arc::new(Leaf { entries }));
-        Some(Branch { head: head(first.as_ref()), first, child })
+        Some(Branch { first, child })
     }
 }
 
 /// The shortest beginning of `right` that orders after `left`, which orders before it.
-fn between(left: &str, right: &str) -> Arc<str> {
+fn between(left: &str, right: &str) -> Box<str> {
     let common = left.bytes().zip(right.bytes()).take_while(|(a, b)| a == b).count();
-    Arc::from(right.get(..=common).unwrap_or(right))
+    Box::from(right.get(..=common).unwrap_or(right))
 }
 
-/// The child that holds `key`, if any does.
-fn index_of<V>(branches: &[Branch<V>], key: Key<'_>) -> usize {
-    let after = branches.partition_point(|branch| {
-        (branch.head.cmp(&key.head)).then_with(|| (*branch.first).cmp(key.text)).is_le()
-    });
-    after.saturating_sub(1)
+/// Where among sorted heads those that are equal to `head` begin and end.
+///
+/// It looks at each. A node is a few lines of memory that are fetched at once then, one for the
+/// other, while each step of a binary search would wait for the line of the one before.
+fn equal(heads: impl Iterator<Item = u64>, head: u64) -> (usize, usize) {
+    heads.fold((0, 0), |(start, end), other| {
+        (start + usize::from(other < head), end + usize::from(other <= head))
+    })
 }
 
 impl<V> Inner<V> {
-    fn index_of(&self, key: Key<'_>) -> usize {
-        index_of(&self.branches, key)
+    fn of(branches: Vec<Branch<V>>) -> Self {
+        Self { heads: branches.iter().map(|branch| head(&branch.first)).collect(), branches }
+    }
+
+    fn insert(&mut self, index: usize, branch: Branch<V>) {
+        self.heads.insert(index, head(&branch.first));
+        self.branches.insert(index, branch);
+    }
+
+    fn remove(&mut self, index: usize) -> Branch<V> {
+        self.heads.remove(index);
+        self.branches.remove(index)
+    }
+
+    /// The child that holds `key`, if any does.
+    fn index_of<'a>(&self, head: u64, text: impl FnOnce() -> &'a str) -> usize {
+        let (start, end) = equal(self.heads.iter().copied(), head);
+        let same = &self.branches[start..end];
+        if same.is_empty() {
+            return start.saturating_sub(1);
+        }
+        let text = text();
+        let after = start + same.partition_point(|branch| *branch.first <= *text);
+        after.saturating_sub(1)
     }
 
     /// Cuts off the right half if there are more children than the fan-out.
@@ -353,9 +392,10 @@ impl<V> Inner<V> {
         if self.branches.len() <= FANOUT {
             return None;
         }
-        let branches = self.branches.split_off(self.branches.len() / 2);
-        let (head, first) = (branches[0].head, Arc::clone(&branches[0].first));
-        Some(Branch { head, first, child: Child::Inner(Arc::new(Inner { branches })) })
+        let half = self.branches.len() / 2;
+        let (heads, branches) = (self.heads.split_off(half), self.branches.split_off(half));
+        let first = branches[0].first.clone();
+        Some(Branch { first, child: Child::Inner(Arc::new(Inner { heads, branches })) })
     }
 }
 
@@ -423,11 +463,14 @@ impl<V> Iterator for Drain<V> {
             }
             match self.children.pop()? {
                 Child::Leaf(leaf) => {
-                    self.entries =
-                        Arc::into_inner(leaf).map(|l| l.entries).unwrap_or_default().into_iter();
+                    self.entries = Arc::into_unique(leaf)
+                        .map(UniqueArc::into_inner)
+                        .map_or_else(Vec::new, |l| l.entries)
+                        .into_iter();
                 }
                 Child::Inner(inner) => {
-                    let branches = Arc::into_inner(inner).map(|i| i.branches).unwrap_or_default();
+                    let inner = Arc::into_unique(inner).map(UniqueArc::into_inner);
+                    let branches = inner.map_or_else(Vec::new, |inner| inner.branches);
                     self.children.extend(branches.into_iter().map(|branch| branch.child));
                 }
             }

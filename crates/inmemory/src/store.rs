@@ -342,7 +342,7 @@ impl Store {
             Directory::Real(dir) => {
                 let place = plan.for_dir(self.budget())?;
                 let name = to.name().unwrap_or_default();
-                let node = Node::Dir(Arc::new(dir.renamed(name, self.budget())?));
+                let node = Node::from(dir.renamed(name, self.budget())?);
                 state.tree.fill(to, place, node)
             }
             Directory::Implied(file, at) => {

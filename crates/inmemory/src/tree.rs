@@ -1,13 +1,12 @@
 //! [`Tree`]: the namespace, a tree of directories.
 
-use std::sync::Arc;
-
 use storage_driver::{Error, ErrorKind, Path};
+use triomphe::Arc;
 
 use crate::{
     Usage,
     budget::{Budget, Charge},
-    file::{File, first_of},
+    file::{File, cut, first_of},
     map::{Drain, Iter, Map, Named},
 };
 
@@ -97,7 +96,7 @@ impl Tree {
     fn descend<'a>(&self, path: &'a Path) -> (&Dir, &'a str) {
         let mut dir = &self.root;
         let mut rest = &path.as_str()[1..];
-        while let Some((name, below)) = rest.split_once('/')
+        while let Some((name, below)) = cut(rest)
             && let Some(next) = dir.dirs.get(name)
         {
             (dir, rest) = (next, below);
@@ -188,7 +187,7 @@ impl Tree {
             if left.len() == rest {
                 return Some(dir);
             }
-            let (name, next) = left.split_once('/')?;
+            let (name, next) = cut(left)?;
             dir = Arc::make_mut(dir.dirs.get_mut(name)?);
             left = next;
         }
@@ -205,7 +204,7 @@ impl Tree {
             if dir.has_many() {
                 stays = rest;
             }
-            match rest.split_once('/') {
+            match cut(rest) {
                 Some((name, below)) => match dir.dirs.get(name) {
                     Some(next) => (dir, rest) = (next, below),
                     None => break,
@@ -266,7 +265,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     ///
     /// `StorageFull`.
-    pub(crate) fn for_file(&self, budget: &Arc<Budget>) -> Result<Place, Error> {
+    pub(crate) fn for_file(&self, budget: &std::sync::Arc<Budget>) -> Result<Place, Error> {
         self.prepare(0, budget)
     }
 
@@ -275,11 +274,11 @@ impl<'a> Plan<'a> {
     /// # Errors
     ///
     /// `StorageFull`.
-    pub(crate) fn for_dir(&self, budget: &Arc<Budget>) -> Result<Place, Error> {
+    pub(crate) fn for_dir(&self, budget: &std::sync::Arc<Budget>) -> Result<Place, Error> {
         self.prepare(depth(above(self.text())), budget)
     }
 
-    fn prepare(&self, dirs: usize, budget: &Arc<Budget>) -> Result<Place, Error> {
+    fn prepare(&self, dirs: usize, budget: &std::sync::Arc<Budget>) -> Result<Place, Error> {
         let mut place = Place { rest: self.rest.len(), beside: None, charges: Vec::new() };
         let shared = match self.there {
             There::Beside(_, common) => depth(&self.rest[..common]),
@@ -336,6 +335,12 @@ impl Node {
     }
 }
 
+impl From<Dir> for Node {
+    fn from(dir: Dir) -> Self {
+        Self::Dir(Arc::new(dir))
+    }
+}
+
 impl From<Node> for Removed {
     fn from(node: Node) -> Self {
         match node {
@@ -382,7 +387,11 @@ impl Dir {
     /// # Errors
     ///
     /// `StorageFull`.
-    pub(crate) fn renamed(&self, name: &str, budget: &Arc<Budget>) -> Result<Self, Error> {
+    pub(crate) fn renamed(
+        &self,
+        name: &str,
+        budget: &std::sync::Arc<Budget>,
+    ) -> Result<Self, Error> {
         let charge = Charge::new(budget, Usage::DIRECTORY)?;
         let (dirs, files) = (self.dirs.clone(), self.files.clone());
         Ok(Self {
@@ -445,7 +454,7 @@ impl Drop for Dir {
         while let Some(dirs) = open.last_mut() {
             match dirs.next() {
                 Some(dir) => {
-                    if let Some(mut dir) = Arc::into_inner(dir) {
+                    if let Some(mut dir) = Arc::into_unique(dir) {
                         open.push(dir.dirs.drain());
                     }
                 }

@@ -1,11 +1,9 @@
 //! [`Entries`]: the entries of a directory, and of all below it, at one moment.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use storage_driver::{Entry, Path, Result, WalkSource};
+use triomphe::Arc;
 
 use crate::{
     file::{File, first_of},

@@ -9,8 +9,8 @@ use crate::{blob::FileBlob, budget::Pool, file::Stamp, rope::Rope, time::Timesta
 
 type Model = BTreeMap<Path, u64>;
 
-fn budget() -> Arc<Budget> {
-    Arc::new(Budget::new(None, Pool::new(0, 4096, false)))
+fn budget() -> std::sync::Arc<Budget> {
+    std::sync::Arc::new(Budget::new(None, Pool::new(0, 4096, false)))
 }
 
 fn path(text: &str) -> Path {
@@ -18,7 +18,7 @@ fn path(text: &str) -> Path {
 }
 
 /// A file of a blob at `at`, as a commit puts it there.
-fn put(tree: &mut Tree, at: &str, version: u64, budget: &Arc<Budget>) {
+fn put(tree: &mut Tree, at: &str, version: u64, budget: &std::sync::Arc<Budget>) {
     drop(try_put(tree, &path(at), version, budget).unwrap());
 }
 
@@ -26,7 +26,7 @@ fn try_put(
     tree: &mut Tree,
     at: &Path,
     version: u64,
-    budget: &Arc<Budget>,
+    budget: &std::sync::Arc<Budget>,
 ) -> Result<Removed, Error> {
     let plan = tree.plan(at)?;
     let place = plan.for_file(budget)?;
@@ -42,12 +42,12 @@ fn try_put(
 }
 
 /// Moves the directory at `from` to `to`, where nothing is.
-fn rename(tree: &mut Tree, from: &Path, to: &Path, budget: &Arc<Budget>) {
+fn rename(tree: &mut Tree, from: &Path, to: &Path, budget: &std::sync::Arc<Budget>) {
     match tree.dir(from).unwrap() {
         Directory::Real(dir) => {
             let place = tree.plan(to).unwrap().for_dir(budget).unwrap();
             let dir = dir.renamed(to.name().unwrap(), budget).unwrap();
-            drop(tree.fill(to, place, Node::Dir(Arc::new(dir))));
+            drop(tree.fill(to, place, Node::from(dir)));
         }
         Directory::Implied(file, at) => {
             let to = to.join(&file.text()[at..]).unwrap();
@@ -60,7 +60,7 @@ fn rename(tree: &mut Tree, from: &Path, to: &Path, budget: &Arc<Budget>) {
     drop(tree.remove(from));
 }
 
-fn tree_of(paths: &[&str], budget: &Arc<Budget>) -> Tree {
+fn tree_of(paths: &[&str], budget: &std::sync::Arc<Budget>) -> Tree {
     let mut tree = Tree::new();
     paths.iter().for_each(|at| put(&mut tree, at, 0, budget));
     tree
@@ -112,7 +112,7 @@ fn deepest() -> Path {
 }
 
 /// A tree with the deepest path, in directories that are all of their own.
-fn deep(budget: &Arc<Budget>) -> Tree {
+fn deep(budget: &std::sync::Arc<Budget>) -> Tree {
     let mut tree = Tree::new();
     put(&mut tree, deepest().as_str(), 1, budget);
     let beside = deepest().parent().unwrap().join("b").unwrap();
@@ -207,7 +207,7 @@ fn a_removal_gives_what_was_there() {
 #[test]
 fn an_insert_without_room_changes_nothing() {
     let roomy = budget();
-    let full = Arc::new(Budget::new(Some(60), Pool::new(0, 4096, false)));
+    let full = std::sync::Arc::new(Budget::new(Some(60), Pool::new(0, 4096, false)));
     let mut tree = tree_of(&["/a/b"], &roomy);
     let error = try_put(&mut tree, &path("/a/c/d/e/f/g"), 1, &full);
     assert!(matches!(kind(error), ErrorKind::StorageFull { .. }));
