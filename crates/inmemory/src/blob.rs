@@ -41,6 +41,11 @@ impl Blob {
         &self.rope
     }
 
+    /// Takes out what it holds, which nobody owns any more.
+    pub(crate) fn take(&mut self) -> (Rope, Option<Arc<Self>>) {
+        (std::mem::take(&mut self.rope), self.base.take())
+    }
+
     fn owner(owners: u64) -> Owner {
         match (owners >> 32, owners as u32) {
             (0, 0) => Owner::Nobody,
@@ -120,6 +125,11 @@ impl FileBlob {
         }
         budget.transfer(own, Owner::Upload, Owner::Committed);
         Ok(Self(Arc::new(Blob { rope, base, own, owners: AtomicU64::new(FILE), charge })))
+    }
+
+    /// The content without a hold on it.
+    pub(crate) fn blob(&self) -> Arc<Blob> {
+        Arc::clone(&self.0)
     }
 
     /// Has an upload own the content too.

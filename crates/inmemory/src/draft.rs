@@ -211,6 +211,11 @@ impl Draft {
         Ok(blob)
     }
 
+    /// Takes out the segments, of a draft that goes.
+    pub(crate) fn take_rope(&mut self) -> Rope {
+        std::mem::take(&mut self.rope)
+    }
+
     fn grow(&mut self, bytes: usize, segments: u64) -> Result<(), Error> {
         let bytes = bytes as u64;
         self.budget.reserve(bytes, segments * OVERHEAD)?;

@@ -14,6 +14,7 @@ use crate::{
     reader::Segments,
     tree::Found,
     walk::{Children, Descent},
+    waste::Waste,
 };
 
 const NAME: &str = "inmemory";
@@ -21,6 +22,13 @@ const NAME: &str = "inmemory";
 /// Runs an operation on a path, and gives its error the context.
 fn run<T>(operation: Operation, path: &Path, body: impl FnOnce() -> Result<T>) -> Result<T> {
     body().map_err(|error| error.context(NAME, operation, path))
+}
+
+/// Frees what an operation, which is done, has left.
+async fn freed<T>(done: Result<(T, Waste)>) -> Result<T> {
+    let (result, waste) = done?;
+    waste.free().await;
+    Ok(result)
 }
 
 #[async_trait]
@@ -64,10 +72,11 @@ impl StorageDriver for InMemory {
         content: Payload,
         precondition: Precondition,
     ) -> Result<Metadata> {
-        run(Operation::PutContent, path, || {
+        let put = run(Operation::PutContent, path, || {
             path.require_not_root()?;
             self.store.put(path, content, &precondition)
-        })
+        });
+        freed(put).await
     }
 
     async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
@@ -83,15 +92,20 @@ impl StorageDriver for InMemory {
     }
 
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
-        run(Operation::Writer, path, || {
+        let opened = run(Operation::Writer, path, || {
             path.require_not_root()?;
-            let session = match options.mode {
-                WriteMode::Create => self.store.create(path, &options),
-                WriteMode::Resume { at } => self.store.resume(path, at, &options),
-                WriteMode::Append { at } => self.store.append(path, at, &options),
+            let (session, waste) = match options.mode {
+                WriteMode::Create => self.store.create(path, &options)?,
+                WriteMode::Resume { at } => {
+                    (self.store.resume(path, at, &options)?, Waste::default())
+                }
+                WriteMode::Append { at } => {
+                    (self.store.append(path, at, &options)?, Waste::default())
+                }
             };
-            session.map(|session| Writer::new(NAME, path.clone(), session.start(), session))
-        })
+            Ok((Writer::new(NAME, path.clone(), session.start(), session), waste))
+        });
+        freed(opened).await
     }
 
     async fn stat(&self, path: &Path) -> Result<Stat> {
@@ -127,33 +141,38 @@ impl StorageDriver for InMemory {
     }
 
     async fn cancel_upload(&self, path: &Path) -> Result<()> {
-        run(Operation::CancelUpload, path, || {
+        let cancelled = run(Operation::CancelUpload, path, || {
             path.require_not_root()?;
-            self.store.cancel_upload(path)
-        })
+            Ok(((), self.store.cancel_upload(path)?))
+        });
+        freed(cancelled).await
     }
 
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
-        run(Operation::CancelUploads, path, || self.store.cancel_uploads(path, older_than))
+        let cancel = || self.store.cancel_uploads(path, older_than);
+        freed(run(Operation::CancelUploads, path, cancel)).await
     }
 
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
-        run(Operation::Delete, path, || {
+        let deleted = run(Operation::Delete, path, || {
             path.require_not_root()?;
-            self.store.delete(path, &precondition)
-        })
+            Ok(((), self.store.delete(path, &precondition)?))
+        });
+        freed(deleted).await
     }
 
     async fn delete_many(&self, paths: &[Path]) -> Result<()> {
-        run(Operation::DeleteMany, &Path::root(), || self.store.delete_many(paths))
+        let delete = || Ok(((), self.store.delete_many(paths)?));
+        freed(run(Operation::DeleteMany, &Path::root(), delete)).await
     }
 
     async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
-        run(Operation::Rename, from, || {
+        let done = run(Operation::Rename, from, || {
             from.require_not_root()?;
             to.require_not_root()?;
             self.store.rename(from, to, &precondition)
-        })
+        });
+        freed(done).await
     }
 
     async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
@@ -165,11 +184,12 @@ impl StorageDriver for InMemory {
     }
 
     async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
-        run(Operation::Copy, from, || {
+        let done = run(Operation::Copy, from, || {
             from.require_not_root()?;
             to.require_not_root()?;
             self.store.copy(from, to, &precondition)
-        })
+        });
+        freed(done).await
     }
 
     async fn touch(&self, path: &Path) -> Result<Metadata> {
@@ -194,7 +214,7 @@ impl StorageDriver for InMemory {
     }
 
     async fn shutdown(&self) -> Result<()> {
-        self.store.shut_down();
+        self.store.shut_down().free().await;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use triomphe::ThinArc;
 
 use crate::{
     Usage,
-    blob::FileBlob,
+    blob::{Blob, FileBlob},
     budget::{Budget, Charge, Owner},
     map::Named,
     rope::Rope,
@@ -221,6 +221,15 @@ impl File {
             Head::Small(_) => None,
             Head::Large(large) => Some(&large.blob),
         }
+    }
+
+    pub(crate) fn is_large(&self) -> bool {
+        matches!(self.head(), Head::Large(_))
+    }
+
+    /// Gives up the file. What is left of it is its blob, if it has one: perhaps the last reference.
+    pub(crate) fn into_blob(self) -> Option<Arc<Blob>> {
+        self.blob().map(FileBlob::blob)
     }
 
     pub(crate) fn metadata(&self, path: &Path) -> Metadata {

@@ -67,6 +67,7 @@ mod tree;
 mod upload;
 mod usage;
 mod walk;
+mod waste;
 
 use std::{fmt, sync::Arc};
 

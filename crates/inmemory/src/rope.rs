@@ -53,6 +53,21 @@ impl Rope {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes out every segment that no other rope holds, or not in the same piece of the table.
+    pub(crate) fn drain(self) -> Drain {
+        let mut drain = Drain { nodes: Vec::new(), segments: Vec::new().into_iter() };
+        match self {
+            Self::Empty => {}
+            Self::One(segment) => drain.segments = vec![segment].into_iter(),
+            Self::Tree(root) => drain.nodes.push(root),
+        }
+        drain
+    }
+
     /// Puts a segment, which is not empty, behind the others.
     pub(crate) fn push(&mut self, segment: Bytes) {
         debug_assert!(!segment.is_empty());
@@ -95,6 +110,30 @@ impl Rope {
         match self {
             Self::One(segment) if range == (0..segment.len() as u64) => segment.clone().into(),
             _ => Chunks { rope: self, range }.collect(),
+        }
+    }
+}
+
+/// The segments of a [`Rope`], taken out.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    nodes: Vec<Arc<Node>>,
+    segments: std::vec::IntoIter<Bytes>,
+}
+
+impl Iterator for Drain {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(segment) = self.segments.next() {
+                return Some(segment);
+            }
+            match Arc::into_inner(self.nodes.pop()?).map(|node| node.children) {
+                Some(Children::Segments(segments)) => self.segments = segments.into_iter(),
+                Some(Children::Nodes(nodes)) => self.nodes.extend(nodes),
+                None => {}
+            }
         }
     }
 }

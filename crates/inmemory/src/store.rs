@@ -23,6 +23,7 @@ use crate::{
     time::Timestamp,
     tree::{Directory, Found, Node, Removed, Tree},
     upload::{Session, Upload},
+    waste::Waste,
 };
 
 /// What handles of one store share.
@@ -115,7 +116,7 @@ impl Store {
         path: &Path,
         content: Payload,
         precondition: &Precondition,
-    ) -> Result<Metadata> {
+    ) -> Result<(Metadata, Waste)> {
         if content.len() <= SMALL {
             return self.put_small(path, &content, precondition);
         }
@@ -128,8 +129,7 @@ impl Store {
         let mut state = self.write()?;
         let published = state.publish(self, path, precondition, None, &mut draft);
         drop(state);
-        let (metadata, _removed) = published?;
-        Ok(metadata)
+        published.map(|(metadata, removed)| (metadata, removed.into()))
     }
 
     fn put_small(
@@ -137,7 +137,7 @@ impl Store {
         path: &Path,
         content: &Payload,
         precondition: &Precondition,
-    ) -> Result<Metadata> {
+    ) -> Result<(Metadata, Waste)> {
         let mut state = self.write()?;
         let plan = state.tree.plan(path)?;
         precondition.check(plan.replaced().map(File::version).as_ref())?;
@@ -146,8 +146,7 @@ impl Store {
         let metadata = file.metadata(path);
         let replaced = state.tree.fill(path, place, Node::File(file));
         drop(state);
-        drop(replaced);
-        Ok(metadata)
+        Ok((metadata, replaced.into()))
     }
 
     /// Publishes the draft of an upload, whose slot the caller has locked.
@@ -158,16 +157,16 @@ impl Store {
         appends_to: Option<&Version>,
         upload: &Arc<Upload>,
         draft: &mut Draft,
-    ) -> Result<Metadata> {
+    ) -> Result<(Metadata, Waste)> {
         let mut state = self.write()?;
         if !upload.is_alive() {
             return Err(Error::new(ErrorKind::WriterFenced));
         }
-        let (metadata, _removed) = state.publish(self, dest, precondition, appends_to, draft)?;
+        let (metadata, removed) = state.publish(self, dest, precondition, appends_to, draft)?;
         upload.kill();
         state.uploads.remove(&upload.path);
         drop(state);
-        Ok(metadata)
+        Ok((metadata, removed.into()))
     }
 
     /// Starts an upload in the place of the one that is in progress, if one is.
@@ -175,15 +174,14 @@ impl Store {
         self: &Arc<Self>,
         path: &Path,
         options: &WriterOptions,
-    ) -> Result<Session> {
+    ) -> Result<(Session, Waste)> {
         let draft = self.draft(options.size_hint);
         let session = Session::create(self, path, draft, None, options.owned_buffers)?;
         let mut state = self.write()?;
         let replaced = state.uploads.insert(path.clone(), Arc::clone(session.upload()));
         replaced.iter().for_each(|upload| upload.kill());
         drop(state);
-        replaced.iter().for_each(|upload| upload.empty());
-        Ok(session)
+        Ok((session, waste_of(replaced)))
     }
 
     /// Starts an upload as the content of the file.
@@ -244,22 +242,20 @@ impl Store {
         Ok(Page::from_sorted(path, options, under.map(|upload| upload.describe())))
     }
 
-    pub(crate) fn cancel_upload(&self, path: &Path) -> Result<()> {
+    pub(crate) fn cancel_upload(&self, path: &Path) -> Result<Waste> {
         let mut state = self.write()?;
         let upload = state.uploads.remove(path).ok_or(ErrorKind::PathNotFound)?;
         upload.kill();
         drop(state);
-        upload.empty();
-        Ok(())
+        Ok(waste_of([upload]))
     }
 
-    pub(crate) fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
+    pub(crate) fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<(u64, Waste)> {
         let now = self.now();
         let mut state = self.write()?;
         let cancelled = state.take_uploads(path, |upload| now.since(upload.written()) > older_than);
         drop(state);
-        cancelled.iter().for_each(|upload| upload.empty());
-        Ok(cancelled.len() as u64)
+        Ok((cancelled.len() as u64, waste_of(cancelled)))
     }
 
     /// Removes an upload whose slot the caller has locked.
@@ -273,7 +269,7 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn delete(&self, path: &Path, precondition: &Precondition) -> Result<()> {
+    pub(crate) fn delete(&self, path: &Path, precondition: &Precondition) -> Result<Waste> {
         let mut state = self.write()?;
         let current = match state.tree.get(path) {
             Some(Found::File(file)) => Some(file.version()),
@@ -285,19 +281,24 @@ impl Store {
             None => return Err(Error::new(ErrorKind::PathNotFound)),
         };
         precondition.check(current.as_ref())?;
-        let removed = state.remove(path);
+        let (removed, uploads) = state.remove(path);
         drop(state);
-        removed.finish();
-        Ok(())
+        let mut waste = waste_of(uploads);
+        waste.add(removed);
+        Ok(waste)
     }
 
-    pub(crate) fn delete_many(&self, paths: &[Path]) -> Result<()> {
+    pub(crate) fn delete_many(&self, paths: &[Path]) -> Result<Waste> {
         paths.iter().try_for_each(Path::require_not_root)?;
         let mut state = self.write()?;
         let removed: Vec<_> = paths.iter().map(|path| state.remove(path)).collect();
         drop(state);
-        removed.into_iter().for_each(Deleted::finish);
-        Ok(())
+        let mut waste = Waste::default();
+        for (removed, uploads) in removed {
+            waste.add(removed);
+            uploads.iter().for_each(|upload| upload.empty(&mut waste));
+        }
+        Ok(waste)
     }
 
     pub(crate) fn rename(
@@ -305,7 +306,7 @@ impl Store {
         from: &Path,
         to: &Path,
         precondition: &Precondition,
-    ) -> Result<Metadata> {
+    ) -> Result<(Metadata, Waste)> {
         let mut state = self.write()?;
         let file = state.tree.file(from)?;
         let plan = state.tree.plan(to)?;
@@ -313,15 +314,16 @@ impl Store {
         precondition.check(replaced.as_ref()).map_err(|error| error.at(to))?;
         let metadata = file.metadata(to);
         if from == to {
-            return Ok(metadata);
+            return Ok((metadata, Waste::default()));
         }
         let place = plan.for_file(self.budget())?;
         let file = file.moved(self.budget(), plan.text(), None)?;
         let replaced = state.tree.fill(to, place, Node::File(file));
         let moved = state.tree.remove(from);
         drop(state);
-        drop((replaced, moved));
-        Ok(metadata)
+        let mut waste = Waste::from(replaced);
+        waste.add(moved);
+        Ok((metadata, waste))
     }
 
     pub(crate) fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
@@ -364,22 +366,21 @@ impl Store {
         from: &Path,
         to: &Path,
         precondition: &Precondition,
-    ) -> Result<Metadata> {
+    ) -> Result<(Metadata, Waste)> {
         let mut state = self.write()?;
         let file = state.tree.file(from)?;
         let plan = state.tree.plan(to)?;
         let replaced = plan.replaced().map(File::version);
         precondition.check(replaced.as_ref()).map_err(|error| error.at(to))?;
         if from == to {
-            return Ok(file.metadata(to));
+            return Ok((file.metadata(to), Waste::default()));
         }
         let place = plan.for_file(self.budget())?;
         let file = file.copied(self.budget(), plan.text(), Some(self.stamp()))?;
         let metadata = file.metadata(to);
         let replaced = state.tree.fill(to, place, Node::File(file));
         drop(state);
-        drop(replaced);
-        Ok(metadata)
+        Ok((metadata, replaced.into()))
     }
 
     pub(crate) fn touch(&self, path: &Path) -> Result<Metadata> {
@@ -395,15 +396,16 @@ impl Store {
         Ok(metadata)
     }
 
-    pub(crate) fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) -> Waste {
         let mut state = write(&self.state);
         self.closed.store(true, Release);
-        let tree = std::mem::replace(&mut state.tree, Tree::new());
+        let removed = state.tree.clear();
         let uploads = std::mem::take(&mut state.uploads);
         uploads.values().for_each(|upload| upload.kill());
         drop(state);
-        drop(tree);
-        uploads.values().for_each(|upload| upload.empty());
+        let mut waste = waste_of(uploads.into_values());
+        waste.add(removed);
+        waste
     }
 }
 
@@ -447,20 +449,14 @@ impl State {
         taken
     }
 
-    fn remove(&mut self, path: &Path) -> Deleted {
-        Deleted { node: self.tree.remove(path), uploads: self.take_uploads(path, |_| true) }
+    fn remove(&mut self, path: &Path) -> (Removed, Vec<Arc<Upload>>) {
+        (self.tree.remove(path), self.take_uploads(path, |_| true))
     }
 }
 
-/// What a deletion took out, to be freed once no lock is held.
-struct Deleted {
-    node: Removed,
-    uploads: Vec<Arc<Upload>>,
-}
-
-impl Deleted {
-    fn finish(self) {
-        drop(self.node);
-        self.uploads.iter().for_each(|upload| upload.empty());
-    }
+/// What dead uploads hold.
+fn waste_of(uploads: impl IntoIterator<Item = Arc<Upload>>) -> Waste {
+    let mut waste = Waste::default();
+    uploads.into_iter().for_each(|upload| upload.empty(&mut waste));
+    waste
 }

@@ -60,18 +60,22 @@ pub(crate) enum Found<'a> {
     Dir(Directory),
 }
 
-/// Something that was taken out of a tree, to be dropped once no lock is held.
-#[must_use = "it may be large: drop it outside of the lock"]
+/// Something that was taken out of a tree.
+#[must_use = "it may be large: free it, outside of the lock"]
 #[derive(Debug, Default)]
-#[cfg_attr(not(test), expect(dead_code, reason = "held to be dropped"))]
 pub(crate) struct Removed {
-    file: Option<File>,
-    dir: Option<Arc<Dir>>,
+    pub(crate) file: Option<File>,
+    pub(crate) dir: Option<Arc<Dir>>,
 }
 
 impl Tree {
     pub(crate) fn new() -> Self {
         Self { root: Arc::default() }
+    }
+
+    /// Takes out everything.
+    pub(crate) fn clear(&mut self) -> Removed {
+        Removed { file: None, dir: Some(std::mem::take(&mut self.root)) }
     }
 
     /// What is at `path`.
@@ -423,6 +427,11 @@ impl Dir {
     /// The directories and the files in it, whose names order after `start`.
     pub(crate) fn iter_after(&self, start: Option<&str>) -> (Iter<Arc<Self>>, Iter<File>) {
         (self.dirs.iter_after(start), self.files.iter_after(start))
+    }
+
+    /// Takes out everything in it.
+    pub(crate) fn drain(&mut self) -> (Drain<Arc<Self>>, Drain<File>) {
+        (self.dirs.drain(), self.files.drain())
     }
 
     /// The length of the longest path below, exactly.

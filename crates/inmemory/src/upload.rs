@@ -21,6 +21,7 @@ use crate::{
         Ordering::Release, lock,
     },
     time::Timestamp,
+    waste::Waste,
 };
 
 /// An upload in progress, shared by the store and by the sessions that were opened for it, of which
@@ -73,11 +74,11 @@ impl Upload {
         self.alive.load(Acquire)
     }
 
-    /// Frees what a dead upload holds, even if a fenced session is still around. Not under the
+    /// Takes out what a dead upload holds, even if a fenced session is still around. Not under the
     /// store's lock.
-    pub(crate) fn empty(&self) {
+    pub(crate) fn empty(&self, waste: &mut Waste) {
         let draft = lock(&self.slot).draft.take();
-        drop(draft);
+        draft.into_iter().for_each(|draft| waste.add_draft(draft));
     }
 
     /// Makes a new session the owner, if the upload stands where the caller believes. `None` if the
@@ -162,6 +163,24 @@ impl Session {
         if owned { Ok(slot) } else { Err(Error::new(ErrorKind::WriterFenced)) }
     }
 
+    fn publish(&self, dest: &Path, precondition: &Precondition) -> Result<(Metadata, Waste)> {
+        let mut slot = self.own()?;
+        let Slot { draft, appends_to, .. } = &mut *slot;
+        let Some(draft) = draft else { return Err(ErrorKind::WriterFenced.into()) };
+        draft.seal_tail();
+        let appends_to = appends_to.as_ref().filter(|_| *dest == self.upload.path);
+        self.store.publish(dest, precondition, appends_to, &self.upload, draft)
+    }
+
+    fn forget(&self) -> Result<Waste> {
+        let slot = self.own()?;
+        self.store.forget(&self.upload)?;
+        drop(slot);
+        let mut waste = Waste::default();
+        self.upload.empty(&mut waste);
+        Ok(waste)
+    }
+
     fn write_with(
         &mut self,
         length: usize,
@@ -211,19 +230,13 @@ impl WriteSession for Session {
         dest: &Path,
         precondition: Precondition,
     ) -> Result<Metadata> {
-        let mut slot = self.own()?;
-        let Slot { draft, appends_to, .. } = &mut *slot;
-        let Some(draft) = draft else { return Err(ErrorKind::WriterFenced.into()) };
-        draft.seal_tail();
-        let appends_to = appends_to.as_ref().filter(|_| *dest == self.upload.path);
-        self.store.publish(dest, &precondition, appends_to, &self.upload, draft)
+        let (metadata, waste) = self.publish(dest, &precondition)?;
+        waste.free().await;
+        Ok(metadata)
     }
 
     async fn cancel(self: Box<Self>) -> Result<()> {
-        let slot = self.own()?;
-        self.store.forget(&self.upload)?;
-        drop(slot);
-        self.upload.empty();
+        self.forget()?.free().await;
         Ok(())
     }
 }

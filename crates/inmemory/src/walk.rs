@@ -101,7 +101,13 @@ pub(crate) struct Descent {
     open: Vec<Children>,
     /// The directory given last, to be opened next.
     below: Option<(Path, Directory)>,
+    /// How many entries may still be given before other tasks get a turn.
+    until_yield: usize,
 }
+
+/// A walk never waits for the store, so it would never let its thread go; it does so each time it has
+/// given so many entries, which takes about a millisecond.
+const YIELD_EVERY: usize = 1000;
 
 impl Descent {
     /// What is below `dir`, which is at `path`, and orders after `start`.
@@ -115,12 +121,18 @@ impl Descent {
             (dir, path) = (below, joined);
             open.extend(Children::after(&dir, &path, start));
         }
-        Self { open, below: None }
+        Self { open, below: None, until_yield: YIELD_EVERY }
     }
 }
 
 impl WalkSource for Descent {
-    fn poll_next(&mut self, _cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>> {
+        if self.until_yield == 0 {
+            self.until_yield = YIELD_EVERY;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.until_yield -= 1;
         if let Some((path, dir)) = self.below.take() {
             self.open.extend(Children::after(&dir, &path, None));
         }
@@ -138,3 +150,6 @@ impl WalkSource for Descent {
         self.below = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

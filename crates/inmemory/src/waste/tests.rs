@@ -1,0 +1,98 @@
+//! What is freed, how much at a time, and that nothing is left.
+
+use futures::{FutureExt, executor::block_on};
+use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
+use tokio_test::{assert_pending, assert_ready, task};
+
+use crate::{InMemory, Usage};
+
+fn path(text: &str) -> Path {
+    Path::new(text).unwrap()
+}
+
+/// A store with `count` files in directories, and one with a large one.
+fn stores(count: usize) -> [InMemory; 2] {
+    let (many, large) = (InMemory::new(), InMemory::builder().segment_size(4096).build());
+    block_on(async {
+        for number in 0..count {
+            let at = path(&format!("/dir/{}/{number}/file", number % 7));
+            many.put(&at, "content").await.unwrap();
+        }
+        let mut writer = large.create(&path("/dir/large")).await.unwrap();
+        for _ in 0..count {
+            writer.write(vec![7; 4096]).await.unwrap();
+        }
+        writer.commit().await.unwrap();
+    });
+    [many, large]
+}
+
+#[test]
+fn a_deletion_of_much_gives_others_a_turn() {
+    for store in stores(20_000) {
+        let dir = path("/dir");
+        let mut delete = task::spawn(store.delete(&dir, Precondition::None));
+        assert_pending!(delete.poll());
+        // It has taken effect, and memory is given back as it goes.
+        assert!(store.stat(&dir).now_or_never().unwrap().is_err());
+        assert!(store.usage().held() > 0);
+        let mut turns = 1;
+        while delete.poll().is_pending() {
+            assert!(delete.is_woken());
+            turns += 1;
+        }
+        assert!((2..100).contains(&turns), "{turns} turns");
+        assert_eq!(store.usage(), Usage::default());
+    }
+}
+
+#[test]
+fn a_deletion_that_is_dropped_frees_all_the_same() {
+    for store in stores(20_000) {
+        let dir = path("/dir");
+        let mut delete = task::spawn(store.delete(&dir, Precondition::None));
+        assert_pending!(delete.poll());
+        drop(delete);
+        assert_eq!(store.usage(), Usage::default());
+    }
+}
+
+#[test]
+fn a_deletion_of_little_is_done_at_once() {
+    for store in stores(3) {
+        let dir = path("/dir");
+        assert_ready!(task::spawn(store.delete(&dir, Precondition::None)).poll()).unwrap();
+        assert_eq!(store.usage(), Usage::default());
+    }
+}
+
+#[test]
+fn what_is_replaced_or_cancelled_gives_others_a_turn() {
+    let [_, store] = stores(20_000);
+    let (large, upload) = (path("/dir/large"), path("/upload"));
+    block_on(store.append(&large)).unwrap();
+    let mut put = task::spawn(store.put(&large, "small"));
+    assert_ready!(put.poll()).unwrap();
+    let mut cancel = task::spawn(store.cancel_upload(&large));
+    while cancel.poll().is_pending() {}
+    let mut writer = block_on(store.create(&upload)).unwrap();
+    (0..20_000).for_each(|_| block_on(writer.write(vec![7; 4096])).unwrap());
+    let mut again = task::spawn(store.create(&upload));
+    assert_pending!(again.poll());
+    assert_eq!(block_on(store.resume(&upload)).unwrap().size(), 0);
+    drop((again, writer));
+    block_on(store.shutdown()).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn what_a_fork_holds_is_left_to_it() {
+    for store in stores(5000) {
+        let fork = store.fork();
+        let before = store.usage();
+        block_on(store.delete(&path("/dir"), Precondition::None)).unwrap();
+        assert_eq!(fork.usage(), before);
+        block_on(fork.delete(&path("/dir"), Precondition::None)).unwrap();
+        assert_eq!(fork.usage(), Usage::default());
+    }
+}
