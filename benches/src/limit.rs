@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Instant};
 
 use bytes::Bytes;
-use memmap2::{Advice, MmapMut, MmapOptions};
+use memmap2::{MmapMut, MmapOptions};
 
 use crate::{Figures, MIB, Random, Source, Who, clock::Times, jobs};
 
@@ -60,8 +60,9 @@ impl jobs::Upload {
     fn huge(&self, source: &Source) -> f64 {
         let start = Instant::now();
         let mut map = MmapMut::map_anon(self.size as usize + HUGE).expect("there is memory");
-        // Where the kernel has none, the limit is that of small pages.
-        let _ = map.advise(Advice::HugePage);
+        // Where the kernel has none, this is a limit of small pages.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
         let begin = map.as_ptr().align_offset(HUGE);
         let into = &mut map[begin..][..self.size as usize];
         fill(into, self.chunk, &mut source.chunks(self.size, self.chunk));

@@ -61,11 +61,16 @@ fn main() -> ExitCode {
         }
     };
     let scale = if options.quick { Scale::quick() } else { Scale::full() };
+    let all = rows(&scale);
+    let is_group = |only: &str| all.iter().any(|row| row.group == only);
     let asked = |row: &Row| {
-        let named = |only: &String| row.group == only || row.label.contains(only.as_str());
+        let named = |only: &String| match is_group(only) {
+            true => row.group == only,
+            false => row.label.contains(only.as_str()),
+        };
         options.only.is_empty() || options.only.iter().any(named)
     };
-    let rows: Vec<Row> = rows(&scale).into_iter().filter(asked).collect();
+    let rows: Vec<Row> = all.iter().filter(|row| asked(row)).cloned().collect();
     if options.help {
         println!("{HELP}");
     } else if options.list {

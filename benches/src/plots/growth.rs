@@ -74,7 +74,8 @@ fn draw_panel(
     let lines: Vec<(Who, Vec<(f64, f64)>)> = SUBJECTS.map(|who| (who, line(who))).into();
     let all = || lines.iter().flat_map(|(_, line)| line).map(|&(_, y)| y);
     let bottom = all().fold(f64::MAX, f64::min) / 1.5;
-    let top = all().fold(0.0, f64::max) * 1.5;
+    // Above it is room for the legend.
+    let top = all().fold(0.0, f64::max) * 8.0;
     if bottom > top {
         return Ok(());
     }

@@ -16,8 +16,8 @@ use crate::{
 
 /// The range of times that is drawn, in nanoseconds.
 const TIMES: std::ops::Range<f64> = 50.0..5e8;
-/// The least part that is drawn: one read in ten million.
-const LEAST: f64 = 1e-7;
+/// The least part that is drawn: one read in a million.
+const LEAST: f64 = 1e-6;
 
 pub(super) fn job(extent: &Extent) -> Job {
     Job::Beside(Beside { load: Load::Uploads(extent.beside) })

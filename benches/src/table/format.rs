@@ -27,6 +27,7 @@ impl Unit {
     /// The number, short.
     pub fn show(self, number: f64) -> String {
         match self {
+            _ if number == 0.0 => String::from("0"),
             Self::Seconds => format!("{} s", short(number)),
             Self::Milliseconds => format!("{} ms", short(number)),
             Self::Microseconds => format!("{} µs", short(number)),
