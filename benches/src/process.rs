@@ -7,7 +7,7 @@ pub(crate) fn resident() -> u64 {
     status("VmRSS:")
 }
 
-/// The most that was resident since [`forget_peak`], in bytes.
+/// The most that was resident since `forget_peak`, in bytes.
 pub(crate) fn peak() -> u64 {
     status("VmHWM:")
 }

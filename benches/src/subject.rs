@@ -46,7 +46,7 @@ pub trait Subject: Sized + Send + Sync + 'static {
     }
 
     /// Lists the children of a directory, and returns how many there are. Gives other tasks a turn
-    /// after [`PAGE`] of them, where it gets them one by one.
+    /// after a thousand of them, where it gets them one by one.
     fn list(&self, dir: &str) -> impl Future<Output = usize> + Send;
 
     /// Lists everything below a directory, in the same way.

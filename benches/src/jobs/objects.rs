@@ -18,7 +18,7 @@ const LISTINGS: usize = 5;
 /// Fills a store with objects that are named as in a registry, and then times operations on it in
 /// random order. Paths are parsed before the clock starts.
 ///
-/// - `put`, `get`, `stat`, `delete`: nanoseconds an operation, the mean of [`WINDOW`].
+/// - `put`, `get`, `stat`, `delete`: nanoseconds an operation, the mean of 100,000.
 /// - `extra`: bytes that are resident for an object, its content taken off.
 /// - `list`: microseconds to list the 256 directories above the objects.
 #[derive(Debug, Clone, Serialize, Deserialize)]
