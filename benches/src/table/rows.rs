@@ -187,6 +187,9 @@ fn objects(scale: &Scale) -> Vec<Row> {
     }
     if let Some(&population) = scale.populations.last() {
         let job = Job::Objects(Objects { count: population, content: OBJECT });
+        let label = format!("put at {} into fresh memory", count(population));
+        let fresh = ("fresh", Unit::Nanoseconds);
+        rows.push(Row::new("objects", label, job.clone(), fresh, Shown));
         let label = format!("extra memory an object, at {}", count(population));
         rows.push(Row::new("objects", label, job, ("extra", Unit::Bytes), AtMost(150.0)));
     }
