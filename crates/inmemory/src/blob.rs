@@ -112,7 +112,7 @@ impl FileBlob {
         own: u64,
         base: &mut Option<UploadBlob>,
     ) -> Result<Self, Error> {
-        let charge = Charge::new(budget, Usage::FILE)?;
+        let charge = Charge::new(budget, Usage::BLOB)?;
         let upload = base.take();
         let base = upload.as_ref().map(|base| Arc::clone(&base.0));
         if let Some(base) = &base {

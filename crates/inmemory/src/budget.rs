@@ -6,6 +6,7 @@ use storage_driver::{Error, ErrorKind};
 
 use crate::{
     Usage,
+    buffer::Buffer,
     sync::{AtomicU64, Mutex, Ordering::Relaxed, lock},
 };
 
@@ -40,18 +41,26 @@ pub(crate) enum Owner {
     Nobody,
 }
 
-/// Buffers of one segment each that wait to be used again.
+/// Where buffers come from: buffers of one segment each that wait to be used again, and the system.
 #[derive(Debug)]
-struct Pool {
+pub(crate) struct Pool {
     limit: u64,
     size: usize,
+    huge_pages: bool,
     bytes: AtomicU64,
     /// Locked for a push or a pop. A buffer is freed outside.
-    buffers: Mutex<Vec<Vec<u8>>>,
+    buffers: Mutex<Vec<Buffer>>,
+}
+
+impl Pool {
+    /// Keeps up to `limit` bytes in buffers of `size` bytes each.
+    pub(crate) fn new(limit: u64, size: usize, huge_pages: bool) -> Self {
+        Self { limit, size, huge_pages, bytes: AtomicU64::new(0), buffers: Mutex::new(Vec::new()) }
+    }
 }
 
 impl Budget {
-    pub(crate) fn new(capacity: Option<u64>, pool_limit: u64, segment_size: usize) -> Self {
+    pub(crate) fn new(capacity: Option<u64>, pool: Pool) -> Self {
         Self {
             capacity,
             held: AtomicU64::new(0),
@@ -59,12 +68,7 @@ impl Budget {
             committed: AtomicU64::new(0),
             uploads: AtomicU64::new(0),
             index: AtomicU64::new(0),
-            pool: Pool {
-                limit: pool_limit,
-                size: segment_size,
-                bytes: AtomicU64::new(0),
-                buffers: Mutex::new(Vec::new()),
-            },
+            pool,
         }
     }
 
@@ -117,10 +121,12 @@ impl Budget {
         self.held.fetch_update(Relaxed, Relaxed, grow).is_ok()
     }
 
-    /// Takes `bytes` for the index, also past the capacity: for copies that a fork makes necessary.
-    pub(crate) fn force_index(&self, bytes: u64) {
-        self.held.fetch_add(bytes, Relaxed);
-        self.index.fetch_add(bytes, Relaxed);
+    /// As [`reserve`](Self::reserve), also past the capacity: for copies that a fork makes
+    /// necessary, and for what takes the place of something that goes.
+    pub(crate) fn force(&self, content: u64, index: u64) {
+        self.held.fetch_add(content + index, Relaxed);
+        self.content.fetch_add(content, Relaxed);
+        self.index.fetch_add(index, Relaxed);
     }
 
     /// Gives back what [`reserve`](Self::reserve) took, or a part of it.
@@ -153,7 +159,7 @@ impl Budget {
 
     /// A buffer of `capacity` bytes, all of them already reserved as content. One from the pool
     /// brings its own bytes, so that the reservation is given back.
-    pub(crate) fn buffer(&self, capacity: usize) -> Vec<u8> {
+    pub(crate) fn buffer(&self, capacity: usize) -> Buffer {
         if capacity == self.pool.size
             && let Some(buffer) = lock(&self.pool.buffers).pop()
         {
@@ -161,11 +167,12 @@ impl Budget {
             self.held.fetch_sub(capacity as u64, Relaxed);
             return buffer;
         }
-        Vec::with_capacity(capacity)
+        Buffer::with_capacity(capacity, self.pool.huge_pages)
     }
 
     /// Gives back a buffer and the bytes that were reserved for it: into the pool if there is room.
-    pub(crate) fn recycle(&self, mut buffer: Vec<u8>, index: u64) {
+    pub(crate) fn recycle(&self, buffer: impl Into<Buffer>, index: u64) {
+        let mut buffer = buffer.into();
         let bytes = buffer.capacity() as u64;
         let room = |pooled: u64| pooled.checked_add(bytes).filter(|&p| p <= self.pool.limit);
         if buffer.capacity() == self.pool.size
@@ -207,6 +214,11 @@ impl Charge {
         Ok(Self { budget: Arc::clone(budget), bytes })
     }
 
+    /// For bytes that are reserved already.
+    pub(crate) fn reserved(budget: &Arc<Budget>, bytes: usize) -> Self {
+        Self { budget: Arc::clone(budget), bytes: bytes as u32 }
+    }
+
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
@@ -214,7 +226,7 @@ impl Charge {
 
 impl Clone for Charge {
     fn clone(&self) -> Self {
-        self.budget.force_index(u64::from(self.bytes));
+        self.budget.force(0, u64::from(self.bytes));
         Self { budget: Arc::clone(&self.budget), bytes: self.bytes }
     }
 }

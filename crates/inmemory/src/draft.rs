@@ -8,6 +8,7 @@ use storage_driver::Error;
 use crate::{
     blob::{FileBlob, UploadBlob},
     budget::{Budget, Owner},
+    buffer::Buffer,
     rope::Rope,
     segment::{self, OVERHEAD, Origin},
 };
@@ -35,7 +36,7 @@ pub(crate) struct Draft {
     /// The size that the caller expects the whole to have.
     size_hint: Option<u64>,
     rope: Rope,
-    tail: Vec<u8>,
+    tail: Buffer,
     /// Bytes packed since something was taken over.
     packed: usize,
     /// Bytes of memory that the draft brought, the tail's capacity included.
@@ -59,7 +60,7 @@ impl Draft {
             segment_size,
             size_hint,
             rope: Rope::Empty,
-            tail: Vec::new(),
+            tail: Buffer::new(),
             packed: 0,
             own: 0,
             base: None,
@@ -108,7 +109,7 @@ impl Draft {
     /// Copies all of `data` into the tail and as many more as it takes, or nothing.
     pub(crate) fn pack(&mut self, data: &[u8]) -> Result<(), Error> {
         self.unshare_base(data.len())?;
-        let room = self.tail.capacity() - self.tail.len();
+        let room = self.tail.room();
         let (now, mut rest) = data.split_at(room.min(data.len()));
         // All memory is reserved before any is used, so that a full store accepts nothing.
         let capacities = self.plan(rest.len());
@@ -132,7 +133,7 @@ impl Draft {
     /// tail.
     fn plan(&self, mut rest: usize) -> Plan {
         let mut plan = Plan { total: 0, count: 0 };
-        let mut packed = self.packed + self.tail.capacity() - self.tail.len();
+        let mut packed = self.packed + self.tail.room();
         let mut len = self.rope.len() + self.tail.capacity() as u64;
         while rest > 0 {
             let capacity = self.capacity_after(packed, len, rest);

@@ -75,7 +75,7 @@ impl StorageDriver for InMemory {
             path.require_not_root()?;
             let (metadata, rope) = self.store.look(|tree| {
                 let file = tree.file(path)?;
-                Ok((file.metadata(path), file.blob.rope().clone()))
+                Ok((file.metadata(path), file.rope()))
             })?;
             let range = range.resolve(metadata.size)?;
             Ok(Reader::new(NAME, metadata, range.clone(), Segments { rope, range }))
@@ -106,14 +106,14 @@ impl StorageDriver for InMemory {
 
     async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
         run(Operation::List, path, || {
-            let dir = self.store.look(|tree| tree.dir(path).cloned())?;
+            let dir = self.store.look(|tree| tree.dir(path))?;
             let children = Children::after(&dir, path, options.start_after.as_ref());
             Ok(Page::from_sorted(path, &options, children.into_iter().flatten()))
         })
     }
 
     fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
-        match self.store.look(|tree| tree.dir(path).cloned()) {
+        match self.store.look(|tree| tree.dir(path)) {
             Ok(dir) => {
                 let descent = Descent::after(&dir, path, options.start_after.as_ref());
                 Walk::new(NAME, path.clone(), descent)
@@ -204,7 +204,7 @@ impl InMemory {
         path.require_not_root()?;
         let (metadata, rope) = self.store.look(|tree| {
             let file = tree.file(path)?;
-            Ok((file.metadata(path), file.blob.rope().clone()))
+            Ok((file.metadata(path), file.rope()))
         })?;
         let range = range.resolve(metadata.size)?;
         let size = range.end - range.start;

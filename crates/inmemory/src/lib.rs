@@ -51,11 +51,12 @@
 
 mod blob;
 mod budget;
+mod buffer;
 mod builder;
 mod draft;
 mod driver;
+mod file;
 mod map;
-mod name;
 mod reader;
 mod rope;
 mod segment;

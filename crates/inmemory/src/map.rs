@@ -1,11 +1,22 @@
-//! [`Map`]: the children of a directory, sorted by name.
+//! [`Map`]: the files, or the directories, of a directory, sorted by name.
 
-use std::sync::Arc;
-
-use crate::name::{Key, Name};
+use std::{cmp::Ordering, sync::Arc};
 
 /// The most entries or children of a node; half of it is the least, but for the root.
 const FANOUT: usize = 32;
+/// A leaf that is full grows by so much at a time, not to twice its size: nearly all memory of a
+/// large map is in its leaves.
+const GROWTH: usize = 4;
+
+/// What a [`Map`] can hold: things that know their own name.
+pub(crate) trait Named: Clone {
+    fn name(&self) -> &str;
+
+    /// How the name orders to `other`.
+    fn order(&self, other: &str) -> Ordering {
+        self.name().cmp(other)
+    }
+}
 
 /// A sorted map from names, whose clones share all that is not changed since.
 ///
@@ -14,21 +25,67 @@ const FANOUT: usize = 32;
 /// entries each, however large the map. So a clone is a reference, and the first change after it
 /// costs what every change costs, and a little more.
 ///
+/// Beside each entry stands its [`head`], so that a search nearly always goes without a look at the
+/// names themselves, which are elsewhere in memory.
+///
 /// ```text
-///  root ─▶ Inner { first: [a│k│t], nodes: [•│•│•] }      `first` of a node: the first name in it
-///                                   │
-///                   Leaf { entries: [(a, …)│(c, …)│(h, …)] }
+///  root ─▶ Inner [ "" │ "k" │ "tr" ]        before each child a text that orders after all that is
+///                       │                   before it, and not after anything in it
+///             Leaf [ head, k… │ head, m… │ head, s… ]
 /// ```
 #[derive(Debug)]
 pub(crate) struct Map<V> {
-    root: Option<Arc<Node<V>>>,
+    root: Option<Child<V>>,
+}
+
+#[derive(Debug)]
+enum Child<V> {
+    Leaf(Arc<Leaf<V>>),
+    Inner(Arc<Inner<V>>),
 }
 
 #[derive(Debug, Clone)]
-enum Node<V> {
-    Leaf(Vec<(Name, V)>),
-    /// Each child with the first name in it, or one that once was and still comes before the rest.
-    Inner(Vec<(Name, Arc<Node<V>>)>),
+struct Leaf<V> {
+    entries: Vec<(u64, V)>,
+}
+
+#[derive(Debug, Clone)]
+struct Inner<V> {
+    branches: Vec<Branch<V>>,
+}
+
+#[derive(Debug)]
+struct Branch<V> {
+    head: u64,
+    first: Arc<str>,
+    child: Child<V>,
+}
+
+/// A name to look for.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    head: u64,
+    text: &'a str,
+}
+
+impl<'a> From<&'a str> for Key<'a> {
+    fn from(text: &'a str) -> Self {
+        Self { head: head(text), text }
+    }
+}
+
+/// The first eight bytes as a number that orders as they do; zeros where there are fewer, which is
+/// no byte of a name.
+fn head(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    match bytes.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => {
+            let mut first = [0; 8];
+            first[..bytes.len()].copy_from_slice(bytes);
+            u64::from_be_bytes(first)
+        }
+    }
 }
 
 impl<V> Default for Map<V> {
@@ -43,25 +100,44 @@ impl<V> Clone for Map<V> {
     }
 }
 
-impl<V: Clone> Map<V> {
+impl<V> Clone for Child<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Leaf(leaf) => Self::Leaf(Arc::clone(leaf)),
+            Self::Inner(inner) => Self::Inner(Arc::clone(inner)),
+        }
+    }
+}
+
+impl<V> Clone for Branch<V> {
+    fn clone(&self) -> Self {
+        Self { head: self.head, first: Arc::clone(&self.first), child: self.child.clone() }
+    }
+}
+
+impl<V: Named> Map<V> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.root.is_none()
+    }
+
     /// Whether there are at least two entries.
     pub(crate) fn has_many(&self) -> bool {
-        match self.root.as_deref() {
+        match &self.root {
             None => false,
-            Some(Node::Leaf(entries)) => entries.len() > 1,
-            Some(Node::Inner(_)) => true,
+            Some(Child::Leaf(leaf)) => leaf.entries.len() > 1,
+            Some(Child::Inner(_)) => true,
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
+        let mut child = self.root.as_ref()?;
         let key = Key::from(name);
-        let mut node = self.root.as_deref()?;
         loop {
-            match node {
-                Node::Inner(nodes) => node = &nodes[child_of(nodes, key)].1,
-                Node::Leaf(entries) => {
-                    let index = search(entries, key).ok()?;
-                    return Some(&entries[index].1);
+            match child {
+                Child::Inner(inner) => child = &inner.branches[inner.index_of(key)].child,
+                Child::Leaf(leaf) => {
+                    let index = leaf.search(key).ok()?;
+                    return Some(&leaf.entries[index].1);
                 }
             }
         }
@@ -71,31 +147,34 @@ impl<V: Clone> Map<V> {
         // Looked for first, so that a name that is not there copies nothing.
         self.get(name)?;
         let key = Key::from(name);
-        let mut node = Arc::make_mut(self.root.as_mut()?);
+        let mut child = self.root.as_mut()?;
         loop {
-            match node {
-                Node::Inner(nodes) => {
-                    let index = child_of(nodes, key);
-                    node = Arc::make_mut(&mut nodes[index].1);
+            match child {
+                Child::Inner(inner) => {
+                    let inner = Arc::make_mut(inner);
+                    let index = inner.index_of(key);
+                    child = &mut inner.branches[index].child;
                 }
-                Node::Leaf(entries) => {
-                    let index = search(entries, key).ok()?;
-                    return Some(&mut entries[index].1);
+                Child::Leaf(leaf) => {
+                    let leaf = Arc::make_mut(leaf);
+                    let index = leaf.search(key).ok()?;
+                    return Some(&mut leaf.entries[index].1);
                 }
             }
         }
     }
 
-    /// Puts `value` under a name that is not in the map yet; one that is gets the new value.
-    pub(crate) fn insert(&mut self, name: Name, value: V) -> Option<V> {
+    /// Puts in `value` under its name; gives back what had that name before.
+    pub(crate) fn insert(&mut self, value: V) -> Option<V> {
         let Some(root) = &mut self.root else {
-            self.root = Some(Arc::new(Node::Leaf(vec![(name, value)])));
+            let entries = vec![(head(value.name()), value)];
+            self.root = Some(Child::Leaf(Arc::new(Leaf { entries })));
             return None;
         };
-        let (old, split) = Arc::make_mut(root).insert(name, value);
+        let (old, split) = root.insert(value);
         if let Some(right) = split {
-            let left = (root.first().clone(), Arc::clone(root));
-            *root = Arc::new(Node::Inner(vec![left, right]));
+            let left = Branch { head: 0, first: Arc::from(""), child: root.clone() };
+            *root = Child::Inner(Arc::new(Inner { branches: vec![left, right] }));
         }
         old
     }
@@ -103,11 +182,13 @@ impl<V: Clone> Map<V> {
     pub(crate) fn remove(&mut self, name: &str) -> Option<V> {
         self.get(name)?;
         let root = self.root.as_mut()?;
-        let removed = Arc::make_mut(root).remove(Key::from(name));
+        let removed = root.remove(Key::from(name));
         // A root with one child, or none, is one level too many.
-        match &**root {
-            Node::Leaf(entries) if entries.is_empty() => self.root = None,
-            Node::Inner(nodes) if nodes.len() == 1 => *root = Arc::clone(&nodes[0].1),
+        match root {
+            Child::Leaf(leaf) if leaf.entries.is_empty() => self.root = None,
+            Child::Inner(inner) if inner.branches.len() == 1 => {
+                *root = inner.branches[0].child.clone();
+            }
             _ => {}
         }
         removed
@@ -116,105 +197,87 @@ impl<V: Clone> Map<V> {
     /// The entries in order, from the first, or after a name.
     pub(crate) fn iter_after(&self, start: Option<&str>) -> Iter<V> {
         let start = start.map(Key::from);
-        let mut iter = Iter { levels: Vec::new() };
-        let mut next = self.root.as_ref();
-        while let Some(node) = next {
-            let index = match (&**node, start) {
-                (_, None) => 0,
-                (Node::Inner(nodes), Some(start)) => child_of(nodes, start),
-                (Node::Leaf(entries), Some(start)) => {
-                    search(entries, start).map_or_else(|index| index, |index| index + 1)
+        let mut iter = Iter { inners: Vec::new(), leaf: None };
+        let mut next = self.root.clone();
+        while let Some(child) = next.take() {
+            match child {
+                Child::Inner(inner) => {
+                    let index = start.map_or(0, |start| inner.index_of(start));
+                    next = inner.branches.get(index).map(|branch| branch.child.clone());
+                    iter.inners.push((inner, index));
                 }
-            };
-            iter.levels.push((Arc::clone(node), index));
-            next = match &**node {
-                Node::Inner(nodes) => nodes.get(index).map(|(_, node)| node),
-                Node::Leaf(_) => None,
-            };
+                Child::Leaf(leaf) => {
+                    let index = start.map(|start| leaf.search(start).map_or_else(|i| i, |i| i + 1));
+                    iter.leaf = Some((leaf, index.unwrap_or(0)));
+                }
+            }
         }
         iter
     }
 
     /// Takes out every value that nobody else holds.
     pub(crate) fn drain(&mut self) -> Drain<V> {
-        Drain { nodes: self.root.take().into_iter().collect(), entries: Vec::new().into_iter() }
+        Drain { children: self.root.take().into_iter().collect(), entries: Vec::new().into_iter() }
     }
 }
 
-fn search<T>(entries: &[(Name, T)], key: Key<'_>) -> Result<usize, usize> {
-    entries.binary_search_by(|(other, _)| other.cmp(key))
-}
-
-/// The child that holds `key`, if any does.
-fn child_of<T>(nodes: &[(Name, T)], key: Key<'_>) -> usize {
-    match search(nodes, key) {
-        Ok(index) => index,
-        Err(index) => index.saturating_sub(1),
-    }
-}
-
-type Child<V> = (Name, Arc<Node<V>>);
-
-impl<V: Clone> Node<V> {
-    /// The first name in it. No node is empty but the root of an empty map, which is none.
-    fn first(&self) -> &Name {
-        match self {
-            Self::Leaf(entries) => &entries[0].0,
-            Self::Inner(nodes) => &nodes[0].0,
-        }
-    }
-
+impl<V: Named> Child<V> {
     fn len(&self) -> usize {
         match self {
-            Self::Leaf(entries) => entries.len(),
-            Self::Inner(nodes) => nodes.len(),
+            Self::Leaf(leaf) => leaf.entries.len(),
+            Self::Inner(inner) => inner.branches.len(),
         }
     }
 
-    /// Puts in an entry; gives back the value that was there, and the right half if it had to be
-    /// cut in two.
-    fn insert(&mut self, name: Name, value: V) -> (Option<V>, Option<Child<V>>) {
+    /// Puts in a value; gives back the one that had its name, and the right half if what is here
+    /// had to be cut in two.
+    fn insert(&mut self, value: V) -> (Option<V>, Option<Branch<V>>) {
         match self {
-            Self::Leaf(entries) => match search(entries, name.key()) {
-                Ok(index) => (Some(std::mem::replace(&mut entries[index].1, value)), None),
-                Err(index) => {
-                    entries.insert(index, (name, value));
-                    (None, split(entries).map(|right| Self::child(Self::Leaf(right))))
+            Self::Leaf(leaf) => {
+                let leaf = Arc::make_mut(leaf);
+                let key = Key::from(value.name());
+                match leaf.search(key) {
+                    Ok(index) => (Some(std::mem::replace(&mut leaf.entries[index].1, value)), None),
+                    Err(index) => {
+                        if leaf.entries.len() == leaf.entries.capacity() {
+                            leaf.entries.reserve_exact(GROWTH);
+                        }
+                        leaf.entries.insert(index, (key.head, value));
+                        (None, leaf.split())
+                    }
                 }
-            },
-            Self::Inner(nodes) => {
-                let index = child_of(nodes, name.key());
-                let (old, right) = Arc::make_mut(&mut nodes[index].1).insert(name, value);
+            }
+            Self::Inner(inner) => {
+                let inner = Arc::make_mut(inner);
+                let index = inner.index_of(Key::from(value.name()));
+                let (old, right) = inner.branches[index].child.insert(value);
                 if let Some(right) = right {
-                    nodes.insert(index + 1, right);
+                    inner.branches.insert(index + 1, right);
                 }
-                (old, split(nodes).map(|right| Self::child(Self::Inner(right))))
+                (old, inner.split())
             }
         }
-    }
-
-    fn child(node: Self) -> Child<V> {
-        (node.first().clone(), Arc::new(node))
     }
 
     fn remove(&mut self, key: Key<'_>) -> Option<V> {
         match self {
-            Self::Leaf(entries) => {
-                let index = search(entries, key).ok()?;
-                Some(entries.remove(index).1)
+            Self::Leaf(leaf) => {
+                let leaf = Arc::make_mut(leaf);
+                let index = leaf.search(key).ok()?;
+                Some(leaf.entries.remove(index).1)
             }
-            Self::Inner(nodes) => {
-                let index = child_of(nodes, key);
-                let child = &mut nodes[index].1;
-                let removed = Arc::make_mut(child).remove(key);
+            Self::Inner(inner) => {
+                let branches = &mut Arc::make_mut(inner).branches;
+                let index = index_of(branches, key);
+                let child = &mut branches[index].child;
+                let removed = child.remove(key);
                 if child.len() < FANOUT / 2 {
                     // Joined with a neighbour; if the two are too many for one, cut in halves again.
                     let left = index.saturating_sub(1);
-                    if left + 1 < nodes.len() {
-                        let (_, right) = nodes.remove(left + 1);
-                        let node = Arc::make_mut(&mut nodes[left].1);
-                        if let Some(right) = node.join(Arc::unwrap_or_clone(right)) {
-                            nodes.insert(left + 1, right);
+                    if left + 1 < branches.len() {
+                        let right = branches.remove(left + 1);
+                        if let Some(right) = branches[left].child.join(right) {
+                            branches.insert(left + 1, right);
                         }
                     }
                 }
@@ -223,62 +286,121 @@ impl<V: Clone> Node<V> {
         }
     }
 
-    /// Puts everything of the next node behind what is here; gives back a right half if that is too
-    /// much for one.
-    fn join(&mut self, next: Self) -> Option<Child<V>> {
-        match (self, next) {
-            (Self::Leaf(entries), Self::Leaf(more)) => {
-                entries.extend(more);
-                split(entries).map(|right| Self::child(Self::Leaf(right)))
+    /// Puts everything of the next child behind what is here; gives back a right half if that is
+    /// too much for one.
+    fn join(&mut self, next: Branch<V>) -> Option<Branch<V>> {
+        match (self, next.child) {
+            (Self::Leaf(leaf), Self::Leaf(next)) => {
+                let leaf = Arc::make_mut(leaf);
+                let more = Arc::unwrap_or_clone(next).entries;
+                leaf.entries.reserve_exact(more.len());
+                leaf.entries.extend(more);
+                leaf.split()
             }
-            (Self::Inner(nodes), Self::Inner(more)) => {
-                nodes.extend(more);
-                split(nodes).map(|right| Self::child(Self::Inner(right)))
+            (Self::Inner(inner), Self::Inner(next)) => {
+                let inner = Arc::make_mut(inner);
+                inner.branches.extend(Arc::unwrap_or_clone(next).branches);
+                inner.split()
             }
             // All leaves are on one level.
-            (_, next) => Some(Self::child(next)),
+            (_, child) => Some(Branch { child, ..next }),
         }
     }
 }
 
-/// Cuts off the right half of what has grown past the fan-out.
-fn split<T>(entries: &mut Vec<T>) -> Option<Vec<T>> {
-    (entries.len() > FANOUT).then(|| entries.split_off(entries.len() / 2))
+impl<V: Named> Leaf<V> {
+    fn search(&self, key: Key<'_>) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(head, value)| {
+            head.cmp(&key.head).then_with(|| value.order(key.text))
+        })
+    }
+
+    /// Cuts off the right half if there are more entries than the fan-out.
+    fn split(&mut self) -> Option<Branch<V>> {
+        if self.entries.len() <= FANOUT {
+            return None;
+        }
+        let entries = self.entries.split_off(self.entries.len() / 2);
+        self.entries.shrink_to_fit();
+        let last = self.entries.last().map_or("", |(_, value)| value.name());
+        let first = between(last, entries[0].1.name());
+        let child = Child::Leaf(Arc::new(Leaf { entries }));
+        Some(Branch { head: head(first.as_ref()), first, child })
+    }
+}
+
+/// The shortest beginning of `right` that orders after `left`, which orders before it.
+fn between(left: &str, right: &str) -> Arc<str> {
+    let common = left.bytes().zip(right.bytes()).take_while(|(a, b)| a == b).count();
+    Arc::from(right.get(..=common).unwrap_or(right))
+}
+
+/// The child that holds `key`, if any does.
+fn index_of<V>(branches: &[Branch<V>], key: Key<'_>) -> usize {
+    let after = branches.partition_point(|branch| {
+        (branch.head.cmp(&key.head)).then_with(|| (*branch.first).cmp(key.text)).is_le()
+    });
+    after.saturating_sub(1)
+}
+
+impl<V> Inner<V> {
+    fn index_of(&self, key: Key<'_>) -> usize {
+        index_of(&self.branches, key)
+    }
+
+    /// Cuts off the right half if there are more children than the fan-out.
+    fn split(&mut self) -> Option<Branch<V>> {
+        if self.branches.len() <= FANOUT {
+            return None;
+        }
+        let branches = self.branches.split_off(self.branches.len() / 2);
+        let (head, first) = (branches[0].head, Arc::clone(&branches[0].first));
+        Some(Branch { head, first, child: Child::Inner(Arc::new(Inner { branches })) })
+    }
 }
 
 /// The entries of a [`Map`] as it was: it holds the nodes, not the map.
 #[derive(Debug)]
 pub(crate) struct Iter<V> {
-    /// The nodes from the root down, each with the index of what comes next: in a leaf the next
-    /// entry, above it the child that the walk is in.
-    levels: Vec<(Arc<Node<V>>, usize)>,
+    /// The nodes from the root down, each with the child that the walk is in.
+    inners: Vec<(Arc<Inner<V>>, usize)>,
+    /// With the entry that comes next.
+    leaf: Option<(Arc<Leaf<V>>, usize)>,
 }
 
-impl<V: Clone> Iterator for Iter<V> {
-    type Item = (Name, V);
+impl<V> Iter<V> {
+    /// What comes next.
+    pub(crate) fn peek(&mut self) -> Option<&V> {
+        while self.leaf.as_ref().is_some_and(|(leaf, index)| *index == leaf.entries.len()) {
+            self.leaf = self.next_leaf();
+        }
+        self.leaf.as_ref().map(|(leaf, index)| &leaf.entries[*index].1)
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    /// Goes past what comes next, which was [looked at](Self::peek).
+    pub(crate) fn advance(&mut self) {
+        if let Some((_, index)) = &mut self.leaf {
+            *index += 1;
+        }
+    }
+
+    fn next_leaf(&mut self) -> Option<(Arc<Leaf<V>>, usize)> {
+        // Up to where there is a next child, and down along the first ones.
+        let mut child = loop {
+            let (inner, index) = self.inners.last_mut()?;
+            *index += 1;
+            if let Some(branch) = inner.branches.get(*index) {
+                break branch.child.clone();
+            }
+            self.inners.pop();
+        };
         loop {
-            let (node, index) = self.levels.last_mut()?;
-            match &**node {
-                Node::Leaf(entries) => {
-                    if let Some(entry) = entries.get(*index) {
-                        *index += 1;
-                        return Some(entry.clone());
-                    }
-                    self.levels.pop();
-                    self.levels.last_mut()?.1 += 1;
+            match child {
+                Child::Leaf(leaf) => return Some((leaf, 0)),
+                Child::Inner(inner) => {
+                    child = inner.branches.first()?.child.clone();
+                    self.inners.push((inner, 0));
                 }
-                Node::Inner(nodes) => match nodes.get(*index) {
-                    Some((_, child)) => {
-                        let child = Arc::clone(child);
-                        self.levels.push((child, 0));
-                    }
-                    None => {
-                        self.levels.pop();
-                        self.levels.last_mut()?.1 += 1;
-                    }
-                },
             }
         }
     }
@@ -287,8 +409,8 @@ impl<V: Clone> Iterator for Iter<V> {
 /// Every value of a [`Map`], taken out; what others hold too is left to them.
 #[derive(Debug)]
 pub(crate) struct Drain<V> {
-    nodes: Vec<Arc<Node<V>>>,
-    entries: std::vec::IntoIter<(Name, V)>,
+    children: Vec<Child<V>>,
+    entries: std::vec::IntoIter<(u64, V)>,
 }
 
 impl<V> Iterator for Drain<V> {
@@ -299,12 +421,15 @@ impl<V> Iterator for Drain<V> {
             if let Some((_, value)) = self.entries.next() {
                 return Some(value);
             }
-            match Arc::into_inner(self.nodes.pop()?) {
-                Some(Node::Leaf(entries)) => self.entries = entries.into_iter(),
-                Some(Node::Inner(nodes)) => {
-                    self.nodes.extend(nodes.into_iter().map(|(_, node)| node));
+            match self.children.pop()? {
+                Child::Leaf(leaf) => {
+                    self.entries =
+                        Arc::into_inner(leaf).map(|l| l.entries).unwrap_or_default().into_iter();
                 }
-                None => {}
+                Child::Inner(inner) => {
+                    let branches = Arc::into_inner(inner).map(|i| i.branches).unwrap_or_default();
+                    self.children.extend(branches.into_iter().map(|branch| branch.child));
+                }
             }
         }
     }

@@ -4,20 +4,20 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Usage, budget::Budget};
+use crate::{Usage, budget::Budget, buffer::Buffer};
 
 pub(crate) const OVERHEAD: u64 = Usage::SEGMENT as u64;
 
 /// A buffer that was filled or taken over. Whoever holds a `Bytes` of it holds it, and the last one
 /// to let go gives its memory back to the budget.
 struct Segment {
-    data: Vec<u8>,
+    data: Buffer,
     budget: Arc<Budget>,
 }
 
 impl AsRef<[u8]> for Segment {
     fn as_ref(&self) -> &[u8] {
-        &self.data
+        self.data.as_ref()
     }
 }
 
@@ -48,8 +48,8 @@ impl Drop for Vouched {
 }
 
 /// Makes a segment of a buffer whose capacity, and the [`OVERHEAD`], are reserved.
-pub(crate) fn seal(data: Vec<u8>, budget: &Arc<Budget>) -> Bytes {
-    Bytes::from_owner(Segment { data, budget: Arc::clone(budget) })
+pub(crate) fn seal(data: impl Into<Buffer>, budget: &Arc<Budget>) -> Bytes {
+    Bytes::from_owner(Segment { data: data.into(), budget: Arc::clone(budget) })
 }
 
 /// Makes a segment of a vouched buffer whose length, and the [`OVERHEAD`], are reserved.

@@ -15,12 +15,13 @@ use storage_driver::{
 use crate::{
     budget::Budget,
     draft::Draft,
+    file::{File, SMALL, Stamp},
     sync::{
         AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
         Ordering::Release, RwLock, RwLockReadGuard, RwLockWriteGuard, read, write,
     },
     time::Timestamp,
-    tree::{File, Found, Node, Removed, Tree},
+    tree::{Directory, Found, Node, Removed, Tree},
     upload::{Session, Upload},
 };
 
@@ -102,11 +103,11 @@ impl Store {
         Draft::new(Arc::clone(self.budget()), self.shared.segment_size, size_hint)
     }
 
-    /// A file that is new at this moment. Called under the lock, so that versions and times grow
+    /// What a commit of this moment is known by. Called under the lock, so that versions and times grow
     /// in the order in which things happen.
-    fn stamp(&self, blob: crate::blob::FileBlob) -> File {
+    fn stamp(&self) -> Stamp {
         let version = self.shared.versions.fetch_add(1, AcqRel);
-        File { blob, modified: self.now(), version }
+        Stamp { modified: self.now(), version }
     }
 
     pub(crate) fn put(
@@ -115,6 +116,9 @@ impl Store {
         content: Payload,
         precondition: &Precondition,
     ) -> Result<Metadata> {
+        if content.len() <= SMALL {
+            return self.put_small(path, &content, precondition);
+        }
         self.open(())?;
         let mut draft = self.draft(Some(content.len() as u64));
         for part in content {
@@ -125,6 +129,24 @@ impl Store {
         let published = state.publish(self, path, precondition, None, &mut draft);
         drop(state);
         let (metadata, _removed) = published?;
+        Ok(metadata)
+    }
+
+    fn put_small(
+        &self,
+        path: &Path,
+        content: &Payload,
+        precondition: &Precondition,
+    ) -> Result<Metadata> {
+        let mut state = self.write()?;
+        let plan = state.tree.plan(path)?;
+        precondition.check(plan.replaced().map(File::version).as_ref())?;
+        let place = plan.for_file(self.budget())?;
+        let file = File::small(self.budget(), plan.text(), content, self.stamp())?;
+        let metadata = file.metadata(path);
+        let replaced = state.tree.fill(path, place, Node::File(file));
+        drop(state);
+        drop(replaced);
         Ok(metadata)
     }
 
@@ -179,7 +201,11 @@ impl Store {
         if let Some(given) = at.filter(|&at| at != file.size()) {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size: file.size() }));
         }
-        let draft = self.draft(options.size_hint).extending(file.blob.for_upload());
+        let mut draft = self.draft(options.size_hint);
+        match file.blob() {
+            Some(blob) => draft = draft.extending(blob.for_upload()),
+            None => draft.pack(file.content())?,
+        }
         let version = Some(file.version());
         let session = Session::create(self, path, draft, version, options.owned_buffers)?;
         state.uploads.insert(path.clone(), Arc::clone(session.upload()));
@@ -281,14 +307,17 @@ impl Store {
         precondition: &Precondition,
     ) -> Result<Metadata> {
         let mut state = self.write()?;
-        let file = state.tree.file(from)?.clone();
-        let replaced = state.tree.replaced(to)?.map(File::version);
+        let file = state.tree.file(from)?;
+        let plan = state.tree.plan(to)?;
+        let replaced = plan.replaced().map(File::version);
         precondition.check(replaced.as_ref()).map_err(|error| error.at(to))?;
         let metadata = file.metadata(to);
         if from == to {
             return Ok(metadata);
         }
-        let replaced = state.tree.insert(to, Node::File(file), self.budget())?;
+        let place = plan.for_file(self.budget())?;
+        let file = file.moved(self.budget(), plan.text(), None)?;
+        let replaced = state.tree.fill(to, place, Node::File(file));
         let moved = state.tree.remove(from);
         drop(state);
         drop((replaced, moved));
@@ -297,7 +326,7 @@ impl Store {
 
     pub(crate) fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
         let mut state = self.write()?;
-        let dir = Arc::clone(state.tree.dir(from)?);
+        let dir = state.tree.dir(from)?;
         if from == to {
             return Ok(());
         }
@@ -305,11 +334,25 @@ impl Store {
         if to.starts_with(from) || state.tree.get(to).is_some() {
             return Err(conflict());
         }
-        state.tree.replaced(to)?;
-        if !Tree::fits(&dir, to) {
+        let plan = state.tree.plan(to)?;
+        if !dir.fits(to) {
             return Err(Error::new(ErrorKind::InvalidPath).at(to));
         }
-        let nothing = state.tree.insert(to, Node::Dir(dir), self.budget())?;
+        let nothing = match &dir {
+            Directory::Real(dir) => {
+                let place = plan.for_dir(self.budget())?;
+                let name = to.name().unwrap_or_default();
+                let node = Node::Dir(Arc::new(dir.renamed(name, self.budget())?));
+                state.tree.fill(to, place, node)
+            }
+            Directory::Implied(file, at) => {
+                let to = to.join(&file.text()[*at..]).map_err(|_| ErrorKind::InvalidPath)?;
+                let plan = state.tree.plan(&to)?;
+                let place = plan.for_file(self.budget())?;
+                let file = file.moved(self.budget(), plan.text(), None)?;
+                state.tree.fill(&to, place, Node::File(file))
+            }
+        };
         let moved = state.tree.remove(from);
         drop(state);
         drop((nothing, moved));
@@ -324,14 +367,16 @@ impl Store {
     ) -> Result<Metadata> {
         let mut state = self.write()?;
         let file = state.tree.file(from)?;
-        let replaced = state.tree.replaced(to)?.map(File::version);
+        let plan = state.tree.plan(to)?;
+        let replaced = plan.replaced().map(File::version);
         precondition.check(replaced.as_ref()).map_err(|error| error.at(to))?;
         if from == to {
             return Ok(file.metadata(to));
         }
-        let file = self.stamp(file.blob.clone());
+        let place = plan.for_file(self.budget())?;
+        let file = file.copied(self.budget(), plan.text(), Some(self.stamp()))?;
         let metadata = file.metadata(to);
-        let replaced = state.tree.insert(to, Node::File(file), self.budget())?;
+        let replaced = state.tree.fill(to, place, Node::File(file));
         drop(state);
         drop(replaced);
         Ok(metadata)
@@ -339,9 +384,12 @@ impl Store {
 
     pub(crate) fn touch(&self, path: &Path) -> Result<Metadata> {
         let mut state = self.write()?;
-        let file = self.stamp(state.tree.file(path)?.blob.clone());
+        let old = state.tree.file(path)?;
+        let plan = state.tree.plan(path)?;
+        let place = plan.for_file(self.budget())?;
+        let file = old.moved(self.budget(), plan.text(), Some(self.stamp()))?;
         let metadata = file.metadata(path);
-        let replaced = state.tree.insert(path, Node::File(file), self.budget())?;
+        let replaced = state.tree.fill(path, place, Node::File(file));
         drop(state);
         drop(replaced);
         Ok(metadata)
@@ -369,17 +417,19 @@ impl State {
         appends_to: Option<&Version>,
         draft: &mut Draft,
     ) -> Result<(Metadata, Removed)> {
-        let current = self.tree.replaced(path)?.map(File::version);
+        let plan = self.tree.plan(path)?;
+        let current = plan.replaced().map(File::version);
         precondition.check(current.as_ref())?;
         if let Some(version) = appends_to {
             Precondition::IfVersion(version.clone()).check(current.as_ref())?;
         }
         // The names are made before the blob: they may find the store full, and the draft must
         // still have its content then.
-        let place = self.tree.reserve(path, store.budget())?;
-        let file = store.stamp(draft.publish()?);
+        let place = plan.for_file(store.budget())?;
+        let charge = File::charge(store.budget(), plan.text())?;
+        let file = File::large(plan.text(), draft.publish()?, store.stamp(), charge);
         let metadata = file.metadata(path);
-        Ok((metadata, self.tree.fill(place, path, Node::File(file))))
+        Ok((metadata, self.tree.fill(path, place, Node::File(file))))
     }
 
     fn has_uploads(&self, path: &Path) -> bool {

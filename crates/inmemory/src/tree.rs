@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use storage_driver::{Error, ErrorKind, Metadata, Path, Version};
+use storage_driver::{Error, ErrorKind, Path};
 
 use crate::{
     Usage,
-    blob::FileBlob,
     budget::{Budget, Charge},
-    map::{Drain, Map},
-    name::Name,
-    time::Timestamp,
+    file::{File, first_of},
+    map::{Drain, Iter, Map, Named},
 };
 
 /// The namespace: directories of files and directories.
@@ -18,6 +16,10 @@ use crate::{
 /// Names are kept a component at a time, so that a listing costs its children, a directory moves
 /// with everything in it by one reference, and `/ab` is nowhere near `/a`. Clones share everything
 /// that is not changed since; see [`Map`].
+///
+/// A directory with a single file in it, or with a single directory that has a single file, and so
+/// on, is no directory here but a [`File`] whose text has several components. It becomes one of its
+/// own when a second file comes. (A registry has a directory around every blob.)
 ///
 /// No directory is empty, but the root may be.
 #[derive(Debug, Clone)]
@@ -28,7 +30,9 @@ pub(crate) struct Tree {
 /// A directory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Dir {
-    pub(crate) children: Map<Node>,
+    name: Box<str>,
+    dirs: Map<Arc<Dir>>,
+    files: Map<File>,
     /// No path below is longer than this, counted in bytes from here. What is removed does not
     /// lower it.
     longest: usize,
@@ -36,41 +40,35 @@ pub(crate) struct Dir {
     _charge: Option<Charge>,
 }
 
-/// A file or directory.
-#[derive(Debug, Clone)]
-pub(crate) enum Node {
-    File(File),
-    Dir(Arc<Dir>),
+impl Named for Arc<Dir> {
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
-/// A file: committed content.
+/// A directory of the namespace, which may be in a file's text.
 #[derive(Debug, Clone)]
-pub(crate) struct File {
-    pub(crate) blob: FileBlob,
-    pub(crate) modified: Timestamp,
-    pub(crate) version: u64,
+pub(crate) enum Directory {
+    Real(Arc<Dir>),
+    /// What is below begins so many bytes into the text of the file.
+    Implied(File, usize),
 }
 
-impl File {
-    pub(crate) fn version(&self) -> Version {
-        Version::from(self.version)
-    }
-
-    pub(crate) fn size(&self) -> u64 {
-        self.blob.rope().len()
-    }
-
-    pub(crate) fn metadata(&self, path: &Path) -> Metadata {
-        Metadata::new(path.clone(), self.size(), self.modified.into(), self.version())
-    }
+/// What is at a path.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    File(&'a File),
+    Dir(Directory),
 }
 
 /// Something that was taken out of a tree, to be dropped once no lock is held.
 #[must_use = "it may be large: drop it outside of the lock"]
-#[derive(Debug)]
-pub(crate) struct Removed(
-    #[cfg_attr(not(test), expect(dead_code, reason = "held to be dropped"))] Option<Node>,
-);
+#[derive(Debug, Default)]
+#[cfg_attr(not(test), expect(dead_code, reason = "held to be dropped"))]
+pub(crate) struct Removed {
+    file: Option<File>,
+    dir: Option<Arc<Dir>>,
+}
 
 impl Tree {
     pub(crate) fn new() -> Self {
@@ -79,15 +77,32 @@ impl Tree {
 
     /// What is at `path`.
     pub(crate) fn get(&self, path: &Path) -> Option<Found<'_>> {
-        let mut found = Found::Dir(&self.root);
-        for name in path.components() {
-            let Found::Dir(dir) = found else { return None };
-            found = match dir.children.get(name)? {
-                Node::File(file) => Found::File(file),
-                Node::Dir(dir) => Found::Dir(dir),
+        if path.is_root() {
+            return Some(Found::Dir(Directory::Real(Arc::clone(&self.root))));
+        }
+        let (dir, rest) = self.descend(path);
+        if let Some(file) = dir.files.get(first_of(rest)) {
+            return match file.text().strip_prefix(rest) {
+                Some("") => Some(Found::File(file)),
+                Some(below) if below.starts_with('/') => {
+                    Some(Found::Dir(Directory::Implied(file.clone(), rest.len() + 1)))
+                }
+                _ => None,
             };
         }
-        Some(found)
+        dir.dirs.get(rest).map(|dir| Found::Dir(Directory::Real(Arc::clone(dir))))
+    }
+
+    /// The last directory above `path` that is one of its own, and the path from there on.
+    fn descend<'a>(&self, path: &'a Path) -> (&Dir, &'a str) {
+        let mut dir = &self.root;
+        let mut rest = &path.as_str()[1..];
+        while let Some((name, below)) = rest.split_once('/')
+            && let Some(next) = dir.dirs.get(name)
+        {
+            (dir, rest) = (next, below);
+        }
+        (dir, rest)
     }
 
     /// The directory at `path`.
@@ -95,7 +110,7 @@ impl Tree {
     /// # Errors
     ///
     /// `NotADirectory`, `PathNotFound`.
-    pub(crate) fn dir(&self, path: &Path) -> Result<&Arc<Dir>, Error> {
+    pub(crate) fn dir(&self, path: &Path) -> Result<Directory, Error> {
         match self.get(path) {
             Some(Found::Dir(dir)) => Ok(dir),
             Some(Found::File(_)) => Err(Error::new(ErrorKind::NotADirectory).at(path)),
@@ -116,175 +131,307 @@ impl Tree {
         }
     }
 
-    /// The file that a commit at `path` would replace, if one is there.
+    /// Looks for the place that a commit at `path` would take.
     ///
     /// # Errors
     ///
     /// `PathConflict` at a directory or under a file.
-    pub(crate) fn replaced(&self, path: &Path) -> Result<Option<&File>, Error> {
-        let conflict = || Error::new(ErrorKind::PathConflict).at(path);
-        let mut dir = &self.root;
-        let mut names = path.components().peekable();
-        while let Some(name) = names.next() {
-            match dir.children.get(name) {
-                None => return Ok(None),
-                Some(Node::Dir(below)) if names.peek().is_some() => dir = below,
-                Some(Node::File(file)) if names.peek().is_none() => return Ok(Some(file)),
-                Some(_) => return Err(conflict()),
-            }
-        }
-        Err(conflict())
-    }
-
-    /// Puts `node` at `path`, where nothing, or a file, is, [unless there is a
-    /// conflict](Self::replaced).
-    ///
-    /// # Errors
-    ///
-    /// `StorageFull`, and nothing has changed.
-    pub(crate) fn insert(
-        &mut self,
-        path: &Path,
-        node: Node,
-        budget: &Arc<Budget>,
-    ) -> Result<Removed, Error> {
-        let place = self.reserve(path, budget)?;
-        Ok(self.fill(place, path, node))
-    }
-
-    /// Makes what [`fill`](Self::fill) will need to put something at `path`, and changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// `StorageFull`.
-    pub(crate) fn reserve(&self, path: &Path, budget: &Arc<Budget>) -> Result<Place, Error> {
-        let mut names = path.components().peekable();
-        let mut dir = &self.root;
-        let mut depth = 0;
-        while let Some(name) = names.next() {
-            match dir.children.get(name) {
-                Some(Node::Dir(below)) => dir = below,
-                Some(Node::File(_)) => return Ok(Place { depth, name: None, below: Vec::new() }),
-                None => {
-                    let below = names.map(|below| {
-                        let charge = Charge::new(budget, Usage::DIRECTORY)?;
-                        Ok((Name::new(below, budget)?, charge))
-                    });
-                    let below = below.collect::<Result<_, Error>>()?;
-                    return Ok(Place { depth, name: Some(Name::new(name, budget)?), below });
-                }
-            }
-            depth += 1;
-        }
-        Ok(Place { depth, name: None, below: Vec::new() })
-    }
-
-    /// Puts `node` at `path`, for which `place` was made of this very tree.
-    pub(crate) fn fill(&mut self, place: Place, path: &Path, mut node: Node) -> Removed {
-        let mut longest = match &node {
-            Node::File(_) => 0,
-            Node::Dir(dir) => dir.longest,
+    pub(crate) fn plan<'a>(&'a self, path: &'a Path) -> Result<Plan<'a>, Error> {
+        let conflict = || Err(Error::new(ErrorKind::PathConflict).at(path));
+        let (dir, rest) = self.descend(path);
+        let name = first_of(rest);
+        let Some(file) = dir.files.get(name) else {
+            // The root is a directory without a name.
+            let is_dir = rest.is_empty() || dir.dirs.get(name).is_some();
+            return if is_dir { conflict() } else { Ok(Plan { rest, there: There::Nothing }) };
         };
-        let mut length = path.as_str().len() + longest;
-        for (name, charge) in place.below.into_iter().rev() {
-            longest += name.as_str().len() + 1;
-            node = Node::Dir(Arc::new(Dir::of(name, node, longest, charge)));
+        let text = file.text();
+        let common = common(text, rest);
+        if text == rest {
+            Ok(Plan { rest, there: There::File(file) })
+        } else if common == text.len() || common == rest.len() {
+            conflict()
+        } else {
+            Ok(Plan { rest, there: There::Beside(file, common) })
         }
+    }
+
+    /// Puts `node` at the place that was made for it in this very tree.
+    pub(crate) fn fill(&mut self, path: &Path, place: Place, node: Node) -> Removed {
+        let text = &path.as_str()[1..];
+        let rest = &text[text.len() - place.rest..];
+        let Some(dir) = self.open(text, rest.len(), node.longest()) else {
+            return Removed::from(node);
+        };
+        let mut charges = place.charges.into_iter();
+        let Some((beside, common)) = place.beside else {
+            return dir.put(node.inside(above(rest), &mut charges));
+        };
+        // What was the beginning of a file's text becomes directories, the last of them with both.
+        let mut both = Dir::named(last_of(&rest[..common]), charges.next());
+        let inner = &rest[common + 1..];
+        let _ = both.put(Node::File(beside));
+        let _ = both.put(node.inside(above(inner), &mut charges));
+        let old = dir.files.remove(first_of(rest));
+        let top = Node::Dir(Arc::new(both)).inside(above(&rest[..common]), &mut charges);
+        let _ = dir.put(top);
+        Removed { file: old, dir: None }
+    }
+
+    /// The directory from which `rest` bytes of `text` are left, to be changed. Something is going to
+    /// be at `text` that has paths of `below` bytes below it. `None` if there is no such directory.
+    fn open(&mut self, text: &str, rest: usize, below: usize) -> Option<&mut Dir> {
         let mut dir = Arc::make_mut(&mut self.root);
-        let mut names = path.components();
-        for name in names.by_ref().take(place.depth) {
-            dir.longest = dir.longest.max(length);
-            length -= name.len() + 1;
-            dir = match dir.children.get_mut(name) {
-                Some(Node::Dir(below)) => Arc::make_mut(below),
-                _ => return Removed(Some(node)),
-            };
-        }
-        dir.longest = dir.longest.max(length);
-        Removed(match (place.name, names.next()) {
-            (Some(name), _) => dir.children.insert(name, node),
-            (None, Some(name)) => {
-                dir.children.get_mut(name).map(|old| std::mem::replace(old, node))
+        let mut left = text;
+        loop {
+            dir.longest = dir.longest.max(1 + left.len() + below);
+            if left.len() == rest {
+                return Some(dir);
             }
-            (None, None) => Some(node),
-        })
+            let (name, next) = left.split_once('/')?;
+            dir = Arc::make_mut(dir.dirs.get_mut(name)?);
+            left = next;
+        }
     }
 
     /// Takes out what is at `path`, which is not the root, and the directories above that would be
     /// empty without it.
     pub(crate) fn remove(&mut self, path: &Path) -> Removed {
+        let text = &path.as_str()[1..];
+        let (mut dir, mut rest) = (&self.root, text);
         // The highest directory that goes is the one below the last that has other children.
-        let names: Vec<&str> = path.components().collect();
-        let mut dir = &self.root;
-        let mut stays = 0;
-        for (depth, name) in names.iter().enumerate() {
-            if dir.children.has_many() {
-                stays = depth;
+        let mut stays = rest;
+        loop {
+            if dir.has_many() {
+                stays = rest;
             }
-            match dir.children.get(name) {
-                Some(Node::Dir(below)) => dir = below,
-                Some(Node::File(_)) if depth + 1 == names.len() => {}
-                _ => return Removed(None),
-            }
-        }
-        let mut dir = Arc::make_mut(&mut self.root);
-        for above in &names[..stays] {
-            match dir.children.get_mut(above) {
-                Some(Node::Dir(below)) => dir = Arc::make_mut(below),
-                _ => return Removed(None),
+            match rest.split_once('/') {
+                Some((name, below)) => match dir.dirs.get(name) {
+                    Some(next) => (dir, rest) = (next, below),
+                    None => break,
+                },
+                None => break,
             }
         }
-        Removed(names.get(stays).and_then(|name| dir.children.remove(name)))
+        let is_there = match dir.files.get(first_of(rest)) {
+            Some(file) => common(file.text(), rest) == rest.len(),
+            None => dir.dirs.get(rest).is_some(),
+        };
+        match self.open(text, stays.len(), 0) {
+            Some(dir) if is_there => Removed {
+                file: dir.files.remove(first_of(stays)),
+                dir: dir.dirs.remove(first_of(stays)),
+            },
+            _ => Removed::default(),
+        }
+    }
+}
+
+/// What a commit at a path finds there.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    /// The path from the last directory above it that is one of its own.
+    rest: &'a str,
+    there: There<'a>,
+}
+
+#[derive(Debug)]
+enum There<'a> {
+    Nothing,
+    /// The file that it replaces.
+    File(&'a File),
+    /// A file whose text begins as `rest` does, for so many bytes, and then goes on elsewhere.
+    Beside(&'a File, usize),
+}
+
+impl<'a> Plan<'a> {
+    /// The file that the commit replaces, if there is one.
+    pub(crate) fn replaced(&self) -> Option<&'a File> {
+        match self.there {
+            There::File(file) => Some(file),
+            _ => None,
+        }
     }
 
-    /// Whether everything in `dir` may move to `to` without a path becoming too long.
-    pub(crate) fn fits(dir: &Dir, to: &Path) -> bool {
-        let room = Path::MAX_BYTES - to.as_str().len();
-        // The bound is quick, and nearly always enough.
-        dir.longest <= room || dir.longest_now() <= room
+    /// The text of a file in this place.
+    pub(crate) fn text(&self) -> &'a str {
+        match self.there {
+            There::Beside(_, common) => &self.rest[common + 1..],
+            _ => self.rest,
+        }
+    }
+
+    /// Makes what [`Tree::fill`] will need to put a file into this place, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`.
+    pub(crate) fn for_file(&self, budget: &Arc<Budget>) -> Result<Place, Error> {
+        self.prepare(0, budget)
+    }
+
+    /// The same for a directory.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`.
+    pub(crate) fn for_dir(&self, budget: &Arc<Budget>) -> Result<Place, Error> {
+        self.prepare(depth(above(self.text())), budget)
+    }
+
+    fn prepare(&self, dirs: usize, budget: &Arc<Budget>) -> Result<Place, Error> {
+        let mut place = Place { rest: self.rest.len(), beside: None, charges: Vec::new() };
+        let shared = match self.there {
+            There::Beside(_, common) => depth(&self.rest[..common]),
+            _ => 0,
+        };
+        for _ in 0..dirs + shared {
+            place.charges.push(Charge::new(budget, Usage::DIRECTORY)?);
+        }
+        if let There::Beside(file, common) = self.there {
+            let text = &file.text()[common + 1..];
+            place.beside = Some((file.moved(budget, text, None)?, common));
+        }
+        Ok(place)
     }
 }
 
 /// What [`Tree::fill`] needs to put something at a path.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// How many directories above exist, the root not counted.
-    depth: usize,
-    /// The name to put into the last of them; none where a file is replaced.
-    name: Option<Name>,
-    /// What to make below that name: for each directory its only child's name, and its charge.
-    below: Vec<(Name, Charge)>,
+    /// How many bytes of the path are left from the directory that it goes into.
+    rest: usize,
+    /// The file that has so many bytes of its text in common with `rest`, under the text that it has
+    /// from there on.
+    beside: Option<(File, usize)>,
+    /// One for each directory that is made.
+    charges: Vec<Charge>,
 }
 
-/// What is at a path.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Found<'a> {
-    File(&'a File),
-    Dir(&'a Arc<Dir>),
+/// Something to put into a tree.
+#[derive(Debug)]
+pub(crate) enum Node {
+    File(File),
+    Dir(Arc<Dir>),
+}
+
+impl Node {
+    /// The length of the longest path below.
+    fn longest(&self) -> usize {
+        match self {
+            Self::File(_) => 0,
+            Self::Dir(dir) => dir.longest,
+        }
+    }
+
+    /// The directory inside others of these names. A file has them in its text.
+    fn inside(self, names: &str, charges: &mut impl Iterator<Item = Charge>) -> Self {
+        let Self::Dir(dir) = self else { return self };
+        let names = names.rsplit('/').filter(|name| !name.is_empty());
+        Self::Dir(names.fold(dir, |below, name| {
+            let mut dir = Dir::named(name, charges.next());
+            let _ = dir.put(Self::Dir(below));
+            Arc::new(dir)
+        }))
+    }
+}
+
+impl From<Node> for Removed {
+    fn from(node: Node) -> Self {
+        match node {
+            Node::File(file) => Self { file: Some(file), dir: None },
+            Node::Dir(dir) => Self { file: None, dir: Some(dir) },
+        }
+    }
+}
+
+impl Directory {
+    /// The directory of this name in it, if there is one.
+    pub(crate) fn child(&self, name: &str) -> Option<Self> {
+        let (file, at) = match self {
+            Self::Real(dir) => match dir.dirs.get(name) {
+                Some(dir) => return Some(Self::Real(Arc::clone(dir))),
+                None => (dir.files.get(name)?, 0),
+            },
+            Self::Implied(file, at) => (file, *at),
+        };
+        let below = file.text()[at..].strip_prefix(name)?.strip_prefix('/')?;
+        Some(Self::Implied(file.clone(), file.text().len() - below.len()))
+    }
+
+    /// Whether everything in it may move to `to` without a path becoming too long.
+    pub(crate) fn fits(&self, to: &Path) -> bool {
+        let room = Path::MAX_BYTES - to.as_str().len();
+        match self {
+            // The bound is quick, and nearly always enough.
+            Self::Real(dir) => dir.longest <= room || dir.longest_now() <= room,
+            Self::Implied(file, at) => 1 + file.text().len() - at <= room,
+        }
+    }
 }
 
 impl Dir {
-    /// A directory with one child.
-    fn of(name: Name, node: Node, longest: usize, charge: Charge) -> Self {
-        let mut children = Map::default();
-        children.insert(name, node);
-        Self { children, longest, _charge: Some(charge) }
+    /// An empty directory.
+    fn named(name: &str, charge: Option<Charge>) -> Self {
+        let (dirs, files) = (Map::default(), Map::default());
+        Self { name: Box::from(name), dirs, files, longest: 0, _charge: charge }
+    }
+
+    /// The same directory under another name.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`.
+    pub(crate) fn renamed(&self, name: &str, budget: &Arc<Budget>) -> Result<Self, Error> {
+        let charge = Charge::new(budget, Usage::DIRECTORY)?;
+        let (dirs, files) = (self.dirs.clone(), self.files.clone());
+        Ok(Self {
+            name: Box::from(name),
+            dirs,
+            files,
+            longest: self.longest,
+            _charge: Some(charge),
+        })
+    }
+
+    fn has_many(&self) -> bool {
+        let both = !self.dirs.is_empty() && !self.files.is_empty();
+        both || self.dirs.has_many() || self.files.has_many()
+    }
+
+    fn put(&mut self, node: Node) -> Removed {
+        let length = match &node {
+            Node::File(file) => file.text().len(),
+            Node::Dir(dir) => dir.name.len() + dir.longest,
+        };
+        self.longest = self.longest.max(1 + length);
+        match node {
+            Node::File(file) => Removed { file: self.files.insert(file), dir: None },
+            Node::Dir(dir) => Removed { file: None, dir: self.dirs.insert(dir) },
+        }
+    }
+
+    /// The directories and the files in it, whose names order after `start`.
+    pub(crate) fn iter_after(&self, start: Option<&str>) -> (Iter<Arc<Self>>, Iter<File>) {
+        (self.dirs.iter_after(start), self.files.iter_after(start))
     }
 
     /// The length of the longest path below, exactly.
     fn longest_now(&self) -> usize {
         let mut longest = 0;
-        let mut open = vec![(0, self.children.iter_after(None))];
-        while let Some((above, children)) = open.last_mut() {
-            let Some((name, node)) = children.next() else {
+        let mut open = vec![(0, self.iter_after(None))];
+        while let Some((above, (dirs, files))) = open.last_mut() {
+            while let Some(file) = files.peek() {
+                longest = longest.max(*above + 1 + file.text().len());
+                files.advance();
+            }
+            let Some(dir) = dirs.peek() else {
                 open.pop();
                 continue;
             };
-            let length = *above + name.as_str().len() + 1;
-            match node {
-                Node::File(_) => longest = longest.max(length),
-                Node::Dir(dir) => open.push((length, dir.children.iter_after(None))),
-            }
+            let next = (*above + 1 + dir.name.len(), dir.iter_after(None));
+            dirs.advance();
+            open.push(next);
         }
         longest
     }
@@ -294,19 +441,40 @@ impl Drop for Dir {
     /// Drops what is below level by level: directories two thousand deep must not recurse two
     /// thousand deep.
     fn drop(&mut self) {
-        let mut open: Vec<Drain<Node>> = vec![self.children.drain()];
-        while let Some(children) = open.last_mut() {
-            match children.next() {
-                Some(Node::File(file)) => drop(file),
-                Some(Node::Dir(dir)) => {
+        let mut open: Vec<Drain<Arc<Self>>> = vec![self.dirs.drain()];
+        while let Some(dirs) = open.last_mut() {
+            match dirs.next() {
+                Some(dir) => {
                     if let Some(mut dir) = Arc::into_inner(dir) {
-                        open.push(dir.children.drain());
+                        open.push(dir.dirs.drain());
                     }
                 }
                 None => drop(open.pop()),
             }
         }
     }
+}
+
+/// How many bytes two texts have in common at their beginning, in whole components, without the
+/// slash behind.
+fn common(a: &str, b: &str) -> usize {
+    let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let ends = |text: &str| matches!(text.as_bytes().get(same), None | Some(b'/'));
+    if ends(a) && ends(b) { same } else { a[..same].rfind('/').unwrap_or(0) }
+}
+
+/// All components but the last.
+fn above(text: &str) -> &str {
+    text.rsplit_once('/').map_or("", |(above, _)| above)
+}
+
+fn last_of(text: &str) -> &str {
+    text.rsplit_once('/').map_or(text, |(_, last)| last)
+}
+
+/// How many components a text has.
+fn depth(text: &str) -> usize {
+    text.split('/').filter(|name| !name.is_empty()).count()
 }
 
 #[cfg(test)]

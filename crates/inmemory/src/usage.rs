@@ -20,18 +20,20 @@ pub struct Usage {
     /// Buffers that wait to be used again; see [`Builder::pool`](crate::Builder::pool).
     pub pooled: u64,
     /// Names, directories, and what points to segments. An estimate: [`Self::FILE`] a file,
-    /// [`Self::NAME`] and its length a name, [`Self::DIRECTORY`] a directory, [`Self::UPLOAD`] an
-    /// upload, [`Self::SEGMENT`] a segment.
+    /// [`Self::BLOB`] one whose content does not stand with its name, [`Self::DIRECTORY`] a
+    /// directory with more than one thing in it, [`Self::UPLOAD`] an upload, [`Self::SEGMENT`] a
+    /// segment.
     pub index: u64,
 }
 
 impl Usage {
-    /// The estimate for a file, beside its name and its segments.
-    pub const FILE: usize = 128;
-    /// The estimate for a name in a directory, beside its length.
-    pub const NAME: usize = 128;
-    /// The estimate for a directory, beside its name.
-    pub const DIRECTORY: usize = 128;
+    /// The estimate for a file, beside its content and the part of its path that no directory has:
+    /// its name, and those of the directories that have only it.
+    pub const FILE: usize = 80;
+    /// The estimate for content of more than 4 KiB, or of an upload, beside its segments.
+    pub const BLOB: usize = 256;
+    /// The estimate for a directory with more than one thing in it.
+    pub const DIRECTORY: usize = 256;
     /// The estimate for an upload in progress, beside its segments.
     pub const UPLOAD: usize = 512;
     /// The estimate for a segment, beside its bytes.

@@ -8,19 +8,26 @@ use std::{
 use storage_driver::{Entry, Path, Result, WalkSource};
 
 use crate::{
-    map::Iter,
-    tree::{Dir, Node},
+    file::{File, first_of},
+    map::{Iter, Named},
+    tree::{Dir, Directory},
 };
 
 /// The children of a directory, as entries.
 pub(crate) struct Children {
     path: Path,
-    nodes: Iter<Node>,
+    nodes: Nodes,
+}
+
+enum Nodes {
+    Real(Iter<Arc<Dir>>, Iter<File>),
+    /// The only child, which begins so many bytes into the text of the file.
+    Implied(Option<(File, usize)>),
 }
 
 impl Children {
     /// The children of `dir`, which is at `path`, that order after `start`.
-    pub(crate) fn after(dir: &Dir, path: &Path, start: Option<&Path>) -> Option<Self> {
+    pub(crate) fn after(dir: &Directory, path: &Path, start: Option<&Path>) -> Option<Self> {
         let name = match start {
             None => None,
             Some(start) => match start.strip_prefix(path) {
@@ -30,28 +37,63 @@ impl Children {
                 None => return None,
             },
         };
-        Some(Self { path: path.clone(), nodes: dir.children.iter_after(name) })
+        let nodes = match dir {
+            Directory::Real(dir) => {
+                let (dirs, files) = dir.iter_after(name);
+                Nodes::Real(dirs, files)
+            }
+            Directory::Implied(file, at) => {
+                let is_after = name.is_none_or(|start| first_of(&file.text()[*at..]) > start);
+                Nodes::Implied(is_after.then(|| (file.clone(), *at)))
+            }
+        };
+        Some(Self { path: path.clone(), nodes })
     }
 
-    fn next_node(&mut self) -> Option<(Path, Node)> {
-        let (name, node) = self.nodes.next()?;
+    /// The next child; of a directory also itself.
+    fn next_child(&mut self) -> Option<(Entry, Option<Directory>)> {
         // No path in the tree is longer than a path may be.
-        Some((self.path.join(name.as_str()).ok()?, node))
+        match &mut self.nodes {
+            Nodes::Real(dirs, files) => match (dirs.peek(), files.peek()) {
+                (dir, Some(file)) if dir.is_none_or(|dir| dir.order(file.name()).is_gt()) => {
+                    let child = child(&self.path, file, 0);
+                    files.advance();
+                    child
+                }
+                (Some(dir), _) => {
+                    let path = self.path.join(dir.name()).ok()?;
+                    let dir = Directory::Real(Arc::clone(dir));
+                    dirs.advance();
+                    Some((Entry::directory(path), Some(dir)))
+                }
+                _ => None,
+            },
+            Nodes::Implied(file) => {
+                let (file, at) = file.take()?;
+                child(&self.path, &file, at)
+            }
+        }
     }
 }
 
-fn entry(path: Path, node: &Node) -> Entry {
-    match node {
-        Node::File(file) => Entry::file(file.metadata(&path)),
-        Node::Dir(_) => Entry::directory(path),
-    }
+/// What the text of `file` says, from `at` on, of the directory at `path`.
+fn child(path: &Path, file: &File, at: usize) -> Option<(Entry, Option<Directory>)> {
+    let rest = &file.text()[at..];
+    let name = first_of(rest);
+    let path = path.join(name).ok()?;
+    Some(if name == rest {
+        (Entry::file(file.metadata(&path)), None)
+    } else {
+        let below = Directory::Implied(file.clone(), at + name.len() + 1);
+        (Entry::directory(path), Some(below))
+    })
 }
 
 impl Iterator for Children {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
-        self.next_node().map(|(path, node)| entry(path, &node))
+        self.next_child().map(|(entry, _)| entry)
     }
 }
 
@@ -60,23 +102,20 @@ pub(crate) struct Descent {
     /// The directories from the start of the walk to where it stands.
     open: Vec<Children>,
     /// The directory given last, to be opened next.
-    below: Option<(Path, Arc<Dir>)>,
+    below: Option<(Path, Directory)>,
 }
 
 impl Descent {
     /// What is below `dir`, which is at `path`, and orders after `start`.
-    pub(crate) fn after(dir: &Arc<Dir>, path: &Path, start: Option<&Path>) -> Self {
+    pub(crate) fn after(dir: &Directory, path: &Path, start: Option<&Path>) -> Self {
         let mut open = Vec::from_iter(Children::after(dir, path, start));
         // A start below is reached through directories that are not given again.
         let names = start.and_then(|start| start.strip_prefix(path)).unwrap_or_default();
-        let (mut dir, mut path) = (dir, path.clone());
+        let (mut dir, mut path) = (dir.clone(), path.clone());
         for name in names.split('/') {
-            let (Some(Node::Dir(below)), Ok(joined)) = (dir.children.get(name), path.join(name))
-            else {
-                break;
-            };
+            let (Some(below), Ok(joined)) = (dir.child(name), path.join(name)) else { break };
             (dir, path) = (below, joined);
-            open.extend(Children::after(dir, &path, start));
+            open.extend(Children::after(&dir, &path, start));
         }
         Self { open, below: None }
     }
@@ -88,11 +127,8 @@ impl WalkSource for Descent {
             self.open.extend(Children::after(&dir, &path, None));
         }
         while let Some(children) = self.open.last_mut() {
-            if let Some((path, node)) = children.next_node() {
-                let entry = entry(path, &node);
-                if let Node::Dir(dir) = node {
-                    self.below = Some((entry.path().clone(), dir));
-                }
+            if let Some((entry, dir)) = children.next_child() {
+                self.below = dir.map(|dir| (entry.path().clone(), dir));
                 return Poll::Ready(Some(Ok(entry)));
             }
             self.open.pop();

@@ -23,9 +23,9 @@ fn room(store: &InMemory) -> u64 {
     store.capacity().unwrap() - store.usage().held()
 }
 
-/// What `/name` takes of the index, with a file in one segment.
+/// What `/name` takes of the index, with content of more than 4 KiB in one segment.
 fn index_of_a_file(name: &str) -> usize {
-    Usage::FILE + Usage::NAME + name.len() + Usage::SEGMENT
+    Usage::FILE + name.len() + Usage::BLOB + Usage::SEGMENT
 }
 
 /// Fills the store until `left` bytes are left.
@@ -112,16 +112,18 @@ async fn an_upload(store: &InMemory) {
     writer.write(vec![1; 16 * KIB]).await.unwrap();
 }
 
-/// Two directories and three names, each of one letter.
+/// Two directories that only one file is in.
 const NEW_PLACE: &str = "/x/y/z";
-const INDEX_OF_NEW_PLACE: usize = 2 * Usage::DIRECTORY + 3 * (Usage::NAME + 1);
+const INDEX_OF_NEW_PLACE: usize = Usage::FILE + "x/y/z".len();
+/// What takes the place of `/dir/a`.
+const INDEX_OF_REPLACEMENT: usize = Usage::FILE + "dir/a".len();
 
 #[test]
 fn put_with_every_room() {
     let least = least_room(nothing, async |store| {
         store.put(&path(NEW_PLACE), Bytes::from(vec![1; 5000])).await
     });
-    assert_eq!(least, 5000 + 2 * Usage::SEGMENT + Usage::FILE + INDEX_OF_NEW_PLACE);
+    assert_eq!(least, 5000 + 2 * Usage::SEGMENT + Usage::BLOB + INDEX_OF_NEW_PLACE);
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn put_over_a_file_with_every_room() {
     let least = least_room(a_file, async |store| {
         store.put(&path("/dir/a"), Bytes::from(pattern(2, 3000))).await
     });
-    assert_eq!(least, 3000 + Usage::SEGMENT + Usage::FILE);
+    assert_eq!(least, 3000 + INDEX_OF_REPLACEMENT);
 }
 
 #[test]
@@ -197,7 +199,7 @@ fn append_with_every_room() {
 #[test]
 fn write_behind_a_small_file_with_every_room() {
     let prepare = async |store: &InMemory| {
-        put(store, "/a", pattern(1, 4000)).await;
+        upload(store, "/a", pattern(1, 4000)).await;
         store.append(&path("/a")).await.unwrap().close().await.unwrap();
     };
     let least =
@@ -220,7 +222,7 @@ fn write_behind_a_large_file_with_every_room() {
 fn commit_with_every_room() {
     let least =
         least_room(an_upload, async |store| store.resume(&path("/u")).await?.commit().await);
-    assert_eq!(least, Usage::FILE + Usage::NAME + 1);
+    assert_eq!(least, Usage::FILE + 1 + Usage::BLOB);
 }
 
 #[test]
@@ -229,7 +231,7 @@ fn commit_to_a_new_place_with_every_room() {
         let writer = store.resume(&path("/u")).await?;
         writer.commit_to(&path(NEW_PLACE), Precondition::IfAbsent).await
     });
-    assert_eq!(least, Usage::FILE + INDEX_OF_NEW_PLACE);
+    assert_eq!(least, INDEX_OF_NEW_PLACE + Usage::BLOB);
 }
 
 #[test]
@@ -241,7 +243,7 @@ fn commit_of_an_append_with_every_room() {
     };
     let least =
         least_room(prepare, async |store| store.resume(&path("/dir/a")).await?.commit().await);
-    assert_eq!(least, Usage::FILE);
+    assert_eq!(least, INDEX_OF_REPLACEMENT + Usage::BLOB);
 }
 
 #[test]
@@ -255,31 +257,72 @@ fn copy_with_every_room() {
 #[test]
 fn rename_with_every_room() {
     let least = least_room(a_file, async |store| {
-        store.rename(&path("/dir/a"), &path(NEW_PLACE), Precondition::None).await
+        store.rename(&path("/dir/a"), &path("/x/longer"), Precondition::None).await
     });
-    assert_eq!(least, INDEX_OF_NEW_PLACE);
+    assert_eq!(least, Usage::FILE + "x/longer".len());
 }
 
 #[test]
 fn rename_dir_with_every_room() {
-    let least =
-        least_room(a_file, async |store| store.rename_dir(&path("/dir"), &path(NEW_PLACE)).await);
-    assert_eq!(least, INDEX_OF_NEW_PLACE);
+    let two_files = async |store: &InMemory| {
+        a_file(store).await;
+        put(store, "/dir/b", "").await;
+    };
+    // It takes its directory with it, and gets another name: `x` and `x/y` are new.
+    let least = least_room(two_files, async |store| {
+        store.rename_dir(&path("/dir"), &path(NEW_PLACE)).await
+    });
+    assert_eq!(least, 3 * Usage::DIRECTORY);
 }
 
 #[test]
-fn what_replaces_by_reference_needs_no_room() {
+fn rename_dir_of_one_file_with_every_room() {
+    let least =
+        least_room(a_file, async |store| store.rename_dir(&path("/dir"), &path(NEW_PLACE)).await);
+    assert_eq!(least, INDEX_OF_NEW_PLACE + "/a".len());
+}
+
+#[test]
+fn copy_over_a_file_with_every_room() {
+    let prepare = async |store: &InMemory| {
+        a_file(store).await;
+        put(store, "/b", pattern(2, 100)).await;
+    };
+    let least = least_room(prepare, async |store| {
+        store.copy(&path("/dir/a"), &path("/b"), Precondition::None).await
+    });
+    assert_eq!(least, Usage::FILE + "b".len());
+}
+
+#[test]
+fn what_takes_its_own_place_needs_no_room() {
     let prepare = async |store: &InMemory| {
         a_file(store).await;
         put(store, "/b", pattern(2, 100)).await;
     };
     let (a, b) = (path("/dir/a"), path("/b"));
     assert_eq!(least_room(prepare, async |store| store.touch(&a).await), 0);
-    assert_eq!(least_room(prepare, async |store| store.copy(&a, &b, Precondition::None).await), 0);
-    assert_eq!(
-        least_room(prepare, async |store| store.rename(&a, &b, Precondition::None).await),
-        0
-    );
+    for to in [&b, &path("/c")] {
+        assert_eq!(
+            least_room(prepare, async |store| store.rename(&a, to, Precondition::None).await),
+            0
+        );
+    }
+}
+
+#[test]
+fn a_small_file_needs_room_for_another_only_while_somebody_reads_it() {
+    block_on(async {
+        let store = store();
+        put(&store, "/b", pattern(2, 100)).await;
+        leave(&store, 0).await;
+        let read = content(&store, "/b").await;
+        refused(&store.touch(&path("/b")).await.unwrap_err());
+        drop(read);
+        store.touch(&path("/b")).await.unwrap();
+        store.rename(&path("/b"), &path("/c"), Precondition::None).await.unwrap();
+        assert_eq!((room(&store), content(&store, "/c").await), (0, pattern(2, 100).into()));
+    });
 }
 
 #[test]
@@ -372,7 +415,7 @@ fn a_commit_makes_room_of_what_the_tail_does_not_use() {
 fn a_tail_that_nothing_fitted_into_is_given_back() {
     block_on(async {
         let store = store();
-        put(&store, "/a", "").await;
+        upload(&store, "/a", "").await;
         let mut writer = store.append(&path("/a")).await.unwrap();
         leave(&store, 5000).await;
         // The first tail is reserved, the rest is not.
@@ -380,7 +423,7 @@ fn a_tail_that_nothing_fitted_into_is_given_back() {
         assert_eq!(store.usage().uploads, SEGMENT_SIZE as u64);
         writer.commit().await.unwrap();
         assert_eq!(store.usage().uploads, 0);
-        assert_eq!(room(&store), 5000 + (Usage::UPLOAD + 2 - Usage::FILE) as u64 + 128);
+        assert_eq!(room(&store), 5000 + (Usage::UPLOAD + 2) as u64);
     });
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use inmemory::InMemory;
 use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
-use support::{KIB, append, content, kind, path, pattern, places, put, segments};
+use support::{KIB, append, content, kind, path, pattern, places, put, segments, upload};
 
 /// A store with a file of packed segments and of one that was taken over.
 async fn mixed() -> (InMemory, Vec<*const u8>) {
@@ -164,7 +164,7 @@ fn a_small_last_commit_is_copied_without_what_was_before_it() {
 fn an_append_that_takes_a_buffer_over_shares_even_a_little() {
     block_on(async {
         let store = InMemory::new();
-        put(&store, "/a", "a little").await;
+        upload(&store, "/a", "a little").await;
         let before = places(&store, "/a").await;
         append(&store, "/a", pattern(1, 16 * KIB)).await;
         assert_eq!(places(&store, "/a").await[..1], before);

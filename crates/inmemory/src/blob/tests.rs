@@ -5,9 +5,10 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Pool;
 
 fn budget(capacity: Option<u64>) -> Arc<Budget> {
-    Arc::new(Budget::new(capacity, 0, 4096))
+    Arc::new(Budget::new(capacity, Pool::new(0, 4096, false)))
 }
 
 /// Publishes a blob of `own` bytes on top of `base`.
@@ -77,7 +78,7 @@ fn a_file_owns_what_it_was_extended_from() {
 
 #[test]
 fn a_publication_without_room_changes_nothing() {
-    let budget = budget(Some(10 + Usage::FILE as u64));
+    let budget = budget(Some(10 + Usage::BLOB as u64));
     let file = publish(&budget, 10, None);
     let mut base = Some(file.for_upload());
     let error = FileBlob::publish(&budget, Rope::Empty, 0, &mut base).unwrap_err();
@@ -187,7 +188,7 @@ proptest! {
             }
             prop_assert_eq!(owned(&budget), expected);
             let living = (0..blobs.len()).filter(|&blob| by_files[blob] || by_uploads[blob]);
-            prop_assert_eq!(budget.usage().index, (living.count() * Usage::FILE) as u64);
+            prop_assert_eq!(budget.usage().index, (living.count() * Usage::BLOB) as u64);
         }
         drop((files, uploads));
         prop_assert_eq!((owned(&budget), budget.usage().index), ((0, 0), 0));

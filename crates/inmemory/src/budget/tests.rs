@@ -5,7 +5,7 @@ use super::*;
 const SEGMENT: usize = 4096;
 
 fn budget(capacity: Option<u64>, pool: u64) -> Arc<Budget> {
-    Arc::new(Budget::new(capacity, pool, SEGMENT))
+    Arc::new(Budget::new(capacity, Pool::new(pool, SEGMENT, false)))
 }
 
 fn full(needed: u64, available: u64) -> ErrorKind {
@@ -13,7 +13,7 @@ fn full(needed: u64, available: u64) -> ErrorKind {
 }
 
 /// Reserves a buffer of one segment, and takes it.
-fn buffer(budget: &Budget) -> Vec<u8> {
+fn buffer(budget: &Budget) -> Buffer {
     budget.reserve(SEGMENT as u64, 0).unwrap();
     budget.buffer(SEGMENT)
 }
@@ -69,7 +69,7 @@ fn what_must_be_taken_may_pass_the_capacity() {
 #[test]
 fn what_needs_no_more_memory_is_not_refused_past_the_capacity() {
     let budget = budget(Some(100), 0);
-    budget.force_index(200);
+    budget.force(0, 200);
     budget.reserve(0, 0).unwrap();
 }
 
@@ -117,12 +117,12 @@ fn without_a_pool_a_buffer_is_freed() {
 fn a_pooled_buffer_is_used_again_and_comes_empty() {
     let budget = budget(None, SEGMENT as u64);
     let mut first = buffer(&budget);
-    first.push(7);
-    let place = first.as_ptr();
+    first.extend_from_slice(&[7]);
+    let place = first.as_ref().as_ptr();
     budget.recycle(first, 0);
     assert_eq!(budget.usage(), Usage { pooled: SEGMENT as u64, ..Usage::default() });
     let second = buffer(&budget);
-    assert_eq!(second.as_ptr(), place);
+    assert_eq!(second.as_ref().as_ptr(), place);
     assert!(second.is_empty());
     assert_eq!(budget.usage(), Usage { pinned: SEGMENT as u64, ..Usage::default() });
 }

@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Pool;
 
 const SEGMENT: usize = 8 << 10;
 
 fn budget(pool: u64) -> Arc<Budget> {
-    Arc::new(Budget::new(None, pool, SEGMENT))
+    Arc::new(Budget::new(None, Pool::new(pool, SEGMENT, false)))
 }
 
 fn draft(size_hint: Option<u64>) -> Draft {

@@ -5,28 +5,28 @@ use std::{collections::BTreeMap, ops::Bound};
 use proptest::prelude::*;
 
 use super::*;
-use crate::budget::Budget;
+/// A name and a number.
+#[derive(Debug, Clone, PartialEq)]
+struct Item(String, u32);
+
+impl Named for Item {
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
 
 type Model = BTreeMap<String, u32>;
 
 /// A map and what must be in it.
 #[derive(Clone, Default)]
 struct Pair {
-    map: Map<u32>,
+    map: Map<Item>,
     model: Model,
-}
-
-fn budget() -> Arc<Budget> {
-    Arc::new(Budget::new(None, 0, 4096))
 }
 
 /// Names that have their first eight bytes in common with a hundred others.
 fn key(number: usize) -> String {
     format!("name-{number:05}")
-}
-
-fn name(text: &str) -> Name {
-    Name::new(text, &budget()).unwrap()
 }
 
 impl Pair {
@@ -38,17 +38,19 @@ impl Pair {
 
     fn insert(&mut self, number: usize, value: u32) {
         let key = key(number);
-        assert_eq!(self.map.insert(name(&key), value), self.model.insert(key, value));
+        let old = self.map.insert(Item(key.clone(), value)).map(|item| item.1);
+        assert_eq!(old, self.model.insert(key, value));
     }
 
     fn remove(&mut self, number: usize) {
         let key = key(number);
-        assert_eq!(self.map.remove(&key), self.model.remove(&key));
+        assert_eq!(self.map.remove(&key).map(|item| item.1), self.model.remove(&key));
     }
 
     fn change(&mut self, number: usize, value: u32) {
         let key = key(number);
-        let (changed, expected) = (self.map.get_mut(&key), self.model.get_mut(&key));
+        let changed = self.map.get_mut(&key).map(|item| &mut item.1);
+        let expected = self.model.get_mut(&key);
         assert_eq!(changed, expected);
         if let (Some(changed), Some(expected)) = (changed, expected) {
             *changed = value;
@@ -60,37 +62,47 @@ impl Pair {
     fn check(&self) -> usize {
         assert_eq!(contents(&self.map, None), Vec::from_iter(self.model.clone()));
         assert_eq!(self.map.has_many(), self.model.len() > 1);
-        self.map.root.as_deref().map_or(0, |root| shape(root, true, None, None))
+        self.map.root.as_ref().map_or(0, |root| shape(root, true, None, None))
     }
 }
 
-fn contents(map: &Map<u32>, start: Option<&str>) -> Vec<(String, u32)> {
-    map.iter_after(start).map(|(name, value)| (name.as_str().to_owned(), value)).collect()
+fn contents(map: &Map<Item>, start: Option<&str>) -> Vec<(String, u32)> {
+    let mut iter = map.iter_after(start);
+    std::iter::from_fn(|| {
+        let item = iter.peek().map(|item| (item.0.clone(), item.1));
+        iter.advance();
+        item
+    })
+    .collect()
 }
 
-/// Checks a node of names from `low` up to, not including, `high`; returns its number of levels.
-fn shape(node: &Node<u32>, root: bool, low: Option<&str>, high: Option<&str>) -> usize {
-    let least = match node {
+/// Checks a child of names from `low` up to, not including, `high`; returns its number of levels.
+fn shape(child: &Child<Item>, root: bool, low: Option<&str>, high: Option<&str>) -> usize {
+    let least = match child {
         _ if !root => FANOUT / 2,
-        Node::Leaf(_) => 1,
-        Node::Inner(_) => 2,
+        Child::Leaf(_) => 1,
+        Child::Inner(_) => 2,
     };
-    assert!((least..=FANOUT).contains(&node.len()), "a node has {} entries", node.len());
-    match node {
-        Node::Leaf(entries) => {
-            assert!(entries.is_sorted_by(|(a, _), (b, _)| a.as_str() < b.as_str()));
-            let inside = |name: &Name| {
-                low.is_none_or(|low| low <= name.as_str())
-                    && high.is_none_or(|high| name.as_str() < high)
+    assert!((least..=FANOUT).contains(&child.len()), "a node has {} entries", child.len());
+    match child {
+        Child::Leaf(leaf) => {
+            let names: Vec<&str> = leaf.entries.iter().map(|(_, item)| item.name()).collect();
+            assert!(names.is_sorted());
+            assert!(leaf.entries.iter().all(|(first, item)| *first == head(item.name())));
+            let inside = |name: &str| {
+                low.is_none_or(|low| low <= name) && high.is_none_or(|high| name < high)
             };
-            assert!(entries.iter().all(|(name, _)| inside(name)), "a name is in the wrong node");
+            assert!(names.into_iter().all(inside), "a name is in the wrong leaf");
+            let spare = leaf.entries.capacity() - leaf.entries.len();
+            assert!(root || spare <= FANOUT, "room for {spare} more");
             1
         }
-        Node::Inner(nodes) => {
-            let levels = nodes.iter().enumerate().map(|(index, (first, child))| {
-                let low = if index == 0 { low } else { Some(first.as_str()) };
-                let high = nodes.get(index + 1).map_or(high, |(next, _)| Some(next.as_str()));
-                shape(child, false, low, high)
+        Child::Inner(inner) => {
+            let levels = inner.branches.iter().enumerate().map(|(index, branch)| {
+                assert_eq!(branch.head, head(&branch.first));
+                let low = if index == 0 { low } else { Some(&*branch.first) };
+                let high = inner.branches.get(index + 1).map_or(high, |next| Some(&*next.first));
+                shape(&branch.child, false, low, high)
             });
             let levels: Vec<usize> = levels.collect();
             assert!(levels.iter().all(|&level| level == levels[0]), "leaves on several levels");
@@ -100,11 +112,14 @@ fn shape(node: &Node<u32>, root: bool, low: Option<&str>, high: Option<&str>) ->
 }
 
 /// How many nodes two maps share.
-fn shared(a: &Map<u32>, b: &Map<u32>) -> usize {
-    fn nodes(node: &Arc<Node<u32>>, all: &mut Vec<*const Node<u32>>) {
-        all.push(Arc::as_ptr(node));
-        if let Node::Inner(children) = &**node {
-            children.iter().for_each(|(_, child)| nodes(child, all));
+fn shared(a: &Map<Item>, b: &Map<Item>) -> usize {
+    fn nodes(child: &Child<Item>, all: &mut Vec<*const ()>) {
+        match child {
+            Child::Leaf(leaf) => all.push(Arc::as_ptr(leaf).cast()),
+            Child::Inner(inner) => {
+                all.push(Arc::as_ptr(inner).cast());
+                inner.branches.iter().for_each(|branch| nodes(&branch.child, all));
+            }
         }
     }
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
@@ -114,14 +129,36 @@ fn shared(a: &Map<u32>, b: &Map<u32>) -> usize {
 }
 
 #[test]
+fn heads_order_as_the_beginnings_of_their_texts() {
+    let texts =
+        ["", "a", "b", "ab", "abcdefg", "abcdefgh", "abcdefghi", "abcdefgi", "abcdefghh", "-", "~"];
+    for a in texts {
+        for b in texts {
+            let (first, second) = (Key::from(a), Key::from(b));
+            assert_eq!(first.head.cmp(&second.head).then(a.cmp(b)), a.cmp(b), "{a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn a_text_between_two_names_is_as_short_as_can_be() {
+    assert_eq!(&*between("abc", "abd"), "abd");
+    assert_eq!(&*between("abc", "b"), "b");
+    assert_eq!(&*between("abc", "bcd"), "b");
+    assert_eq!(&*between("ab", "abc"), "abc");
+    assert_eq!(&*between("", "abc"), "a");
+}
+
+#[test]
 fn an_empty_map_has_nothing() {
-    let mut map = Map::<u32>::default();
+    let mut map = Map::<Item>::default();
+    assert!(map.is_empty());
     assert!(!map.has_many());
     assert_eq!(map.get("a"), None);
     assert_eq!(map.get_mut("a"), None);
     assert_eq!(map.remove("a"), None);
-    assert_eq!(map.iter_after(None).count(), 0);
-    assert_eq!(map.iter_after(Some("a")).count(), 0);
+    assert_eq!(contents(&map, None), []);
+    assert_eq!(contents(&map, Some("a")), []);
     assert_eq!(map.drain().count(), 0);
 }
 
@@ -243,7 +280,7 @@ fn a_name_that_is_not_there_copies_nothing() {
 fn a_change_without_a_clone_copies_nothing() {
     let mut map = Pair::with(0..5000).map;
     let before = map.get(&key(2500)).map(std::ptr::from_ref);
-    *map.get_mut(&key(2500)).unwrap() = 1;
+    map.get_mut(&key(2500)).unwrap().1 = 1;
     assert_eq!(map.get(&key(2500)).map(std::ptr::from_ref), before);
 }
 
@@ -252,21 +289,25 @@ fn iteration_goes_on_as_the_map_was() {
     let mut pair = Pair::with(0..2000);
     let expected = pair.model.len();
     let mut iter = pair.map.iter_after(None);
-    let first: Vec<_> = iter.by_ref().take(700).collect();
+    for _ in 0..700 {
+        assert!(iter.peek().is_some());
+        iter.advance();
+    }
     (0..2000).for_each(|number| pair.remove(number));
-    assert_eq!(first.len() + iter.count(), expected);
+    let left = std::iter::from_fn(|| iter.peek().is_some().then(|| iter.advance())).count();
+    assert_eq!(700 + left, expected);
 }
 
 #[test]
 fn drain_gives_every_value_once() {
     let mut map = Map::default();
     for number in 0..5000 {
-        map.insert(name(&key(number)), number);
+        map.insert(Item(key(number as usize), number));
     }
-    let mut values: Vec<_> = map.drain().collect();
+    let mut values: Vec<_> = map.drain().map(|item| item.1).collect();
     values.sort_unstable();
     assert_eq!(values, Vec::from_iter(0..5000));
-    assert_eq!(map.iter_after(None).count(), 0);
+    assert_eq!(contents(&map, None), []);
 }
 
 #[test]

@@ -5,25 +5,59 @@ use std::{collections::BTreeMap, thread};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rope::Rope;
+use crate::{blob::FileBlob, budget::Pool, file::Stamp, rope::Rope, time::Timestamp};
 
 type Model = BTreeMap<Path, u64>;
 
 fn budget() -> Arc<Budget> {
-    Arc::new(Budget::new(None, 0, 4096))
+    Arc::new(Budget::new(None, Pool::new(0, 4096, false)))
 }
 
 fn path(text: &str) -> Path {
     Path::new(text).unwrap()
 }
 
-fn file(version: u64, budget: &Arc<Budget>) -> Node {
-    let blob = FileBlob::publish(budget, Rope::Empty, 0, &mut None).unwrap();
-    Node::File(File { blob, modified: Timestamp(0), version })
+/// A file of a blob at `at`, as a commit puts it there.
+fn put(tree: &mut Tree, at: &str, version: u64, budget: &Arc<Budget>) {
+    drop(try_put(tree, &path(at), version, budget).unwrap());
 }
 
-fn put(tree: &mut Tree, at: &str, version: u64, budget: &Arc<Budget>) {
-    drop(tree.insert(&path(at), file(version, budget), budget).unwrap());
+fn try_put(
+    tree: &mut Tree,
+    at: &Path,
+    version: u64,
+    budget: &Arc<Budget>,
+) -> Result<Removed, Error> {
+    let plan = tree.plan(at)?;
+    let place = plan.for_file(budget)?;
+    let stamp = Stamp { modified: Timestamp(0), version };
+    let file = if version.is_multiple_of(2) {
+        let charge = File::charge(budget, plan.text())?;
+        let blob = FileBlob::publish(budget, Rope::Empty, 0, &mut None)?;
+        File::large(plan.text(), blob, stamp, charge)
+    } else {
+        File::small(budget, plan.text(), &"content".into(), stamp)?
+    };
+    Ok(tree.fill(at, place, Node::File(file)))
+}
+
+/// Moves the directory at `from` to `to`, where nothing is.
+fn rename(tree: &mut Tree, from: &Path, to: &Path, budget: &Arc<Budget>) {
+    match tree.dir(from).unwrap() {
+        Directory::Real(dir) => {
+            let place = tree.plan(to).unwrap().for_dir(budget).unwrap();
+            let dir = dir.renamed(to.name().unwrap(), budget).unwrap();
+            drop(tree.fill(to, place, Node::Dir(Arc::new(dir))));
+        }
+        Directory::Implied(file, at) => {
+            let to = to.join(&file.text()[at..]).unwrap();
+            let plan = tree.plan(&to).unwrap();
+            let place = plan.for_file(budget).unwrap();
+            let file = file.moved(budget, plan.text(), None).unwrap();
+            drop(tree.fill(&to, place, Node::File(file)));
+        }
+    }
+    drop(tree.remove(from));
 }
 
 fn tree_of(paths: &[&str], budget: &Arc<Budget>) -> Tree {
@@ -36,20 +70,19 @@ fn tree_of(paths: &[&str], budget: &Arc<Budget>) -> Tree {
 fn files(tree: &Tree) -> Model {
     fn collect(dir: &Dir, at: &Path, found: &mut Model) -> usize {
         let mut longest = 0;
-        for (name, node) in dir.children.iter_after(None) {
-            let below = at.join(name.as_str()).unwrap();
-            let length = match node {
-                Node::File(file) => {
-                    found.insert(below, file.version);
-                    0
-                }
-                Node::Dir(dir) => {
-                    let (before, longest) = (found.len(), collect(&dir, &below, found));
-                    assert!(found.len() > before, "{below} is an empty directory");
-                    longest
-                }
-            };
-            longest = longest.max(length + name.as_str().len() + 1);
+        let (mut dirs, mut files) = dir.iter_after(None);
+        while let Some(file) = files.peek() {
+            found.insert(at.join(file.text()).unwrap(), file.stamp().version);
+            assert!(dir.dirs.get(file.name()).is_none(), "two of one name");
+            longest = longest.max(file.text().len() + 1);
+            files.advance();
+        }
+        while let Some(below) = dirs.peek() {
+            let before = found.len();
+            let at = at.join(&*below.name).unwrap();
+            longest = longest.max(collect(below, &at, found) + below.name.len() + 1);
+            assert!(found.len() > before, "{at} is an empty directory");
+            dirs.advance();
         }
         assert!(longest <= dir.longest, "{at}: {longest} below, bound {}", dir.longest);
         assert_eq!(longest, dir.longest_now());
@@ -66,7 +99,7 @@ fn held(budget: &Budget) -> u64 {
 }
 
 fn file_at(tree: &Tree, at: &str) -> Option<u64> {
-    tree.file(&path(at)).ok().map(|file| file.version)
+    tree.file(&path(at)).ok().map(|file| file.stamp().version)
 }
 
 fn kind<T>(result: Result<T, Error>) -> ErrorKind {
@@ -76,6 +109,15 @@ fn kind<T>(result: Result<T, Error>) -> ErrorKind {
 /// A path of as many directories as fit.
 fn deepest() -> Path {
     path(&"/a".repeat(Path::MAX_BYTES / 2))
+}
+
+/// A tree with the deepest path, in directories that are all of their own.
+fn deep(budget: &Arc<Budget>) -> Tree {
+    let mut tree = Tree::new();
+    put(&mut tree, deepest().as_str(), 1, budget);
+    let beside = deepest().parent().unwrap().join("b").unwrap();
+    put(&mut tree, beside.as_str(), 1, budget);
+    tree
 }
 
 /// Runs `body` on a stack of 256 KiB, which a recursion two thousand deep overflows.
@@ -103,8 +145,9 @@ fn an_insert_replaces_the_file() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b", "/a/c"], &budget);
     let before = held(&budget);
-    let removed = tree.insert(&path("/a/b"), file(2, &budget), &budget).unwrap();
-    assert!(matches!(&removed.0, Some(Node::File(file)) if file.version == 0));
+    let removed = try_put(&mut tree, &path("/a/b"), 2, &budget).unwrap();
+    assert_eq!(removed.file.as_ref().unwrap().stamp().version, 0);
+    assert!(removed.dir.is_none());
     drop(removed);
     assert_eq!(held(&budget), before);
     assert_eq!(files(&tree), Model::from([(path("/a/b"), 2), (path("/a/c"), 0)]));
@@ -114,12 +157,12 @@ fn an_insert_replaces_the_file() {
 fn a_conflict_is_seen_before_anything_changes() {
     let budget = budget();
     let tree = tree_of(&["/a/b"], &budget);
-    assert_eq!(kind(tree.replaced(&path("/a"))), ErrorKind::PathConflict);
-    assert_eq!(kind(tree.replaced(&path("/a/b/c"))), ErrorKind::PathConflict);
-    assert_eq!(kind(tree.replaced(&path("/a/b/c/d"))), ErrorKind::PathConflict);
-    assert_eq!(kind(tree.replaced(&Path::root())), ErrorKind::PathConflict);
-    assert!(tree.replaced(&path("/a/c/d")).unwrap().is_none());
-    assert!(tree.replaced(&path("/a/b")).unwrap().is_some());
+    assert_eq!(kind(tree.plan(&path("/a"))), ErrorKind::PathConflict);
+    assert_eq!(kind(tree.plan(&path("/a/b/c"))), ErrorKind::PathConflict);
+    assert_eq!(kind(tree.plan(&path("/a/b/c/d"))), ErrorKind::PathConflict);
+    assert_eq!(kind(tree.plan(&Path::root())), ErrorKind::PathConflict);
+    assert!(tree.plan(&path("/a/c/d")).unwrap().replaced().is_none());
+    assert!(tree.plan(&path("/a/b")).unwrap().replaced().is_some());
 }
 
 #[test]
@@ -147,7 +190,8 @@ fn a_removal_of_nothing_changes_nothing() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b"], &budget);
     for nothing in ["/a/c", "/a/b/c", "/x", "/x/y"] {
-        assert!(tree.remove(&path(nothing)).0.is_none(), "{nothing}");
+        let removed = tree.remove(&path(nothing));
+        assert!(removed.file.is_none() && removed.dir.is_none(), "{nothing}");
     }
     assert_eq!(files(&tree).len(), 1);
 }
@@ -156,29 +200,68 @@ fn a_removal_of_nothing_changes_nothing() {
 fn a_removal_gives_what_was_there() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b", "/a/c"], &budget);
-    assert!(matches!(tree.remove(&path("/a/b")).0, Some(Node::File(_))));
-    assert!(matches!(tree.remove(&path("/a")).0, Some(Node::Dir(_))));
+    assert!(tree.remove(&path("/a/b")).file.is_some());
+    assert!(tree.remove(&path("/a")).dir.is_some());
 }
 
 #[test]
 fn an_insert_without_room_changes_nothing() {
     let roomy = budget();
-    let full = Arc::new(Budget::new(Some(600), 0, 4096));
+    let full = Arc::new(Budget::new(Some(60), Pool::new(0, 4096, false)));
     let mut tree = tree_of(&["/a/b"], &roomy);
-    let error = tree.insert(&path("/a/c/d/e/f/g"), file(1, &roomy), &full);
+    let error = try_put(&mut tree, &path("/a/c/d/e/f/g"), 1, &full);
     assert!(matches!(kind(error), ErrorKind::StorageFull { .. }));
     assert_eq!(held(&full), 0, "what was reserved is given back");
     assert_eq!(files(&tree), Model::from([(path("/a/b"), 0)]));
 }
 
 #[test]
-fn each_name_and_directory_is_charged() {
+fn each_file_and_directory_is_charged() {
     let budget = budget();
     let tree = tree_of(&["/aa/bbb/c", "/aa/bbb/d"], &budget);
-    let names = 4 * Usage::NAME + 2 + 3 + 1 + 1;
-    assert_eq!(held(&budget), (names + 2 * Usage::DIRECTORY + 2 * Usage::FILE) as u64);
+    let files = 2 * (Usage::FILE + Usage::BLOB + 1);
+    assert_eq!(held(&budget), (files + 2 * Usage::DIRECTORY) as u64);
     drop(tree);
     assert_eq!(held(&budget), 0);
+}
+
+#[test]
+fn directories_with_one_file_cost_their_names() {
+    let budget = budget();
+    let tree = tree_of(&["/aa/bbb/c"], &budget);
+    assert_eq!(held(&budget), (Usage::FILE + Usage::BLOB + "aa/bbb/c".len()) as u64);
+    assert!(matches!(tree.dir(&path("/aa")), Ok(Directory::Implied(_, 3))));
+    assert!(matches!(tree.dir(&path("/aa/bbb")), Ok(Directory::Implied(_, 7))));
+    assert_eq!(kind(tree.dir(&path("/aa/bbb/c"))), ErrorKind::NotADirectory);
+    assert_eq!(kind(tree.dir(&path("/aa/bb"))), ErrorKind::PathNotFound);
+    assert_eq!(kind(tree.dir(&path("/a"))), ErrorKind::PathNotFound);
+}
+
+#[test]
+fn a_second_file_makes_the_directories_that_both_are_in() {
+    let budget = budget();
+    let mut tree = tree_of(&["/aa/bbb/c/d/e"], &budget);
+    put(&mut tree, "/aa/bbb/x/y", 1, &budget);
+    let real = |at: &str| matches!(tree.dir(&path(at)), Ok(Directory::Real(_)));
+    assert!(real("/aa") && real("/aa/bbb"));
+    assert!(!real("/aa/bbb/c") && !real("/aa/bbb/x"));
+    assert_eq!(files(&tree), Model::from([(path("/aa/bbb/c/d/e"), 0), (path("/aa/bbb/x/y"), 1)]));
+    let texts = 2 * Usage::FILE + "c/d/e".len() + "x/y".len();
+    assert_eq!(held(&budget), (texts + Usage::BLOB + 2 * Usage::DIRECTORY) as u64);
+}
+
+#[test]
+fn what_texts_have_in_common_ends_with_a_component() {
+    for (a, b, length) in [
+        ("a/b/c", "a/b/d", 3),
+        ("a/b/c", "a/bb/d", 1),
+        ("a/b", "a/b/c", 3),
+        ("a/b", "a/bc", 1),
+        ("a", "a/b", 1),
+        ("a-b/c", "a-b/d", 3),
+    ] {
+        assert_eq!((common(a, b), common(b, a)), (length, length), "{a} and {b}");
+    }
 }
 
 #[test]
@@ -196,22 +279,26 @@ fn a_clone_stays_as_it_was() {
 #[test]
 fn a_change_after_a_clone_copies_no_directory_beside_the_path() {
     let budget = budget();
-    let mut tree = tree_of(&["/a/b", "/c/d/e"], &budget);
+    let mut tree = tree_of(&["/a/b", "/a/x", "/c/d/e", "/c/d/f"], &budget);
     let twin = tree.clone();
     put(&mut tree, "/a/b", 9, &budget);
-    let same = |at: &str| Arc::ptr_eq(tree.dir(&path(at)).unwrap(), twin.dir(&path(at)).unwrap());
-    assert!(same("/c"));
+    let same = |at: &str| match (tree.dir(&path(at)), twin.dir(&path(at))) {
+        (Ok(Directory::Real(a)), Ok(Directory::Real(b))) => Arc::ptr_eq(&a, &b),
+        _ => panic!("no directories of their own"),
+    };
+    assert!(same("/c") && same("/c/d"));
     assert!(!same("/a"));
 }
 
 #[test]
 fn a_directory_that_a_clone_made_twice_is_charged_twice() {
     let budget = budget();
-    let mut tree = tree_of(&["/a/b"], &budget);
+    let mut tree = tree_of(&["/a/b", "/a/c"], &budget);
     let twin = tree.clone();
     let before = held(&budget);
-    put(&mut tree, "/a/b", 9, &budget);
-    assert_eq!(held(&budget) - before, (Usage::DIRECTORY + Usage::FILE) as u64);
+    put(&mut tree, "/a/b", 8, &budget);
+    let file = Usage::FILE + Usage::BLOB + 1;
+    assert_eq!(held(&budget) - before, (Usage::DIRECTORY + file) as u64);
     drop(twin);
     assert_eq!(held(&budget), before);
 }
@@ -220,11 +307,16 @@ fn a_directory_that_a_clone_made_twice_is_charged_twice() {
 fn a_path_of_the_greatest_length_fits_exactly() {
     let budget = budget();
     let below = "/x".repeat(100);
-    let tree = tree_of(&[&format!("/a{below}")], &budget);
-    let dir = tree.dir(&path("/a")).unwrap();
+    let mut tree = tree_of(&[&format!("/a{below}")], &budget);
     let longest = "/y".repeat((Path::MAX_BYTES - below.len()) / 2);
-    assert!(Tree::fits(dir, &path(&longest)));
-    assert!(!Tree::fits(dir, &path(&format!("{longest}y"))));
+    let check = |tree: &Tree| {
+        let dir = tree.dir(&path("/a")).unwrap();
+        assert!(dir.fits(&path(&longest)));
+        assert!(!dir.fits(&path(&format!("{longest}y"))));
+    };
+    check(&tree);
+    put(&mut tree, "/a/b", 1, &budget);
+    check(&tree);
 }
 
 #[test]
@@ -233,32 +325,33 @@ fn what_was_removed_no_longer_keeps_a_directory_from_fitting() {
     let long = format!("/a{}", "/x".repeat(1000));
     let mut tree = tree_of(&["/a/short", &long], &budget);
     let to = path(&"/y".repeat(1500));
-    assert!(!Tree::fits(tree.dir(&path("/a")).unwrap(), &to));
+    assert!(!tree.dir(&path("/a")).unwrap().fits(&to));
     drop(tree.remove(&path(&long)));
-    assert!(Tree::fits(tree.dir(&path("/a")).unwrap(), &to));
+    assert!(tree.dir(&path("/a")).unwrap().fits(&to));
 }
 
 #[test]
 fn a_moved_directory_brings_its_length() {
     let budget = budget();
     let below = "/x".repeat(1000);
-    let mut tree = tree_of(&[&format!("/a{below}")], &budget);
-    let dir = Arc::clone(tree.dir(&path("/a")).unwrap());
-    drop(tree.insert(&path("/b/c"), Node::Dir(dir), &budget).unwrap());
-    drop(tree.remove(&path("/a")));
-    files(&tree);
-    let dir = tree.dir(&path("/b")).unwrap();
+    let to = path("/b/c");
     let room = (Path::MAX_BYTES - below.len() - "/c".len()) / 2;
-    assert!(Tree::fits(dir, &path(&"/y".repeat(room))));
-    assert!(!Tree::fits(dir, &path(&"/y".repeat(room + 1))));
+    for beside in [None, Some("/a/beside")] {
+        let mut tree = tree_of(&[&format!("/a{below}")], &budget);
+        beside.iter().for_each(|at| put(&mut tree, at, 1, &budget));
+        rename(&mut tree, &path("/a"), &to, &budget);
+        files(&tree);
+        let dir = tree.dir(&path("/b")).unwrap();
+        assert!(dir.fits(&path(&"/y".repeat(room))));
+        assert!(!dir.fits(&path(&"/y".repeat(room + 1))));
+    }
 }
 
 #[test]
 fn the_deepest_path_is_dropped_without_recursion() {
     on_a_small_stack(|| {
         let budget = budget();
-        let mut tree = Tree::new();
-        drop(tree.insert(&deepest(), file(1, &budget), &budget).unwrap());
+        let tree = deep(&budget);
         assert!(tree.file(&deepest()).is_ok());
         drop(tree);
         assert_eq!(held(&budget), 0);
@@ -269,11 +362,13 @@ fn the_deepest_path_is_dropped_without_recursion() {
 fn the_deepest_path_is_removed_without_recursion() {
     on_a_small_stack(|| {
         let budget = budget();
-        let mut tree = tree_of(&["/a/b"], &budget);
-        drop(tree.insert(&deepest(), file(1, &budget), &budget).unwrap());
+        let mut tree = deep(&budget);
+        put(&mut tree, "/b", 1, &budget);
         drop(tree.remove(&deepest()));
-        assert_eq!(files(&tree), Model::from([(path("/a/b"), 0)]));
+        assert!(tree.get(&deepest()).is_none());
         drop(tree.remove(&path("/a")));
+        assert_eq!(files(&tree), Model::from([(path("/b"), 1)]));
+        drop(tree.remove(&path("/b")));
         assert_eq!(held(&budget), 0);
     });
 }
@@ -282,8 +377,7 @@ fn the_deepest_path_is_removed_without_recursion() {
 fn the_deepest_path_is_measured_without_recursion() {
     on_a_small_stack(|| {
         let budget = budget();
-        let mut tree = Tree::new();
-        drop(tree.insert(&deepest(), file(1, &budget), &budget).unwrap());
+        let tree = deep(&budget);
         assert_eq!(tree.root.longest_now(), Path::MAX_BYTES);
         assert_eq!(tree.root.longest, Path::MAX_BYTES);
     });
@@ -293,13 +387,12 @@ fn the_deepest_path_is_measured_without_recursion() {
 fn the_deepest_path_is_changed_and_dropped_beside_a_clone() {
     on_a_small_stack(|| {
         let budget = budget();
-        let mut tree = Tree::new();
-        drop(tree.insert(&deepest(), file(1, &budget), &budget).unwrap());
+        let mut tree = deep(&budget);
         let twin = tree.clone();
-        drop(tree.insert(&deepest(), file(2, &budget), &budget).unwrap());
-        assert_eq!(twin.file(&deepest()).unwrap().version, 1);
+        drop(try_put(&mut tree, &deepest(), 2, &budget).unwrap());
+        assert_eq!(twin.file(&deepest()).unwrap().stamp().version, 1);
         drop(twin);
-        assert_eq!(tree.file(&deepest()).unwrap().version, 2);
+        assert_eq!(tree.file(&deepest()).unwrap().stamp().version, 2);
         drop(tree);
         assert_eq!(held(&budget), 0);
     });
@@ -347,25 +440,25 @@ proptest! {
             };
             match step {
                 Step::Put(at) => {
-                    let replaced = tree.replaced(&at).map(|file| file.map(|file| file.version));
+                    let replaced = tree.plan(&at).map(|plan| plan.replaced().map(|file| file.stamp().version));
                     if conflicts(model, &at) {
                         prop_assert_eq!(kind(replaced), ErrorKind::PathConflict);
                     } else {
                         prop_assert_eq!(replaced.unwrap(), model.insert(at.clone(), version));
-                        drop(tree.insert(&at, file(version, &budget), &budget).unwrap());
+                        drop(try_put(tree, &at, version, &budget).unwrap());
                     }
                 }
                 Step::Remove(at) => {
                     let before = model.len();
                     model.retain(|file, _| !file.starts_with(&at));
-                    prop_assert_eq!(tree.remove(&at).0.is_some(), model.len() < before);
+                    let removed = tree.remove(&at);
+                    let is_some = removed.file.is_some() || removed.dir.is_some();
+                    prop_assert_eq!(is_some, model.len() < before);
                 }
                 Step::Move(from, to) => {
                     let free = !conflicts(model, &to) && !model.contains_key(&to);
                     if is_dir(model, &from) && free && !to.starts_with(&from) {
-                        let dir = Arc::clone(tree.dir(&from).unwrap());
-                        drop(tree.insert(&to, Node::Dir(dir), &budget).unwrap());
-                        drop(tree.remove(&from));
+                        rename(tree, &from, &to, &budget);
                         *model = std::mem::take(model).into_iter().map(|(file, version)| {
                             match file.strip_prefix(&from) {
                                 Some(below) => (to.join(below).unwrap(), version),

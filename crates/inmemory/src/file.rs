@@ -1,0 +1,292 @@
+//! [`File`]: committed content with what is known of it, as a directory holds it.
+
+use std::{cmp::Ordering, sync::Arc};
+
+use arrayvec::ArrayVec;
+use bytes::Bytes;
+use storage_driver::{Error, Metadata, Path, Payload, Version};
+use triomphe::ThinArc;
+
+use crate::{
+    Usage,
+    blob::FileBlob,
+    budget::{Budget, Charge, Owner},
+    map::Named,
+    rope::Rope,
+    sync::{AtomicU32, Ordering::AcqRel, Ordering::Relaxed},
+    time::Timestamp,
+};
+
+/// Content of so many bytes stands with its name; longer content is a [`Blob`](crate::blob::Blob).
+pub(crate) const SMALL: usize = 4 << 10;
+
+/// A file as a directory holds it: one pointer to one allocation.
+///
+/// Its *text* is its path from the directory on. That is more than a name where it is the only file
+/// below: the directories between are then implied by the text, and cost nothing.
+///
+/// ```text
+///  File ─▶ │ count │ Small { budget, modified, version, owners, lengths } │ text │ content │
+///  File ─▶ │ count │ Large ─┐                                             │ text │
+///                           └─▶ { modified, version, blob }
+/// ```
+///
+/// A clone is what a fork has of it: it owns the content too. Readers own nothing.
+#[derive(Debug)]
+pub(crate) struct File(ThinArc<Head, u8>);
+
+#[derive(Debug)]
+enum Head {
+    Small(Small),
+    Large(Box<Large>),
+}
+
+#[derive(Debug)]
+struct Small {
+    budget: Arc<Budget>,
+    stamp: Stamp,
+    /// How many [`File`]s there are of it; what else there is are readers.
+    owners: AtomicU32,
+    text: u16,
+    content: u16,
+}
+
+#[derive(Debug)]
+struct Large {
+    stamp: Stamp,
+    blob: FileBlob,
+    _charge: Charge,
+}
+
+/// What makes one commit another than the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) modified: Timestamp,
+    pub(crate) version: u64,
+}
+
+impl File {
+    /// A file of at most [`SMALL`] bytes, which are copied.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`.
+    pub(crate) fn small(
+        budget: &Arc<Budget>,
+        text: &str,
+        content: &Payload,
+        stamp: Stamp,
+    ) -> Result<Self, Error> {
+        budget.reserve(content.len() as u64, index(text))?;
+        Ok(Self::reserved(budget, text, content.parts().map(|part| &part[..]), stamp))
+    }
+
+    /// Takes the memory that a file of a blob needs.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`.
+    pub(crate) fn charge(budget: &Arc<Budget>, text: &str) -> Result<Charge, Error> {
+        Charge::new(budget, index(text) as usize)
+    }
+
+    /// A file of a blob, for which the text was [charged](Self::charge).
+    pub(crate) fn large(text: &str, blob: FileBlob, stamp: Stamp, charge: Charge) -> Self {
+        let head = Head::Large(Box::new(Large { stamp, blob, _charge: charge }));
+        Self(ThinArc::from_header_and_slice(head, text.as_bytes()))
+    }
+
+    /// A small file, whose memory is reserved.
+    fn reserved<'a>(
+        budget: &Arc<Budget>,
+        text: &str,
+        content: impl Iterator<Item = &'a [u8]>,
+        stamp: Stamp,
+    ) -> Self {
+        let mut bytes = ArrayVec::<u8, { SMALL + Path::MAX_BYTES }>::new();
+        // Both fit: a text is a part of a path.
+        bytes.try_extend_from_slice(text.as_bytes()).unwrap_or_default();
+        content.for_each(|part| bytes.try_extend_from_slice(part).unwrap_or_default());
+        let length = bytes.len() - text.len();
+        budget.transfer(length as u64, Owner::Nobody, Owner::Committed);
+        let small = Small {
+            budget: Arc::clone(budget),
+            stamp,
+            owners: AtomicU32::new(1),
+            text: text.len() as u16,
+            content: length as u16,
+        };
+        Self(ThinArc::from_header_and_slice(Head::Small(small), &bytes))
+    }
+
+    /// The same content under another text, with another stamp if one is given.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`.
+    pub(crate) fn copied(
+        &self,
+        budget: &Arc<Budget>,
+        text: &str,
+        stamp: Option<Stamp>,
+    ) -> Result<Self, Error> {
+        budget.reserve(self.content().len() as u64, index(text))?;
+        Ok(self.recast(budget, text, stamp))
+    }
+
+    /// As [`copied`](Self::copied), for a file that goes as soon as the copy is in its place: if
+    /// nobody else holds it, what both take for that moment is taken also from a full store.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`.
+    pub(crate) fn moved(
+        &self,
+        budget: &Arc<Budget>,
+        text: &str,
+        stamp: Option<Stamp>,
+    ) -> Result<Self, Error> {
+        if ThinArc::strong_count(&self.0) > 1 || text.len() > self.text().len() {
+            return self.copied(budget, text, stamp);
+        }
+        budget.force(self.content().len() as u64, index(text));
+        Ok(self.recast(budget, text, stamp))
+    }
+
+    fn recast(&self, budget: &Arc<Budget>, text: &str, stamp: Option<Stamp>) -> Self {
+        let stamp = stamp.unwrap_or(self.stamp());
+        match self.head() {
+            Head::Small(_) => Self::reserved(budget, text, [self.content()].into_iter(), stamp),
+            Head::Large(large) => {
+                let charge = Charge::reserved(budget, index(text) as usize);
+                Self::large(text, large.blob.clone(), stamp, charge)
+            }
+        }
+    }
+
+    fn head(&self) -> &Head {
+        &self.0.header.header
+    }
+
+    /// The path from the directory on.
+    pub(crate) fn text(&self) -> &str {
+        let bytes = match self.head() {
+            Head::Small(small) => &self.0.slice[..small.text.into()],
+            Head::Large(_) => &self.0.slice,
+        };
+        str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// The content, if it stands here.
+    pub(crate) fn content(&self) -> &[u8] {
+        match self.head() {
+            Head::Small(small) => &self.0.slice[small.text.into()..],
+            Head::Large(_) => &[],
+        }
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        match self.head() {
+            Head::Small(small) => small.stamp,
+            Head::Large(large) => large.stamp,
+        }
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        Version::from(self.stamp().version)
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        match self.head() {
+            Head::Small(small) => small.content.into(),
+            Head::Large(large) => large.blob.rope().len(),
+        }
+    }
+
+    /// The content, which is a snapshot, and not owned.
+    pub(crate) fn rope(&self) -> Rope {
+        match self.head() {
+            Head::Small(Small { content: 0, .. }) => Rope::Empty,
+            Head::Small(small) => {
+                let whole = Bytes::from_owner(Pin(self.0.clone()));
+                Rope::One(whole.slice(usize::from(small.text)..))
+            }
+            Head::Large(large) => large.blob.rope().clone(),
+        }
+    }
+
+    /// The blob, if the content is one.
+    pub(crate) fn blob(&self) -> Option<&FileBlob> {
+        match self.head() {
+            Head::Small(_) => None,
+            Head::Large(large) => Some(&large.blob),
+        }
+    }
+
+    pub(crate) fn metadata(&self, path: &Path) -> Metadata {
+        let Stamp { modified, version } = self.stamp();
+        Metadata::new(path.clone(), self.size(), modified.into(), Version::from(version))
+    }
+}
+
+/// A reader's hold on a small file.
+struct Pin(ThinArc<Head, u8>);
+
+impl AsRef<[u8]> for Pin {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.slice
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        self.budget.release(self.content.into(), Usage::FILE as u64 + u64::from(self.text));
+    }
+}
+
+impl Clone for File {
+    fn clone(&self) -> Self {
+        if let Head::Small(small) = self.head() {
+            small.owners.fetch_add(1, Relaxed);
+        }
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if let Head::Small(small) = self.head()
+            && small.owners.fetch_sub(1, AcqRel) == 1
+        {
+            small.budget.transfer(small.content.into(), Owner::Committed, Owner::Nobody);
+        }
+    }
+}
+
+impl Named for File {
+    fn name(&self) -> &str {
+        first_of(self.text())
+    }
+
+    fn order(&self, other: &str) -> Ordering {
+        let text = self.text().as_bytes();
+        // A name that is found is looked at once, and its end is not looked for.
+        match text.strip_prefix(other.as_bytes()) {
+            Some([] | [b'/', ..]) => Ordering::Equal,
+            _ => self.name().cmp(other),
+        }
+    }
+}
+
+/// What a file takes of the index, beside its blob.
+fn index(text: &str) -> u64 {
+    (Usage::FILE + text.len()) as u64
+}
+
+/// The first component of a text.
+pub(crate) fn first_of(text: &str) -> &str {
+    text.split_once('/').map_or(text, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests;
