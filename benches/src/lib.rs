@@ -1,51 +1,42 @@
-//! What the benches share: their contestants' names, a seeded generator, a naive peer, and the
-//! table of ratios that ends each of them.
+//! What the in-memory driver takes, beside the machine's limits and its peers.
 //!
-//! Every group measures three contestants side by side, in the same run:
+//! A [`Subject`] is a store that is measured: ours, or a peer by its own fastest way. A [`Job`] is
+//! one measurement of one subject, in a process of its own; [`Measurements`] runs many of them, a
+//! few times, subjects in turn, and keeps medians. Two programs and a bench are made of these:
 //!
-//! - `memcpy`: the bytes copied once, with nothing around it, into memory that is at hand. The limit
-//!   of a store that copies; one that takes over what it is given can be faster.
-//! - `naive`: a [map of vectors](Naive) under one lock. The peer.
-//! - `inmemory`: ours.
-//!
-//! All of them: `cargo bench -p benches`. One: `cargo bench -p benches --bench upload`. One group of
-//! it: `cargo bench -p benches --bench upload -- commit`.
+//! - `cargo run --release -p benches --bin table`: every goal, and whether it is met.
+//! - `cargo run --release -p benches --bin plots`: the plots in `docs/`.
+//! - `cargo bench -p benches -- put`: one group by Criterion, to compare before with after.
 
-mod naive;
+mod allocator;
+mod clock;
+mod figures;
+mod job;
+pub mod jobs;
+mod key;
+mod limit;
+mod measurements;
+pub mod plots;
+mod process;
 mod random;
-mod ratios;
+mod runtime;
+mod source;
+mod subject;
+mod subjects;
+pub mod table;
 
-use std::time::Duration;
-
-use criterion::Criterion;
-
-pub use naive::Naive;
+pub use figures::Figures;
+pub use job::{Job, Who, run_if_asked};
+pub use key::{ABOVE, key};
+pub use measurements::Measurements;
 pub use random::Random;
-pub use ratios::print_ratios;
-
-/// The name of the limit.
-pub const MEMCPY: &str = "memcpy";
-/// The name of the peer.
-pub const NAIVE: &str = "naive";
-/// The name of ours.
-pub const INMEMORY: &str = "inmemory";
+pub use source::Source;
+pub use subject::Subject;
+pub use subjects::{Naive, ObjectStore, Opendal, Ours};
 
 /// 1,024 bytes.
-pub const KIB: usize = 1 << 10;
+pub const KIB: u64 = 1 << 10;
 /// 1,024 KiB.
-pub const MIB: usize = 1 << 20;
-
-/// A size as it stands in the name of a bench: `64KiB`.
-pub fn name_of(size: usize) -> String {
-    if size >= MIB { format!("{}MiB", size / MIB) } else { format!("{}KiB", size / KIB) }
-}
-
-/// Short sampling, so that all benches together take minutes.
-pub fn criterion() -> Criterion {
-    Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(2))
-        .output_directory(&ratios::directory())
-        .configure_from_args()
-}
+pub const MIB: u64 = 1 << 20;
+/// 1,024 MiB.
+pub const GIB: u64 = 1 << 30;

@@ -1,0 +1,109 @@
+//! [`Row`]: one line of the table.
+
+use super::{
+    Unit,
+    goal::{Against, Goal, Verdict},
+};
+use crate::{Job, Measurements, Who};
+
+/// One line: a number of a job, of ours and of what stands beside it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What `--only` asks for: the lines of one job or of similar ones.
+    pub group: &'static str,
+    /// What is measured, in words.
+    pub label: String,
+    /// What brings the number.
+    pub job: Job,
+    /// Its name there.
+    pub number: &'static str,
+    /// What the number counts.
+    pub unit: Unit,
+    /// The job whose number it is divided by, if it is a ratio of two.
+    pub per: Option<Job>,
+    /// What the machine does; the best of them is the limit.
+    pub limits: Vec<Who>,
+    /// Who stands beside it.
+    pub peers: Vec<Who>,
+    /// What is to be reached.
+    pub goal: Goal,
+}
+
+impl Row {
+    /// A line without a limit, beside all peers that are stores.
+    pub fn new(
+        group: &'static str,
+        label: impl Into<String>,
+        job: Job,
+        (number, unit): (&'static str, Unit),
+        goal: Goal,
+    ) -> Self {
+        let (label, peers) = (label.into(), Who::PEERS.to_vec());
+        Self { group, label, job, number, unit, per: None, limits: Vec::new(), peers, goal }
+    }
+
+    /// With these limits.
+    #[must_use]
+    pub fn limits(mut self, limits: &[Who]) -> Self {
+        self.limits = limits.to_vec();
+        self
+    }
+
+    /// Beside these, and no others.
+    #[must_use]
+    pub fn peers(mut self, peers: &[Who]) -> Self {
+        self.peers = peers.to_vec();
+        self
+    }
+
+    /// Divided by the same number of `job`.
+    #[must_use]
+    pub fn per(mut self, job: Job) -> Self {
+        self.per = Some(job);
+        self
+    }
+
+    /// Everyone in it.
+    pub fn subjects(&self) -> impl Iterator<Item = Who> {
+        self.limits.iter().chain(&self.peers).copied().chain([Who::Ours])
+    }
+
+    /// What must be measured for it.
+    pub fn wanted(&self) -> impl Iterator<Item = (Job, Who)> {
+        let jobs = [Some(&self.job), self.per.as_ref()].into_iter().flatten();
+        jobs.flat_map(|job| self.subjects().map(|who| (job.clone(), who)))
+    }
+
+    /// The number of `who`.
+    pub fn of(&self, who: Who, measured: &Measurements) -> Option<f64> {
+        let number = measured.number(&self.job, who, self.number)?;
+        match &self.per {
+            None => Some(number),
+            Some(per) => Some(number / measured.number(per, who, self.number)?),
+        }
+    }
+
+    /// The best limit, and which it is.
+    pub fn limit(&self, measured: &Measurements) -> Option<(Who, f64)> {
+        let limits = self.limits.iter().filter_map(|&who| Some((who, self.of(who, measured)?)));
+        limits.min_by(|(_, a), (_, b)| a.total_cmp(b))
+    }
+
+    /// Ours as a multiple of what the goal holds it against, and whether the goal is met.
+    pub fn verdict(&self, measured: &Measurements) -> (Option<f64>, Verdict) {
+        // A file system is no peer: it is there to be seen.
+        let peers = || {
+            let stores = self.peers.iter().filter(|who| Who::PEERS.contains(who));
+            stores.filter_map(|&who| self.of(who, measured))
+        };
+        let against = Against {
+            limit: self.limit(measured).map(|(_, number)| number),
+            least: peers().min_by(f64::total_cmp),
+            most: peers().max_by(f64::total_cmp),
+            store: self.of(Who::ObjectStore, measured),
+        };
+        let ours = self.of(Who::Ours, measured);
+        let ratio = ours.zip(self.goal.reference(&against)).map(|(ours, of)| ours / of);
+        (ratio.filter(|ratio| ratio.is_finite()), self.goal.verdict(ours, &against))
+    }
+}
