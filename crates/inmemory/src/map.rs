@@ -1,15 +1,12 @@
 //! [`Map`]: the files, or the directories, of a directory, sorted by name.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, mem};
 
+use arrayvec::ArrayVec;
 use triomphe::{Arc, UniqueArc};
 
 /// The most entries or children of a node; half of it is the least, but for the root.
 const FANOUT: usize = 32;
-/// A leaf that is full grows by so much at a time, not to twice its size: nearly all memory of a
-/// large map is in its leaves.
-const GROWTH: usize = 4;
-
 /// What a [`Map`] can hold: things that know their own name.
 pub(crate) trait Named: Clone {
     fn name(&self) -> &str;
@@ -42,13 +39,20 @@ pub(crate) struct Map<V> {
 
 #[derive(Debug)]
 enum Child<V> {
-    Leaf(Arc<Leaf<V>>),
+    Leaf(Leaf<V>),
     Inner(Arc<Inner<V>>),
 }
 
+/// One allocation, made anew with each entry that comes or goes: a search reads one place in memory,
+/// and none is wasted. Nearly all memory of a large map is in its leaves.
+#[derive(Debug)]
+struct Leaf<V>(Arc<[Slot<V>]>);
+
 #[derive(Debug, Clone)]
-struct Leaf<V> {
-    entries: Vec<(u64, V)>,
+struct Slot<V> {
+    head: u64,
+    /// Always there, but while the leaf is made anew.
+    value: Option<V>,
 }
 
 /// The heads apart from what they belong to, so that a search reads few lines of memory.
@@ -106,9 +110,15 @@ impl<V> Clone for Map<V> {
 impl<V> Clone for Child<V> {
     fn clone(&self) -> Self {
         match self {
-            Self::Leaf(leaf) => Self::Leaf(Arc::clone(leaf)),
+            Self::Leaf(leaf) => Self::Leaf(leaf.clone()),
             Self::Inner(inner) => Self::Inner(Arc::clone(inner)),
         }
+    }
+}
+
+impl<V> Clone for Leaf<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -127,7 +137,7 @@ impl<V: Named> Map<V> {
     pub(crate) fn has_many(&self) -> bool {
         match &self.root {
             None => false,
-            Some(Child::Leaf(leaf)) => leaf.entries.len() > 1,
+            Some(Child::Leaf(leaf)) => leaf.0.len() > 1,
             Some(Child::Inner(_)) => true,
         }
     }
@@ -142,7 +152,7 @@ impl<V: Named> Map<V> {
                 }
                 Child::Leaf(leaf) => {
                     let index = leaf.search(key.head, || key.text).ok()?;
-                    return Some(&leaf.entries[index].1);
+                    return leaf.0[index].value.as_ref();
                 }
             }
         }
@@ -161,9 +171,8 @@ impl<V: Named> Map<V> {
                     child = &mut inner.branches[index].child;
                 }
                 Child::Leaf(leaf) => {
-                    let leaf = Arc::make_mut(leaf);
                     let index = leaf.search(key.head, || key.text).ok()?;
-                    return Some(&mut leaf.entries[index].1);
+                    return leaf.value_mut(index);
                 }
             }
         }
@@ -172,8 +181,8 @@ impl<V: Named> Map<V> {
     /// Puts in `value` under its name; gives back what had that name before.
     pub(crate) fn insert(&mut self, value: V) -> Option<V> {
         let Some(root) = &mut self.root else {
-            let entries = vec![(Key::from(value.name()).head, value)];
-            self.root = Some(Child::Leaf(Arc::new(Leaf { entries })));
+            let slot = Slot { head: Key::from(value.name()).head, value: Some(value) };
+            self.root = Some(Child::Leaf(Leaf::from_iter([slot])));
             return None;
         };
         let (old, split) = root.insert(Key::from(value.name()).head, value);
@@ -191,7 +200,7 @@ impl<V: Named> Map<V> {
         let removed = root.remove(Key::from(name));
         // A root with one child, or none, is one level too many.
         match root {
-            Child::Leaf(leaf) if leaf.entries.is_empty() => self.root = None,
+            Child::Leaf(leaf) if leaf.0.is_empty() => self.root = None,
             Child::Inner(inner) if inner.branches.len() == 1 => {
                 *root = inner.branches[0].child.clone();
             }
@@ -225,14 +234,14 @@ impl<V: Named> Map<V> {
 
     /// Takes out every value that nobody else holds.
     pub(crate) fn drain(&mut self) -> Drain<V> {
-        Drain { children: self.root.take().into_iter().collect(), entries: Vec::new().into_iter() }
+        Drain { children: self.root.take().into_iter().collect(), values: Vec::new().into_iter() }
     }
 }
 
 impl<V: Named> Child<V> {
     fn len(&self) -> usize {
         match self {
-            Self::Leaf(leaf) => leaf.entries.len(),
+            Self::Leaf(leaf) => leaf.0.len(),
             Self::Inner(inner) => inner.branches.len(),
         }
     }
@@ -241,19 +250,14 @@ impl<V: Named> Child<V> {
     /// had to be cut in two.
     fn insert(&mut self, head: u64, value: V) -> (Option<V>, Option<Branch<V>>) {
         match self {
-            Self::Leaf(leaf) => {
-                let leaf = Arc::make_mut(leaf);
-                match leaf.search(head, || value.name()) {
-                    Ok(index) => (Some(std::mem::replace(&mut leaf.entries[index].1, value)), None),
-                    Err(index) => {
-                        if leaf.entries.len() == leaf.entries.capacity() {
-                            leaf.entries.reserve_exact(GROWTH);
-                        }
-                        leaf.entries.insert(index, (head, value));
-                        (None, leaf.split())
-                    }
+            Self::Leaf(leaf) => match leaf.search(head, || value.name()) {
+                Ok(index) => (leaf.value_mut(index).map(|old| mem::replace(old, value)), None),
+                Err(index) => {
+                    let mut slots = leaf.take();
+                    slots.insert(index, Slot { head, value: Some(value) });
+                    (None, leaf.fill(slots))
                 }
-            }
+            },
             Self::Inner(inner) => {
                 let inner = Arc::make_mut(inner);
                 let index = inner.index_of(head, || value.name());
@@ -269,9 +273,11 @@ impl<V: Named> Child<V> {
     fn remove(&mut self, key: Key<'_>) -> Option<V> {
         match self {
             Self::Leaf(leaf) => {
-                let leaf = Arc::make_mut(leaf);
                 let index = leaf.search(key.head, || key.text).ok()?;
-                Some(leaf.entries.remove(index).1)
+                let mut slots = leaf.take();
+                let removed = slots.remove(index).value;
+                leaf.fill(slots);
+                removed
             }
             Self::Inner(inner) => {
                 let inner = Arc::make_mut(inner);
@@ -297,12 +303,10 @@ impl<V: Named> Child<V> {
     /// too much for one.
     fn join(&mut self, next: Branch<V>) -> Option<Branch<V>> {
         match (self, next.child) {
-            (Self::Leaf(leaf), Self::Leaf(next)) => {
-                let leaf = Arc::make_mut(leaf);
-                let more = Arc::unwrap_or_clone(next).entries;
-                leaf.entries.reserve_exact(more.len());
-                leaf.entries.extend(more);
-                leaf.split()
+            (Self::Leaf(leaf), Self::Leaf(mut next)) => {
+                let mut slots = leaf.take();
+                slots.extend(next.take());
+                leaf.fill(slots)
             }
             (Self::Inner(inner), Self::Inner(next)) => {
                 let inner = Arc::make_mut(inner);
@@ -317,30 +321,64 @@ impl<V: Named> Child<V> {
     }
 }
 
+impl<V> FromIterator<Slot<V>> for Leaf<V> {
+    fn from_iter<I: IntoIterator<Item = Slot<V>>>(slots: I) -> Self {
+        Self(slots.into_iter().collect())
+    }
+}
+
 impl<V: Named> Leaf<V> {
     /// The text is asked for only if there are others with its head.
     fn search<'a>(&self, head: u64, text: impl FnOnce() -> &'a str) -> Result<usize, usize> {
-        let (start, end) = equal(self.entries.iter().map(|(other, _)| *other), head);
-        let same = &self.entries[start..end];
+        let (start, end) = equal(self.0.iter().map(|slot| slot.head), head);
+        let same = &self.0[start..end];
         if same.is_empty() {
             return Err(start);
         }
         let text = text();
-        let found = same.binary_search_by(|(_, value)| value.order(text));
+        let order = |slot: &Slot<V>| slot.value.as_ref().map(|value| value.order(text));
+        let found = same.binary_search_by(|slot| order(slot).unwrap_or(Ordering::Less));
         found.map(|index| start + index).map_err(|index| start + index)
     }
 
-    /// Cuts off the right half if there are more entries than the fan-out.
-    fn split(&mut self) -> Option<Branch<V>> {
-        if self.entries.len() <= FANOUT {
-            return None;
+    fn value_mut(&mut self, index: usize) -> Option<&mut V> {
+        if !self.0.is_unique() {
+            self.0 = self.0.iter().cloned().collect();
         }
-        let entries = self.entries.split_off(self.entries.len() / 2);
-        self.entries.shrink_to_fit();
-        let last = self.entries.last().map_or("", |(_, value)| value.name());
-        let first = between(last, entries[0].1.name());
-        let child = Child::Leaf(Arc::new(Leaf { entries }));
-        Some(Branch { first, child })
+        Arc::get_mut(&mut self.0)?.get_mut(index)?.value.as_mut()
+    }
+
+    /// Takes everything out, to be [filled](Self::fill) in again.
+    fn take(&mut self) -> Slots<V> {
+        match Arc::get_mut(&mut self.0) {
+            Some(slots) => {
+                let take = |slot: &mut Slot<V>| Slot { head: slot.head, value: slot.value.take() };
+                slots.iter_mut().map(take).collect()
+            }
+            None => self.0.iter().cloned().collect(),
+        }
+    }
+
+    /// Fills in these; gives back the right half if they are more than the fan-out.
+    fn fill(&mut self, mut slots: Slots<V>) -> Option<Branch<V>> {
+        let half = if slots.len() > FANOUT { slots.len() / 2 } else { slots.len() };
+        let right: Slots<V> = slots.drain(half..).collect();
+        let names = (slots.last().and_then(Slot::name), right.first().and_then(Slot::name));
+        let first = match names {
+            (Some(left), Some(right)) => Some(between(left, right)),
+            _ => None,
+        };
+        *self = slots.into_iter().collect();
+        first.map(|first| Branch { first, child: Child::Leaf(right.into_iter().collect()) })
+    }
+}
+
+/// What two leaves hold at most.
+type Slots<V> = ArrayVec<Slot<V>, { 2 * FANOUT }>;
+
+impl<V: Named> Slot<V> {
+    fn name(&self) -> Option<&str> {
+        self.value.as_ref().map(V::name)
     }
 }
 
@@ -405,16 +443,16 @@ pub(crate) struct Iter<V> {
     /// The nodes from the root down, each with the child that the walk is in.
     inners: Vec<(Arc<Inner<V>>, usize)>,
     /// With the entry that comes next.
-    leaf: Option<(Arc<Leaf<V>>, usize)>,
+    leaf: Option<(Leaf<V>, usize)>,
 }
 
 impl<V> Iter<V> {
     /// What comes next.
     pub(crate) fn peek(&mut self) -> Option<&V> {
-        while self.leaf.as_ref().is_some_and(|(leaf, index)| *index == leaf.entries.len()) {
+        while self.leaf.as_ref().is_some_and(|(leaf, index)| *index == leaf.0.len()) {
             self.leaf = self.next_leaf();
         }
-        self.leaf.as_ref().map(|(leaf, index)| &leaf.entries[*index].1)
+        self.leaf.as_ref().and_then(|(leaf, index)| leaf.0[*index].value.as_ref())
     }
 
     /// Goes past what comes next, which was [looked at](Self::peek).
@@ -424,7 +462,7 @@ impl<V> Iter<V> {
         }
     }
 
-    fn next_leaf(&mut self) -> Option<(Arc<Leaf<V>>, usize)> {
+    fn next_leaf(&mut self) -> Option<(Leaf<V>, usize)> {
         // Up to where there is a next child, and down along the first ones.
         let mut child = loop {
             let (inner, index) = self.inners.last_mut()?;
@@ -450,7 +488,7 @@ impl<V> Iter<V> {
 #[derive(Debug)]
 pub(crate) struct Drain<V> {
     children: Vec<Child<V>>,
-    entries: std::vec::IntoIter<(u64, V)>,
+    values: std::vec::IntoIter<V>,
 }
 
 impl<V> Iterator for Drain<V> {
@@ -458,15 +496,15 @@ impl<V> Iterator for Drain<V> {
 
     fn next(&mut self) -> Option<V> {
         loop {
-            if let Some((_, value)) = self.entries.next() {
+            if let Some(value) = self.values.next() {
                 return Some(value);
             }
             match self.children.pop()? {
-                Child::Leaf(leaf) => {
-                    self.entries = Arc::into_unique(leaf)
-                        .map(UniqueArc::into_inner)
-                        .map_or_else(Vec::new, |l| l.entries)
-                        .into_iter();
+                Child::Leaf(mut leaf) => {
+                    if let Some(slots) = Arc::get_mut(&mut leaf.0) {
+                        let values = slots.iter_mut().filter_map(|slot| slot.value.take());
+                        self.values = values.collect::<Vec<_>>().into_iter();
+                    }
                 }
                 Child::Inner(inner) => {
                     let inner = Arc::into_unique(inner).map(UniqueArc::into_inner);
