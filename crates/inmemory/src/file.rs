@@ -65,6 +65,11 @@ pub(crate) struct Stamp {
     pub(crate) version: u64,
 }
 
+impl Stamp {
+    /// Of what was not committed yet.
+    pub(crate) const NONE: Self = Self { modified: Timestamp(0), version: 0 };
+}
+
 impl File {
     /// A file of at most [`SMALL`] bytes, which are copied.
     ///
@@ -117,6 +122,18 @@ impl File {
             content: length as u16,
         };
         Self(ThinArc::from_header_and_slice(Head::Small(small), &bytes))
+    }
+
+    /// Gives a file that nobody else has yet the stamp of its commit.
+    pub(crate) fn stamped(mut self, stamp: Stamp) -> Self {
+        self.0.with_arc_mut(|file| {
+            if let Some(file) = triomphe::Arc::get_mut(file)
+                && let Head::Small(small) = file.header_mut()
+            {
+                small.stamp = stamp;
+            }
+        });
+        self
     }
 
     /// The same content under another text, with another stamp if one is given.

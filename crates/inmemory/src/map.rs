@@ -64,9 +64,14 @@ struct Inner<V> {
 
 #[derive(Debug)]
 struct Branch<V> {
+    /// The whole text if it is longer than its head, and else nothing: what has the same head as a
+    /// text that is no longer never orders before it.
     first: Box<str>,
     child: Child<V>,
 }
+
+/// A branch with the head of its text.
+type Half<V> = (u64, Branch<V>);
 
 /// A name to look for.
 #[derive(Clone, Copy)]
@@ -188,7 +193,8 @@ impl<V: Named> Map<V> {
         let (old, split) = root.insert(Key::from(value.name()).head, value);
         if let Some(right) = split {
             let left = Branch { first: Box::from(""), child: root.clone() };
-            *root = Child::Inner(Arc::new(Inner::of(vec![left, right])));
+            let (heads, branches) = (vec![0, right.0], vec![left, right.1]);
+            *root = Child::Inner(Arc::new(Inner { heads, branches }));
         }
         old
     }
@@ -248,7 +254,7 @@ impl<V: Named> Child<V> {
 
     /// Puts in a value; gives back the one that had its name, and the right half if what is here
     /// had to be cut in two.
-    fn insert(&mut self, head: u64, value: V) -> (Option<V>, Option<Branch<V>>) {
+    fn insert(&mut self, head: u64, value: V) -> (Option<V>, Option<Half<V>>) {
         match self {
             Self::Leaf(leaf) => match leaf.search(head, || value.name()) {
                 Ok(index) => (leaf.value_mut(index).map(|old| mem::replace(old, value)), None),
@@ -301,7 +307,7 @@ impl<V: Named> Child<V> {
 
     /// Puts everything of the next child behind what is here; gives back a right half if that is
     /// too much for one.
-    fn join(&mut self, next: Branch<V>) -> Option<Branch<V>> {
+    fn join(&mut self, (head, next): Half<V>) -> Option<Half<V>> {
         match (self, next.child) {
             (Self::Leaf(leaf), Self::Leaf(mut next)) => {
                 let mut slots = leaf.take();
@@ -316,7 +322,7 @@ impl<V: Named> Child<V> {
                 inner.split()
             }
             // All leaves are on one level.
-            (_, child) => Some(Branch { child, ..next }),
+            (_, child) => Some((head, Branch { child, ..next })),
         }
     }
 }
@@ -360,7 +366,7 @@ impl<V: Named> Leaf<V> {
     }
 
     /// Fills in these; gives back the right half if they are more than the fan-out.
-    fn fill(&mut self, mut slots: Slots<V>) -> Option<Branch<V>> {
+    fn fill(&mut self, mut slots: Slots<V>) -> Option<Half<V>> {
         let half = if slots.len() > FANOUT { slots.len() / 2 } else { slots.len() };
         let right: Slots<V> = slots.drain(half..).collect();
         let names = (slots.last().and_then(Slot::name), right.first().and_then(Slot::name));
@@ -369,7 +375,9 @@ impl<V: Named> Leaf<V> {
             _ => None,
         };
         *self = slots.into_iter().collect();
-        first.map(|first| Branch { first, child: Child::Leaf(right.into_iter().collect()) })
+        first.map(|(head, first)| {
+            (head, Branch { first, child: Child::Leaf(right.into_iter().collect()) })
+        })
     }
 }
 
@@ -382,10 +390,12 @@ impl<V: Named> Slot<V> {
     }
 }
 
-/// The shortest beginning of `right` that orders after `left`, which orders before it.
-fn between(left: &str, right: &str) -> Box<str> {
+/// The shortest beginning of `right` that orders after `left`, which orders before it: its head, and
+/// the whole if that is longer.
+fn between(left: &str, right: &str) -> (u64, Box<str>) {
     let common = left.bytes().zip(right.bytes()).take_while(|(a, b)| a == b).count();
-    Box::from(right.get(..=common).unwrap_or(right))
+    let first = right.get(..=common).unwrap_or(right);
+    (head(first), Box::from(if first.len() > size_of::<u64>() { first } else { "" }))
 }
 
 /// Where among sorted heads those that are equal to `head` begin and end.
@@ -399,18 +409,13 @@ fn equal(heads: impl Iterator<Item = u64>, head: u64) -> (usize, usize) {
 }
 
 impl<V> Inner<V> {
-    fn of(branches: Vec<Branch<V>>) -> Self {
-        Self { heads: branches.iter().map(|branch| head(&branch.first)).collect(), branches }
-    }
-
-    fn insert(&mut self, index: usize, branch: Branch<V>) {
-        self.heads.insert(index, head(&branch.first));
+    fn insert(&mut self, index: usize, (head, branch): Half<V>) {
+        self.heads.insert(index, head);
         self.branches.insert(index, branch);
     }
 
-    fn remove(&mut self, index: usize) -> Branch<V> {
-        self.heads.remove(index);
-        self.branches.remove(index)
+    fn remove(&mut self, index: usize) -> Half<V> {
+        (self.heads.remove(index), self.branches.remove(index))
     }
 
     /// The child that holds `key`, if any does.
@@ -426,14 +431,14 @@ impl<V> Inner<V> {
     }
 
     /// Cuts off the right half if there are more children than the fan-out.
-    fn split(&mut self) -> Option<Branch<V>> {
+    fn split(&mut self) -> Option<Half<V>> {
         if self.branches.len() <= FANOUT {
             return None;
         }
         let half = self.branches.len() / 2;
         let (heads, branches) = (self.heads.split_off(half), self.branches.split_off(half));
         let first = branches[0].first.clone();
-        Some(Branch { first, child: Child::Inner(Arc::new(Inner { heads, branches })) })
+        Some((heads[0], Branch { first, child: Child::Inner(Arc::new(Inner { heads, branches })) }))
     }
 }
 

@@ -138,11 +138,23 @@ impl Store {
         content: &Payload,
         precondition: &Precondition,
     ) -> Result<(Metadata, Waste)> {
+        // Made before the lock is taken to change something: its memory may have to come from the
+        // system. It fits nearly always, for what it depends on is which directories there are.
+        let text = self.look(|tree| {
+            let plan = tree.plan(path)?;
+            precondition.check(plan.replaced().map(File::version).as_ref())?;
+            Ok(plan.text())
+        })?;
+        let made = File::small(self.budget(), text, content, Stamp::NONE)?;
         let mut state = self.write()?;
         let plan = state.tree.plan(path)?;
         precondition.check(plan.replaced().map(File::version).as_ref())?;
         let place = plan.for_file(self.budget())?;
-        let file = File::small(self.budget(), plan.text(), content, self.stamp())?;
+        let file = if plan.text() == text {
+            made.stamped(self.stamp())
+        } else {
+            made.moved(self.budget(), plan.text(), Some(self.stamp()))?
+        };
         let metadata = file.metadata(path);
         let replaced = state.tree.fill(path, place, Node::File(file));
         drop(state);

@@ -139,7 +139,7 @@ impl Tree {
     /// # Errors
     ///
     /// `PathConflict` at a directory or under a file.
-    pub(crate) fn plan<'a>(&'a self, path: &'a Path) -> Result<Plan<'a>, Error> {
+    pub(crate) fn plan<'a, 'p>(&'a self, path: &'p Path) -> Result<Plan<'a, 'p>, Error> {
         let conflict = || Err(Error::new(ErrorKind::PathConflict).at(path));
         let (dir, rest) = self.descend(path);
         let name = first_of(rest);
@@ -232,9 +232,9 @@ impl Tree {
 
 /// What a commit at a path finds there.
 #[derive(Debug)]
-pub(crate) struct Plan<'a> {
+pub(crate) struct Plan<'a, 'p> {
     /// The path from the last directory above it that is one of its own.
-    rest: &'a str,
+    rest: &'p str,
     there: There<'a>,
 }
 
@@ -247,7 +247,7 @@ enum There<'a> {
     Beside(&'a File, usize),
 }
 
-impl<'a> Plan<'a> {
+impl<'a, 'p> Plan<'a, 'p> {
     /// The file that the commit replaces, if there is one.
     pub(crate) fn replaced(&self) -> Option<&'a File> {
         match self.there {
@@ -257,7 +257,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The text of a file in this place.
-    pub(crate) fn text(&self) -> &'a str {
+    pub(crate) fn text(&self) -> &'p str {
         match self.there {
             There::Beside(_, common) => &self.rest[common + 1..],
             _ => self.rest,

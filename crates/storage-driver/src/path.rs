@@ -88,7 +88,16 @@ impl Path {
         if text == "/" {
             return Ok(Self::root());
         }
-        check(text)?;
+        let relative = text.strip_prefix('/').ok_or(ParsePathError::NotAbsolute)?;
+        if text.len() > Self::MAX_BYTES {
+            return Err(ParsePathError::TooLong { length: text.len() });
+        }
+        check(relative).map_err(|error| match error {
+            ParsePathError::Byte { byte, position } => {
+                ParsePathError::Byte { byte, position: position + 1 }
+            }
+            error => error,
+        })?;
         Ok(Self(Arc::from(text)))
     }
 
@@ -133,12 +142,12 @@ impl Path {
             return Err(ParsePathError::EmptyComponent);
         }
         let base = if self.is_root() { "" } else { self.as_str() };
-        Self::new(format!("{base}/{relative}")).map_err(|error| match error {
-            ParsePathError::Byte { byte, position } => {
-                ParsePathError::Byte { byte, position: position - base.len() - 1 }
-            }
-            error => error,
-        })
+        let length = base.len() + 1 + relative.len();
+        if length > Self::MAX_BYTES {
+            return Err(ParsePathError::TooLong { length });
+        }
+        check(relative)?;
+        Ok(Self(concat(base, relative)))
     }
 
     /// The components from first to last; the root has none.
@@ -177,14 +186,10 @@ impl Path {
     }
 }
 
-fn check(text: &str) -> Result<(), ParsePathError> {
-    let relative = text.strip_prefix('/').ok_or(ParsePathError::NotAbsolute)?;
-    if text.len() > Path::MAX_BYTES {
-        return Err(ParsePathError::TooLong { length: text.len() });
-    }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/');
-    if let Some(position) = text.bytes().position(|b| !allowed(b)) {
-        return Err(ParsePathError::Byte { byte: text.as_bytes()[position], position });
+/// Checks components with a slash between each two.
+fn check(relative: &str) -> Result<(), ParsePathError> {
+    if let Some(position) = relative.bytes().position(|byte| !ALLOWED[usize::from(byte)]) {
+        return Err(ParsePathError::Byte { byte: relative.as_bytes()[position], position });
     }
     for component in relative.split('/') {
         match component {
@@ -197,6 +202,31 @@ fn check(text: &str) -> Result<(), ParsePathError> {
         }
     }
     Ok(())
+}
+
+/// Which bytes a path may have.
+const ALLOWED: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        allowed[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
+        byte += 1;
+    }
+    allowed
+};
+
+/// The two with a slash between. Listings make a path for each entry: most are put together on the
+/// stack, so that each takes one allocation.
+fn concat(base: &str, relative: &str) -> Arc<str> {
+    let mut buffer = [b'/'; 192];
+    let Some(bytes) = buffer.get_mut(..base.len() + 1 + relative.len()) else {
+        return Arc::from(format!("{base}/{relative}"));
+    };
+    bytes[..base.len()].copy_from_slice(base.as_bytes());
+    bytes[base.len() + 1..].copy_from_slice(relative.as_bytes());
+    // Both are text, and so is the slash.
+    Arc::from(str::from_utf8(bytes).unwrap_or_default())
 }
 
 impl Ord for Path {

@@ -97,10 +97,16 @@ fn shape(child: &Child<Item>, root: bool, low: Option<&str>, high: Option<&str>)
         }
         Child::Inner(inner) => {
             let levels = inner.branches.iter().enumerate().map(|(index, branch)| {
-                assert_eq!(inner.heads[index], head(&branch.first));
-                let low = if index == 0 { low } else { Some(&*branch.first) };
-                let high = inner.branches.get(index + 1).map_or(high, |next| Some(&*next.first));
-                shape(&branch.child, false, low, high)
+                let first = |index: usize| {
+                    let branch = inner.branches.get(index)?;
+                    let head =
+                        String::from_utf8(inner.heads[index].to_be_bytes().to_vec()).unwrap();
+                    let head = head.trim_end_matches('\0').to_owned();
+                    Some(if branch.first.is_empty() { head } else { branch.first.to_string() })
+                };
+                let (this, next) = (first(index), first(index + 1));
+                let low = if index == 0 { low } else { this.as_deref() };
+                shape(&branch.child, false, low, next.as_deref().or(high))
             });
             let levels: Vec<usize> = levels.collect();
             assert!(levels.iter().all(|&level| level == levels[0]), "leaves on several levels");
@@ -140,11 +146,15 @@ fn heads_order_as_the_beginnings_of_their_texts() {
 
 #[test]
 fn a_text_between_two_names_is_as_short_as_can_be() {
-    assert_eq!(&*between("abc", "abd"), "abd");
-    assert_eq!(&*between("abc", "b"), "b");
-    assert_eq!(&*between("abc", "bcd"), "b");
-    assert_eq!(&*between("ab", "abc"), "abc");
-    assert_eq!(&*between("", "abc"), "a");
+    let text = |left, right| {
+        let (head, first) = between(left, right);
+        (head.to_be_bytes(), first.into_string())
+    };
+    assert_eq!(text("abc", "abd"), (*b"abd\0\0\0\0\0", String::new()));
+    assert_eq!(text("abc", "b"), (*b"b\0\0\0\0\0\0\0", String::new()));
+    assert_eq!(text("abc", "bcd"), (*b"b\0\0\0\0\0\0\0", String::new()));
+    assert_eq!(text("abcdefg", "abcdefgh"), (*b"abcdefgh", String::new()));
+    assert_eq!(text("abcdefgh", "abcdefghij"), (*b"abcdefgh", "abcdefghi".to_owned()));
 }
 
 #[test]
