@@ -12,18 +12,17 @@ use crate::{
 
 /// What a store holds, by kind, and how much it may.
 ///
-/// Content is counted twice over: when memory is taken and given back (`content`), and when what it
-/// belongs to changes (`committed`, `uploads`). What is in the first and in neither of the others
-/// is kept alive by readers alone.
+/// Content is counted twice over: when memory is taken and given back (in `held`), and when what it
+/// belongs to changes (`committed`, `uploads`). What is held and in neither of the others, nor in the
+/// index or the pool, is kept alive by readers alone.
 ///
 /// The counters are independent atomics: no operation waits for another's accounting. Each is exact
 /// whenever no operation is in progress.
 #[derive(Debug)]
 pub(crate) struct Budget {
     capacity: Option<u64>,
-    /// `content + index + pooled`: what the capacity bounds.
+    /// Everything: what the capacity bounds.
     held: AtomicU64,
-    content: AtomicU64,
     committed: AtomicU64,
     uploads: AtomicU64,
     index: AtomicU64,
@@ -64,7 +63,6 @@ impl Budget {
         Self {
             capacity,
             held: AtomicU64::new(0),
-            content: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             uploads: AtomicU64::new(0),
             index: AtomicU64::new(0),
@@ -84,7 +82,8 @@ impl Budget {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        let content = self.content.load(Relaxed);
+        let (index, pooled) = (self.index.load(Relaxed), self.pool.bytes.load(Relaxed));
+        let content = self.held.load(Relaxed).saturating_sub(index).saturating_sub(pooled);
         // Where content changes owner twice at once, it may be taken from an owner before it is
         // given to it: for that moment the count is below zero.
         let owned = |count: &AtomicU64| count.load(Relaxed).cast_signed().max(0).cast_unsigned();
@@ -93,8 +92,8 @@ impl Budget {
             committed,
             uploads,
             pinned: content.saturating_sub(committed).saturating_sub(uploads),
-            pooled: self.pool.bytes.load(Relaxed),
-            index: self.index.load(Relaxed),
+            pooled,
+            index,
         }
     }
 
@@ -110,7 +109,6 @@ impl Budget {
                 return Err(Error::new(full));
             }
         }
-        self.content.fetch_add(content, Relaxed);
         self.index.fetch_add(index, Relaxed);
         Ok(())
     }
@@ -125,13 +123,11 @@ impl Budget {
     /// necessary, and for what takes the place of something that goes.
     pub(crate) fn force(&self, content: u64, index: u64) {
         self.held.fetch_add(content + index, Relaxed);
-        self.content.fetch_add(content, Relaxed);
         self.index.fetch_add(index, Relaxed);
     }
 
     /// Gives back what [`reserve`](Self::reserve) took, or a part of it.
     pub(crate) fn release(&self, content: u64, index: u64) {
-        self.content.fetch_sub(content, Relaxed);
         self.index.fetch_sub(index, Relaxed);
         self.held.fetch_sub(content + index, Relaxed);
     }
@@ -179,7 +175,6 @@ impl Budget {
             && self.pool.bytes.fetch_update(Relaxed, Relaxed, room).is_ok()
         {
             buffer.clear();
-            self.content.fetch_sub(bytes, Relaxed);
             self.index.fetch_sub(index, Relaxed);
             self.held.fetch_sub(index, Relaxed);
             lock(&self.pool.buffers).push(buffer);

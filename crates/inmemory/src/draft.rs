@@ -165,6 +165,9 @@ impl Draft {
 
     /// Seals the tail, giving back what it has not used.
     pub(crate) fn seal_tail(&mut self) {
+        if self.tail.capacity() == 0 {
+            return;
+        }
         let mut tail = std::mem::take(&mut self.tail);
         let before = tail.capacity();
         tail.shrink_to_fit();
@@ -172,7 +175,7 @@ impl Draft {
         if !tail.is_empty() {
             self.shrink(given_back, 0);
             self.rope.push(segment::seal(tail, &self.budget));
-        } else if before > 0 {
+        } else {
             self.shrink(given_back, 1);
         }
     }

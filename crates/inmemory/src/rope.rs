@@ -1,9 +1,10 @@
 //! [`Rope`]: a sequence of segments, however many, in small pieces.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use bytes::Bytes;
 use storage_driver::Payload;
+use triomphe::{Arc, UniqueArc};
 
 /// The most children of a node. A full leaf takes 64 × (32 + 8) bytes, so that no part of the table
 /// of segments is ever larger than 2.5 KiB.
@@ -129,7 +130,8 @@ impl Iterator for Drain {
             if let Some(segment) = self.segments.next() {
                 return Some(segment);
             }
-            match Arc::into_inner(self.nodes.pop()?).map(|node| node.children) {
+            let node = Arc::into_unique(self.nodes.pop()?).map(UniqueArc::into_inner);
+            match node.map(|node| node.children) {
                 Some(Children::Segments(segments)) => self.segments = segments.into_iter(),
                 Some(Children::Nodes(nodes)) => self.nodes.extend(nodes),
                 None => {}
