@@ -68,6 +68,13 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     if let Some(peak) = memory::peak() {
         say(format!("peak memory  {}, the whole process", Size(peak)))?;
     }
+    let in_driver = sent.iter().map(|sent| sent.in_driver.as_secs_f64()).sum::<f64>();
+    if bytes > 0 {
+        let ratio = in_driver / memory::seconds_to_copy(bytes);
+        say(format!(
+            "in writes    {in_driver:.3} s of the upload, {ratio:.2} × memcpy into fresh memory"
+        ))?;
+    }
     Ok(())
 }
 

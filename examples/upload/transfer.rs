@@ -1,5 +1,7 @@
 //! One blob on its way into a driver, and out of it again.
 
+use std::time::{Duration, Instant};
+
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use storage_driver::{Path, ReadRange, StorageDriver, Writer, WriterOptions};
@@ -17,6 +19,8 @@ pub(crate) struct Sent {
     pub(crate) sum: Sum,
     /// Where a second writer took over.
     pub(crate) resumed_at: Option<u64>,
+    /// How long the driver took for all of it; the rest is making and hashing it.
+    pub(crate) in_driver: Duration,
 }
 
 /// Streams the source that `options` names to `path`.
@@ -34,8 +38,9 @@ pub(crate) async fn upload(
     }
     let mut writer = driver.writer(path, open).await?;
     let (mut interrupt_at, mut resumed_at) = (options.interrupt_at, None);
+    let mut in_driver = Duration::ZERO;
     while let Some(batch) = source.next().await {
-        let before = writer.size();
+        let (before, start) = (writer.size(), Instant::now());
         for mut chunk in batch {
             let end = writer.size() + chunk.len() as u64;
             if let Some(at) = interrupt_at.filter(|at| *at <= end) {
@@ -46,6 +51,7 @@ pub(crate) async fn upload(
             }
             writer.write(chunk).await?;
         }
+        in_driver += start.elapsed();
         progress.add(writer.size() - before)?;
     }
     let sum = source.sum().await?;
@@ -55,8 +61,10 @@ pub(crate) async fn upload(
             "the source ended at {size}, before --interrupt-at {at}"
         )));
     }
+    let start = Instant::now();
     writer.commit().await?;
-    Ok(Sent { sum, resumed_at })
+    in_driver += start.elapsed();
+    Ok(Sent { sum, resumed_at, in_driver })
 }
 
 /// What a broken connection does to an upload, and what its client does then.

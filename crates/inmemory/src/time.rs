@@ -9,7 +9,11 @@ pub(crate) struct Timestamp(pub(crate) i64);
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        let nanos = |duration: Duration| {
+            let seconds = i64::try_from(duration.as_secs()).ok()?.checked_mul(1_000_000_000)?;
+            seconds.checked_add(duration.subsec_nanos().into())
+        };
+        let nanos = |duration| nanos(duration).unwrap_or(i64::MAX);
         Self(match time.duration_since(UNIX_EPOCH) {
             Ok(since) => nanos(since),
             Err(before) => -nanos(before.duration()),

@@ -1,7 +1,8 @@
-//! An allocator that counts what one thread does: how much is alive, the most that was, and the
-//! largest single request.
+//! An allocator that counts what one thread does: how much is alive, the most that was, the largest
+//! single request, and how many there were.
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without")]
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -17,11 +18,12 @@ struct Counters {
     live: isize,
     peak: isize,
     largest: usize,
+    count: usize,
 }
 
 thread_local! {
     // No destructor and no allocation, so that the allocator may use it at any time.
-    static COUNTERS: Cell<Counters> = const { Cell::new(Counters { live: 0, peak: 0, largest: 0 }) };
+    static COUNTERS: Cell<Counters> = const { Cell::new(Counters { live: 0, peak: 0, largest: 0, count: 0 }) };
 }
 
 fn grow(size: usize) {
@@ -29,6 +31,7 @@ fn grow(size: usize) {
     counters.live += size as isize;
     counters.peak = counters.peak.max(counters.live);
     counters.largest = counters.largest.max(size);
+    counters.count += 1;
     COUNTERS.set(counters);
 }
 
@@ -77,7 +80,7 @@ impl Measurement {
     /// Counts from here on: what is alive now is left out.
     pub(crate) fn begin() -> Self {
         let base = COUNTERS.get().live;
-        COUNTERS.set(Counters { live: base, peak: base, largest: 0 });
+        COUNTERS.set(Counters { live: base, peak: base, largest: 0, count: 0 });
         Self { base }
     }
 
@@ -94,5 +97,10 @@ impl Measurement {
     /// The largest single allocation in bytes.
     pub(crate) fn largest(&self) -> usize {
         COUNTERS.get().largest
+    }
+
+    /// How many allocations and reallocations there were.
+    pub(crate) fn count(&self) -> usize {
+        COUNTERS.get().count
     }
 }

@@ -1,0 +1,170 @@
+//! What operations cost, counted and not timed: how often they allocate, and how much. A change that
+//! makes one dearer fails here on any machine.
+//!
+//! The bounds are what was counted, where it is the same at every run; what an allocation is for
+//! stands beside it.
+
+#[path = "support/alloc.rs"]
+mod alloc;
+
+use alloc::{Counting, Measurement};
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, executor::block_on};
+use inmemory::InMemory;
+use storage_driver::{
+    ListOptions, Path, Payload, Precondition, ReadRange, StorageDriver, StorageDriverExt,
+    WalkOptions,
+};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How many files the store has that is measured.
+const FILES: usize = 10_000;
+
+fn path(number: usize) -> Path {
+    let digest = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Path::new(format!("/blobs/sha256/{:02x}/{digest:064x}/data", number % 256)).unwrap()
+}
+
+fn now<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("it does not wait")
+}
+
+/// A store with files of 1 KiB, and the paths of them and of as many more.
+fn store() -> (InMemory, Vec<Path>) {
+    let store = InMemory::new();
+    let paths: Vec<Path> = (0..2 * FILES).map(path).collect();
+    for path in &paths[..FILES] {
+        now(store.put(path, vec![7; 1 << 10])).unwrap();
+    }
+    (store, paths)
+}
+
+/// Allocations an operation, and bytes that are alive after it, on average over these paths.
+fn cost<T>(paths: &[Path], operation: impl Fn(&Path) -> T) -> (f64, f64) {
+    // What is made once and kept is made now.
+    drop(operation(&paths[0]));
+    let measurement = Measurement::begin();
+    paths[1..].iter().for_each(|path| drop(operation(path)));
+    let each = |total: f64| total / (paths.len() - 1) as f64;
+    (each(measurement.count() as f64), each(measurement.live() as f64))
+}
+
+fn assert_at_most(what: &str, counted: f64, bound: f64) {
+    assert!(counted <= bound, "{what}: {counted}, at most {bound} are allowed");
+    // A bound far above what is counted guards nothing.
+    assert!(counted >= bound * 0.8, "{what}: {counted}, lower the bound of {bound}");
+}
+
+#[test]
+fn a_stat_allocates_its_future() {
+    let (store, paths) = store();
+    let (allocations, _) = cost(&paths[..FILES], |path| now(store.stat(path)).unwrap());
+    assert_at_most("allocations", allocations, 1.0);
+}
+
+#[test]
+fn a_get_allocates_its_future_and_a_handle_on_the_content() {
+    let (store, paths) = store();
+    let (allocations, _) =
+        cost(&paths[..FILES], |path| now(store.get_content(path, 4096)).unwrap());
+    assert_at_most("allocations", allocations, 2.0);
+}
+
+#[test]
+fn a_put_allocates_its_future_the_file_and_a_leaf() {
+    let (store, paths) = store();
+    let content = Bytes::from(vec![7; 1 << 10]);
+    let put = |path: &Path| {
+        now(store.put_content(path, Payload::from(content.clone()), Precondition::None)).unwrap();
+    };
+    // The handle of the shared content is made once.
+    drop(content.clone());
+    let (allocations, bytes) = cost(&paths[FILES..], put);
+    assert_at_most("allocations", allocations, 3.2);
+    // Two lengths, a count, what is known of it, the path from its directory on, and a place in a leaf.
+    assert_at_most("bytes beside the content", bytes - 1024.0, 145.0);
+}
+
+#[test]
+fn a_put_over_a_file_allocates_no_leaf() {
+    let (store, paths) = store();
+    let content = Bytes::from(vec![7; 1 << 10]);
+    let put = |path: &Path| {
+        now(store.put_content(path, Payload::from(content.clone()), Precondition::None)).unwrap();
+    };
+    let (allocations, bytes) = cost(&paths[..FILES], put);
+    assert_at_most("allocations", allocations, 2.0);
+    assert!(bytes.abs() < 0.1, "{bytes} bytes more for each");
+}
+
+#[test]
+fn a_delete_allocates_its_future_and_a_leaf() {
+    let (store, paths) = store();
+    let (allocations, _) =
+        cost(&paths[..FILES], |path| now(store.delete(path, Precondition::None)).unwrap());
+    assert_at_most("allocations", allocations, 2.2);
+}
+
+#[test]
+fn a_chunk_that_is_copied_allocates_nothing_of_its_own() {
+    const CHUNK: usize = 64 << 10;
+    let store = InMemory::new();
+    let chunk = Bytes::from(vec![7; CHUNK]);
+    drop(chunk.clone());
+    let mut writer = block_on(store.create(&path(0))).unwrap();
+    block_on(writer.write(chunk.clone())).unwrap();
+    let measurement = Measurement::begin();
+    for _ in 0..4096 {
+        block_on(writer.write(chunk.clone())).unwrap();
+    }
+    // Sixteen chunks a segment, for which there is a handle and a part of the table.
+    assert_at_most("allocations", measurement.count() as f64 / 4096.0, 0.08);
+}
+
+#[test]
+fn a_chunk_that_is_taken_over_allocates_a_handle() {
+    const CHUNK: usize = 64 << 10;
+    let store = InMemory::new();
+    let chunks: Vec<Bytes> = (0..1024).map(|_| Bytes::from(vec![7; CHUNK])).collect();
+    let mut writer = block_on(store.create(&path(0))).unwrap();
+    let measurement = Measurement::begin();
+    for chunk in chunks {
+        block_on(writer.write(chunk)).unwrap();
+    }
+    assert_at_most("allocations", measurement.count() as f64 / 1024.0, 1.25);
+}
+
+#[test]
+fn a_range_allocates_its_future() {
+    let (store, path) = (InMemory::new(), path(0));
+    let mut writer = block_on(store.create(&path)).unwrap();
+    for _ in 0..64 {
+        block_on(writer.write(vec![7; 1 << 20])).unwrap();
+    }
+    block_on(writer.commit()).unwrap();
+    let measurement = Measurement::begin();
+    for offset in 0..1000 {
+        let range = ReadRange::from(offset * 65_537..offset * 65_537 + 4096);
+        now(store.get_range(&path, range, 4096)).unwrap();
+    }
+    assert_at_most("allocations", measurement.count() as f64 / 1000.0, 1.0);
+}
+
+#[test]
+fn an_entry_of_a_listing_allocates_its_path() {
+    let store = InMemory::new();
+    for number in 0..1000 {
+        now(store.put(&Path::new(format!("/dir/{number}")).unwrap(), "")).unwrap();
+    }
+    let dir = Path::new("/dir").unwrap();
+    let measurement = Measurement::begin();
+    let page = now(store.list(&dir, ListOptions::new())).unwrap();
+    assert_at_most("allocations of a list", measurement.count() as f64 / 1000.0, 1.1);
+    assert_eq!(page.items.len(), 1000);
+    let measurement = Measurement::begin();
+    let entries = block_on(store.walk(&dir, WalkOptions::new()).count());
+    assert_at_most("allocations of a walk", measurement.count() as f64 / 1000.0, 1.1);
+    assert_eq!(entries, 1000);
+}
