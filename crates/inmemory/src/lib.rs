@@ -27,7 +27,8 @@
 //! # Memory
 //!
 //! No allocation, for content or for any index over it, is larger than one
-//! [segment](Builder::segment_size), whatever the size of a blob.
+//! [segment](Builder::segment_size), whatever the size of a blob. Content of up to 4 KiB that is put
+//! whole takes no more than its file: one allocation for name, metadata and content.
 //!
 //! A `Bytes` of at least 16 KiB that is written is **taken over**, without a copy, if it keeps no
 //! more memory alive than it shows: if nobody else holds its buffer and at most one part in 64 of
@@ -41,11 +42,15 @@
 //!
 //! # Concurrency
 //!
-//! All operations are linearizable. Each is one short critical section, in which only references
-//! move; no lock is held across an await, while content is copied, or while it is freed. A writer
-//! never waits for room: a full store is an error, and writing goes on when room was made. It lets
-//! other tasks have a turn each time it has accepted 1 MiB, and holds nothing back: what one
-//! `write` accepted is in the store's count. No runtime is needed.
+//! All operations are linearizable. Each is one short critical section, in which references move,
+//! and at most 4 KiB of content, of a small file that is renamed, copied or touched; no lock is held
+//! across an await, or while memory is freed. A writer never waits for room: a full store is an
+//! error, and writing goes on when room was made. It holds nothing back: what one `write` accepted
+//! is in the store's count. No runtime is needed.
+//!
+//! What takes long gives other tasks a turn in between: a writer each time it has accepted 1 MiB, a
+//! walk each thousand entries, and whatever frees much (a deletion, a commit that replaces a large
+//! file) about each half a millisecond. Only the last reader of a deleted file frees it at once.
 //!
 //! Content is kept as long as the store: it is not `durable`.
 

@@ -7,6 +7,8 @@ use triomphe::{Arc, UniqueArc};
 
 /// The most entries or children of a node; half of it is the least, but for the root.
 const FANOUT: usize = 32;
+/// By how much an inner node grows: not to twice its size, for there are many.
+const GROWTH: usize = 4;
 /// What a [`Map`] can hold: things that know their own name.
 pub(crate) trait Named: Clone {
     fn name(&self) -> &str;
@@ -410,6 +412,10 @@ fn equal(heads: impl Iterator<Item = u64>, head: u64) -> (usize, usize) {
 
 impl<V> Inner<V> {
     fn insert(&mut self, index: usize, (head, branch): Half<V>) {
+        if self.heads.len() == self.heads.capacity() {
+            self.heads.reserve_exact(GROWTH);
+            self.branches.reserve_exact(GROWTH);
+        }
         self.heads.insert(index, head);
         self.branches.insert(index, branch);
     }
@@ -437,6 +443,8 @@ impl<V> Inner<V> {
         }
         let half = self.branches.len() / 2;
         let (heads, branches) = (self.heads.split_off(half), self.branches.split_off(half));
+        self.heads.shrink_to_fit();
+        self.branches.shrink_to_fit();
         let first = branches[0].first.clone();
         Some((heads[0], Branch { first, child: Child::Inner(Arc::new(Inner { heads, branches })) }))
     }

@@ -138,23 +138,24 @@ impl Store {
         content: &Payload,
         precondition: &Precondition,
     ) -> Result<(Metadata, Waste)> {
-        // Made before the lock is taken to change something: its memory may have to come from the
-        // system. It fits nearly always, for what it depends on is which directories there are.
-        let text = self.look(|tree| {
+        let plan = |tree: &Tree| {
             let plan = tree.plan(path)?;
             precondition.check(plan.replaced().map(File::version).as_ref())?;
-            Ok(plan.text())
-        })?;
-        let made = File::small(self.budget(), text, content, Stamp::NONE)?;
-        let mut state = self.write()?;
-        let plan = state.tree.plan(path)?;
-        precondition.check(plan.replaced().map(File::version).as_ref())?;
-        let place = plan.for_file(self.budget())?;
-        let file = if plan.text() == text {
-            made.stamped(self.stamp())
-        } else {
-            made.moved(self.budget(), plan.text(), Some(self.stamp()))?
+            Ok((plan.text(), plan.for_file(self.budget())?, tree.changes()))
         };
+        // Made before the lock is taken to change something: its memory may have to come from the
+        // system.
+        let (text, mut place, changes) = self.look(plan)?;
+        let mut file = File::small(self.budget(), text, content, Stamp::NONE)?;
+        let mut state = self.write()?;
+        if state.tree.changes() != changes {
+            let (now, there, _) = plan(&state.tree)?;
+            place = there;
+            if now != text {
+                file = file.moved(self.budget(), now, None)?;
+            }
+        }
+        let file = file.stamped(self.stamp());
         let metadata = file.metadata(path);
         let replaced = state.tree.fill(path, place, Node::File(file));
         drop(state);
@@ -283,18 +284,23 @@ impl Store {
 
     pub(crate) fn delete(&self, path: &Path, precondition: &Precondition) -> Result<Waste> {
         let mut state = self.write()?;
-        let current = match state.tree.get(path) {
-            Some(Found::File(file)) => Some(file.version()),
-            Some(Found::Dir(_)) if matches!(precondition, Precondition::IfVersion(_)) => {
-                return Err(Error::new(ErrorKind::IsADirectory));
-            }
-            Some(Found::Dir(_)) => None,
-            None if state.has_uploads(path) => None,
-            None => return Err(Error::new(ErrorKind::PathNotFound)),
-        };
-        precondition.check(current.as_ref())?;
+        if !precondition.is_none() {
+            let current = match state.tree.get(path) {
+                Some(Found::File(file)) => Some(file.version()),
+                Some(Found::Dir(_)) if matches!(precondition, Precondition::IfVersion(_)) => {
+                    return Err(Error::new(ErrorKind::IsADirectory));
+                }
+                Some(Found::Dir(_)) => None,
+                None if state.has_uploads(path) => None,
+                None => return Err(Error::new(ErrorKind::PathNotFound)),
+            };
+            precondition.check(current.as_ref())?;
+        }
         let (removed, uploads) = state.remove(path);
         drop(state);
+        if removed.is_empty() && uploads.is_empty() {
+            return Err(Error::new(ErrorKind::PathNotFound));
+        }
         let mut waste = waste_of(uploads);
         waste.add(removed);
         Ok(waste)

@@ -24,6 +24,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
     root: Arc<Dir>,
+    /// Counts the changes, so that what was found can be known to stand still.
+    changes: u64,
 }
 
 /// A directory.
@@ -68,9 +70,20 @@ pub(crate) struct Removed {
     pub(crate) dir: Option<Arc<Dir>>,
 }
 
+impl Removed {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.file.is_none() && self.dir.is_none()
+    }
+}
+
 impl Tree {
     pub(crate) fn new() -> Self {
-        Self { root: Arc::default() }
+        Self { root: Arc::default(), changes: 0 }
+    }
+
+    /// A number that is another after every change.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Takes out everything.
@@ -184,6 +197,7 @@ impl Tree {
     /// The directory from which `rest` bytes of `text` are left, to be changed. Something is going to
     /// be at `text` that has paths of `below` bytes below it. `None` if there is no such directory.
     fn open(&mut self, text: &str, rest: usize, below: usize) -> Option<&mut Dir> {
+        self.changes += 1;
         let mut dir = Arc::make_mut(&mut self.root);
         let mut left = text;
         loop {

@@ -38,8 +38,8 @@ enum Part {
     Segments(rope::Drain),
 }
 
-/// How much is freed before other tasks get a turn, in steps of about a tenth of a microsecond: a
-/// half a millisecond.
+/// How much is freed before other tasks get a turn, in steps of about a tenth of a microsecond: half
+/// a millisecond.
 const STEPS: usize = 1 << 12;
 /// As many bytes of a segment cost a step: the system takes pages back one by one.
 const BYTES_A_STEP: usize = 1 << 10;
