@@ -369,17 +369,15 @@ impl<V: Named> Leaf<V> {
 
     /// Fills in these; gives back the right half if they are more than the fan-out.
     fn fill(&mut self, mut slots: Slots<V>) -> Option<Half<V>> {
-        let half = if slots.len() > FANOUT { slots.len() / 2 } else { slots.len() };
-        let right: Slots<V> = slots.drain(half..).collect();
-        let names = (slots.last().and_then(Slot::name), right.first().and_then(Slot::name));
-        let first = match names {
-            (Some(left), Some(right)) => Some(between(left, right)),
-            _ => None,
-        };
-        *self = slots.into_iter().collect();
-        first.map(|(head, first)| {
+        // Names are looked at only for this: they are elsewhere in memory.
+        let right = (slots.len() > FANOUT).then(|| {
+            let right: Slots<V> = slots.drain(slots.len() / 2..).collect();
+            let left = slots.last().and_then(Slot::name).unwrap_or_default();
+            let (head, first) = between(left, right[0].name().unwrap_or_default());
             (head, Branch { first, child: Child::Leaf(right.into_iter().collect()) })
-        })
+        });
+        *self = slots.into_iter().collect();
+        right
     }
 }
 
