@@ -96,3 +96,20 @@ fn what_a_fork_holds_is_left_to_it() {
         assert_eq!(fork.usage(), Usage::default());
     }
 }
+
+#[test]
+fn large_segments_count_with_their_size() {
+    let store = InMemory::new();
+    let segment = bytes::Bytes::from(vec![7; 1 << 20]);
+    let dir = path("/dir");
+    block_on(async {
+        let options = storage_driver::WriterOptions::create().owned_buffers();
+        let mut writer = store.writer(&path("/dir/large"), options).await.unwrap();
+        for _ in 0..64 {
+            writer.write(segment.clone()).await.unwrap();
+        }
+        writer.commit().await.unwrap();
+    });
+    let mut delete = task::spawn(store.delete(&dir, Precondition::None));
+    assert_pending!(delete.poll());
+}
