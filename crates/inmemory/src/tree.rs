@@ -234,13 +234,12 @@ impl Tree {
             Some(file) => common(file.text(), rest) == rest.len(),
             None => dir.dirs.get(rest).is_some(),
         };
-        match self.open(text, stays.len(), 0) {
-            Some(dir) if is_there => Removed {
-                file: dir.files.remove(first_of(stays)),
-                dir: dir.dirs.remove(first_of(stays)),
-            },
-            _ => Removed::default(),
+        if !is_there {
+            return Removed::default();
         }
+        let Some(dir) = self.open(text, stays.len(), 0) else { return Removed::default() };
+        let name = first_of(stays);
+        Removed { file: dir.files.remove(name), dir: dir.dirs.remove(name) }
     }
 }
 

@@ -197,6 +197,16 @@ fn a_removal_of_nothing_changes_nothing() {
 }
 
 #[test]
+fn a_removal_of_nothing_copies_nothing_that_a_clone_holds() {
+    let budget = budget();
+    let mut tree = tree_of(&["/a/b", "/a/c"], &budget);
+    let (twin, before) = (tree.clone(), (held(&budget), tree.changes()));
+    assert!(tree.remove(&path("/a/x")).is_empty());
+    assert_eq!((held(&budget), tree.changes()), before);
+    assert!(Arc::ptr_eq(&tree.root, &twin.root));
+}
+
+#[test]
 fn a_removal_gives_what_was_there() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b", "/a/c"], &budget);
