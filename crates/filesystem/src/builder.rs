@@ -1,0 +1,109 @@
+//! [`Builder`]: how a root is opened.
+
+use std::{path::PathBuf, sync::Arc};
+
+use storage_driver::{Error, ErrorKind, Operation, Path, Result};
+use tokio::runtime::Handle;
+
+use crate::{
+    Durability, Filesystem,
+    driver::NAME,
+    recovery,
+    store::Settings,
+    sys::Sys,
+    work::{Work, broken},
+};
+
+/// How a [`Filesystem`] is opened: [`Filesystem::builder`] begins.
+///
+/// ```
+/// # tokio_test::block_on(async {
+/// # let root = tempfile::tempdir()?;
+/// # let root = root.path().join("registry");
+/// use filesystem::{Durability, Filesystem};
+///
+/// let driver = Filesystem::builder()
+///     .durability(Durability::Data)
+///     .file_mode(0o640)
+///     .dir_mode(0o750)
+///     .open(&root)
+///     .await?;
+/// # let _ = driver;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "it does nothing until it opens a root"]
+pub struct Builder {
+    settings: Settings,
+    sys: Sys,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let settings = Settings { durability: Durability::Full, file_mode: 0o600, dir_mode: 0o700 };
+        Self { settings, sys: Sys::default() }
+    }
+}
+
+impl Builder {
+    /// What is durable when an operation returns. [`Durability::Full`] unless set.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.settings.durability = durability;
+        self
+    }
+
+    /// The permissions of new files, less the process's umask. `0o600` unless set: nobody else's.
+    pub fn file_mode(mut self, mode: u32) -> Self {
+        self.settings.file_mode = mode & 0o777;
+        self
+    }
+
+    /// The permissions of new directories, less the process's umask. `0o700` unless set.
+    pub fn dir_mode(mut self, mode: u32) -> Self {
+        self.settings.dir_mode = mode & 0o777;
+        self
+    }
+
+    /// Goes to the system by way of a test.
+    #[cfg(test)]
+    pub(crate) fn probe(mut self, probe: Arc<crate::sys::probe::Probe>) -> Self {
+        self.sys.probe = Some(probe);
+        self
+    }
+
+    /// Opens the directory `root`, which is made if it is not there, takes the lock on it, and puts
+    /// in order what a crash has left.
+    ///
+    /// It has to be called inside of a tokio runtime, on whose blocking threads the driver will work
+    /// from then on, wherever it is called from.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable), naming the root, if it is open in another process or
+    /// in this one, or outside of a runtime; [`Unsupported`](ErrorKind::Unsupported) if the file
+    /// system keeps times more coarsely than to a millisecond, which versions are made of;
+    /// [`NotADirectory`](ErrorKind::NotADirectory), [`PermissionDenied`](ErrorKind::PermissionDenied)
+    /// and what else the system answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Call it again; it may be open for a moment yet.
+    pub async fn open(self, root: impl Into<PathBuf>) -> Result<Filesystem> {
+        let root = root.into();
+        let Self { settings, sys } = self;
+        let opened = async {
+            let runtime = Handle::try_current()
+                .map_err(|error| Error::new(ErrorKind::Unavailable).with_source(error))?;
+            let work = Work::new(runtime.clone());
+            let opening =
+                runtime.spawn_blocking(move || recovery::open(sys, &root, settings, work));
+            opening.await.unwrap_or_else(|error| Err(broken(error)))
+        };
+        let store = opened.await;
+        let store = store.map_err(|e| e.context(NAME, Operation::Health, &Path::root()))?;
+        let store = Arc::new(store);
+        store.empty_trash();
+        Ok(Filesystem { store })
+    }
+}

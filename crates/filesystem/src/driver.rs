@@ -1,0 +1,487 @@
+//! The contract, on [`Filesystem`].
+
+use std::{ops::Bound, sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use async_trait::async_trait;
+use rustix::fs::StatVfsMountFlags;
+use storage_driver::{
+    Capabilities, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page, Path,
+    Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, Walk,
+    WalkOptions, WriteMode, Writer, WriterOptions,
+};
+
+use crate::{
+    Filesystem, clock,
+    error::explain,
+    list,
+    locks::Held,
+    names,
+    reader::Pieces,
+    recovery,
+    store::{Removed, Store},
+    sys::{Kind, Resolve},
+    upload::{self, Session},
+    walk::Descent,
+};
+
+pub(crate) const NAME: &str = "filesystem";
+
+/// Content of at most so many bytes, 1 MiB, is written while the locks for publishing it are held: so
+/// it takes one thread once.
+const SMALL: usize = 1 << 20;
+
+/// Gives the error of an operation on a path the context.
+async fn run<T>(
+    operation: Operation,
+    path: &Path,
+    body: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    body.await.map_err(|error| error.context(NAME, operation, path))
+}
+
+impl Filesystem {
+    /// Looks at something, on a thread, after what was abandoned at `path` has ended.
+    async fn look<T: Send + 'static>(
+        &self,
+        path: &Path,
+        look: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.store.require_open()?;
+        self.store.work.settled(path).await;
+        let store = Arc::clone(&self.store);
+        self.store.work.run(&[], move || look(&store)).await
+    }
+
+    /// Changes something at `paths`, on a thread, which holds what has to be held.
+    async fn change<T: Send + 'static>(
+        &self,
+        paths: &[&Path],
+        held: Held,
+        change: impl FnOnce(&Arc<Store>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(&self.store);
+        let change = move || {
+            store.require_open()?;
+            let result = change(&store);
+            store.empty_trash();
+            drop(held);
+            result
+        };
+        self.store.work.run(paths, change).await
+    }
+
+    async fn open_session(&self, path: &Path, mode: WriteMode) -> Result<Session> {
+        path.require_not_root()?;
+        self.store.require_open()?;
+        let store = &self.store;
+        match mode {
+            WriteMode::Resume { at } => {
+                let _held = store.locks.paths(Some(path), &[]).await;
+                store.require_open()?;
+                Session::resume(store, path, at)
+            }
+            WriteMode::Create => {
+                let held = store.locks.paths(Some(path), &[]).await;
+                store.require_open()?;
+                if !store.uploads().contains_key(path) {
+                    return Ok(Session::create(store, path));
+                }
+                // The files of the one that is there have to go.
+                let at = path.clone();
+                self.change(&[path], held, move |store| Ok(Session::create(store, &at))).await
+            }
+            WriteMode::Append { at: offset } => {
+                let held = store.locks.paths(Some(path), &[path]).await;
+                let at = path.clone();
+                let append = move |store: &Arc<Store>| Session::append(store, &at, offset);
+                self.change(&[path], held, append).await
+            }
+        }
+    }
+
+    async fn delete_any(&self, path: &Path, precondition: Precondition) -> Result<()> {
+        let held = self.store.locks.paths(Some(path), &[path]).await;
+        let (at, condition) = (path.clone(), precondition.clone());
+        let delete_one = move |store: &Arc<Store>| {
+            if uploads_below(store, &at).iter().any(|upload| *upload.path() != at) {
+                return Ok(false);
+            }
+            delete(store, &at, &condition)
+        };
+        if self.change(&[path], held, delete_one).await? {
+            return Ok(());
+        }
+        // A directory, or uploads below. What is somebody else's is not moved along, and looking for
+        // it takes as long as the tree is large: so that is done before anybody has to wait.
+        let at = path.clone();
+        let look = move |store: &Store| names::has_foreign_below(store, &at).map_err(explain);
+        let shared = self.look(path, look).await?;
+        let held = self.store.locks.whole().await;
+        let at = path.clone();
+        self.change(&[path], held, move |store| {
+            let uploads = uploads_below(store, &at);
+            let any = !uploads.is_empty();
+            match store.delete_file(&at, &precondition)? {
+                Removed::Done => {}
+                Removed::IsADirectory => {
+                    require_file(&precondition)?;
+                    store.delete_dir(&at, shared)?;
+                }
+                Removed::Nothing if any => precondition.check(None)?,
+                Removed::Nothing => return Err(ErrorKind::PathNotFound.into()),
+            }
+            for upload in uploads {
+                store.uploads().remove(upload.path());
+                upload.remove(store);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Removes the file and the upload at a path. `false` if it is a directory.
+fn delete(store: &Store, path: &Path, precondition: &Precondition) -> Result<bool> {
+    let upload = store.uploads().get(path).cloned();
+    match store.delete_file(path, precondition)? {
+        Removed::Done => {}
+        Removed::IsADirectory => {
+            require_file(precondition)?;
+            return Ok(false);
+        }
+        Removed::Nothing if upload.is_some() => precondition.check(None)?,
+        Removed::Nothing => return Err(ErrorKind::PathNotFound.into()),
+    }
+    if let Some(upload) = upload {
+        store.uploads().remove(path);
+        upload.remove(store);
+    }
+    Ok(true)
+}
+
+/// A directory has no version.
+fn require_file(precondition: &Precondition) -> Result<()> {
+    match precondition {
+        Precondition::IfVersion(_) => Err(ErrorKind::IsADirectory.into()),
+        precondition => precondition.check(None),
+    }
+}
+
+fn uploads_below(store: &Store, path: &Path) -> Vec<Arc<upload::Upload>> {
+    let uploads = store.uploads();
+    let below = uploads.range(path.clone()..).take_while(|(at, _)| at.starts_with(path));
+    below.map(|(_, upload)| Arc::clone(upload)).collect()
+}
+
+#[async_trait]
+impl StorageDriver for Filesystem {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            conditional_put: true,
+            conditional_commit: true,
+            rename_file: true,
+            rename_dir: true,
+            copy: true,
+            append: true,
+            touch: true,
+            durable: true,
+            keeps_on_drop: true,
+            atomic_rename: true,
+            one_step_commit_to: true,
+            sees_conflicts: true,
+            unique_versions: true,
+            ordered_walk: true,
+            ..Capabilities::none()
+        }
+    }
+
+    async fn put_content(
+        &self,
+        path: &Path,
+        content: Payload,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        run(Operation::PutContent, path, async {
+            path.require_not_root()?;
+            self.store.require_open()?;
+            let at = path.clone();
+            if content.len() <= SMALL {
+                let held = self.store.locks.paths(None, &[path]).await;
+                let put = move |store: &Arc<Store>| {
+                    let staged = store.stage_content(&content)?;
+                    store.publish_staged(staged, &at, &precondition)
+                };
+                return self.change(&[path], held, put).await;
+            }
+            let store = Arc::clone(&self.store);
+            let stage = move || {
+                let staged = store.stage_content(&content)?;
+                store.sync_content(&staged.file)?;
+                Ok(staged)
+            };
+            let staged = self.store.work.run(&[], stage).await?;
+            let held = self.store.locks.paths(None, &[path]).await;
+            let put = move |store: &Arc<Store>| store.publish_staged(staged, &at, &precondition);
+            self.change(&[path], held, put).await
+        })
+        .await
+    }
+
+    async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
+        run(Operation::Reader, path, async {
+            path.require_not_root()?;
+            self.store.require_open()?;
+            self.store.work.settled(path).await;
+            let (file, facts) = match self.store.open_file(path, Resolve::Cached) {
+                Ok(open) => open,
+                Err(_) => {
+                    let at = path.clone();
+                    let open = move |store: &Store| {
+                        store
+                            .open_file(&at, Resolve::Fully)
+                            .map_err(|errno| store.explain_open(&at, errno))
+                    };
+                    self.look(path, open).await?
+                }
+            };
+            let range = range.resolve(facts.size)?;
+            let metadata = self.store.metadata(path, &facts);
+            let pieces = Pieces::new(Arc::clone(&self.store), file, range.clone());
+            Ok(Reader::new(NAME, metadata, range, pieces))
+        })
+        .await
+    }
+
+    async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
+        run(Operation::Writer, path, async {
+            let session = self.open_session(path, options.mode).await?;
+            Ok(Writer::new(NAME, path.clone(), session.size(), session))
+        })
+        .await
+    }
+
+    async fn stat(&self, path: &Path) -> Result<Stat> {
+        run(Operation::Stat, path, async {
+            self.store.require_open()?;
+            self.store.work.settled(path).await;
+            if path.is_root() {
+                return Ok(Stat::Directory(path.clone()));
+            }
+            if let Ok(Some(facts)) = names::look(&self.store, path, Resolve::Cached)
+                && facts.kind == Kind::File
+            {
+                return Ok(Stat::File(self.store.metadata(path, &facts)));
+            }
+            let at = path.clone();
+            self.look(path, move |store| match names::look(store, &at, Resolve::Fully) {
+                Ok(Some(facts)) if facts.kind == Kind::File => {
+                    Ok(Stat::File(store.metadata(&at, &facts)))
+                }
+                Ok(Some(facts)) if facts.kind == Kind::Dir && store.is_visible(&at)? => {
+                    Ok(Stat::Directory(at))
+                }
+                Ok(_) => Err(ErrorKind::PathNotFound.into()),
+                Err(errno) => Err(explain(errno)),
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
+        let at = path.clone();
+        let list = self.look(path, move |store| list::list(store, &at, &options));
+        run(Operation::List, path, list).await
+    }
+
+    fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
+        let store = Arc::clone(&self.store);
+        Walk::new(NAME, path.clone(), Descent::new(store, path.clone(), options.start_after))
+    }
+
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+        run(Operation::Uploads, path, async {
+            self.store.require_open()?;
+            self.store.work.settled(path).await;
+            let uploads = self.store.uploads();
+            let start = match &options.start_after {
+                Some(start) if start > path => Bound::Excluded(start.clone()),
+                _ => Bound::Included(path.clone()),
+            };
+            let found = uploads
+                .range((start, Bound::Unbounded))
+                .take_while(|(at, _)| at.starts_with(path))
+                .map(|(_, upload)| upload.describe());
+            Ok(Page::from_sorted(path, &options, found))
+        })
+        .await
+    }
+
+    async fn cancel_upload(&self, path: &Path) -> Result<()> {
+        run(Operation::CancelUpload, path, async {
+            path.require_not_root()?;
+            self.store.require_open()?;
+            let held = self.store.locks.paths(Some(path), &[]).await;
+            let at = path.clone();
+            let cancel = move |store: &Arc<Store>| {
+                let upload = store.uploads().remove(&at);
+                let upload = upload.ok_or_else(|| Error::from(ErrorKind::PathNotFound))?;
+                upload.remove(store);
+                Ok(())
+            };
+            self.change(&[path], held, cancel).await
+        })
+        .await
+    }
+
+    async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
+        run(Operation::CancelUploads, path, async {
+            self.store.require_open()?;
+            let age = i64::try_from(older_than.as_nanos()).unwrap_or(i64::MAX);
+            let mut cancelled = 0;
+            for found in uploads_below(&self.store, path) {
+                let at = found.path().clone();
+                let held = self.store.locks.paths(Some(&at), &[]).await;
+                let cancel = move |store: &Arc<Store>| {
+                    let upload = store.uploads().get(found.path()).cloned();
+                    let old = |upload: &Arc<upload::Upload>| {
+                        clock::now().saturating_sub(upload.touched()).max(0) >= age
+                    };
+                    let Some(upload) = upload.filter(old) else { return Ok(0) };
+                    store.uploads().remove(upload.path());
+                    upload.remove(store);
+                    Ok(1)
+                };
+                cancelled += self.change(&[&at], held, cancel).await?;
+            }
+            Ok(cancelled)
+        })
+        .await
+    }
+
+    async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+        run(Operation::Delete, path, async {
+            path.require_not_root()?;
+            self.store.require_open()?;
+            self.delete_any(path, precondition).await
+        })
+        .await
+    }
+
+    async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
+        run(Operation::Rename, from, async {
+            from.require_not_root()?;
+            to.require_not_root()?;
+            self.store.require_open()?;
+            let held = self.store.locks.paths(None, &[from, to]).await;
+            let (source, target) = (from.clone(), to.clone());
+            let rename = move |store: &Arc<Store>| store.rename(&source, &target, &precondition);
+            self.change(&[from, to], held, rename).await
+        })
+        .await
+    }
+
+    async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
+        run(Operation::RenameDir, from, async {
+            from.require_not_root()?;
+            to.require_not_root()?;
+            self.store.require_open()?;
+            let held = self.store.locks.whole().await;
+            let (source, target) = (from.clone(), to.clone());
+            let rename = move |store: &Arc<Store>| store.rename_dir(&source, &target);
+            self.change(&[from, to], held, rename).await
+        })
+        .await
+    }
+
+    async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
+        run(Operation::Copy, from, async {
+            from.require_not_root()?;
+            to.require_not_root()?;
+            if from == to {
+                let metadata = self.stat(from).await.and_then(Stat::into_file);
+                let metadata = metadata.map_err(|error| error.during(Operation::Copy))?;
+                precondition.check(Some(&metadata.version))?;
+                return Ok(metadata);
+            }
+            let source = from.clone();
+            self.store.require_open()?;
+            self.store.work.settled(from).await;
+            let store = Arc::clone(&self.store);
+            let stage = move || {
+                let staged = store.stage_copy(&source)?;
+                store.sync_content(&staged.file)?;
+                Ok(staged)
+            };
+            let staged = self.store.work.run(&[], stage).await?;
+            let held = self.store.locks.paths(None, &[to]).await;
+            let target = to.clone();
+            let copy = move |store: &Arc<Store>| {
+                store
+                    .publish_staged(staged, &target, &precondition)
+                    .map_err(|error| error.at(&target))
+            };
+            self.change(&[to], held, copy).await
+        })
+        .await
+    }
+
+    async fn touch(&self, path: &Path) -> Result<Metadata> {
+        run(Operation::Touch, path, async {
+            path.require_not_root()?;
+            self.store.require_open()?;
+            let held = self.store.locks.paths(None, &[path]).await;
+            let at = path.clone();
+            self.change(&[path], held, move |store| store.touch(&at)).await
+        })
+        .await
+    }
+
+    async fn health(&self) -> Health {
+        let in_context = |error: Error| error.context(NAME, Operation::Health, &Path::root());
+        let root = Path::root();
+        let health = self.look(&root, |store| {
+            let fs = store.sys.stat_fs(&store.root).map_err(explain)?;
+            let write = if fs.f_flag.contains(StatVfsMountFlags::RDONLY) {
+                Err(Error::new(ErrorKind::PermissionDenied).with_source("mounted read-only"))
+            } else if fs.f_bavail == 0 {
+                let kind = ErrorKind::StorageFull { needed: None, available: Some(0) };
+                Err(Error::new(kind))
+            } else {
+                store.try_writing()
+            };
+            Ok(write)
+        });
+        match health.await {
+            Ok(write) => {
+                let mut health = Health::ok();
+                health.write = write.map_err(in_context);
+                health
+            }
+            Err(error) => Health::unavailable(in_context(error)),
+        }
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        let root = Path::root();
+        run(Operation::Shutdown, &root, async {
+            // Nobody is in the middle of a change now, and nobody begins one.
+            let held = self.store.locks.whole().await;
+            if !self.store.closed.swap(true, Ordering::AcqRel) {
+                for upload in uploads_below(&self.store, &root) {
+                    upload.keep_in_background(&self.store);
+                }
+            }
+            drop(held);
+            self.store.work.finished().await;
+            let store = Arc::clone(&self.store);
+            let closing = tokio::task::spawn_blocking(move || recovery::close(&store));
+            closing.await.unwrap_or_else(|error| Err(crate::work::broken(error)))
+        })
+        .await
+    }
+}

@@ -1,0 +1,69 @@
+//! What the system answered, as an error of the contract.
+
+use std::io;
+
+use rustix::io::Errno;
+use storage_driver::{Error, ErrorKind};
+
+/// The error that says what `errno` means to a caller.
+pub(crate) fn explain(errno: Errno) -> Error {
+    let kind = match errno {
+        Errno::NOENT => ErrorKind::PathNotFound,
+        Errno::NAMETOOLONG => ErrorKind::InvalidPath,
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => {
+            ErrorKind::StorageFull { needed: None, available: None }
+        }
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => ErrorKind::PermissionDenied,
+        Errno::TIMEDOUT => ErrorKind::Timeout,
+        // Too many open files, a device that does not answer, a share that went away: the same call
+        // may succeed when the cause is gone.
+        Errno::MFILE
+        | Errno::NFILE
+        | Errno::NOMEM
+        | Errno::IO
+        | Errno::STALE
+        | Errno::NODEV
+        | Errno::NXIO
+        | Errno::AGAIN
+        | Errno::BUSY => ErrorKind::Unavailable,
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind).with_source(io::Error::from(errno))
+}
+
+/// Whether this is how the system says that nothing is at a path that was looked up.
+pub(crate) fn is_nothing(errno: Errno) -> bool {
+    // A file where a directory should be; a symbolic link; a way out of the root.
+    matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV)
+}
+
+/// The answer about a path that was looked up.
+pub(crate) fn not_found(errno: Errno) -> Error {
+    if is_nothing(errno) { ErrorKind::PathNotFound.into() } else { explain(errno) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_answers_keeps_its_meaning_and_its_source() {
+        let full = ErrorKind::StorageFull { needed: None, available: None };
+        for (errno, kind) in [
+            (Errno::NOSPC, full),
+            (Errno::DQUOT, full),
+            (Errno::ROFS, ErrorKind::PermissionDenied),
+            (Errno::ACCESS, ErrorKind::PermissionDenied),
+            (Errno::MFILE, ErrorKind::Unavailable),
+            (Errno::IO, ErrorKind::Unavailable),
+            (Errno::NAMETOOLONG, ErrorKind::InvalidPath),
+            (Errno::ILSEQ, ErrorKind::Other),
+        ] {
+            let error = explain(errno);
+            assert_eq!(error.kind(), kind);
+            let source = std::error::Error::source(&error).unwrap();
+            let source = source.downcast_ref::<io::Error>().unwrap();
+            assert_eq!(source.raw_os_error(), Some(errno.raw_os_error()));
+        }
+    }
+}

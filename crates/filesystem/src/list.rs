@@ -1,0 +1,234 @@
+//! Listing: the children of a directory in order, a page at a time.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rustix::io::Errno;
+use storage_driver::{Entry, Error, ErrorKind, ListOptions, Page, Path, Result};
+
+use crate::{
+    clock,
+    error::{explain, is_nothing},
+    names::{self, Name, NameKind, Window},
+    store::Store,
+    sys::{Facts, Kind, Resolve},
+};
+
+/// What has been read of directories that are listed page by page, so that the next page need not
+/// read them again: the names of at most [`MOST`](Self::MOST) directories, [`FOR`](Self::FOR) at
+/// the longest.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(Mutex<Vec<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    dir: Path,
+    /// What the directory was when it was read; it is the same as long as no name has come or gone.
+    facts: Facts,
+    after: Path,
+    window: Window,
+    since: Instant,
+}
+
+impl Windows {
+    const MOST: usize = 4;
+    const FOR: Duration = Duration::from_secs(10);
+    /// A directory that changed so shortly before it was read may have changed again within one tick
+    /// of the kernel's clock, unseen.
+    const TICK: i128 = 20_000_000;
+
+    fn take(&self, dir: &Path, facts: &Facts, after: Option<&Path>) -> Option<Window> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|kept| kept.since.elapsed() < Self::FOR);
+        let found = kept.iter().position(|kept| kept.dir == *dir && Some(&kept.after) == after)?;
+        let found = kept.swap_remove(found);
+        (found.facts == *facts).then_some(found.window)
+    }
+
+    fn keep(&self, dir: &Path, facts: &Facts, after: &Path, window: Window) {
+        if window.is_empty() || i128::from(clock::now()) - facts.modified < Self::TICK {
+            return;
+        }
+        let (dir, after, since) = (dir.clone(), after.clone(), Instant::now());
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == Self::MOST {
+            kept.remove(0);
+        }
+        kept.push(Kept { dir, facts: *facts, after, window, since });
+    }
+}
+
+/// The page that `options` asks for.
+pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<Page<Entry>> {
+    let dir = open(store, path)?;
+    let after = match after(path, options.start_after.as_ref()) {
+        After::Name(name) => Some(name),
+        After::Beginning => None,
+        After::End => {
+            require_visible(store, path)?;
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+    };
+    // Before it is read: what changes from here on is seen by whoever looks again.
+    let facts = store.sys.stat(&dir).map_err(explain)?;
+    let mut children = Children::new(store, path, &dir, after);
+    if let Some(window) = store.windows.take(path, &facts, options.start_after.as_ref()) {
+        children.window = Some(window);
+    }
+    let mut items = Vec::new();
+    let mut next = None;
+    while let Some(name) = children.next_name()? {
+        let Some(entry) = children.entry(&name)? else { continue };
+        if items.len() == options.limit {
+            // It belongs to the page that follows.
+            if let Some(window) = &mut children.window {
+                window.put_back(name);
+            }
+            let last = items.last().map(|entry: &Entry| entry.path().clone());
+            next = last.or_else(|| options.start_after.clone()).or_else(|| Some(before(path)));
+            break;
+        }
+        items.push(entry);
+    }
+    if let (Some(next), Some(window)) = (&next, children.window.take()) {
+        store.windows.keep(path, &facts, next, window);
+    }
+    if items.is_empty() && next.is_none() {
+        require_visible(store, path)?;
+    }
+    Ok(Page { items, next })
+}
+
+/// A path before all children of `path`.
+fn before(path: &Path) -> Path {
+    path.clone()
+}
+
+fn require_visible(store: &Store, path: &Path) -> Result<()> {
+    if store.is_visible(path)? { Ok(()) } else { Err(ErrorKind::PathNotFound.into()) }
+}
+
+/// Opens a directory to be listed.
+pub(crate) fn open(store: &Store, path: &Path) -> Result<OwnedFd> {
+    store.open_dir(path).map_err(|errno| match errno {
+        Errno::NOTDIR => match names::look(store, path, Resolve::Fully) {
+            Ok(Some(facts)) if facts.kind == Kind::File => Error::new(ErrorKind::NotADirectory),
+            Ok(_) => ErrorKind::PathNotFound.into(),
+            Err(errno) => explain(errno),
+        },
+        errno if is_nothing(errno) => ErrorKind::PathNotFound.into(),
+        errno => explain(errno),
+    })
+}
+
+/// Where in a directory a listing begins that starts after a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum After<'a> {
+    Beginning,
+    /// After this child, and all below it.
+    Name(&'a str),
+    End,
+}
+
+pub(crate) fn after<'a>(dir: &Path, start: Option<&'a Path>) -> After<'a> {
+    let Some(start) = start else { return After::Beginning };
+    match start.strip_prefix(dir) {
+        Some("") => After::Beginning,
+        Some(rest) => After::Name(rest.split('/').next().unwrap_or(rest)),
+        None if start < dir => After::Beginning,
+        None => After::End,
+    }
+}
+
+/// The children of an open directory, in order.
+pub(crate) struct Children<'a> {
+    store: &'a Store,
+    path: &'a Path,
+    dir: &'a OwnedFd,
+    after: Option<Box<str>>,
+    pub(crate) window: Option<Window>,
+}
+
+impl<'a> Children<'a> {
+    pub(crate) fn new(
+        store: &'a Store,
+        path: &'a Path,
+        dir: &'a OwnedFd,
+        after: Option<&str>,
+    ) -> Self {
+        Self { store, path, dir, after: after.map(Box::from), window: None }
+    }
+
+    fn next_name(&mut self) -> Result<Option<Name>> {
+        loop {
+            let window = match &mut self.window {
+                Some(window) => window,
+                None => {
+                    let after = self.after.as_deref();
+                    let window = Window::read(self.store, self.dir, after).map_err(explain)?;
+                    self.window.insert(window)
+                }
+            };
+            if let Some(name) = window.next() {
+                return Ok(Some(name));
+            }
+            let Some(next) = window.next_after() else { return Ok(None) };
+            self.after = Some(next.into());
+            self.window = None;
+        }
+    }
+
+    /// What a caller sees of a child: `None` if that is nothing.
+    fn entry(&self, name: &Name) -> Result<Option<Entry>> {
+        entry(self.store, self.path, self.dir, name, |path| self.store.is_visible(path))
+    }
+}
+
+/// What a caller sees of a child, if `visible` says so of a directory.
+pub(crate) fn entry(
+    store: &Store,
+    path: &Path,
+    dir: impl AsFd,
+    name: &Name,
+    visible: impl FnOnce(&Path) -> Result<bool>,
+) -> Result<Option<Entry>> {
+    // Too long for a path: nobody's.
+    let Ok(child) = path.join(&*name.text) else { return Ok(None) };
+    let is_dir = match name.kind {
+        NameKind::Dir => true,
+        NameKind::File | NameKind::Unknown => match store.sys.stat_at(dir.as_fd(), &name.text) {
+            Ok(facts) if facts.kind == Kind::File => {
+                return Ok(Some(Entry::file(store.metadata(&child, &facts))));
+            }
+            Ok(facts) => facts.kind == Kind::Dir,
+            Err(errno) if is_nothing(errno) => false,
+            Err(errno) => return Err(explain(errno)),
+        },
+    };
+    Ok(if is_dir && visible(&child)? { Some(Entry::directory(child)) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> Path {
+        Path::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_listing_starts_after_a_child_whatever_lies_below_it() {
+        let dir = path("/d");
+        let start = |text: &str| path(text);
+        assert_eq!(after(&dir, None), After::Beginning);
+        assert_eq!(after(&dir, Some(&start("/d"))), After::Beginning);
+        assert_eq!(after(&dir, Some(&start("/c/x"))), After::Beginning);
+        assert_eq!(after(&dir, Some(&start("/d/m"))), After::Name("m"));
+        assert_eq!(after(&dir, Some(&start("/d/m/n/o"))), After::Name("m"));
+        assert_eq!(after(&dir, Some(&start("/d-e"))), After::End);
+        assert_eq!(after(&dir, Some(&start("/e"))), After::End);
+    }
+}

@@ -1,0 +1,289 @@
+//! Reading directories: their names in order, a window at a time, and what lies below.
+
+use std::{mem::MaybeUninit, os::fd::AsFd};
+
+use rustix::{
+    fs::{FileType, RawDir},
+    io::Errno,
+};
+use storage_driver::Path;
+
+use crate::{
+    error::is_nothing,
+    store::{RESERVED, Store},
+    sys::{Kind, Resolve, Result, Sys},
+};
+
+/// The most bytes of names that a [`Window`] holds: 8 MiB, about 100,000 names of 64 bytes. While it
+/// is filled it may hold twice as much.
+const WINDOW: usize = 8 << 20;
+
+/// What a name takes in a window beside its text.
+const NAME: usize = size_of::<Name>();
+
+/// An entry of a directory whose name is one of ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    pub(crate) text: Box<str>,
+    pub(crate) kind: NameKind,
+}
+
+/// What the directory itself says that an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NameKind {
+    File,
+    Dir,
+    /// Some file systems do not tell.
+    Unknown,
+}
+
+/// The names of a directory that follow one name, sorted: all of them, or as many as are held at
+/// once.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    /// In reverse, so that the next is popped.
+    names: Vec<Name>,
+    /// Whether more follow.
+    more: bool,
+    last: Option<Box<str>>,
+}
+
+impl Window {
+    /// Reads the open directory from its beginning, and takes what comes after `after`.
+    pub(crate) fn read(store: &Store, dir: impl AsFd, after: Option<&str>) -> Result<Self> {
+        let (mut names, mut bytes, mut more) = (Vec::<Name>::new(), 0, false);
+        // Beyond this name the window is full already.
+        let mut bound: Option<Box<str>> = None;
+        each_name(store, dir, |text, kind| {
+            if after.is_some_and(|after| text <= after) {
+                return true;
+            }
+            if bound.as_deref().is_some_and(|bound| text > bound) {
+                more = true;
+                return true;
+            }
+            bytes += text.len() + NAME;
+            names.push(Name { text: text.into(), kind });
+            if bytes > 2 * WINDOW {
+                let half = names.len() / 2;
+                names.select_nth_unstable(half);
+                names.truncate(half + 1);
+                bytes = names.iter().map(|name| name.text.len() + NAME).sum();
+                bound = names.last().map(|name| name.text.clone());
+                more = true;
+            }
+            true
+        })?;
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        let last = names.first().map(|name| name.text.clone());
+        Ok(Self { names, more, last })
+    }
+
+    /// The next name of this window.
+    pub(crate) fn next(&mut self) -> Option<Name> {
+        self.names.pop()
+    }
+
+    /// After which name the next window begins, if there is one.
+    pub(crate) fn next_after(&self) -> Option<&str> {
+        if self.more { self.last.as_deref() } else { None }
+    }
+
+    /// Takes back the name that was given last.
+    pub(crate) fn put_back(&mut self, name: Name) {
+        self.names.push(name);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+/// Calls `found` with each valid name in the open directory, in no order, until it says `false`.
+/// What is not ours is passed over, and said in the log once.
+fn each_name(
+    store: &Store,
+    dir: impl AsFd,
+    mut found: impl FnMut(&str, NameKind) -> bool,
+) -> Result<()> {
+    each_entry(store, dir, |name, ours| match ours {
+        Some((text, kind)) => found(text, kind),
+        None => {
+            store.say_foreign(name);
+            true
+        }
+    })
+}
+
+/// Calls `found` with each name in the open directory, and what it is if it is one of ours, until it
+/// says `false`.
+fn each_entry(
+    store: &Store,
+    dir: impl AsFd,
+    mut found: impl FnMut(&[u8], Option<(&str, NameKind)>) -> bool,
+) -> Result<()> {
+    let sys = &store.sys;
+    // A directory is read from where its descriptor stands.
+    let dir = sys.open_dir(dir, ".")?;
+    let mut buffer = [MaybeUninit::uninit(); 32 << 10];
+    let mut entries = RawDir::new(&dir, &mut buffer);
+    sys.read_dir()?;
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            Err(Errno::INTR) => continue,
+            // It was removed while it was open.
+            Err(Errno::NOENT) => break,
+            entry => entry?,
+        };
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." || name == RESERVED.as_bytes() {
+            continue;
+        }
+        let text = std::str::from_utf8(name).ok();
+        let valid = text.filter(|text| Path::root().join(text).is_ok());
+        let kind = match entry.file_type() {
+            FileType::RegularFile => Some(NameKind::File),
+            FileType::Directory => Some(NameKind::Dir),
+            FileType::Unknown => Some(NameKind::Unknown),
+            _ => None,
+        };
+        if !found(name, valid.zip(kind)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What an entry is, where the directory did not tell. `None` if it is gone, or nothing of ours.
+pub(crate) fn kind_of(sys: &Sys, dir: impl AsFd, name: &Name) -> Result<Option<NameKind>> {
+    if name.kind != NameKind::Unknown {
+        return Ok(Some(name.kind));
+    }
+    match sys.stat_at(dir, &name.text) {
+        Ok(facts) => Ok(match facts.kind {
+            Kind::File => Some(NameKind::File),
+            Kind::Dir => Some(NameKind::Dir),
+            Kind::Other => None,
+        }),
+        Err(errno) if is_nothing(errno) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether a committed file lies anywhere below the directory `path`: whether a caller may see it.
+pub(crate) fn has_file_below(store: &Store, path: &Path) -> Result<bool> {
+    let mut found = false;
+    descend(store, path, |path, kind| {
+        found |= kind == NameKind::File && path.as_str().len() <= Path::MAX_BYTES;
+        !found
+    })?;
+    Ok(found)
+}
+
+/// The length of the longest path below the directory `path`, in bytes.
+pub(crate) fn longest_below(store: &Store, path: &Path) -> Result<usize> {
+    let mut longest = 0;
+    descend(store, path, |path, _| {
+        longest = longest.max(path.as_str().len());
+        true
+    })?;
+    Ok(longest)
+}
+
+/// Whether anything that is not ours lies below the directory `path`.
+pub(crate) fn has_foreign_below(store: &Store, path: &Path) -> Result<bool> {
+    let mut open = vec![path.clone()];
+    let mut foreign = false;
+    while let Some(path) = open.pop().filter(|_| !foreign) {
+        let dir = match store.open_dir(&path) {
+            Err(errno) if is_nothing(errno) => continue,
+            dir => dir?,
+        };
+        each_entry(store, &dir, |_, ours| {
+            match ours.and_then(|(text, kind)| Some((path.join(text).ok()?, kind))) {
+                Some((child, NameKind::Dir)) => open.push(child),
+                Some((_, NameKind::File)) => {}
+                // Where the directory does not tell, it is looked at one by one.
+                Some((_, NameKind::Unknown)) | None => foreign = true,
+            }
+            !foreign
+        })?;
+    }
+    Ok(foreign)
+}
+
+/// Calls `found` with each valid path below a directory, the files of a directory first, until it
+/// says `false`. It holds one directory open, and the names of those that are still to be visited.
+pub(crate) fn descend(
+    store: &Store,
+    path: &Path,
+    mut found: impl FnMut(&Path, NameKind) -> bool,
+) -> Result<()> {
+    let mut open = vec![path.clone()];
+    while let Some(path) = open.pop() {
+        let dir = match store.open_dir(&path) {
+            Err(errno) if is_nothing(errno) => continue,
+            dir => dir?,
+        };
+        let mut unknown = Vec::new();
+        let mut goes_on = true;
+        each_name(store, &dir, |text, kind| {
+            // One that is too long to be a path is nobody's.
+            let Ok(child) = path.join(text) else { return true };
+            match kind {
+                NameKind::Unknown => unknown.push(Name { text: text.into(), kind }),
+                kind => {
+                    goes_on = found(&child, kind);
+                    if kind == NameKind::Dir {
+                        open.push(child);
+                    }
+                }
+            }
+            goes_on
+        })?;
+        for name in unknown {
+            let (Ok(child), Some(kind)) =
+                (path.join(&*name.text), kind_of(&store.sys, &dir, &name)?)
+            else {
+                continue;
+            };
+            goes_on = goes_on && found(&child, kind);
+            if kind == NameKind::Dir {
+                open.push(child);
+            }
+        }
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the directory at `path` and those below it, as far as they are empty.
+pub(crate) fn prune_below(store: &Store, path: &Path) -> Result<()> {
+    let mut dirs = vec![path.clone()];
+    descend(store, path, |path, kind| {
+        if kind == NameKind::Dir {
+            dirs.push(path.clone());
+        }
+        true
+    })?;
+    // A directory is found before those below it.
+    for dir in dirs.into_iter().rev() {
+        store.remove_dir_if_empty(&dir)?;
+    }
+    Ok(())
+}
+
+/// What is at a path: `None` if there is nothing, or nothing of ours.
+pub(crate) fn look(
+    store: &Store,
+    path: &Path,
+    resolve: Resolve,
+) -> Result<Option<crate::sys::Facts>> {
+    match store.sys.open_path(&store.root, store.relative(path), resolve) {
+        Ok(fd) => store.sys.stat(&fd).map(Some),
+        Err(errno) if is_nothing(errno) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}

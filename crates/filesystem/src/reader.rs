@@ -1,0 +1,128 @@
+//! [`Pieces`]: the bytes of an open file, a piece at a time.
+
+use std::{
+    ops::Range,
+    os::fd::OwnedFd,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures_core::Stream;
+use rustix::io::Errno;
+use storage_driver::Result;
+use tokio::task::JoinHandle;
+
+use crate::{buffers::Buffers, error::explain, store::Store, work::broken};
+
+/// After so many pieces that were at hand, other tasks get a turn.
+const TURN: u32 = 8;
+
+/// Reads a range of an open file.
+///
+/// What the kernel has in memory is read where the stream is polled, without a thread. From the
+/// first piece that it does not have, a thread reads, one piece ahead of the consumer: so a reader
+/// holds two pieces at most, and none while nobody reads.
+pub(crate) struct Pieces {
+    store: Arc<Store>,
+    file: Arc<OwnedFd>,
+    /// What is still to be read, and is not being read.
+    rest: Range<u64>,
+    mode: Mode,
+}
+
+enum Mode {
+    /// So many pieces were read in a row.
+    Here(u32),
+    Thread(Option<JoinHandle<Result<Bytes>>>),
+}
+
+impl Pieces {
+    pub(crate) fn new(store: Arc<Store>, file: OwnedFd, range: Range<u64>) -> Self {
+        Self { store, file: Arc::new(file), rest: range, mode: Mode::Here(0) }
+    }
+
+    fn length(&self) -> usize {
+        (self.rest.end - self.rest.start).min(Buffers::SIZE as u64) as usize
+    }
+
+    /// Reads what is at hand; `None` if nothing is.
+    fn read_here(&mut self) -> Option<Result<Bytes>> {
+        let mut buffer = self.store.buffers.get(self.length());
+        let length = self.length();
+        let read = self.store.sys.read_cached(
+            &*self.file,
+            &mut buffer.as_mut()[..length],
+            self.rest.start,
+        );
+        match read {
+            Ok(length) => {
+                self.rest.start += length as u64;
+                Some(Ok(buffer.into_bytes(length)))
+            }
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => None,
+            Err(errno) => Some(Err(explain(errno))),
+        }
+    }
+
+    /// Lets a thread read the next piece.
+    fn read_ahead(&mut self) -> Option<JoinHandle<Result<Bytes>>> {
+        let (length, offset) = (self.length(), self.rest.start);
+        if length == 0 {
+            return None;
+        }
+        self.rest.start += length as u64;
+        let (store, file) = (Arc::clone(&self.store), Arc::clone(&self.file));
+        Some(self.store.work.start(move || {
+            let mut buffer = store.buffers.get(length);
+            let mut filled = 0;
+            while filled < length {
+                let place = &mut buffer.as_mut()[filled..length];
+                match store.sys.read(&*file, place, offset + filled as u64).map_err(explain)? {
+                    0 => break,
+                    read => filled += read,
+                }
+            }
+            Ok(buffer.into_bytes(filled))
+        }))
+    }
+}
+
+impl Stream for Pieces {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            match &mut this.mode {
+                Mode::Here(_) if this.rest.is_empty() => return Poll::Ready(None),
+                Mode::Here(TURN) => {
+                    this.mode = Mode::Here(0);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Mode::Here(count) => {
+                    *count += 1;
+                    match this.read_here() {
+                        // The end, before what was announced.
+                        Some(Ok(piece)) if piece.is_empty() => return Poll::Ready(None),
+                        Some(piece) => return Poll::Ready(Some(piece)),
+                        None => this.mode = Mode::Thread(this.read_ahead()),
+                    }
+                }
+                Mode::Thread(None) => return Poll::Ready(None),
+                Mode::Thread(Some(reading)) => {
+                    let piece = ready!(reading.poll_unpin(cx));
+                    let piece = piece.unwrap_or_else(|error| Err(broken(error)));
+                    let ended = piece.as_ref().map_or(true, |piece| piece.is_empty());
+                    this.mode = Mode::Thread(if ended { None } else { this.read_ahead() });
+                    return Poll::Ready(
+                        Some(piece).filter(|p| !matches!(p, Ok(p) if p.is_empty())),
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! The system calls, each in one place: every other module asks for them here, so that a test can
+//! make any of them fail, and can write down what each did to the disk.
+//!
+//! A call that a signal interrupts is made again. Paths are relative to a directory that is open,
+//! and are never resolved out of it or through a symbolic link.
+
+use std::{
+    io::{IoSlice, IoSliceMut},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    fs::{
+        self, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags,
+        ResolveFlags, StatVfs, Timespec, Timestamps, UTIME_OMIT,
+    },
+    io::{Errno, ReadWriteFlags, retry_on_intr},
+    path::Arg,
+};
+
+pub(crate) use rustix::io::Result;
+
+#[cfg(test)]
+pub(crate) mod probe;
+
+/// The way to the system. In a test it leads through a [`Probe`](probe::Probe).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sys {
+    #[cfg(test)]
+    pub(crate) probe: Option<std::sync::Arc<probe::Probe>>,
+}
+
+/// The name of a system call, for tests that make it fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Call {
+    OpenDir,
+    OpenFile,
+    Create,
+    Read,
+    Write,
+    Truncate,
+    SetTimes,
+    Clone,
+    CopyRange,
+    Sync,
+    SyncDir,
+    SyncFs,
+    Mkdir,
+    Rename,
+    Link,
+    Unlink,
+    Rmdir,
+    Stat,
+    ReadDir,
+    StatFs,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) kind: Kind,
+    pub(crate) size: u64,
+    /// Nanoseconds since 1970.
+    pub(crate) modified: i128,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Dir,
+    /// A symbolic link, a device, a socket: nothing of ours.
+    Other,
+}
+
+impl From<FileType> for Kind {
+    fn from(kind: FileType) -> Self {
+        match kind {
+            FileType::RegularFile => Self::File,
+            FileType::Directory => Self::Dir,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How to resolve a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resolve {
+    /// However long it takes.
+    Fully,
+    /// Only if the kernel can do it without waiting for a disk; otherwise `EAGAIN`.
+    Cached,
+}
+
+const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
+/// Nothing that opening does to a device or a pipe can hurt or block.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+impl Sys {
+    #[cfg(not(test))]
+    #[inline]
+    fn before(&self, _: Call) -> Result<()> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn before(&self, call: Call) -> Result<()> {
+        self.probe.as_ref().map_or(Ok(()), |probe| probe.before(call))
+    }
+
+    /// Tells the test what a call has done.
+    #[cfg(test)]
+    fn did(&self, effect: impl FnOnce() -> probe::Effect) {
+        if let Some(probe) = &self.probe {
+            probe.record(effect);
+        }
+    }
+
+    fn call<T>(&self, call: Call, mut body: impl FnMut() -> Result<T>) -> Result<T> {
+        retry_on_intr(|| {
+            self.before(call)?;
+            body()
+        })
+    }
+
+    /// Opens a directory that is no one's but the caller's choice: the root.
+    pub(crate) fn open_root(&self, path: &std::path::Path) -> Result<OwnedFd> {
+        self.call(Call::OpenDir, || fs::openat(CWD, path, DIR | OFlags::CLOEXEC, Mode::empty()))
+    }
+
+    /// Opens a directory beneath `at`, for reading, syncing, and as the place of its entries.
+    pub(crate) fn open_dir(&self, at: impl AsFd, path: &str) -> Result<OwnedFd> {
+        let at = at.as_fd();
+        self.call(Call::OpenDir, || beneath(at, path, DIR, Resolve::Fully))
+    }
+
+    /// Opens what is at a path beneath `at` to be looked at, not to be read.
+    pub(crate) fn open_path(&self, at: impl AsFd, path: &str, resolve: Resolve) -> Result<OwnedFd> {
+        let at = at.as_fd();
+        self.call(Call::OpenFile, || beneath(at, path, OFlags::PATH | OFlags::NOFOLLOW, resolve))
+    }
+
+    /// Opens a file beneath `at` for reading. Special files are not opened: look first.
+    pub(crate) fn open_file(&self, at: impl AsFd, path: &str, resolve: Resolve) -> Result<OwnedFd> {
+        let at = at.as_fd();
+        self.call(Call::OpenFile, || beneath(at, path, FILE | OFlags::NOFOLLOW, resolve))
+    }
+
+    /// Opens a file of our own in the directory `at` for writing.
+    pub(crate) fn open_write(&self, at: impl AsFd, name: &str) -> Result<OwnedFd> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.call(Call::OpenFile, || fs::openat(at.as_fd(), name, flags, Mode::empty()))
+    }
+
+    /// Makes a file that must not be there in the directory `at`.
+    pub(crate) fn create(&self, at: impl AsFd, name: &str, mode: u32) -> Result<OwnedFd> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode as RawMode);
+        let file = self.call(Call::Create, || fs::openat(at.as_fd(), name, flags, mode))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::create(at.as_fd(), name, &file));
+        Ok(file)
+    }
+
+    /// Reads into `buffer`; 0 at the end.
+    pub(crate) fn read(&self, file: impl AsFd, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        self.call(Call::Read, || rustix::io::pread(file.as_fd(), &mut *buffer, offset))
+    }
+
+    /// Reads what the kernel has at hand; `EAGAIN` if that is nothing.
+    pub(crate) fn read_cached(
+        &self,
+        file: impl AsFd,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize> {
+        self.call(Call::Read, || {
+            let mut buffers = [IoSliceMut::new(buffer)];
+            rustix::io::preadv2(file.as_fd(), &mut buffers, offset, ReadWriteFlags::NOWAIT)
+        })
+    }
+
+    /// Writes a part of `buffers`, at least a byte of it.
+    pub(crate) fn write(
+        &self,
+        file: impl AsFd,
+        buffers: &[IoSlice<'_>],
+        offset: u64,
+    ) -> Result<usize> {
+        #[cfg(test)]
+        let one = buffers.iter().find(|buffer| !buffer.is_empty()).map(|b| IoSlice::new(&b[..1]));
+        #[cfg(test)]
+        let buffers = match &one {
+            Some(one) if probe::is_short(self) => std::slice::from_ref(one),
+            _ => buffers,
+        };
+        let written =
+            self.call(Call::Write, || rustix::io::pwritev(file.as_fd(), buffers, offset))?;
+        if written == 0 && buffers.iter().any(|buffer| !buffer.is_empty()) {
+            return Err(Errno::IO);
+        }
+        #[cfg(test)]
+        self.did(|| probe::Effect::write(&file, buffers, offset, written));
+        Ok(written)
+    }
+
+    pub(crate) fn truncate(&self, file: impl AsFd, size: u64) -> Result<()> {
+        self.call(Call::Truncate, || fs::ftruncate(file.as_fd(), size))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::truncate(&file, size));
+        Ok(())
+    }
+
+    /// Sets the modification time, in nanoseconds since 1970.
+    pub(crate) fn set_modified(&self, file: impl AsFd, modified: i64) -> Result<()> {
+        self.call(Call::SetTimes, || fs::futimens(file.as_fd(), &times(modified)))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::times(&file, modified));
+        Ok(())
+    }
+
+    /// Makes `to`, which is empty, share all content of `from`, where the file system can.
+    pub(crate) fn clone_file(&self, from: impl AsFd, to: impl AsFd) -> Result<()> {
+        self.call(Call::Clone, || fs::ioctl_ficlone(to.as_fd(), from.as_fd()))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::copied(&to));
+        Ok(())
+    }
+
+    /// Copies up to `length` bytes at `offset` inside the kernel.
+    pub(crate) fn copy_range(
+        &self,
+        from: impl AsFd,
+        to: impl AsFd,
+        offset: u64,
+        length: usize,
+    ) -> Result<usize> {
+        let copied = self.call(Call::CopyRange, || {
+            let (mut source, mut target) = (offset, offset);
+            let (from, to) = (from.as_fd(), to.as_fd());
+            fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), length)
+        })?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::copied(&to));
+        Ok(copied)
+    }
+
+    /// Makes a file's content durable, with its size and times.
+    pub(crate) fn sync_file(&self, file: impl AsFd) -> Result<()> {
+        self.call(Call::Sync, || fs::fsync(file.as_fd()))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::sync(&file));
+        Ok(())
+    }
+
+    /// Makes a file's content durable, with its size.
+    pub(crate) fn sync_data(&self, file: impl AsFd) -> Result<()> {
+        self.call(Call::Sync, || fs::fdatasync(file.as_fd()))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::sync(&file));
+        Ok(())
+    }
+
+    /// Makes the entries of a directory durable.
+    pub(crate) fn sync_dir(&self, dir: impl AsFd) -> Result<()> {
+        self.call(Call::SyncDir, || fs::fsync(dir.as_fd()))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::sync(&dir));
+        Ok(())
+    }
+
+    /// Makes everything on the file system durable.
+    pub(crate) fn sync_all(&self, dir: impl AsFd) -> Result<()> {
+        self.call(Call::SyncFs, || fs::syncfs(dir.as_fd()))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::SyncAll);
+        Ok(())
+    }
+
+    pub(crate) fn mkdir(&self, at: impl AsFd, name: &str, mode: u32) -> Result<()> {
+        let mode = Mode::from_raw_mode(mode as RawMode);
+        self.call(Call::Mkdir, || fs::mkdirat(at.as_fd(), name, mode))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::mkdir(at.as_fd(), name));
+        Ok(())
+    }
+
+    /// Moves an entry and replaces what is there.
+    pub(crate) fn rename(
+        &self,
+        from: (impl AsFd, impl Arg + Copy),
+        to: (impl AsFd, &str),
+        flags: RenameFlags,
+    ) -> Result<()> {
+        let ((source, name), (target, new)) = ((from.0.as_fd(), from.1), (to.0.as_fd(), to.1));
+        self.call(Call::Rename, || {
+            if flags.is_empty() {
+                fs::renameat(source, name, target, new)
+            } else {
+                fs::renameat_with(source, name, target, new, flags)
+            }
+        })?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::rename((source, name), (target, new), flags));
+        Ok(())
+    }
+
+    /// Moves an entry to where nothing is, as far as the file system can hold to that.
+    pub(crate) fn rename_new(
+        &self,
+        from: (impl AsFd, impl Arg + Copy),
+        to: (impl AsFd, &str),
+    ) -> Result<()> {
+        let (from, to) = ((from.0.as_fd(), from.1), (to.0.as_fd(), to.1));
+        match self.rename(from, to, RenameFlags::NOREPLACE) {
+            // The caller has looked, under a lock.
+            Err(Errno::INVAL | Errno::NOSYS) => self.rename(from, to, RenameFlags::empty()),
+            result => result,
+        }
+    }
+
+    /// Gives a file a second name.
+    pub(crate) fn link(&self, from: (impl AsFd, &str), to: (impl AsFd, &str)) -> Result<()> {
+        let ((source, name), (target, new)) = ((from.0.as_fd(), from.1), (to.0.as_fd(), to.1));
+        self.call(Call::Link, || fs::linkat(source, name, target, new, AtFlags::empty()))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::link((source, name), (target, new)));
+        Ok(())
+    }
+
+    pub(crate) fn unlink(&self, at: impl AsFd, name: impl Arg + Copy) -> Result<()> {
+        self.call(Call::Unlink, || fs::unlinkat(at.as_fd(), name, AtFlags::empty()))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::remove(at.as_fd(), name));
+        Ok(())
+    }
+
+    pub(crate) fn rmdir(&self, at: impl AsFd, name: &str) -> Result<()> {
+        self.call(Call::Rmdir, || fs::unlinkat(at.as_fd(), name, AtFlags::REMOVEDIR))?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::remove(at.as_fd(), name));
+        Ok(())
+    }
+
+    /// What is open.
+    pub(crate) fn stat(&self, fd: impl AsFd) -> Result<Facts> {
+        self.call(Call::Stat, || fs::fstat(fd.as_fd())).map(facts)
+    }
+
+    /// What an entry of a directory is; a symbolic link is not followed.
+    pub(crate) fn stat_at(&self, at: impl AsFd, name: &str) -> Result<Facts> {
+        self.call(Call::Stat, || fs::statat(at.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)).map(facts)
+    }
+
+    /// Says that reading a directory begins or goes on.
+    pub(crate) fn read_dir(&self) -> Result<()> {
+        self.call(Call::ReadDir, || Ok(()))
+    }
+
+    pub(crate) fn stat_fs(&self, fd: impl AsFd) -> Result<StatVfs> {
+        self.call(Call::StatFs, || fs::fstatvfs(fd.as_fd()))
+    }
+
+    /// Takes the lock on an open file, or answers `EWOULDBLOCK`.
+    pub(crate) fn lock(&self, file: impl AsFd) -> Result<()> {
+        retry_on_intr(|| fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive))
+    }
+}
+
+fn times(modified: i64) -> Timestamps {
+    const SECOND: i64 = 1_000_000_000;
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec {
+            tv_sec: modified.div_euclid(SECOND),
+            tv_nsec: modified.rem_euclid(SECOND) as _,
+        },
+    }
+}
+
+fn facts(stat: fs::Stat) -> Facts {
+    Facts {
+        kind: FileType::from_raw_mode(stat.st_mode).into(),
+        size: stat.st_size as u64,
+        modified: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+        device: stat.st_dev,
+        inode: stat.st_ino,
+    }
+}
+
+/// Opens a path beneath `at`: never above it, and through no symbolic link.
+fn beneath(at: BorrowedFd<'_>, path: &str, flags: OFlags, resolve: Resolve) -> Result<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC;
+    let mut how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    if resolve == Resolve::Cached {
+        how |= ResolveFlags::CACHED;
+    }
+    loop {
+        match fs::openat2(at, path, flags, Mode::empty(), how) {
+            // Somebody renamed a directory on the way.
+            Err(Errno::AGAIN) if resolve == Resolve::Fully => {}
+            // An old kernel, or one that is told to refuse what it does not know.
+            Err(Errno::NOSYS | Errno::PERM) => return by_component(at, path, flags),
+            result => return result,
+        }
+    }
+}
+
+/// [`beneath`] for a kernel without `openat2`: one component after the other, none of which may be
+/// a symbolic link.
+fn by_component(at: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut dir: Option<OwnedFd> = None;
+    for component in above.split('/').filter(|component| !component.is_empty()) {
+        let at = dir.as_ref().map_or(at, AsFd::as_fd);
+        dir = Some(fs::openat(at, component, step, Mode::empty())?);
+    }
+    let at = dir.as_ref().map_or(at, AsFd::as_fd);
+    fs::openat(at, name, flags | OFlags::NOFOLLOW, Mode::empty())
+}

@@ -1,0 +1,79 @@
+//! Tests that see, and meddle with, the system calls.
+
+mod faults;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use storage_driver::{Path, StorageDriver, StorageDriverExt, Version, WalkOptions};
+
+use crate::{Builder, Durability, Filesystem, sys::probe::Probe};
+
+fn path(text: &str) -> Path {
+    Path::new(text).unwrap()
+}
+
+/// A driver over a directory, whose system calls go by way of a probe.
+struct Fixture {
+    driver: Filesystem,
+    probe: Arc<Probe>,
+    root: tempfile::TempDir,
+}
+
+impl Fixture {
+    async fn new(durability: Durability) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let probe = Arc::new(Probe::default());
+        let driver = Self::open(&root, &probe, durability).await;
+        Self { driver, probe, root }
+    }
+
+    async fn open(
+        root: &tempfile::TempDir,
+        probe: &Arc<Probe>,
+        durability: Durability,
+    ) -> Filesystem {
+        let builder = Builder::default().durability(durability).probe(Arc::clone(probe));
+        builder.open(root.path()).await.unwrap()
+    }
+
+    /// The names in one of the reserved directories.
+    fn reserved(&self, name: &str) -> Vec<String> {
+        let dir = self.root.path().join(crate::store::RESERVED).join(name);
+        let names = std::fs::read_dir(dir).unwrap();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+/// All that a caller can see: files with their content and version, uploads with their size.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Everything {
+    files: BTreeMap<Path, (Bytes, Version)>,
+    uploads: BTreeMap<Path, u64>,
+}
+
+impl Everything {
+    async fn of(driver: &dyn StorageDriver) -> Self {
+        let mut all = Self::default();
+        let mut walk = driver.walk(&Path::root(), WalkOptions::new());
+        while let Some(entry) = walk.try_next().await.unwrap() {
+            if entry.is_file() {
+                let content = driver.get_content(entry.path(), 64 << 20).await.unwrap();
+                assert_eq!(Some(content.metadata()), entry.metadata());
+                let version = content.metadata().version.clone();
+                all.files.insert(entry.path().clone(), (content.into_bytes(), version));
+            }
+        }
+        let mut uploads = driver.uploads_all(&Path::root());
+        while let Some(upload) = uploads.try_next().await.unwrap() {
+            all.uploads.insert(upload.path, upload.size.unwrap());
+        }
+        all
+    }
+
+    /// The same without versions, which differ from run to run.
+    fn contents(&self) -> (BTreeMap<&Path, &Bytes>, &BTreeMap<Path, u64>) {
+        (self.files.iter().map(|(path, (bytes, _))| (path, bytes)).collect(), &self.uploads)
+    }
+}

@@ -1,0 +1,81 @@
+//! Removing what was deleted.
+//!
+//! A directory that is found in the trash is flattened: the directories in it are moved up into the
+//! trash, to be removed as entries of their own. So however deep a tree was, two directories are open
+//! at a time, and what a crash leaves is taken up again by whoever opens the store next.
+
+use std::{ffi::CStr, mem::MaybeUninit, os::fd::AsFd, sync::atomic::Ordering};
+
+use rustix::{
+    fs::{FileType, RawDir},
+    io::Errno,
+};
+
+use crate::{store::Store, sys::Result};
+
+/// Removes all that is in the trash, or stops when the driver is shut down.
+pub(crate) fn empty(store: &Store) -> Result<()> {
+    let closed = || store.closed.load(Ordering::Acquire);
+    loop {
+        let mut found = false;
+        each(store, &store.trash, |name, kind| {
+            found = true;
+            remove(store, name, kind)?;
+            Ok(!closed())
+        })?;
+        if !found || closed() {
+            return Ok(());
+        }
+    }
+}
+
+fn remove(store: &Store, name: &CStr, kind: FileType) -> Result<()> {
+    if kind != FileType::Directory && unlink(store, &store.trash, name)? {
+        return Ok(());
+    }
+    let sys = &store.sys;
+    let text = name.to_str().map_err(|_| Errno::ILSEQ)?;
+    let dir = sys.open_dir(&store.trash, text)?;
+    each(store, &dir, |entry, kind| {
+        if kind == FileType::Directory || !unlink(store, &dir, entry)? {
+            sys.rename_new((&dir, entry), (&store.trash, &store.new_name()))?;
+        }
+        Ok(!store.closed.load(Ordering::Acquire))
+    })?;
+    match sys.rmdir(&store.trash, text) {
+        // Reading what changes meanwhile may leave entries out: it is found again.
+        Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
+        result => result,
+    }
+}
+
+/// Removes a file; `false` if it is a directory.
+fn unlink(store: &Store, dir: impl AsFd, name: &CStr) -> Result<bool> {
+    match store.sys.unlink(dir, name) {
+        Ok(()) | Err(Errno::NOENT) => Ok(true),
+        Err(Errno::ISDIR | Errno::PERM) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn each(
+    store: &Store,
+    dir: impl AsFd,
+    mut found: impl FnMut(&CStr, FileType) -> Result<bool>,
+) -> Result<()> {
+    let dir = store.sys.open_dir(dir, ".")?;
+    let mut buffer = [MaybeUninit::uninit(); 32 << 10];
+    let mut entries = RawDir::new(&dir, &mut buffer);
+    store.sys.read_dir()?;
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            Err(Errno::INTR) => continue,
+            entry => entry?,
+        };
+        let name = entry.file_name();
+        if name != c"." && name != c".." && !found(name, entry.file_type())? {
+            break;
+        }
+    }
+    Ok(())
+}
