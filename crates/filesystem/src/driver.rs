@@ -412,12 +412,7 @@ impl StorageDriver for Filesystem {
             self.store.require_open()?;
             self.store.work.settled(from).await;
             let store = Arc::clone(&self.store);
-            let stage = move || {
-                let staged = store.stage_copy(&source)?;
-                store.sync_content(&staged.file)?;
-                Ok(staged)
-            };
-            let staged = self.store.work.run(&[], stage).await?;
+            let staged = self.store.work.run(&[], move || store.stage_copy(&source)).await?;
             let held = self.store.locks.paths(None, &[to]).await;
             let target = to.clone();
             let copy = move |store: &Arc<Store>| {

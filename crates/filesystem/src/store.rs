@@ -100,8 +100,8 @@ pub(crate) struct Opened {
 pub(crate) struct Source<'a> {
     pub(crate) dir: &'a OwnedFd,
     pub(crate) name: &'a str,
-    /// The path of the directory, if it is one of the tree, not one of ours.
-    pub(crate) path: Option<&'a Path>,
+    /// Whether it is a file that callers see already, not one of our own.
+    pub(crate) is_committed: bool,
 }
 
 impl Store {
@@ -260,6 +260,10 @@ impl Store {
             self.open_file(from, Resolve::Fully).map_err(|e| self.explain_open(from, e))?;
         let staged = self.stage()?;
         self.copy_file(&source, &facts, &staged.file)?;
+        if facts.size > SMALL {
+            // While no lock is held.
+            self.sync_content(&staged.file)?;
+        }
         Ok(staged)
     }
 
@@ -313,7 +317,7 @@ impl Store {
     ) -> Result<Metadata> {
         let facts = self.stamp(&staged.file)?;
         self.sync_whole(&staged.file)?;
-        let source = Source { dir: &self.staging, name: &staged.name, path: None };
+        let source = Source { dir: &self.staging, name: &staged.name, is_committed: false };
         self.place(source, dest, &|current| precondition.check(current))?;
         staged.published = true;
         Ok(self.metadata(dest, &facts))
@@ -360,6 +364,12 @@ impl Store {
                 }
                 Err(errno) => return Err(conflict(errno)),
             };
+            match self.sync_fresh(&parent) {
+                Ok(()) => {}
+                // One of them was removed again.
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(self.undone(&parent, self.explain(errno))),
+            }
             let current = match self.sys.stat_at(&dir, name) {
                 Ok(facts) => Some(facts),
                 Err(Errno::NOENT) => None,
@@ -368,11 +378,11 @@ impl Store {
             let done = match current {
                 None => {
                     check(None).map_err(|error| self.undone(&parent, error))?;
-                    self.place_new(from, (&dir, name), &parent)
+                    self.place_new(from, (&dir, name))
                 }
                 Some(facts) if facts.kind == Kind::File => {
                     check(Some(&version(&facts)))?;
-                    self.replace(from, (&dir, name), &parent, &facts)
+                    self.replace(from, (&dir, name), &facts)
                 }
                 Some(facts) if facts.kind == Kind::Dir => {
                     self.make_way(dest)?;
@@ -398,23 +408,17 @@ impl Store {
     }
 
     /// Moves a file to where nothing is.
-    fn place_new(&self, from: Source<'_>, to: (&OwnedFd, &str), parent: &Path) -> sys::Result<()> {
+    fn place_new(&self, from: Source<'_>, to: (&OwnedFd, &str)) -> sys::Result<()> {
         let old = (from.dir, from.name);
         self.sys.rename_new(old, to)?;
-        self.sync_move(from, to.0, parent).inspect_err(|_| {
+        self.sync_move(from, to.0).inspect_err(|_| {
             let _ = self.sys.rename_new(to, old);
         })
     }
 
     /// Moves a file to where another is. That one is held until the change is durable, so that it
     /// can come back.
-    fn replace(
-        &self,
-        from: Source<'_>,
-        to: (&OwnedFd, &str),
-        parent: &Path,
-        replaced: &Facts,
-    ) -> sys::Result<()> {
+    fn replace(&self, from: Source<'_>, to: (&OwnedFd, &str), replaced: &Facts) -> sys::Result<()> {
         let (old, name) = ((from.dir, from.name), self.new_name());
         let hold = (&self.staging, name.as_str());
         let wanted = self.settings.durability == Durability::Full || replaced.size > SMALL;
@@ -427,7 +431,7 @@ impl Store {
             };
         let moved = self.sys.rename(old, to, RenameFlags::empty());
         let moved = moved.and_then(|()| {
-            self.sync_move(from, to.0, parent).inspect_err(|_| {
+            self.sync_move(from, to.0).inspect_err(|_| {
                 if held {
                     let _ = self.sys.rename_new(to, old);
                     let _ = self.sys.rename(hold, to, RenameFlags::empty());
@@ -441,12 +445,9 @@ impl Store {
     }
 
     /// Makes a move durable: the new name first, then that the old one is gone.
-    fn sync_move(&self, from: Source<'_>, dir: &OwnedFd, path: &Path) -> sys::Result<()> {
-        self.sync_entry(dir, path)?;
-        match from.path {
-            Some(from_path) if from_path != path => self.sync_entry(from.dir, from_path),
-            _ => Ok(()),
-        }
+    fn sync_move(&self, from: Source<'_>, dir: &OwnedFd) -> sys::Result<()> {
+        self.sync_dir(dir)?;
+        if from.is_committed { self.sync_dir(from.dir) } else { Ok(()) }
     }
 
     /// Removes the directory at `path` if no caller can see it.
@@ -496,13 +497,11 @@ impl Store {
         Ok(Some(dir))
     }
 
-    /// Makes a change to the entries of the open directory at `path` durable, and its name, if that
-    /// is not yet.
-    fn sync_entry(&self, dir: &OwnedFd, path: &Path) -> sys::Result<()> {
-        if self.settings.durability != Durability::Full {
-            return Ok(());
-        }
-        self.syncs.sync(&self.sys, dir)?;
+    /// Makes the name of the directory at `path` durable, and of those above it, where that is new.
+    ///
+    /// That comes before anything is moved there: a power cut that kept the move and not the
+    /// directory would take with it what was moved.
+    fn sync_fresh(&self, path: &Path) -> sys::Result<()> {
         let mut path = path.clone();
         while let Some(above) = path.parent().filter(|_| !self.fresh.is_empty()) {
             if let Some(generation) = self.fresh.generation(path.as_str()) {
@@ -512,6 +511,14 @@ impl Store {
             path = above;
         }
         Ok(())
+    }
+
+    /// Makes a change to the entries of an open directory durable.
+    fn sync_dir(&self, dir: &OwnedFd) -> sys::Result<()> {
+        if self.settings.durability != Durability::Full {
+            return Ok(());
+        }
+        self.syncs.sync(&self.sys, dir)
     }
 
     /// Removes the directory at `path`, and those above it, as far as they are empty.
@@ -563,7 +570,7 @@ impl Store {
         }
         let (parent, name) = split(from)?;
         let dir = self.open_dir(&parent).map_err(not_found)?;
-        let source = Source { dir: &dir, name, path: Some(&parent) };
+        let source = Source { dir: &dir, name, is_committed: true };
         self.place(source, to, &|current| precondition.check(current))
             .map_err(|error| error.at(to))?;
         self.prune(&parent);
@@ -608,15 +615,9 @@ impl Store {
             },
             Err(errno) => return Err(self::conflict(errno).at(to)),
         };
-        let (old, new) = ((&above, from_name), (&dir, to_name));
-        let moved = self.sys.rename_new(old, new).and_then(|()| {
-            let synced = self
-                .sync_entry(&dir, &to_parent)
-                .and_then(|()| self.sync_entry(&above, &from_parent));
-            synced.inspect_err(|_| {
-                let _ = self.sys.rename_new(new, old);
-            })
-        });
+        let source = Source { dir: &above, name: from_name, is_committed: true };
+        let moved =
+            self.sync_fresh(&to_parent).and_then(|()| self.place_new(source, (&dir, to_name)));
         if let Err(errno) = moved {
             return Err(self.undone(&to_parent, self.explain(errno)));
         }
@@ -651,7 +652,7 @@ impl Store {
         precondition.check(Some(&version(&facts)))?;
         let (parent, name) = split(path)?;
         let dir = self.open_dir(&parent).map_err(not_found)?;
-        self.move_aside((&dir, name), &parent, facts.size)?;
+        self.move_aside((&dir, name), facts.size)?;
         self.prune(&parent);
         Ok(Removed::Done)
     }
@@ -664,17 +665,17 @@ impl Store {
             return self.delete_below(path);
         }
         let dir = self.open_dir(&parent).map_err(not_found)?;
-        self.move_aside((&dir, name), &parent, u64::MAX)?;
+        self.move_aside((&dir, name), u64::MAX)?;
         self.prune(&parent);
         Ok(())
     }
 
     /// Moves an entry into the trash, from where it is removed: at once if it is small.
-    fn move_aside(&self, from: (&OwnedFd, &str), parent: &Path, size: u64) -> Result<()> {
+    fn move_aside(&self, from: (&OwnedFd, &str), size: u64) -> Result<()> {
         let name = self.new_name();
         let to = (&self.trash, name.as_str());
         let moved = self.sys.rename_new(from, to).and_then(|()| {
-            self.sync_entry(from.0, parent).inspect_err(|_| {
+            self.sync_dir(from.0).inspect_err(|_| {
                 let _ = self.sys.rename_new(to, from);
             })
         });

@@ -259,7 +259,7 @@ impl Sys {
     pub(crate) fn sync_data(&self, file: impl AsFd) -> Result<()> {
         self.call(Call::Sync, || fs::fdatasync(file.as_fd()))?;
         #[cfg(test)]
-        self.did(|| probe::Effect::sync(&file));
+        self.did(|| probe::Effect::sync_data(&file));
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Tests that see, and meddle with, the system calls.
 
+mod disk;
 mod faults;
+mod power;
 
 use std::{collections::BTreeMap, sync::Arc};
 

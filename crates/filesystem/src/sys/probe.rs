@@ -44,15 +44,49 @@ pub(crate) type Inode = u64;
 /// What a call did to the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
-    Create { dir: Inode, name: String, file: Inode },
-    Mkdir { dir: Inode, name: String, made: Inode },
-    Write { file: Inode, offset: u64, bytes: Vec<u8> },
-    Truncate { file: Inode, size: u64 },
-    Times { file: Inode, modified: i64 },
-    Rename { from: (Inode, String), to: (Inode, String) },
-    Link { from: (Inode, String), to: (Inode, String) },
-    Remove { dir: Inode, name: String },
-    Sync { inode: Inode },
+    Create {
+        dir: Inode,
+        name: String,
+        file: Inode,
+    },
+    Mkdir {
+        dir: Inode,
+        name: String,
+        made: Inode,
+    },
+    Write {
+        file: Inode,
+        offset: u64,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        file: Inode,
+        size: u64,
+    },
+    Times {
+        file: Inode,
+        modified: i64,
+    },
+    Rename {
+        from: (Inode, String),
+        to: (Inode, String),
+    },
+    Link {
+        from: (Inode, String),
+        to: (Inode, String),
+    },
+    Remove {
+        dir: Inode,
+        name: String,
+    },
+    /// The content and the size of a file are durable.
+    SyncData {
+        inode: Inode,
+    },
+    /// A file is durable with its times, or a directory with its entries.
+    Sync {
+        inode: Inode,
+    },
     SyncAll,
 }
 
@@ -75,19 +109,16 @@ impl Probe {
         inner.fired.take()
     }
 
-    #[expect(dead_code, reason = "the replay of power cuts is next")]
     /// Begins to write down what the calls do.
     pub(crate) fn watch(&self) {
         self.inner().effects = Some(Vec::new());
     }
 
-    #[expect(dead_code, reason = "the replay of power cuts is next")]
     /// How much has been written down.
     pub(crate) fn seen(&self) -> usize {
         self.inner().effects.as_ref().map_or(0, Vec::len)
     }
 
-    #[expect(dead_code, reason = "the replay of power cuts is next")]
     /// What has been written down.
     pub(crate) fn effects(&self) -> Vec<Effect> {
         self.inner().effects.clone().unwrap_or_default()
@@ -169,6 +200,10 @@ impl Effect {
         let read = rustix::io::pread(to.as_fd(), &mut *bytes, 0).unwrap_or(0);
         bytes.truncate(read);
         Self::Write { file: inode(to), offset: 0, bytes }
+    }
+
+    pub(super) fn sync_data(of: impl AsFd) -> Self {
+        Self::SyncData { inode: inode(of) }
     }
 
     pub(super) fn sync(of: impl AsFd) -> Self {

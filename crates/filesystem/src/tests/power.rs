@@ -1,0 +1,242 @@
+//! The power fails after every system call, and the disk holds what it may.
+//!
+//! A scene is played once, and what its calls did is written down. Each beginning of that is then done
+//! to a [`Disk`]; whatever that may hold after a power cut is opened, and has to show all that was
+//! acknowledged, nothing half, and of the operation that was under way everything or nothing.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    os::unix::fs::MetadataExt,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use storage_driver::{Path, Precondition, Result, StorageDriver, StorageDriverExt, WriterOptions};
+
+use super::{Everything, disk::Disk, path};
+use crate::{
+    Builder, Durability, Filesystem,
+    sys::probe::{Effect, Probe},
+};
+
+/// What a caller sees, without what a copy of a disk cannot keep: of a version, the inode.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Seen {
+    files: BTreeMap<Path, (Bytes, String)>,
+    uploads: BTreeMap<Path, u64>,
+}
+
+impl Seen {
+    async fn of(driver: &Filesystem) -> Self {
+        let Everything { files, uploads } = Everything::of(driver).await;
+        let without_inode = |version: String| version.split('-').next().unwrap().to_owned();
+        let files = files
+            .into_iter()
+            .map(|(path, (bytes, version))| (path, (bytes, without_inode(version.to_string()))));
+        Self { files: files.collect(), uploads }
+    }
+}
+
+/// A scene that was played: what the calls did, and what a caller saw after each step.
+struct Played {
+    root: u64,
+    effects: Vec<Effect>,
+    steps: Vec<(usize, Seen)>,
+}
+
+/// A part of every upload in the scene: any beginning of it is told from any other content.
+fn part(from: usize, to: usize) -> Bytes {
+    (from..to).map(|at| b'a' + (at % 26) as u8).collect()
+}
+
+async fn play(durability: Durability) -> Played {
+    let dir = tempfile::tempdir().unwrap();
+    let probe = Arc::new(Probe::default());
+    probe.watch();
+    let root = std::fs::metadata(dir.path()).unwrap().ino();
+    let builder = Builder::default().durability(durability).probe(Arc::clone(&probe));
+    let driver = builder.open(dir.path()).await.unwrap();
+    let mut steps = vec![(probe.seen(), Seen::default())];
+    for step in 0.. {
+        match act(&driver, step).await {
+            None => break,
+            Some(result) => result.unwrap(),
+        }
+        steps.push((probe.seen(), Seen::of(&driver).await));
+    }
+    Played { root, effects: probe.effects(), steps }
+}
+
+/// One step of the scene. After each, all that was accepted is kept.
+async fn act(driver: &Filesystem, step: usize) -> Option<Result<()>> {
+    let none = Precondition::None;
+    let upload = path("/_uploads/1");
+    let result = match step {
+        0 => driver.put(&path("/a"), "the old a").await.map(drop),
+        1 => driver.put(&path("/b/c/d"), "in new directories").await.map(drop),
+        2 => driver.put(&path("/a"), "the new and longer a").await.map(drop),
+        3 => driver.put(&path("/b/e"), "beside").await.map(drop),
+        4 => keep(driver, WriterOptions::create(), part(0, 10)).await,
+        5 => keep(driver, WriterOptions::resume_at(10), part(10, 30)).await,
+        6 => driver.touch(&path("/b/e")).await.map(drop),
+        7 => keep(driver, WriterOptions::resume_at(30), part(30, 40)).await,
+        8 => driver.rename(&path("/b/e"), &path("/f/g"), none).await.map(drop),
+        9 => driver.rename(&path("/f/g"), &path("/a"), none).await.map(drop),
+        10 => {
+            let writer = driver.resume(&upload).await.unwrap();
+            writer.commit_to(&path("/blobs/1/data"), Precondition::IfAbsent).await.map(drop)
+        }
+        11 => driver.copy(&path("/blobs/1/data"), &path("/b/copy"), none).await.map(drop),
+        12 => {
+            let mut writer = driver.create(&upload).await.unwrap();
+            writer.write(part(0, 20)).await.unwrap();
+            writer.commit().await.map(drop)
+        }
+        13 => {
+            let mut writer = driver.append(&upload).await.unwrap();
+            writer.write(part(20, 25)).await.unwrap();
+            writer.commit().await.map(drop)
+        }
+        14 => driver.rename_dir(&path("/b"), &path("/h/i")).await,
+        15 => driver.delete(&path("/blobs/1/data"), none).await,
+        16 => driver.put(&path("/blobs/1/data"), "again").await.map(drop),
+        17 => driver.delete(&path("/h"), none).await,
+        18 => driver.put(&path("/h"), "a file where a directory was").await.map(drop),
+        _ => return None,
+    };
+    Some(result)
+}
+
+async fn keep(driver: &Filesystem, options: WriterOptions, data: Bytes) -> Result<()> {
+    let mut writer = driver.writer(&path("/_uploads/1"), options).await?;
+    writer.write(data).await?;
+    writer.close().await
+}
+
+/// How many power cuts were looked at, or what is wrong after one.
+async fn replay(played: &Played, effects: &[Effect]) -> Result<usize, String> {
+    let mut disk = Disk::new(played.root);
+    let mut looked_at = HashSet::new();
+    let mut acknowledged = 0;
+    for (number, effect) in effects.iter().enumerate() {
+        disk.apply(effect);
+        while played.steps.get(acknowledged + 1).is_some_and(|(at, _)| *at <= number + 1) {
+            acknowledged += 1;
+        }
+        // Before the first, the driver is being opened.
+        let under_way = played.steps.get(acknowledged + 1);
+        let expected = [Some(&played.steps[acknowledged]), under_way];
+        let expected: Vec<&Seen> = expected.into_iter().flatten().map(|(_, seen)| seen).collect();
+        for tree in disk.after_a_power_cut() {
+            if looked_at.insert((acknowledged, tree.clone())) {
+                let root = fast_directory();
+                tree.write(root.path());
+                check(root.path(), &expected).await.map_err(|error| {
+                    format!("after call {number}, {effect:?}, in step {acknowledged}: {error}\n{tree:#?}")
+                })?;
+            }
+        }
+    }
+    Ok(looked_at.len())
+}
+
+/// In memory, where there is such a place: the disk is a model here.
+fn fast_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+async fn check(root: &std::path::Path, expected: &[&Seen]) -> Result<(), String> {
+    let opened = Filesystem::builder().durability(Durability::None).open(root).await;
+    let driver = opened.map_err(|error| format!("it does not open: {error:?}"))?;
+    let seen = Seen::of(&driver).await;
+    if !expected.iter().any(|expected| expected.files == seen.files) {
+        return Err(format!("{:#?}\ninstead of one of {expected:#?}", seen.files));
+    }
+    if !expected.iter().any(|expected| expected.uploads == seen.uploads) {
+        return Err(format!("{:?}\ninstead of one of {expected:#?}", seen.uploads));
+    }
+    // What is resumed is what was kept.
+    for (path, size) in seen.uploads {
+        let writer = driver.resume(&path).await.map_err(|error| error.to_string())?;
+        writer.commit().await.map_err(|error| error.to_string())?;
+        let content = driver.get_bytes(&path, 1 << 20).await.map_err(|error| error.to_string())?;
+        if content != part(0, size as usize) {
+            return Err(format!("the upload at {path} holds {content:?}"));
+        }
+    }
+    driver.shutdown().await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn all_that_was_acknowledged_is_there_after_any_power_cut() {
+    let played = play(Durability::Full).await;
+    let count = replay(&played, &played.effects).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(count > 100, "only {count} power cuts");
+}
+
+#[tokio::test]
+async fn without_any_one_sync_something_is_missing_after_some_power_cut() {
+    let played = play(Durability::Full).await;
+    let without = async |left_out: &[usize]| {
+        let mut effects = played.effects.clone();
+        for &number in left_out {
+            // As if it had answered and done nothing.
+            effects[number] = Effect::SyncData { inode: played.root };
+        }
+        replay(&played, &effects).await
+    };
+    let is =
+        |number: usize, what: fn(&Effect) -> bool| played.effects.get(number).is_some_and(what);
+    let mut count = 0;
+    for number in 0..played.effects.len() {
+        if !is(number, |effect| {
+            matches!(effect, Effect::Sync { .. } | Effect::SyncData { .. } | Effect::SyncAll)
+        }) {
+            continue;
+        }
+        count += 1;
+        if without(&[number]).await.is_ok() {
+            // A rename between two directories of the tree is done on both sides or on none, so that
+            // the sync of one makes up for the other.
+            let is_sync = |effect: &Effect| matches!(effect, Effect::Sync { .. });
+            let is_rename = |effect: &Effect| matches!(effect, Effect::Rename { .. });
+            let first = if is(number - 1, is_rename) { number } else { number - 1 };
+            assert!(
+                is(first - 1, is_rename) && is(first, is_sync) && is(first + 1, is_sync),
+                "nothing is missing without call {number}: {:#?}",
+                &played.effects[number - 3..=number]
+            );
+            without(&[first, first + 1]).await.expect_err("one of the two is needed");
+        }
+    }
+    assert!(count > 40, "only {count} syncs");
+}
+
+/// With names not synced, each file is still whole: one of those that were ever there.
+#[tokio::test]
+async fn content_before_names_leaves_every_file_whole() {
+    let played = play(Durability::Data).await;
+    let ever: HashSet<Bytes> = played
+        .steps
+        .iter()
+        .flat_map(|(_, seen)| seen.files.values().map(|(bytes, _)| bytes.clone()))
+        .collect();
+    let mut disk = Disk::new(played.root);
+    let mut looked_at = HashSet::new();
+    for effect in &played.effects {
+        disk.apply(effect);
+        for tree in disk.after_a_power_cut() {
+            if looked_at.insert(tree.clone()) {
+                let root = fast_directory();
+                tree.write(root.path());
+                let opened = Filesystem::builder().durability(Durability::None).open(root.path());
+                let driver = opened.map(|opened| opened.unwrap()).await;
+                for (path, (bytes, _)) in Seen::of(&driver).await.files {
+                    assert!(ever.contains(&bytes), "{path} {bytes:?} after {effect:?}\n{tree:#?}");
+                }
+                driver.shutdown().await.unwrap();
+            }
+        }
+    }
+}
