@@ -52,6 +52,7 @@ mod suite;
 mod tasks;
 
 pub use behaviour::{Behaviour, Size, behaviours};
+pub use model::same_answers;
 pub use pattern::{Mismatch, Pattern};
 pub use plan::{Plan, plan};
 pub use report::{Failure, LeftOut, Report};

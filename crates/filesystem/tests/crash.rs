@@ -325,7 +325,7 @@ fn child() {
     let seed: u64 = env::var(SEED).unwrap().parse().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let durability = if seed % 5 == 0 { Durability::Full } else { Durability::None };
+        let durability = if seed.is_multiple_of(5) { Durability::Full } else { Durability::None };
         let builder = Filesystem::builder().durability(durability);
         let driver = builder.open(root).await.unwrap();
         let mut tasks = Vec::new();

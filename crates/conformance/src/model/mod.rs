@@ -69,12 +69,58 @@ pub(crate) async fn long_meddled_sequences_take_effect_once_or_never(subject: Su
     check(subject, cases, move || op::meddled(length), Pair::meddled).await;
 }
 
-/// Plays `cases` sequences, each on a fresh driver.
+/// Does the same random sequences of operations to two drivers, and compares what they answer, as
+/// the model test of the suite does with [`Reference`](crate::reference::Reference).
+///
+/// `model` has to claim all that `subject` claims. Where the subject does not claim a guarantee, its
+/// weaker wording is allowed.
+///
+/// ```
+/// # use conformance::{Subject, reference::Reference};
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let (subject, model) = (|| async { Reference::new() }, || async { Reference::new() });
+/// conformance::same_answers(Subject::new(subject), Subject::new(model), 10, 20).await;
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// With the shortest sequence that was found to be answered differently.
+pub async fn same_answers(subject: Subject, model: Subject, cases: u32, length: usize) {
+    let pairing = Pairing::Beside(model);
+    play(subject, cases, move || op::sequences(length), pairing).await;
+}
+
+/// How a fresh driver gets its model.
+enum Pairing {
+    Alone(fn(Arc<dyn StorageDriver>) -> Pair),
+    Beside(Subject),
+}
+
+impl Pairing {
+    async fn pair(&self, driver: Arc<dyn StorageDriver>) -> Pair {
+        match self {
+            Self::Alone(pair) => pair(driver),
+            Self::Beside(model) => Pair::beside(driver, model.driver().await),
+        }
+    }
+}
+
 async fn check(
     subject: Subject,
     cases: u32,
     sequences: impl FnOnce() -> BoxedStrategy<Sequence> + Send + 'static,
     pair: fn(Arc<dyn StorageDriver>) -> Pair,
+) {
+    play(subject, cases, sequences, Pairing::Alone(pair)).await;
+}
+
+/// Plays `cases` sequences, each on a fresh driver.
+async fn play(
+    subject: Subject,
+    cases: u32,
+    sequences: impl FnOnce() -> BoxedStrategy<Sequence> + Send + 'static,
+    pairing: Pairing,
 ) {
     let seed = variable("CONFORMANCE_SEED").unwrap_or(SEED);
     let cases = variable("CONFORMANCE_CASES").map_or(cases, |cases| cases as u32);
@@ -90,7 +136,8 @@ async fn check(
     let runtime = Handle::current();
     let run = move || {
         TestRunner::new(config).run(&sequences(), |ops| {
-            let played = runtime.block_on(async { pair(subject.driver().await).play(&ops).await });
+            let played = runtime
+                .block_on(async { pairing.pair(subject.driver().await).await.play(&ops).await });
             played.map_err(TestCaseError::fail)
         })
     };

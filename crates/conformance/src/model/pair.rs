@@ -53,6 +53,12 @@ impl Pair {
         }
     }
 
+    /// A pair with another driver as the model, which has to keep everything on drop, as the
+    /// reference does where the subject does.
+    pub(super) fn beside(driver: Arc<dyn StorageDriver>, model: Arc<dyn StorageDriver>) -> Self {
+        Self { model: Side::new(model), ..Self::new(driver) }
+    }
+
     /// A pair whose subject can be meddled with.
     pub(super) fn meddled(driver: Arc<dyn StorageDriver>) -> Self {
         let meddled = Faulty::new(Yielding::new(driver));

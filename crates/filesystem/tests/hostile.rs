@@ -1,0 +1,228 @@
+//! Roots with other people's files in them: neither shown, nor touched, nor a way out.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt, fs::symlink, net::UnixListener},
+};
+
+use filesystem::Filesystem;
+use futures::TryStreamExt;
+use storage_driver::{
+    Entry, ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
+    WalkOptions,
+};
+use tempfile::TempDir;
+
+fn path(text: &str) -> Path {
+    Path::new(text).unwrap()
+}
+
+async fn store() -> (TempDir, Filesystem) {
+    let root = tempfile::tempdir().unwrap();
+    let driver = Filesystem::open(root.path()).await.unwrap();
+    (root, driver)
+}
+
+async fn names(driver: &Filesystem) -> Vec<String> {
+    let walk = driver.walk(&Path::root(), WalkOptions::new());
+    let entries: Vec<Entry> = walk.try_collect().await.unwrap();
+    entries.iter().map(|entry| entry.path().to_string()).collect()
+}
+
+async fn fails<T: std::fmt::Debug>(
+    result: impl Future<Output = storage_driver::Result<T>>,
+    kind: ErrorKind,
+) {
+    assert_eq!(result.await.unwrap_err().kind(), kind);
+}
+
+#[tokio::test]
+async fn what_is_no_path_is_neither_shown_nor_in_the_way() {
+    let (root, driver) = store().await;
+    for name in ["a b", "ä", "x~", "#1", "per%cent", "new\nline"] {
+        fs::write(root.path().join(name), "theirs").unwrap();
+    }
+    fs::write(root.path().join(OsStr::from_bytes(b"\xff\xfe")), "theirs").unwrap();
+    fs::create_dir(root.path().join("lost+found")).unwrap();
+    driver.put(&path("/ours"), "x").await.unwrap();
+    assert_eq!(names(&driver).await, ["/ours"]);
+    let page = driver.list(&Path::root(), ListOptions::new()).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+}
+
+#[tokio::test]
+async fn the_reserved_directory_is_not_shown() {
+    let (root, driver) = store().await;
+    assert!(root.path().join("~storage-driver").is_dir());
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_directory_of_other_peoples_files_alone_is_no_directory() {
+    let (root, driver) = store().await;
+    fs::create_dir_all(root.path().join("a/b")).unwrap();
+    fs::write(root.path().join("a/b/not ours"), "theirs").unwrap();
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+    fails(driver.stat(&path("/a")), ErrorKind::PathNotFound).await;
+    fails(driver.list(&path("/a"), ListOptions::new()), ErrorKind::PathNotFound).await;
+    fails(driver.delete(&path("/a"), Precondition::None), ErrorKind::PathNotFound).await;
+    // There is no way to put a file there without removing what is theirs.
+    fails(driver.put(&path("/a"), "x"), ErrorKind::PathConflict).await;
+    assert_eq!(fs::read(root.path().join("a/b/not ours")).unwrap(), b"theirs");
+}
+
+#[tokio::test]
+async fn deleting_a_directory_leaves_other_peoples_files_in_it() {
+    let (root, driver) = store().await;
+    driver.put(&path("/a/b/ours"), "x").await.unwrap();
+    driver.put(&path("/a/c"), "x").await.unwrap();
+    fs::write(root.path().join("a/b/not ours"), "theirs").unwrap();
+    driver.delete(&path("/a"), Precondition::None).await.unwrap();
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+    assert_eq!(fs::read(root.path().join("a/b/not ours")).unwrap(), b"theirs");
+    assert!(!root.path().join("a/c").exists());
+}
+
+#[tokio::test]
+async fn empty_directories_of_others_are_not_seen_and_give_way() {
+    let (root, driver) = store().await;
+    fs::create_dir_all(root.path().join("a/b/c")).unwrap();
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+    fails(driver.stat(&path("/a/b")), ErrorKind::PathNotFound).await;
+    driver.put(&path("/a"), "a file").await.unwrap();
+    assert_eq!(names(&driver).await, ["/a"]);
+}
+
+#[tokio::test]
+async fn a_symbolic_link_to_a_file_is_not_followed() {
+    let (root, driver) = store().await;
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    fs::write(outside.path(), "secret").unwrap();
+    symlink(outside.path(), root.path().join("link")).unwrap();
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+    fails(driver.stat(&path("/link")), ErrorKind::PathNotFound).await;
+    fails(driver.get_content(&path("/link"), 99), ErrorKind::PathNotFound).await;
+    fails(driver.touch(&path("/link")), ErrorKind::PathNotFound).await;
+    fails(driver.put(&path("/link"), "x"), ErrorKind::PathConflict).await;
+    fails(driver.delete(&path("/link"), Precondition::None), ErrorKind::PathNotFound).await;
+    assert_eq!(fs::read(outside.path()).unwrap(), b"secret");
+}
+
+#[tokio::test]
+async fn a_symbolic_link_to_a_directory_is_no_way_out() {
+    let (root, driver) = store().await;
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("file"), "secret").unwrap();
+    symlink(outside.path(), root.path().join("link")).unwrap();
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+    fails(driver.get_content(&path("/link/file"), 99), ErrorKind::PathNotFound).await;
+    fails(driver.list(&path("/link"), ListOptions::new()), ErrorKind::PathNotFound).await;
+    fails(driver.put(&path("/link/new"), "x"), ErrorKind::PathConflict).await;
+    fails(driver.put(&path("/link/new/deep"), "x"), ErrorKind::PathConflict).await;
+    fails(driver.delete(&path("/link/file"), Precondition::None), ErrorKind::PathNotFound).await;
+    driver.put(&path("/ours"), "x").await.unwrap();
+    let (ours, into) = (path("/ours"), path("/link/ours"));
+    fails(driver.rename(&ours, &into, Precondition::None), ErrorKind::PathConflict).await;
+    fails(driver.copy(&ours, &into, Precondition::None), ErrorKind::PathConflict).await;
+    let names: Vec<_> = fs::read_dir(outside.path()).unwrap().collect();
+    assert_eq!(names.len(), 1);
+    assert_eq!(fs::read(outside.path().join("file")).unwrap(), b"secret");
+}
+
+#[tokio::test]
+async fn a_symbolic_link_that_is_planted_into_the_trash_is_not_followed() {
+    let (root, driver) = store().await;
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("file"), "secret").unwrap();
+    driver.shutdown().await.unwrap();
+    let trash = root.path().join("~storage-driver/trash");
+    fs::create_dir(trash.join("tree")).unwrap();
+    symlink(outside.path(), trash.join("tree/link")).unwrap();
+    symlink(outside.path(), trash.join("link")).unwrap();
+    let driver = Filesystem::open(root.path()).await.unwrap();
+    let emptied = async {
+        while fs::read_dir(&trash).unwrap().count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), emptied).await.unwrap();
+    assert_eq!(fs::read(outside.path().join("file")).unwrap(), b"secret");
+    drop(driver);
+}
+
+#[tokio::test]
+async fn a_pipe_is_not_opened() {
+    let (root, driver) = store().await;
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        root.path().join("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    // Opening one waits until somebody writes to it.
+    fails(driver.get_content(&path("/pipe"), 99), ErrorKind::PathNotFound).await;
+    fails(driver.reader(&path("/pipe"), ReadRange::Full), ErrorKind::PathNotFound).await;
+    fails(driver.append(&path("/pipe")), ErrorKind::PathNotFound).await;
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_socket_is_not_shown() {
+    let (root, driver) = store().await;
+    let _socket = UnixListener::bind(root.path().join("socket")).unwrap();
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+    fails(driver.stat(&path("/socket")), ErrorKind::PathNotFound).await;
+}
+
+#[tokio::test]
+async fn files_and_directories_are_nobody_elses_unless_it_is_said_otherwise() {
+    let mode = |at: std::path::PathBuf| fs::metadata(at).unwrap().permissions().mode() & 0o777;
+    let (root, driver) = store().await;
+    driver.put(&path("/a/b"), "x").await.unwrap();
+    assert_eq!(mode(root.path().join("a")), 0o700);
+    assert_eq!(mode(root.path().join("a/b")), 0o600);
+
+    let root = tempfile::tempdir().unwrap();
+    let builder = Filesystem::builder().file_mode(0o640).dir_mode(0o750);
+    let driver = builder.open(root.path()).await.unwrap();
+    driver.put(&path("/a/b"), "x").await.unwrap();
+    assert_eq!(mode(root.path().join("a")), 0o750);
+    assert_eq!(mode(root.path().join("a/b")), 0o640);
+}
+
+#[tokio::test]
+async fn a_path_of_4096_bytes_is_a_file_like_any_other() {
+    let (_root, driver) = store().await;
+    let longest = path(&"/a".repeat(2048));
+    driver.put(&longest, "deep").await.unwrap();
+    assert_eq!(driver.get_bytes(&longest, 99).await.unwrap(), "deep");
+    assert_eq!(names(&driver).await.len(), 2048);
+    let moved = path("/b");
+    driver.rename(&longest, &moved, Precondition::None).await.unwrap();
+    assert_eq!(names(&driver).await, ["/b"]);
+    driver.rename(&moved, &longest, Precondition::None).await.unwrap();
+    driver.delete(&path("/a"), Precondition::None).await.unwrap();
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_tree_that_another_program_made_deeper_than_any_path_does_no_harm() {
+    let (root, driver) = store().await;
+    driver.put(&path("/a/file"), "x").await.unwrap();
+    // 300 times 20 bytes, one below the other.
+    let mut dir = fs::File::open(root.path().join("a")).unwrap();
+    for _ in 0..300 {
+        let name = "twenty-bytes-a-level";
+        rustix::fs::mkdirat(&dir, name, rustix::fs::Mode::RWXU).unwrap();
+        let flags = rustix::fs::OFlags::DIRECTORY;
+        dir = rustix::fs::openat(&dir, name, flags, rustix::fs::Mode::empty()).unwrap().into();
+    }
+    rustix::fs::mknodat(&dir, "file", rustix::fs::FileType::RegularFile, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
+    assert_eq!(names(&driver).await, ["/a", "/a/file"]);
+    driver.delete(&path("/a"), Precondition::None).await.unwrap();
+    assert_eq!(names(&driver).await, Vec::<String>::new());
+}
