@@ -183,7 +183,10 @@ impl<'a> Children<'a> {
 
     /// What a caller sees of a child: `None` if that is nothing.
     fn entry(&self, name: &Name) -> Result<Option<Entry>> {
-        entry(self.store, self.path, self.dir, name, |path| self.store.is_visible(path))
+        entry(self.store, self.path, self.dir, name, |path| {
+            let found = names::begins_with_a_file(self.store, self.dir, &name.text);
+            Ok(found.map_err(explain)? || self.store.is_visible(path)?)
+        })
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct Window {
 impl Window {
     /// Reads the open directory from its beginning, and takes what comes after `after`.
     pub(crate) fn read(store: &Store, dir: impl AsFd, after: Option<&str>) -> Result<Self> {
+        // It may have been read before.
+        store.sys.rewind(dir.as_fd())?;
         let (mut names, mut bytes, mut more) = (Vec::<Name>::new(), 0, false);
         // Beyond this name the window is full already.
         let mut bound: Option<Box<str>> = None;
@@ -99,8 +101,8 @@ impl Window {
     }
 }
 
-/// Calls `found` with each valid name in the open directory, in no order, until it says `false`.
-/// What is not ours is passed over, and said in the log once.
+/// Calls `found` with each valid name in the open directory, in no order, until it says `false`: from
+/// where its descriptor stands, which is the beginning of one that was just opened. What is not ours is passed over, and said in the log once.
 fn each_name(
     store: &Store,
     dir: impl AsFd,
@@ -116,18 +118,15 @@ fn each_name(
 }
 
 /// Calls `found` with each name in the open directory, and what it is if it is one of ours, until it
-/// says `false`.
+/// says `false`; from where its descriptor stands.
 fn each_entry(
     store: &Store,
     dir: impl AsFd,
     mut found: impl FnMut(&[u8], Option<(&str, NameKind)>) -> bool,
 ) -> Result<()> {
-    let sys = &store.sys;
-    // A directory is read from where its descriptor stands.
-    let dir = sys.open_dir(dir, ".")?;
     let mut buffer = [MaybeUninit::uninit(); 32 << 10];
-    let mut entries = RawDir::new(&dir, &mut buffer);
-    sys.read_dir()?;
+    let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
+    store.sys.read_dir()?;
     while let Some(entry) = entries.next() {
         let entry = match entry {
             Err(Errno::INTR) => continue,
@@ -168,6 +167,29 @@ pub(crate) fn kind_of(sys: &Sys, dir: impl AsFd, name: &Name) -> Result<Option<N
         Err(errno) if is_nothing(errno) => Ok(None),
         Err(errno) => Err(errno),
     }
+}
+
+/// Whether a file is among the first entries of a directory in the open directory `dir`: what nearly
+/// always tells, at little cost, that a file lies below.
+pub(crate) fn begins_with_a_file(store: &Store, dir: impl AsFd, name: &str) -> Result<bool> {
+    let dir = match store.sys.open_dir(dir, name) {
+        Err(errno) if is_nothing(errno) => return Ok(false),
+        dir => dir?,
+    };
+    let mut buffer = [MaybeUninit::uninit(); 512];
+    let mut entries = RawDir::new(&dir, &mut buffer);
+    store.sys.read_dir()?;
+    while let Some(Ok(entry)) = entries.next() {
+        let text = entry.file_name().to_str().ok();
+        let valid = text.is_some_and(|text| Path::root().join(text).is_ok());
+        if valid && entry.file_type() == FileType::RegularFile {
+            return Ok(true);
+        }
+        if entries.is_buffer_empty() {
+            break;
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a committed file lies anywhere below the directory `path`: whether a caller may see it.

@@ -22,7 +22,8 @@ const TURN: u32 = 8;
 
 /// Reads a range of an open file.
 ///
-/// What the kernel has in memory is read where the stream is polled, without a thread. From the
+/// What the kernel has in memory is read where the stream is polled, without a thread; so is all of
+/// a file system in memory. From the
 /// first piece that it does not have, a thread reads, one piece ahead of the consumer: so a reader
 /// holds two pieces at most, and none while nobody reads.
 pub(crate) struct Pieces {
@@ -51,12 +52,14 @@ impl Pieces {
     /// Reads what is at hand; `None` if nothing is.
     fn read_here(&mut self) -> Option<Result<Bytes>> {
         let mut buffer = self.store.buffers.get(self.length());
-        let length = self.length();
-        let read = self.store.sys.read_cached(
-            &*self.file,
-            &mut buffer.as_mut()[..length],
-            self.rest.start,
-        );
+        let (length, offset) = (self.length(), self.rest.start);
+        let place = &mut buffer.as_mut()[..length];
+        let sys = &self.store.sys;
+        let read = if self.store.in_memory {
+            sys.read(&*self.file, place, offset)
+        } else {
+            sys.read_cached(&*self.file, place, offset)
+        };
         match read {
             Ok(length) => {
                 self.rest.start += length as u64;

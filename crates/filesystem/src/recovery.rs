@@ -67,8 +67,10 @@ pub(crate) fn open(sys: Sys, location: &FsPath, settings: Settings, work: Work) 
             .map_err(named)?;
     }
     let uploads = recover_uploads(&sys, &uploads_dir, location).map_err(named)?;
+    let in_memory = sys.is_in_memory(&root).map_err(named)?;
     let location = location.to_owned();
-    let opened = Opened { location, root, staging, uploads_dir, trash, lock, clock, uploads };
+    let opened =
+        Opened { location, root, staging, uploads_dir, trash, lock, in_memory, clock, uploads };
     Ok(Store::new(sys, settings, work, opened))
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct Store {
     pub(crate) windows: Windows,
     pub(crate) uploads: Mutex<BTreeMap<Path, Arc<Upload>>>,
     pub(crate) closed: AtomicBool,
+    /// Whether reading never waits for a disk.
+    pub(crate) in_memory: bool,
     /// Whether something was put into the trash since it was emptied last.
     littered: AtomicBool,
     /// Whether the trash is being emptied.
@@ -91,6 +93,7 @@ pub(crate) struct Opened {
     pub(crate) uploads_dir: OwnedFd,
     pub(crate) trash: OwnedFd,
     pub(crate) lock: OwnedFd,
+    pub(crate) in_memory: bool,
     pub(crate) clock: Clock,
     pub(crate) uploads: BTreeMap<Path, Arc<Upload>>,
 }
@@ -106,7 +109,8 @@ pub(crate) struct Source<'a> {
 
 impl Store {
     pub(crate) fn new(sys: Sys, settings: Settings, work: Work, opened: Opened) -> Self {
-        let Opened { location, root, staging, uploads_dir, trash, lock, clock, uploads } = opened;
+        let Opened { location, root, staging, uploads_dir, trash, lock, in_memory, clock, uploads } =
+            opened;
         Self {
             sys,
             location,
@@ -125,6 +129,7 @@ impl Store {
             windows: Windows::default(),
             uploads: Mutex::new(uploads),
             closed: AtomicBool::new(false),
+            in_memory,
             littered: AtomicBool::new(true),
             emptying: AtomicBool::new(false),
             said_foreign: AtomicBool::new(false),

@@ -12,7 +12,7 @@ use std::{
 use rustix::{
     fs::{
         self, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags,
-        ResolveFlags, StatVfs, Timespec, Timestamps, UTIME_OMIT,
+        ResolveFlags, SeekFrom, StatVfs, Timespec, Timestamps, UTIME_OMIT,
     },
     io::{Errno, ReadWriteFlags, retry_on_intr},
     path::Arg,
@@ -354,13 +354,26 @@ impl Sys {
         self.call(Call::Stat, || fs::statat(at.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)).map(facts)
     }
 
-    /// Says that reading a directory begins or goes on.
+    /// Lets an open directory be read from its beginning again.
+    pub(crate) fn rewind(&self, dir: impl AsFd) -> Result<()> {
+        self.call(Call::ReadDir, || fs::seek(dir.as_fd(), SeekFrom::Start(0))).map(drop)
+    }
+
+    /// Says that reading a directory begins.
     pub(crate) fn read_dir(&self) -> Result<()> {
         self.call(Call::ReadDir, || Ok(()))
     }
 
     pub(crate) fn stat_fs(&self, fd: impl AsFd) -> Result<StatVfs> {
         self.call(Call::StatFs, || fs::fstatvfs(fd.as_fd()))
+    }
+
+    /// Whether a file system is one in memory, that never waits for a disk.
+    pub(crate) fn is_in_memory(&self, fd: impl AsFd) -> Result<bool> {
+        /// Of tmpfs and of ramfs, from the kernel's `magic.h`.
+        const MAGIC: [u32; 2] = [0x0102_1994, 0x8584_58f6];
+        let found = self.call(Call::StatFs, || fs::fstatfs(fd.as_fd()))?;
+        Ok(MAGIC.contains(&(found.f_type as u32)))
     }
 
     /// Takes the lock on an open file, or answers `EWOULDBLOCK`.

@@ -63,9 +63,9 @@ fn each(
     dir: impl AsFd,
     mut found: impl FnMut(&CStr, FileType) -> Result<bool>,
 ) -> Result<()> {
-    let dir = store.sys.open_dir(dir, ".")?;
+    store.sys.rewind(dir.as_fd())?;
     let mut buffer = [MaybeUninit::uninit(); 32 << 10];
-    let mut entries = RawDir::new(&dir, &mut buffer);
+    let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
     store.sys.read_dir()?;
     while let Some(entry) = entries.next() {
         let entry = match entry {

@@ -650,32 +650,26 @@ impl WriteSession for Session {
     }
 
     fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let mut state = self.own()?;
-        let ticket = match self.ticket {
-            Some(ticket) => ticket,
-            None => {
-                state.wanted += 1;
-                state.failure = state.failure.take().filter(|_| state.running);
-                state.wanted
-            }
-        };
+        let upload = Arc::clone(&self.upload);
+        let mut state = own(&self.store, &upload, self.token)?;
+        let asked = self.ticket.is_some();
+        let ticket = *self.ticket.get_or_insert_with(|| {
+            state.wanted += 1;
+            state.wanted
+        });
         if state.done >= ticket {
-            drop(state);
             self.ticket = None;
             return Poll::Ready(Ok(()));
         }
         if !state.running {
-            if let Some(error) = state.failure.take() {
-                drop(state);
+            if let Some(error) = state.failure.clone().filter(|_| asked) {
                 self.ticket = None;
+                self.told = true;
                 return Poll::Ready(Err(error));
             }
-            self.upload.start(&self.store, &mut state);
+            upload.start(&self.store, &mut state);
         }
-        let waiting = state.wait(cx);
-        drop(state);
-        self.ticket = Some(ticket);
-        waiting
+        state.wait(cx)
     }
 
     async fn commit_to(

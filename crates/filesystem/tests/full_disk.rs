@@ -1,0 +1,185 @@
+//! A disk that is full: a small tmpfs, which the test mounts where it may, and says so where not.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use filesystem::Filesystem;
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use storage_driver::{
+    Error, ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt, WriterOptions,
+};
+use tempfile::TempDir;
+
+const SIZE: usize = 8 << 20;
+
+fn path(text: &str) -> Path {
+    Path::new(text).unwrap()
+}
+
+/// A file system of 8 MiB, for as long as it lives.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let options = std::ffi::CString::new(format!("size={SIZE},mode=700")).unwrap();
+        let mounted = mount("tmpfs", dir.path(), "tmpfs", MountFlags::empty(), options.as_c_str());
+        match mounted {
+            Ok(()) => Some(Self(dir)),
+            Err(errno) => {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "left out: a small file system cannot be mounted here ({errno})"
+                );
+                None
+            }
+        }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.0.path().join("root")
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.0.path().join("ballast")).unwrap();
+        let piece = vec![0; 4096];
+        while file.write_all(&piece).is_ok() {}
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.0.path().join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = unmount(self.0.path(), UnmountFlags::DETACH);
+    }
+}
+
+#[track_caller]
+fn is_full(error: &Error) {
+    let ErrorKind::StorageFull { available, .. } = error.kind() else { panic!("{error:?}") };
+    assert!(available.is_some_and(|available| available < SIZE as u64), "{available:?}");
+}
+
+#[tokio::test]
+async fn a_put_that_does_not_fit_changes_nothing_and_fits_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let driver = Filesystem::open(disk.root()).await.unwrap();
+    let old = driver.put(&path("/a"), "old").await.unwrap();
+    disk.fill();
+    for size in [20_000, 3_000_000] {
+        is_full(&driver.put(&path("/a"), vec![b'n'; size]).await.unwrap_err());
+        is_full(&driver.put(&path("/n/o"), vec![b'n'; size]).await.unwrap_err());
+        let now = driver.stat(&path("/a")).await.unwrap().into_file().unwrap();
+        assert_eq!(now, old);
+        assert!(!driver.exists(&path("/n")).await.unwrap());
+    }
+    disk.make_room();
+    driver.put(&path("/a"), vec![b'n'; 3_000_000]).await.unwrap();
+    driver.put(&path("/n/o"), vec![b'n'; 3_000_000]).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_that_meets_a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let driver = Filesystem::open(disk.root()).await.unwrap();
+    let mut writer = driver.create(&path("/u")).await.unwrap();
+    writer.write(vec![b'a'; 100_000]).await.unwrap();
+    writer.sync().await.unwrap();
+    disk.fill();
+    let mut expected = 100_000;
+    let refused = loop {
+        match writer.write(vec![b'b'; 100_000]).await {
+            Ok(()) => expected += 100_000,
+            Err(error) => break error,
+        }
+        assert!(expected < SIZE as u64, "it accepts without end");
+    };
+    is_full(&refused);
+    assert_eq!(writer.size(), expected, "what was refused is counted");
+    is_full(&writer.sync().await.unwrap_err());
+    // Asked again, it is still full; nothing is lost.
+    is_full(&writer.write("c").await.unwrap_err());
+
+    disk.make_room();
+    writer.write("c").await.unwrap();
+    writer.commit().await.unwrap();
+    let content = driver.get_bytes(&path("/u"), 1 << 30).await.unwrap();
+    assert_eq!(content.len() as u64, expected + 1);
+    let (a, rest) = content.split_at(100_000);
+    assert!(a.iter().all(|&byte| byte == b'a'));
+    assert!(rest[..rest.len() - 1].iter().all(|&byte| byte == b'b') && rest.ends_with(b"c"));
+}
+
+#[tokio::test]
+async fn a_commit_that_meets_a_full_disk_leaves_the_upload_with_all_that_was_accepted() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let driver = Filesystem::open(disk.root()).await.unwrap();
+    let mut writer = driver.create(&path("/u")).await.unwrap();
+    writer.write(vec![b'a'; 100_000]).await.unwrap();
+    writer.sync().await.unwrap();
+    disk.fill();
+    let mut accepted = 100_000;
+    while writer.write(vec![b'b'; 300_000]).await.is_ok() {
+        accepted = writer.size();
+    }
+    is_full(&writer.commit().await.unwrap_err());
+    assert!(!driver.exists(&path("/u")).await.unwrap());
+    disk.make_room();
+    let writer = driver.writer(&path("/u"), WriterOptions::resume_at(accepted)).await.unwrap();
+    assert_eq!(writer.commit().await.unwrap().size, accepted);
+}
+
+#[tokio::test]
+async fn a_copy_that_does_not_fit_leaves_nothing_behind() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let driver = Filesystem::open(disk.root()).await.unwrap();
+    driver.put(&path("/a"), vec![b'a'; 3 << 20]).await.unwrap();
+    disk.fill();
+    let copied = driver.copy(&path("/a"), &path("/b"), Precondition::None).await;
+    is_full(&copied.unwrap_err());
+    assert!(!driver.exists(&path("/b")).await.unwrap());
+    disk.make_room();
+    driver.copy(&path("/a"), &path("/b"), Precondition::None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_store_is_readable_can_be_deleted_from_and_says_that_it_is_full() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let driver = Filesystem::open(disk.root()).await.unwrap();
+    driver.put(&path("/a"), "content").await.unwrap();
+    disk.fill();
+    let health = driver.health().await;
+    assert!(health.read.is_ok());
+    is_full(&health.write.unwrap_err());
+    assert_eq!(driver.get_bytes(&path("/a"), 99).await.unwrap(), "content");
+    driver.delete(&path("/a"), Precondition::None).await.unwrap();
+    disk.make_room();
+    assert!(driver.health().await.is_healthy());
+}
+
+#[tokio::test]
+async fn a_disk_that_is_mounted_read_only_can_be_read_and_says_so() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let driver = Filesystem::open(disk.root()).await.unwrap();
+    driver.put(&path("/a"), "content").await.unwrap();
+    let remounted = rustix::mount::mount_remount(
+        disk.0.path(),
+        MountFlags::RDONLY,
+        std::ffi::CString::new("").unwrap().as_c_str(),
+    );
+    if remounted.is_err() {
+        // The lock file is open for writing, and some kernels do not take that away.
+        return;
+    }
+    let error = driver.put(&path("/a"), "new").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    let error = driver.delete(&path("/a"), Precondition::None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert_eq!(driver.get_bytes(&path("/a"), 99).await.unwrap(), "content");
+    let health = driver.health().await;
+    assert!(health.read.is_ok());
+    assert_eq!(health.write.unwrap_err().kind(), ErrorKind::PermissionDenied);
+}
