@@ -1,4 +1,104 @@
-//! A storage driver on a file system.
+//! A storage driver on a directory of a file system, that loses nothing at `kill -9` or a power cut.
+//!
+//! Committed content is a plain file at its path below the root, as CNCF distribution's filesystem
+//! driver lays it out: a tree that distribution wrote opens as it is, and distribution opens one
+//! that was written here.
+//!
+//! ```
+//! # tokio_test::block_on(async {
+//! # let dir = tempfile::tempdir()?;
+//! # let root = dir.path().join("registry");
+//! use filesystem::Filesystem;
+//! use storage_driver::{Path, StorageDriver, StorageDriverExt, WriterOptions};
+//!
+//! let store = Filesystem::open(&root).await?;
+//! let path = Path::new("/blobs/one")?;
+//! let mut writer = store.create(&path).await?;
+//! writer.write("the first half, ").await?;
+//! writer.close().await?;
+//! store.shutdown().await?; // or kill -9
+//!
+//! let store = Filesystem::open(&root).await?;
+//! let mut writer = store.writer(&path, WriterOptions::resume_at(16)).await?;
+//! writer.write("and the second").await?;
+//! writer.commit().await?;
+//! assert_eq!(std::fs::read(root.join("blobs/one"))?, b"the first half, and the second");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # The tree on the disk
+//!
+//! ```text
+//! root/
+//! ├── docker/registry/v2/…             committed content: each file at its path
+//! └── ~storage-driver/                 reserved: `~` is in no path of a store
+//!     ├── lock                         locked (`flock`) while the root is open; says which layout this is
+//!     ├── staging/                     content that is being made by a put or a copy
+//!     ├── uploads/
+//!     │   ├── 18eabe7de13e2930.data    an upload in progress, invisible until it is committed
+//!     │   └── 18eabe7de13e2930.record  its path, when it was started, and how much of it is kept
+//!     └── trash/                       what was deleted, until a thread has removed it
+//! ```
+//!
+//! Only these names are ours. What else lies in the root (names that are no path, symbolic links,
+//! devices, empty directories) is not shown and not touched, and is said once in the log
+//! ([`tracing`]); a deletion of a directory leaves it where it is, a rename of one takes it along. No
+//! path is resolved out of the root or through a symbolic link (`openat2` with `RESOLVE_BENEATH`;
+//! where the kernel is older than 5.6, component by component).
+//!
+//! # What is durable when
+//!
+//! | operation | what is on the disk when it returns, under [`Durability::Full`] |
+//! |---|---|
+//! | `put_content`, `commit`, `commit_to`, `copy` | the content and its time, then its name, and those of new directories up to the root |
+//! | `touch` | the new time |
+//! | `rename`, `rename_dir` | the new name, and that the old one is gone |
+//! | `delete` | that the name is gone; the space is given back in the background |
+//! | `sync`, `close` | all that was accepted, and the record that says so |
+//! | `cancel`, a `create` that discards | nothing: after a power cut, a cancelled upload may be there again, to be resumed or swept |
+//! | a drop of a writer | what `close` keeps, as soon as a thread has come to it |
+//!
+//! [`Durability`] tells what less means. Whatever it is, a crash of the process alone undoes nothing
+//! that was acknowledged. All of this takes the file system at its word: a synced file or directory
+//! is safe, and a rename is done or not (ext4, XFS, Btrfs, F2FS).
+//!
+//! A sync that fails is never tried again as if nothing had been: the operation fails, and is undone
+//! where that can be done. For the data of an upload it cannot: what was accepted since it was last
+//! kept is given up, the writer says so at each call, and `Resume` goes on from what was kept.
+//!
+//! A full disk, a quota, a read-only mount, too many open files and I/O errors are errors of their
+//! kinds, change nothing, and go away with their cause; a writer holds what it had accepted and tries
+//! again at the next call.
+//!
+//! # Versions
+//!
+//! A version is made of a file's modification time, its inode and its size. The time is given to
+//! each commit by the driver, to the nanosecond, and never twice: so no two commits share a version,
+//! a rename keeps it, and it survives a restart. A file that another program wrote has the version that
+//! its own time makes; one that is changed in place within one nanosecond, or whose time is set back,
+//! to the same size, would not be noticed. After a restart no time is given again that an earlier
+//! process gave, even if the system's clock was set back meanwhile, unless that happened while it ran.
+//!
+//! # Threads, descriptors, memory
+//!
+//! What may wait for a disk runs on the blocking threads of the runtime that opened the root; what the
+//! kernel has at hand is read and looked up in place, without one.
+//!
+//! - A **writer** holds no descriptor and no thread while it is idle, and at most 1 MiB that was
+//!   accepted and not handed over, apart from the piece accepted last; as much again may be on its way.
+//! - A **reader** holds one descriptor, and at most two pieces of 256 KiB, one ahead of its consumer.
+//!   Its file stays whole, whatever becomes of the name.
+//! - A **listing** reads names in windows of 8 MiB (about 100,000 names of 64 bytes), sorted, and holds
+//!   the windows of at most four directories for at most ten seconds between pages, as long as the
+//!   directory does not change. A **walk** holds a window for each directory that it is in.
+//!
+//! One process opens a root at a time. Operations on one path wait for each other without a thread;
+//! those on a whole directory (its deletion or rename) for all that change anything, for as long as
+//! a rename takes. The deletion of a directory first reads the names in it, while others work on; a
+//! rename to a longer path does so while they wait.
+//!
+//! It is for Linux.
 
 #![cfg(target_os = "linux")]
 
@@ -35,6 +135,10 @@ pub use crate::{
 };
 
 /// A storage driver on a directory of a file system: see the [crate].
+///
+/// A clone is a handle to the same open root. The root is given up by
+/// [`shutdown`](storage_driver::StorageDriver::shutdown), or when the last handle, reader and writer
+/// is dropped.
 #[derive(Clone)]
 pub struct Filesystem {
     store: Arc<Store>,
