@@ -68,9 +68,20 @@ pub(crate) fn open(sys: Sys, location: &FsPath, settings: Settings, work: Work) 
     }
     let uploads = recover_uploads(&sys, &uploads_dir, location).map_err(named)?;
     let in_memory = sys.is_in_memory(&root).map_err(named)?;
+    let has_unnamed = can_name(&sys, &staging, settings);
     let location = location.to_owned();
-    let opened =
-        Opened { location, root, staging, uploads_dir, trash, lock, in_memory, clock, uploads };
+    let opened = Opened {
+        location,
+        root,
+        staging,
+        uploads_dir,
+        trash,
+        lock,
+        in_memory,
+        has_unnamed,
+        clock,
+        uploads,
+    };
     Ok(Store::new(sys, settings, work, opened))
 }
 
@@ -167,6 +178,16 @@ fn finest_step(sys: &Sys, staging: &OwnedFd, settings: Settings) -> Result<i64> 
         let cause = "its file system keeps times too coarsely to tell two versions apart";
         Error::new(ErrorKind::Unsupported).with_source(cause)
     })
+}
+
+/// Whether a file can be made without a name and be given one later: not on every file system.
+fn can_name(sys: &Sys, staging: &OwnedFd, settings: Settings) -> bool {
+    let name = "probe";
+    let named = sys
+        .create_unnamed(staging, settings.file_mode)
+        .and_then(|file| sys.name(&file, (staging, name)))
+        .and_then(|()| sys.unlink(staging, name));
+    named.is_ok()
 }
 
 /// Finds the uploads in progress, and removes what is none.

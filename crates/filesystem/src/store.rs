@@ -77,6 +77,8 @@ pub(crate) struct Store {
     pub(crate) closed: AtomicBool,
     /// Whether reading never waits for a disk.
     pub(crate) in_memory: bool,
+    /// Whether files without a name can be made, and given one.
+    pub(crate) has_unnamed: bool,
     /// Whether something was put into the trash since it was emptied last.
     littered: AtomicBool,
     /// Whether the trash is being emptied.
@@ -94,23 +96,26 @@ pub(crate) struct Opened {
     pub(crate) trash: OwnedFd,
     pub(crate) lock: OwnedFd,
     pub(crate) in_memory: bool,
+    pub(crate) has_unnamed: bool,
     pub(crate) clock: Clock,
     pub(crate) uploads: BTreeMap<Path, Arc<Upload>>,
 }
 
-/// Where a file is that is to get another name.
+/// A file that is to get a name.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    pub(crate) dir: &'a OwnedFd,
-    pub(crate) name: &'a str,
-    /// Whether it is a file that callers see already, not one of our own.
-    pub(crate) is_committed: bool,
+pub(crate) enum Source<'a> {
+    /// It has none yet.
+    Unnamed(&'a OwnedFd),
+    /// It is one of our own.
+    Reserved(&'a OwnedFd, &'a str),
+    /// Callers see it already.
+    Committed(&'a OwnedFd, &'a str),
 }
 
 impl Store {
     pub(crate) fn new(sys: Sys, settings: Settings, work: Work, opened: Opened) -> Self {
-        let Opened { location, root, staging, uploads_dir, trash, lock, in_memory, clock, uploads } =
-            opened;
+        let Opened { location, root, staging, uploads_dir, trash, .. } = opened;
+        let Opened { lock, in_memory, has_unnamed, clock, uploads, .. } = opened;
         Self {
             sys,
             location,
@@ -130,6 +135,7 @@ impl Store {
             uploads: Mutex::new(uploads),
             closed: AtomicBool::new(false),
             in_memory,
+            has_unnamed,
             littered: AtomicBool::new(true),
             emptying: AtomicBool::new(false),
             said_foreign: AtomicBool::new(false),
@@ -241,17 +247,19 @@ impl Store {
 
     // ---- making content
 
-    /// Makes a file in the staging directory.
+    /// Makes a file without a name, or with one in the staging directory where that is not possible.
     pub(crate) fn stage(self: &Arc<Self>) -> Result<Staged> {
-        let name = self.new_name();
-        let file = self
-            .sys
-            .create(&self.staging, &name, self.settings.file_mode)
-            .map_err(|errno| self.explain(errno))?;
+        let mode = self.settings.file_mode;
+        let name = (!self.has_unnamed).then(|| self.new_name());
+        let file = match &name {
+            None => self.sys.create_unnamed(&self.staging, mode),
+            Some(name) => self.sys.create(&self.staging, name, mode),
+        };
+        let file = file.map_err(|errno| self.explain(errno))?;
         Ok(Staged { store: Arc::clone(self), name, file, published: false })
     }
 
-    /// Makes a file with this content in the staging directory.
+    /// Makes a file with this content.
     pub(crate) fn stage_content(self: &Arc<Self>, content: &Payload) -> Result<Staged> {
         let staged = self.stage()?;
         let parts: Vec<Bytes> = content.parts().cloned().collect();
@@ -259,7 +267,7 @@ impl Store {
         Ok(staged)
     }
 
-    /// Makes a file with the content of the file at `from` in the staging directory.
+    /// Makes a file with the content of the file at `from`.
     pub(crate) fn stage_copy(self: &Arc<Self>, from: &Path) -> Result<Staged> {
         let (source, facts) =
             self.open_file(from, Resolve::Fully).map_err(|e| self.explain_open(from, e))?;
@@ -313,7 +321,7 @@ impl Store {
 
     // ---- publishing
 
-    /// Gives the file in the staging directory its name. Under the lock of `dest`.
+    /// Gives a file that was made its name. Under the lock of `dest`.
     pub(crate) fn publish_staged(
         &self,
         mut staged: Staged,
@@ -322,7 +330,10 @@ impl Store {
     ) -> Result<Metadata> {
         let facts = self.stamp(&staged.file)?;
         self.sync_whole(&staged.file)?;
-        let source = Source { dir: &self.staging, name: &staged.name, is_committed: false };
+        let source = match &staged.name {
+            None => Source::Unnamed(&staged.file),
+            Some(name) => Source::Reserved(&self.staging, name),
+        };
         self.place(source, dest, &|current| precondition.check(current))?;
         staged.published = true;
         Ok(self.metadata(dest, &facts))
@@ -375,6 +386,15 @@ impl Store {
                 Err(Errno::NOENT) => continue,
                 Err(errno) => return Err(self.undone(&parent, self.explain(errno))),
             }
+            if matches!(from, Source::Unnamed(_)) && check(None).is_ok() {
+                // It never replaces what is there, so that there is no need to look first.
+                match self.place_new(from, (&dir, name)) {
+                    Ok(()) => return Ok(()),
+                    Err(Errno::EXIST) => {}
+                    Err(Errno::NOENT) => continue,
+                    Err(errno) => return Err(self.undone(&parent, self.explain(errno))),
+                }
+            }
             let current = match self.sys.stat_at(&dir, name) {
                 Ok(facts) => Some(facts),
                 Err(Errno::NOENT) => None,
@@ -412,39 +432,63 @@ impl Store {
         error
     }
 
-    /// Moves a file to where nothing is.
+    /// Gives a file, or a directory, a name that nothing has.
     fn place_new(&self, from: Source<'_>, to: (&OwnedFd, &str)) -> sys::Result<()> {
-        let old = (from.dir, from.name);
-        self.sys.rename_new(old, to)?;
+        match from {
+            Source::Unnamed(file) => self.sys.name(file, to)?,
+            Source::Reserved(dir, name) | Source::Committed(dir, name) => {
+                self.sys.rename_new((dir, name), to)?;
+            }
+        }
         self.sync_move(from, to.0).inspect_err(|_| {
-            let _ = self.sys.rename_new(to, old);
+            let _ = match from {
+                Source::Unnamed(_) => self.sys.unlink(to.0, to.1),
+                Source::Reserved(dir, name) | Source::Committed(dir, name) => {
+                    self.sys.rename_new(to, (dir, name))
+                }
+            };
         })
     }
 
-    /// Moves a file to where another is. That one is held until the change is durable, so that it
-    /// can come back.
+    /// Gives a file the name of another. That one is held until the change is durable, so that it can
+    /// come back.
     fn replace(&self, from: Source<'_>, to: (&OwnedFd, &str), replaced: &Facts) -> sys::Result<()> {
-        let (old, name) = ((from.dir, from.name), self.new_name());
-        let hold = (&self.staging, name.as_str());
+        let (named, hold) = (self.new_name(), self.new_name());
+        let hold = (&self.staging, hold.as_str());
+        let old = match from {
+            Source::Unnamed(file) => {
+                self.sys.name(file, (&self.staging, &named))?;
+                (&self.staging, named.as_str())
+            }
+            Source::Reserved(dir, name) | Source::Committed(dir, name) => (dir, name),
+        };
         let wanted = self.settings.durability == Durability::Full || replaced.size > SMALL;
-        let held = wanted
-            && match self.sys.link(to, hold) {
-                Ok(()) => true,
+        let held = if wanted {
+            match self.sys.link(to, hold) {
+                Ok(()) => Ok(true),
                 // No second names on this file system, or no more of this file.
-                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK | Errno::NOSYS) => false,
-                Err(errno) => return Err(errno),
-            };
-        let moved = self.sys.rename(old, to, RenameFlags::empty());
-        let moved = moved.and_then(|()| {
-            self.sync_move(from, to.0).inspect_err(|_| {
-                if held {
-                    let _ = self.sys.rename_new(to, old);
-                    let _ = self.sys.rename(hold, to, RenameFlags::empty());
-                }
-            })
+                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK | Errno::NOSYS) => Ok(false),
+                Err(errno) => Err(errno),
+            }
+        } else {
+            Ok(false)
+        };
+        let moved = held.and_then(|held| {
+            let moved = self.sys.rename(old, to, RenameFlags::empty()).and_then(|()| {
+                self.sync_move(from, to.0).inspect_err(|_| {
+                    if held {
+                        let _ = self.sys.rename_new(to, old);
+                        let _ = self.sys.rename(hold, to, RenameFlags::empty());
+                    }
+                })
+            });
+            if held {
+                self.discard(hold, replaced.size);
+            }
+            moved
         });
-        if held {
-            self.discard(hold, replaced.size);
+        if moved.is_err() && matches!(from, Source::Unnamed(_)) {
+            let _ = self.sys.unlink(old.0, old.1);
         }
         moved
     }
@@ -452,7 +496,10 @@ impl Store {
     /// Makes a move durable: the new name first, then that the old one is gone.
     fn sync_move(&self, from: Source<'_>, dir: &OwnedFd) -> sys::Result<()> {
         self.sync_dir(dir)?;
-        if from.is_committed { self.sync_dir(from.dir) } else { Ok(()) }
+        match from {
+            Source::Committed(from, _) => self.sync_dir(from),
+            Source::Unnamed(_) | Source::Reserved(..) => Ok(()),
+        }
     }
 
     /// Removes the directory at `path` if no caller can see it.
@@ -575,7 +622,7 @@ impl Store {
         }
         let (parent, name) = split(from)?;
         let dir = self.open_dir(&parent).map_err(not_found)?;
-        let source = Source { dir: &dir, name, is_committed: true };
+        let source = Source::Committed(&dir, name);
         self.place(source, to, &|current| precondition.check(current))
             .map_err(|error| error.at(to))?;
         self.prune(&parent);
@@ -620,7 +667,7 @@ impl Store {
             },
             Err(errno) => return Err(self::conflict(errno).at(to)),
         };
-        let source = Source { dir: &above, name: from_name, is_committed: true };
+        let source = Source::Committed(&above, from_name);
         let moved =
             self.sync_fresh(&to_parent).and_then(|()| self.place_new(source, (&dir, to_name)));
         if let Err(errno) = moved {
@@ -777,20 +824,20 @@ fn conflict(errno: Errno) -> Error {
     if is_nothing(errno) { ErrorKind::PathConflict.into() } else { explain(errno) }
 }
 
-/// A file in the staging directory, which is removed when it is dropped unpublished.
+/// A file that is complete but for its name. One that has a name in the staging directory is removed
+/// when it is dropped unpublished; one that has none goes by itself.
 pub(crate) struct Staged {
     store: Arc<Store>,
-    name: String,
+    name: Option<String>,
     pub(crate) file: OwnedFd,
     published: bool,
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if !self.published {
-            let size = self.store.sys.stat(&self.file).map_or(0, |facts| facts.size);
-            self.store.discard((&self.store.staging, &self.name), size);
-        }
+        let Some(name) = self.name.as_ref().filter(|_| !self.published) else { return };
+        let size = self.store.sys.stat(&self.file).map_or(0, |facts| facts.size);
+        self.store.discard((&self.store.staging, name), size);
     }
 }
 

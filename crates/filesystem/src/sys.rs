@@ -6,7 +6,7 @@
 
 use std::{
     io::{IoSlice, IoSliceMut},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
 use rustix::{
@@ -118,6 +118,27 @@ impl Sys {
         }
     }
 
+    /// Whether a test wants the ways that are for older kernels and poorer file systems.
+    fn is_old(&self) -> bool {
+        #[cfg(test)]
+        return self.probe.as_ref().is_some_and(|probe| probe.is_old());
+        #[cfg(not(test))]
+        false
+    }
+
+    fn beneath(
+        &self,
+        at: BorrowedFd<'_>,
+        path: &str,
+        flags: OFlags,
+        resolve: Resolve,
+    ) -> Result<OwnedFd> {
+        if self.is_old() {
+            return by_component(at, path, flags | OFlags::CLOEXEC);
+        }
+        beneath(at, path, flags, resolve)
+    }
+
     fn call<T>(&self, call: Call, mut body: impl FnMut() -> Result<T>) -> Result<T> {
         retry_on_intr(|| {
             self.before(call)?;
@@ -133,19 +154,21 @@ impl Sys {
     /// Opens a directory beneath `at`, for reading, syncing, and as the place of its entries.
     pub(crate) fn open_dir(&self, at: impl AsFd, path: &str) -> Result<OwnedFd> {
         let at = at.as_fd();
-        self.call(Call::OpenDir, || beneath(at, path, DIR, Resolve::Fully))
+        self.call(Call::OpenDir, || self.beneath(at, path, DIR, Resolve::Fully))
     }
 
     /// Opens what is at a path beneath `at` to be looked at, not to be read.
     pub(crate) fn open_path(&self, at: impl AsFd, path: &str, resolve: Resolve) -> Result<OwnedFd> {
         let at = at.as_fd();
-        self.call(Call::OpenFile, || beneath(at, path, OFlags::PATH | OFlags::NOFOLLOW, resolve))
+        self.call(Call::OpenFile, || {
+            self.beneath(at, path, OFlags::PATH | OFlags::NOFOLLOW, resolve)
+        })
     }
 
     /// Opens a file beneath `at` for reading. Special files are not opened: look first.
     pub(crate) fn open_file(&self, at: impl AsFd, path: &str, resolve: Resolve) -> Result<OwnedFd> {
         let at = at.as_fd();
-        self.call(Call::OpenFile, || beneath(at, path, FILE | OFlags::NOFOLLOW, resolve))
+        self.call(Call::OpenFile, || self.beneath(at, path, FILE | OFlags::NOFOLLOW, resolve))
     }
 
     /// Opens a file of our own in the directory `at` for writing.
@@ -162,6 +185,38 @@ impl Sys {
         #[cfg(test)]
         self.did(|| probe::Effect::create(at.as_fd(), name, &file));
         Ok(file)
+    }
+
+    /// Makes a file without a name on the file system of the directory `at`. If it gets none, it goes
+    /// when it is closed.
+    pub(crate) fn create_unnamed(&self, at: impl AsFd, mode: u32) -> Result<OwnedFd> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode as RawMode);
+        let file = self.call(Call::Create, || {
+            if self.is_old() {
+                return Err(Errno::OPNOTSUPP);
+            }
+            fs::openat(at.as_fd(), ".", flags, mode)
+        })?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::create_unnamed(&file));
+        Ok(file)
+    }
+
+    /// Gives a file without a name one, where nothing is.
+    pub(crate) fn name(&self, file: impl AsFd, to: (impl AsFd, &str)) -> Result<()> {
+        let (file, target, name) = (file.as_fd(), to.0.as_fd(), to.1);
+        self.call(Call::Link, || match fs::linkat(file, "", target, name, AtFlags::EMPTY_PATH) {
+            // Before Linux 6.10 that takes a privilege that the way by /proc does not.
+            Err(Errno::NOENT) => {
+                let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+                fs::linkat(CWD, &*link, target, name, AtFlags::SYMLINK_FOLLOW)
+            }
+            result => result,
+        })?;
+        #[cfg(test)]
+        self.did(|| probe::Effect::name(file, (target, name)));
+        Ok(())
     }
 
     /// Reads into `buffer`; 0 at the end.

@@ -2,6 +2,7 @@
 
 mod disk;
 mod faults;
+mod old;
 mod power;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -584,7 +584,7 @@ impl Session {
         let base = upload.header.base.clone().filter(|_| dest == upload.path());
         let base = base.map(Precondition::IfVersion);
         let name = upload.data_name();
-        let source = Source { dir: &store.uploads_dir, name: &name, is_committed: false };
+        let source = Source::Reserved(&store.uploads_dir, &name);
         store.place(source, dest, &|current| {
             base.as_ref().map_or(Ok(()), |base| base.check(current))?;
             precondition.check(current)

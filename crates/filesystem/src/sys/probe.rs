@@ -27,6 +27,8 @@ struct Inner {
     fired: Option<Call>,
     /// What the calls did, in order, if it is written down.
     effects: Option<Vec<Effect>>,
+    /// Whether the system is one that cannot make files without a name, and has no `openat2`.
+    is_old: bool,
 }
 
 /// How a call fails, once.
@@ -48,6 +50,13 @@ pub(crate) enum Effect {
         dir: Inode,
         name: String,
         file: Inode,
+    },
+    CreateUnnamed {
+        file: Inode,
+    },
+    Name {
+        file: Inode,
+        to: (Inode, String),
     },
     Mkdir {
         dir: Inode,
@@ -109,6 +118,15 @@ impl Probe {
         inner.fired.take()
     }
 
+    /// Goes to a system that has the older calls alone.
+    pub(crate) fn old() -> Self {
+        Self(Mutex::new(Inner { is_old: true, ..Inner::default() }))
+    }
+
+    pub(super) fn is_old(&self) -> bool {
+        self.inner().is_old
+    }
+
     /// Begins to write down what the calls do.
     pub(crate) fn watch(&self) {
         self.inner().effects = Some(Vec::new());
@@ -167,6 +185,14 @@ fn text(name: impl Arg) -> String {
 impl Effect {
     pub(super) fn create(dir: impl AsFd, name: &str, file: impl AsFd) -> Self {
         Self::Create { dir: inode(dir), name: text(name), file: inode(file) }
+    }
+
+    pub(super) fn create_unnamed(file: impl AsFd) -> Self {
+        Self::CreateUnnamed { file: inode(file) }
+    }
+
+    pub(super) fn name(file: impl AsFd, to: (impl AsFd, &str)) -> Self {
+        Self::Name { file: inode(file), to: (inode(to.0), text(to.1)) }
     }
 
     pub(super) fn mkdir(dir: impl AsFd, name: &str) -> Self {

@@ -123,6 +123,14 @@ impl Disk {
                 let id = self.add(*file, object);
                 self.change(vec![((self.by_inode[dir], name.clone()), Some(id))]);
             }
+            Effect::CreateUnnamed { file } => {
+                let object = Object::File { durable: Content::default(), pending: Vec::new() };
+                self.add(*file, object);
+            }
+            Effect::Name { file, to } => {
+                let (id, to) = (self.by_inode[file], self.slot(to));
+                self.change(vec![(to, Some(id))]);
+            }
             Effect::Mkdir { dir, name, made } => {
                 let id = self.add(*made, Object::Dir);
                 self.change(vec![((self.by_inode[dir], name.clone()), Some(id))]);
