@@ -19,11 +19,11 @@ Usage: upload [FILE|-] [OPTIONS]
 Options:
   --to URL             the store: inmemory: or file:///absolute/directory
                        [inmemory:]
-  --resume             go on with what an earlier run left in the store, killed or
-                       by Ctrl-C, with the same source; where that has left nothing,
-                       start anew (without it: discard what it left)
-  --sync-every SIZE    bytes after which a store on files keeps what it has, so that
-                       a run that is killed can be resumed from there [64MiB]
+  --resume             go on with what an earlier run of the same source has left
+                       in the store, ended by Ctrl-C or killed; where it has left
+                       nothing, start anew (without it: discard what it left)
+  --sync-every SIZE    bytes after which a store on files keeps what it has, for
+                       a run that is killed to be resumed from there [64MiB]
   --size SIZE          length of the generated stream [1GiB]
   --chunk SIZE         bytes handed over in one write, up to 16MiB [32KiB]
   --capacity SIZE      memory that the store may hold, if it is in memory
@@ -101,29 +101,37 @@ pub(crate) fn parse(mut args: Parser) -> Result<Command, Failure> {
         (Some(file), None) if file == "-" => Input::Stdin,
         (Some(file), None) => look_at(file.into())?,
     };
-    match &mut to {
-        Location::InMemory { .. } if resume => {
-            return Err(Failure::usage(
-                "--resume: what is in memory ends with its run; --to file:///DIRECTORY outlives it",
-            ));
-        }
-        Location::InMemory { .. } if sync_every.is_some() => {
-            return Err(Failure::usage("--sync-every: a store in memory has nothing to sync to"));
-        }
-        Location::InMemory { capacity: Some(_) } if capacity.is_some() => {
-            return Err(Failure::usage("--capacity is given by --to already"));
-        }
-        Location::InMemory { capacity: bound } => *bound = bound.or(capacity),
-        to if capacity.is_some() => {
-            return Err(Failure::usage(format!(
-                "--capacity is for a store in memory, not for {to}"
-            )));
-        }
-        _ => {}
-    }
+    let to = fit(to, capacity, resume, sync_every.is_some())?;
     let (chunk, sync_every) = (chunk as usize, sync_every.unwrap_or(SYNC_EVERY));
     let options = Options { input, chunk, to, resume, sync_every, parallel, interrupt_at };
     Ok(Command::Upload(check(options)?))
+}
+
+/// Checks what is asked of a store against what kind of store it is, and gives it its capacity.
+fn fit(
+    to: Location,
+    capacity: Option<u64>,
+    resume: bool,
+    sync_every: bool,
+) -> Result<Location, Failure> {
+    match to {
+        Location::InMemory { .. } if resume => Err(Failure::usage(
+            "--resume: what is in memory ends with its run; --to file:///DIRECTORY outlives it",
+        )),
+        Location::InMemory { .. } if sync_every => {
+            Err(Failure::usage("--sync-every: a store in memory has nothing to sync to"))
+        }
+        Location::InMemory { capacity: Some(_) } if capacity.is_some() => {
+            Err(Failure::usage("--capacity is given by --to already"))
+        }
+        Location::InMemory { capacity: given } => {
+            Ok(Location::InMemory { capacity: given.or(capacity) })
+        }
+        to if capacity.is_some() => {
+            Err(Failure::usage(format!("--capacity is for a store in memory, not for {to}")))
+        }
+        to => Ok(to),
+    }
 }
 
 /// Checks what one option says against the others.
