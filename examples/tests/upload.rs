@@ -142,7 +142,17 @@ fn progress_in_plain_lines_is_short() {
 #[test]
 fn help_names_every_option() {
     let help = run(&["--help"]);
-    for option in ["FILE|-", "--size", "--chunk", "--capacity", "--parallel", "--interrupt-at"] {
+    for option in [
+        "FILE|-",
+        "--to",
+        "--resume",
+        "--sync-every",
+        "--size",
+        "--chunk",
+        "--capacity",
+        "--parallel",
+        "--interrupt-at",
+    ] {
         assert!(help.contains(option), "{option}");
     }
 }
@@ -237,4 +247,18 @@ refused! {
     no_uploads_at_once_are_refused: ["--parallel", "0"], "--parallel 0";
     uploads_at_once_of_standard_input_are_refused: ["-", "--parallel", "2"], "--parallel needs";
     an_unknown_option_is_refused: ["--frobnicate"], "--frobnicate";
+    a_store_that_is_no_url_is_refused: ["--to", "/srv"], "--to /srv: no scheme";
+    a_store_of_another_scheme_is_refused: ["--to", "s3://bucket"], "unknown scheme `s3`";
+    a_relative_directory_is_refused: ["--to", "file:srv"], "`srv` is not absolute";
+    a_store_of_two_lines_is_refused_in_one: ["--to", "file:///a\nb"], "a control character";
+    an_upload_in_memory_cannot_be_resumed:
+        ["--resume"], "--resume: what is in memory ends with its run";
+    an_upload_in_memory_cannot_be_synced: ["--sync-every", "1MiB"], "--sync-every";
+    a_capacity_of_files_is_refused:
+        ["--to", "file:///no/such/store", "--capacity", "1GiB"],
+        "--capacity is for a store in memory, not for file:///no/such/store";
+    two_capacities_are_refused:
+        ["--to", "inmemory:?capacity=1GiB", "--capacity", "1GiB"], "given by --to already";
+    a_size_past_the_capacity_of_the_url_is_refused:
+        ["--to", "inmemory:?capacity=1MiB", "--size", "2MiB"], "2.00 MiB do not fit in 1.00 MiB";
 }

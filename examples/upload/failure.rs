@@ -9,11 +9,16 @@ pub(crate) enum Failure {
     Usage(String),
     /// It was tried and failed.
     Run(String),
+    /// Ctrl-C ended it.
+    Interrupted(&'static str),
     /// Nobody reads standard output any more.
     Closed,
 }
 
 impl Failure {
+    /// The exit code after Ctrl-C: what a shell says of a program that it has killed.
+    pub(crate) const INTERRUPTED: u8 = 130;
+
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self::Usage(text.into())
     }
@@ -22,11 +27,16 @@ impl Failure {
         Self::Run(text.into())
     }
 
+    pub(crate) fn interrupted(text: &'static str) -> Self {
+        Self::Interrupted(text)
+    }
+
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Closed => 0,
             Self::Run(_) => 1,
             Self::Usage(_) => 2,
+            Self::Interrupted(_) => Self::INTERRUPTED,
         }
     }
 }
@@ -35,7 +45,8 @@ impl fmt::Display for Failure {
     /// One line, whatever is in the name of a file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Self::Usage(text) | Self::Run(text) => text,
+            Self::Usage(text) | Self::Run(text) => text.as_str(),
+            Self::Interrupted(text) => text,
             Self::Closed => "standard output is closed",
         };
         f.write_str(&text.replace(char::is_control, " "))

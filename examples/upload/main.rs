@@ -1,5 +1,6 @@
-//! Streams a large blob into the in-memory driver and reads it back with a checksum: what goes in
-//! is what comes out, at the speed of memory, and memory holds the blob and hardly more.
+//! Streams a large blob into a store and reads it back with a checksum: what goes in is what comes
+//! out. In memory, that is at the speed of memory, which holds the blob and hardly more; on files, a
+//! later run goes on with what an earlier one left.
 //!
 //! ```text
 //! cargo run --release --example upload                                   # 1 GiB, generated
@@ -7,11 +8,15 @@
 //! cargo run --release --example upload -- --parallel 4 --size 512MiB
 //! cargo run --release --example upload -- Cargo.lock --interrupt-at 10kB
 //! cat Cargo.lock | cargo run --release --example upload -- -
+//! cargo run --release --example upload -- --to file:///tmp/store         # on files
+//! cargo run --release --example upload -- --to file:///tmp/store --resume
 //! cargo run --release --example upload -- --help
 //! ```
 //!
 //! The way of a byte: a `source` on a thread of its own makes and hashes chunks, `transfer`
-//! hands them to a writer as they are, and reads the committed file back.
+//! hands them to a writer as they are, and reads the committed file back. To see an upload resumed,
+//! end one on files by Ctrl-C, or kill it, and run the last but one of these: it hashes what is kept
+//! and sends the rest.
 
 use std::{
     io::{self, Write},
@@ -29,6 +34,8 @@ mod progress;
 mod report;
 mod size;
 mod source;
+mod stop;
+mod store;
 mod transfer;
 
 fn main() -> ExitCode {
@@ -48,6 +55,7 @@ fn run() -> Result<(), Failure> {
         Command::Upload(options) => options,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_io() // for Ctrl-C
         .build()
         .map_err(|error| Failure::run(format!("no runtime: {error}")))?;
     let result = runtime.block_on(report::run(options));

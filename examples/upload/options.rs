@@ -2,12 +2,14 @@
 
 use std::{ffi::OsString, fs, path::PathBuf};
 
+use drivers::{ByteSize, Location};
 use lexopt::{Parser, prelude::*};
 
 use crate::{failure::Failure, memory, size::Size, source::Input};
 
 pub(crate) const HELP: &str = "\
-Streams a blob into the in-memory storage driver and reads it back with a checksum.
+Streams a blob into a store, in memory or on files, and reads it back with a
+checksum.
 
 Usage: upload [FILE|-] [OPTIONS]
 
@@ -15,9 +17,16 @@ Usage: upload [FILE|-] [OPTIONS]
                        (without it: a generated stream)
 
 Options:
+  --to URL             the store: inmemory: or file:///absolute/directory
+                       [inmemory:]
+  --resume             go on with what an earlier run of the same source has left
+                       in the store, ended by Ctrl-C or killed; where it has left
+                       nothing, start anew (without it: discard what it left)
+  --sync-every SIZE    bytes after which a store on files keeps what it has, for
+                       a run that is killed to be resumed from there [64MiB]
   --size SIZE          length of the generated stream [1GiB]
   --chunk SIZE         bytes handed over in one write, up to 16MiB [32KiB]
-  --capacity SIZE      memory that the driver may hold
+  --capacity SIZE      memory that the store may hold, if it is in memory
                        [nine tenths of what is available, where that is known]
   --parallel N         upload the same source to N paths at once, up to 256 [1]
   --interrupt-at SIZE  drop the writer after so many bytes, resume with a new one
@@ -26,11 +35,13 @@ Options:
 A SIZE is a number of bytes, or one with a unit: KiB, MiB, GiB, TiB (powers of
 1,024), kB, MB, GB, TB (of 1,000).
 
-Exit code: 0, or 1 if the upload failed, or 2 if it could not be tried.
+Exit code: 0, or 1 if the upload failed, or 2 if it could not be tried, or 130
+after Ctrl-C.
 ";
 
 const MAX_CHUNK: u64 = 16 << 20;
 const MAX_PARALLEL: usize = 256;
+const SYNC_EVERY: u64 = 64 << 20;
 
 /// What the program is asked for.
 pub(crate) enum Command {
@@ -44,8 +55,11 @@ pub(crate) struct Options {
     pub(crate) input: Input,
     /// Bytes in one write.
     pub(crate) chunk: usize,
-    /// The most bytes of memory that the driver may hold.
-    pub(crate) capacity: Option<u64>,
+    pub(crate) to: Location,
+    /// Whether to go on with what an earlier run left.
+    pub(crate) resume: bool,
+    /// Bytes after which a durable store is asked to keep what it has.
+    pub(crate) sync_every: u64,
     pub(crate) parallel: usize,
     /// Where to drop the writer, in bytes from the beginning.
     pub(crate) interrupt_at: Option<u64>,
@@ -54,9 +68,13 @@ pub(crate) struct Options {
 pub(crate) fn parse(mut args: Parser) -> Result<Command, Failure> {
     let (mut file, mut size, mut chunk) = (None, None, 32 << 10);
     let (mut capacity, mut parallel, mut interrupt_at) = (None, 1, None);
+    let (mut to, mut resume, mut sync_every) = (Location::InMemory { capacity: None }, false, None);
     while let Some(arg) = args.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
+            Long("to") => to = parse_location(&args.value()?.string()?)?,
+            Long("resume") => resume = true,
+            Long("sync-every") => sync_every = Some(parse_size("--sync-every", args.value()?)?),
             Long("size") => size = Some(parse_size("--size", args.value()?)?),
             Long("chunk") => chunk = parse_size("--chunk", args.value()?)?,
             Long("capacity") => capacity = Some(parse_size("--capacity", args.value()?)?),
@@ -83,36 +101,63 @@ pub(crate) fn parse(mut args: Parser) -> Result<Command, Failure> {
         (Some(file), None) if file == "-" => Input::Stdin,
         (Some(file), None) => look_at(file.into())?,
     };
-    let options = Options { input, chunk: chunk as usize, capacity, parallel, interrupt_at };
+    let to = fit(to, capacity, resume, sync_every.is_some())?;
+    let (chunk, sync_every) = (chunk as usize, sync_every.unwrap_or(SYNC_EVERY));
+    let options = Options { input, chunk, to, resume, sync_every, parallel, interrupt_at };
     Ok(Command::Upload(check(options)?))
+}
+
+/// Checks what is asked of a store against what kind of store it is, and gives it its capacity.
+fn fit(
+    to: Location,
+    capacity: Option<u64>,
+    resume: bool,
+    sync_every: bool,
+) -> Result<Location, Failure> {
+    match to {
+        Location::InMemory { .. } if resume => Err(Failure::usage(
+            "--resume: what is in memory ends with its run; --to file:///DIRECTORY outlives it",
+        )),
+        Location::InMemory { .. } if sync_every => {
+            Err(Failure::usage("--sync-every: a store in memory has nothing to sync to"))
+        }
+        Location::InMemory { capacity: Some(_) } if capacity.is_some() => {
+            Err(Failure::usage("--capacity is given by --to already"))
+        }
+        Location::InMemory { capacity: given } => {
+            Ok(Location::InMemory { capacity: given.or(capacity) })
+        }
+        to if capacity.is_some() => {
+            Err(Failure::usage(format!("--capacity is for a store in memory, not for {to}")))
+        }
+        to => Ok(to),
+    }
 }
 
 /// Checks what one option says against the others.
 fn check(mut options: Options) -> Result<Options, Failure> {
-    let Some(size) = options.input.size() else {
-        if options.parallel > 1 {
-            return Err(Failure::usage(
-                "--parallel needs a source that can be read more than once",
-            ));
-        }
-        options.capacity = options.capacity.or_else(default_capacity);
-        return Ok(options);
-    };
-    if let Some(at) = options.interrupt_at.filter(|at| *at > size) {
+    let size = options.input.size();
+    if size.is_none() && options.parallel > 1 {
+        return Err(Failure::usage("--parallel needs a source that can be read more than once"));
+    }
+    let past_the_end = |at: &u64| size.is_some_and(|size| *at > size);
+    if let Some(at) = options.interrupt_at.filter(past_the_end) {
+        let size = size.unwrap_or_default();
         return Err(Failure::usage(format!("--interrupt-at {at}: past the end, at {size}")));
     }
-    let needed = size.saturating_mul(options.parallel as u64);
-    let (capacity, whose) = match options.capacity {
-        Some(capacity) => (Some(capacity), "--capacity"),
-        None => (default_capacity(), "nine tenths of the memory available"),
-    };
-    match capacity.filter(|capacity| needed > *capacity) {
-        None => Ok(Options { capacity, ..options }),
-        Some(capacity) => {
+    if let Location::InMemory { capacity } = &mut options.to {
+        let whose = match capacity {
+            Some(_) => "its capacity",
+            None => "nine tenths of the memory available",
+        };
+        *capacity = capacity.or_else(default_capacity);
+        let needed = size.unwrap_or_default().saturating_mul(options.parallel as u64);
+        if let Some(capacity) = capacity.filter(|capacity| needed > *capacity) {
             let (needed, capacity) = (Size(needed), Size(capacity));
-            Err(Failure::usage(format!("{needed} do not fit in {capacity} ({whose})")))
+            return Err(Failure::usage(format!("{needed} do not fit in {capacity} ({whose})")));
         }
     }
+    Ok(options)
 }
 
 /// Without a limit a stream with no end would take the machine down with it.
@@ -133,8 +178,12 @@ fn look_at(path: PathBuf) -> Result<Input, Failure> {
 
 fn parse_size(option: &str, value: OsString) -> Result<u64, Failure> {
     let text = value.to_string_lossy();
-    let size: Result<Size, _> = text.parse();
+    let size: Result<ByteSize, _> = text.parse();
     size.map(|size| size.0).map_err(|why| Failure::usage(format!("{option} {text}: {why}")))
+}
+
+fn parse_location(text: &str) -> Result<Location, Failure> {
+    text.parse().map_err(|why| Failure::usage(format!("--to {text}: {why}")))
 }
 
 fn parse_parallel(value: OsString) -> Result<usize, Failure> {

@@ -65,11 +65,12 @@ const BATCH_BYTES: usize = 1 << 20;
 const BATCH_CHUNKS: usize = 1024;
 
 impl Source {
-    /// Starts to read `input` in chunks of `chunk` bytes.
-    pub(crate) fn start(input: Input, chunk: usize) -> Self {
+    /// Starts to read `input` in chunks of `chunk` bytes, after the first `kept` bytes, which are
+    /// hashed and not given.
+    pub(crate) fn start(input: Input, chunk: usize, kept: u64) -> Self {
         let (sender, batches) = mpsc::channel(1);
         let thread = spawn_blocking(move || {
-            produce(&input, chunk, &sender)
+            produce(&input, chunk, kept, &sender)
                 .map_err(|error| Failure::run(format!("cannot read {}: {error}", input.name())))
         });
         Self { batches, thread }
@@ -80,16 +81,22 @@ impl Source {
         self.batches.recv().await
     }
 
-    /// The checksum of everything that was given.
+    /// The checksum of everything that was read.
     pub(crate) async fn sum(self) -> Result<Sum, Failure> {
         drop(self.batches);
         self.thread.await?
     }
 }
 
-fn produce(input: &Input, chunk: usize, batches: &mpsc::Sender<Vec<Bytes>>) -> io::Result<Sum> {
+fn produce(
+    input: &Input,
+    chunk: usize,
+    kept: u64,
+    batches: &mpsc::Sender<Vec<Bytes>>,
+) -> io::Result<Sum> {
     let mut input = input.open()?;
     let mut hasher = Sha256::new();
+    skip(&mut input, kept, &mut hasher, batches)?;
     let mut more = true;
     while more {
         let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -108,6 +115,29 @@ fn produce(input: &Input, chunk: usize, batches: &mpsc::Sender<Vec<Bytes>>) -> i
         }
     }
     Ok(hasher.finalize().into())
+}
+
+/// Hashes what an earlier run has uploaded.
+fn skip(
+    input: &mut dyn Read,
+    kept: u64,
+    hasher: &mut Sha256,
+    batches: &mpsc::Sender<Vec<Bytes>>,
+) -> io::Result<()> {
+    let (mut at, mut data) = (0, Vec::new());
+    while at < kept && !batches.is_closed() {
+        data.clear();
+        let piece = (kept - at).min(BATCH_BYTES as u64);
+        let read = input.take(piece).read_to_end(&mut data)?;
+        hasher.update(&data);
+        at += read as u64;
+        if (read as u64) < piece {
+            return Err(io::Error::other(format!(
+                "it ends at {at}, and {kept} bytes are kept of the upload: it is another source"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A stream that looks random, so that nothing can be saved on it: word `n` is `n`, well mixed. The
