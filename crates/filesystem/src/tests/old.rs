@@ -6,11 +6,11 @@ use conformance::{Behaviour, Fixture};
 use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
 
 use super::path;
-use crate::{Builder, Filesystem, sys::probe::Probe};
+use crate::{Builder, Durability, Filesystem, sys::probe::Probe};
 
 async fn fresh() -> (Filesystem, tempfile::TempDir) {
     let root = tempfile::tempdir().unwrap();
-    let builder = Builder::default().probe(Arc::new(Probe::old()));
+    let builder = Builder::default().durability(Durability::None).probe(Arc::new(Probe::old()));
     (builder.open(root.path()).await.unwrap(), root)
 }
 
