@@ -11,14 +11,16 @@ use storage_driver::{
 };
 
 use crate::{
-    Filesystem, clock,
+    Filesystem,
+    change::Removed,
+    clock,
     error::explain,
     list,
     locks::Held,
     names,
     reader::Pieces,
     recovery,
-    store::{Removed, Store},
+    store::Store,
     sys::{Kind, Resolve},
     upload::{self, Session},
     walk::Descent,

@@ -104,16 +104,20 @@
 
 mod buffers;
 mod builder;
+mod change;
 mod clock;
+mod dirs;
 mod driver;
 mod durability;
 mod error;
 mod list;
 mod locks;
 mod names;
+mod publish;
 mod reader;
 mod record;
 mod recovery;
+mod staging;
 mod store;
 mod sys;
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(crate) use rustix::io::Result;
 #[cfg(test)]
 pub(crate) mod probe;
 
-/// The way to the system. In a test it leads through a [`Probe`](probe::Probe).
+/// The way to the system. In a test it leads through a `Probe`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sys {
     #[cfg(test)]

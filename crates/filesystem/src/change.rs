@@ -1,0 +1,171 @@
+//! Changing what is in the tree: renaming, touching, deleting.
+
+use std::{os::fd::OwnedFd, sync::atomic::Ordering};
+
+use rustix::io::Errno;
+use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result};
+
+use crate::{
+    error::{explain, not_found},
+    names::{self, NameKind},
+    publish::Source,
+    store::{SMALL, Store, conflict, split, version},
+    sys::{Kind, Resolve},
+};
+
+/// What a deletion found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removed {
+    Done,
+    Nothing,
+    IsADirectory,
+}
+
+impl Store {
+    /// Moves the file at `from` to `to`. Under the locks of both.
+    pub(crate) fn rename(
+        &self,
+        from: &Path,
+        to: &Path,
+        precondition: &Precondition,
+    ) -> Result<Metadata> {
+        let facts = self.file(from)?;
+        if from == to {
+            precondition.check(Some(&version(&facts))).map_err(|error| error.at(to))?;
+            return Ok(self.metadata(to, &facts));
+        }
+        let (parent, name) = split(from)?;
+        let dir = self.open_dir(&parent).map_err(not_found)?;
+        let source = Source::Committed(&dir, name);
+        self.place(source, to, &|current| precondition.check(current))
+            .map_err(|error| error.at(to))?;
+        self.prune(&parent);
+        Ok(self.metadata(to, &facts))
+    }
+
+    /// Moves the directory at `from` to `to`. Under the lock of the whole tree.
+    pub(crate) fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
+        match names::look(self, from, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+            Some(Kind::File) => return Err(ErrorKind::NotADirectory.into()),
+            Some(Kind::Dir) if self.is_visible(from)? => {}
+            _ => return Err(ErrorKind::PathNotFound.into()),
+        }
+        if from == to {
+            return Ok(());
+        }
+        let conflict = || Error::new(ErrorKind::PathConflict).at(to);
+        if to.starts_with(from) {
+            return Err(conflict());
+        }
+        let (from_parent, from_name) = split(from)?;
+        let (to_parent, to_name) = split(to)?;
+        match names::look(self, to, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+            None => {}
+            Some(Kind::Dir) => self.make_way(to).map_err(|error| error.at(to))?,
+            Some(_) => return Err(conflict()),
+        }
+        let growth = to.as_str().len().saturating_sub(from.as_str().len());
+        if growth > 0 {
+            let longest = names::longest_below(self, from).map_err(explain)?;
+            if longest + growth > Path::MAX_BYTES {
+                return Err(Error::new(ErrorKind::InvalidPath).at(to));
+            }
+        }
+        let above = self.open_dir(&from_parent).map_err(not_found)?;
+        let dir = match self.open_dir(&to_parent) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => match self.make_dir(&to_parent) {
+                Ok(Some(dir)) => dir,
+                Ok(None) => return Err(ErrorKind::Unavailable.into()),
+                Err(error) => return Err(self.undone(&to_parent, error).at(to)),
+            },
+            Err(errno) => return Err(self::conflict(errno).at(to)),
+        };
+        let source = Source::Committed(&above, from_name);
+        let moved =
+            self.sync_fresh(&to_parent).and_then(|()| self.place_new(source, (&dir, to_name)));
+        if let Err(errno) = moved {
+            return Err(self.undone(&to_parent, self.explain(errno)));
+        }
+        self.prune(&from_parent);
+        Ok(())
+    }
+
+    /// Gives a file a new time, and so a new version. Under its lock.
+    pub(crate) fn touch(&self, path: &Path) -> Result<Metadata> {
+        let (file, before) =
+            self.open_file(path, Resolve::Fully).map_err(|e| self.explain_open(path, e))?;
+        let facts = self.stamp(&file)?;
+        if let Err(error) = self.sync_whole(&file) {
+            if let Ok(modified) = i64::try_from(before.modified) {
+                let _ = self.sys.set_modified(&file, modified);
+            }
+            return Err(error);
+        }
+        Ok(self.metadata(path, &facts))
+    }
+
+    /// Removes the file at `path`, if it is one. Under its lock. `false` if it is a directory that a
+    /// caller can see, of which nothing was changed.
+    pub(crate) fn delete_file(&self, path: &Path, precondition: &Precondition) -> Result<Removed> {
+        let facts = match names::look(self, path, Resolve::Fully).map_err(explain)? {
+            Some(facts) if facts.kind == Kind::File => facts,
+            Some(facts) if facts.kind == Kind::Dir && self.is_visible(path)? => {
+                return Ok(Removed::IsADirectory);
+            }
+            _ => return Ok(Removed::Nothing),
+        };
+        precondition.check(Some(&version(&facts)))?;
+        let (parent, name) = split(path)?;
+        let dir = self.open_dir(&parent).map_err(not_found)?;
+        self.move_aside((&dir, name), facts.size)?;
+        self.prune(&parent);
+        Ok(Removed::Done)
+    }
+
+    /// Removes the directory at `path` with all that is ours below. Under the lock of the whole
+    /// tree.
+    pub(crate) fn delete_dir(&self, path: &Path, shared: bool) -> Result<()> {
+        let (parent, name) = split(path)?;
+        if shared {
+            return self.delete_below(path);
+        }
+        let dir = self.open_dir(&parent).map_err(not_found)?;
+        self.move_aside((&dir, name), u64::MAX)?;
+        self.prune(&parent);
+        Ok(())
+    }
+
+    /// Moves an entry into the trash, from where it is removed: at once if it is small.
+    fn move_aside(&self, from: (&OwnedFd, &str), size: u64) -> Result<()> {
+        let name = self.new_name();
+        let to = (&self.trash, name.as_str());
+        let moved = self.sys.rename_new(from, to).and_then(|()| {
+            self.sync_dir(from.0).inspect_err(|_| {
+                let _ = self.sys.rename_new(to, from);
+            })
+        });
+        moved.map_err(|errno| self.explain(errno))?;
+        // What cannot be removed at once is trash.
+        if size > SMALL || self.sys.unlink(to.0, to.1).is_err() {
+            self.littered.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Removes what is ours below a directory, one by one, and leaves what is somebody else's.
+    fn delete_below(&self, path: &Path) -> Result<()> {
+        let mut files = Vec::new();
+        names::descend(self, path, |path, kind| {
+            if kind == NameKind::File {
+                files.push(path.clone());
+            }
+            true
+        })
+        .map_err(explain)?;
+        for file in files {
+            self.delete_file(&file, &Precondition::None)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Making content that has no name in the tree yet.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use bytes::Bytes;
+use rustix::io::Errno;
+use storage_driver::{ErrorKind, Path, Payload, Result};
+
+use crate::{
+    Durability,
+    buffers::Buffers,
+    store::{SMALL, Store},
+    sys::{self, Facts, Resolve},
+    write::write_all,
+};
+
+/// A file that is complete but for its name. One that has a name in the staging directory is removed
+/// when it is dropped unpublished; one that has none goes by itself.
+pub(crate) struct Staged {
+    store: Arc<Store>,
+    pub(crate) name: Option<String>,
+    pub(crate) file: OwnedFd,
+    pub(crate) published: bool,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let Some(name) = self.name.as_ref().filter(|_| !self.published) else { return };
+        let size = self.store.sys.stat(&self.file).map_or(0, |facts| facts.size);
+        self.store.discard((&self.store.staging, name), size);
+    }
+}
+
+impl Store {
+    /// Makes a file without a name, or with one in the staging directory where that is not possible.
+    pub(crate) fn stage(self: &Arc<Self>) -> Result<Staged> {
+        let mode = self.settings.file_mode;
+        let name = (!self.has_unnamed).then(|| self.new_name());
+        let file = match &name {
+            None => self.sys.create_unnamed(&self.staging, mode),
+            Some(name) => self.sys.create(&self.staging, name, mode),
+        };
+        let file = file.map_err(|errno| self.explain(errno))?;
+        Ok(Staged { store: Arc::clone(self), name, file, published: false })
+    }
+
+    /// Makes a file with this content.
+    pub(crate) fn stage_content(self: &Arc<Self>, content: &Payload) -> Result<Staged> {
+        let staged = self.stage()?;
+        let parts: Vec<Bytes> = content.parts().cloned().collect();
+        write_all(&self.sys, &staged.file, &parts, 0).map_err(|(_, errno)| self.explain(errno))?;
+        Ok(staged)
+    }
+
+    /// Makes a file with the content of the file at `from`.
+    pub(crate) fn stage_copy(self: &Arc<Self>, from: &Path) -> Result<Staged> {
+        let (source, facts) =
+            self.open_file(from, Resolve::Fully).map_err(|e| self.explain_open(from, e))?;
+        let staged = self.stage()?;
+        self.copy_file(&source, &facts, &staged.file)?;
+        if facts.size > SMALL {
+            // While no lock is held.
+            self.sync_content(&staged.file)?;
+        }
+        Ok(staged)
+    }
+
+    /// Copies a whole file into an empty one, or shares its blocks.
+    pub(crate) fn copy_file(&self, source: &OwnedFd, facts: &Facts, to: &OwnedFd) -> Result<()> {
+        if self.sys.clone_file(source, to).is_ok() {
+            return Ok(());
+        }
+        let mut offset = 0;
+        while offset < facts.size {
+            let length = (facts.size - offset).min(64 << 20) as usize;
+            let copied = match self.sys.copy_range(source, to, offset, length) {
+                Err(Errno::INVAL | Errno::XDEV | Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    self.copy_piece(source, to, offset)
+                }
+                result => result,
+            };
+            match copied.map_err(|errno| self.explain(errno))? {
+                // Somebody else has cut it short.
+                0 => return Err(ErrorKind::ContentChanged.into()),
+                copied => offset += copied as u64,
+            }
+        }
+        Ok(())
+    }
+
+    fn copy_piece(&self, source: &OwnedFd, to: &OwnedFd, offset: u64) -> sys::Result<usize> {
+        let mut buffer = self.buffers.get(Buffers::SIZE);
+        let length = self.sys.read(source, buffer.as_mut(), offset)?;
+        let piece = buffer.into_bytes(length);
+        write_all(&self.sys, to, &[piece], offset).map_err(|(_, errno)| errno)?;
+        Ok(length)
+    }
+
+    /// Makes content durable before it has its time.
+    pub(crate) fn sync_content(&self, file: &OwnedFd) -> Result<()> {
+        if self.settings.durability == Durability::None {
+            return Ok(());
+        }
+        self.sys.sync_data(file).map_err(|errno| self.explain(errno))
+    }
+}

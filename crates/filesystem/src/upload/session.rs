@@ -1,0 +1,327 @@
+//! [`Session`]: one opening of an upload.
+
+use std::{
+    future::poll_fn,
+    sync::{Arc, MutexGuard},
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, WriteSession};
+
+use super::{
+    State, Upload,
+    queue::{Queue, TAIL},
+};
+use crate::{
+    Durability, clock,
+    publish::Source,
+    store::{SMALL, Store, version},
+    sys::Resolve,
+};
+
+/// What a writer may have accepted and not yet handed over, apart from the piece accepted last:
+/// 1 MiB. As much again may be on its way to the file.
+const QUEUE: usize = 1 << 20;
+
+/// One opening of an upload: what stands behind a writer.
+pub(crate) struct Session {
+    store: Arc<Store>,
+    upload: Arc<Upload>,
+    token: i64,
+    /// The time of keeping that a `sync` waits for.
+    ticket: Option<u64>,
+    /// Whether the caller knows of the failure, and whether it is being tried again.
+    told: bool,
+    retrying: bool,
+    /// Whether the upload was published or cancelled.
+    ended: bool,
+}
+
+impl Session {
+    /// Opens an upload that is new, in the place of any that is there. Under the upload's lock.
+    pub(crate) fn create(store: &Arc<Store>, path: &Path) -> Self {
+        Self::insert(store, Upload::new(store.new_name(), path, None, 0))
+    }
+
+    /// Opens an upload that starts as the content at its path. Under the locks of both.
+    pub(crate) fn append(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
+        if store.uploads().contains_key(path) {
+            return Err(ErrorKind::UploadInProgress.into());
+        }
+        let (source, facts) = store
+            .open_file(path, Resolve::Fully)
+            .map_err(|errno| store.explain_open(path, errno))?;
+        let size = facts.size;
+        if let Some(given) = at.filter(|&at| at != size) {
+            return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
+        }
+        let base = Some(version(&facts));
+        let upload = Upload::new(store.new_name(), path, base, size);
+        let mut file = None;
+        let copied = upload
+            .open(store, &mut file)
+            .map_err(|errno| store.explain(errno))
+            .and_then(|file| store.copy_file(&source, &facts, file));
+        if let Err(error) = copied {
+            upload.remove(store);
+            return Err(error);
+        }
+        Ok(Self::insert(store, upload))
+    }
+
+    /// Opens the upload in progress at a path. Under the upload's lock.
+    pub(crate) fn resume(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
+        let upload = store.uploads().get(path).cloned();
+        let upload = upload.ok_or_else(|| Error::from(ErrorKind::PathNotFound))?;
+        let size = upload.state().accepted;
+        if let Some(given) = at.filter(|&at| at != size) {
+            return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
+        }
+        Ok(Self::open(store, upload))
+    }
+
+    fn insert(store: &Arc<Store>, upload: Upload) -> Self {
+        let upload = Arc::new(upload);
+        let replaced = store.uploads().insert(upload.path().clone(), Arc::clone(&upload));
+        if let Some(replaced) = replaced {
+            replaced.remove(store);
+        }
+        Self::open(store, upload)
+    }
+
+    fn open(store: &Arc<Store>, upload: Arc<Upload>) -> Self {
+        let token = store.clock.next();
+        let mut state = upload.state();
+        state.owner = token;
+        state.lost = None;
+        // What could not be written for another may be written now.
+        if !state.running {
+            state.failure = None;
+            upload.start(store, &mut state);
+        }
+        state.wake();
+        drop(state);
+        let store = Arc::clone(store);
+        Self { store, upload, token, ticket: None, told: false, retrying: false, ended: false }
+    }
+
+    /// How many bytes were accepted so far, by this session and those before.
+    pub(crate) fn size(&self) -> u64 {
+        self.upload.state().accepted
+    }
+
+    /// The upload's state, if it belongs to this session.
+    fn own(&self) -> Result<MutexGuard<'_, State>> {
+        own(&self.store, &self.upload, self.token)
+    }
+
+    fn accept(&mut self, length: usize, push: impl FnOnce(&mut Queue)) -> Result<()> {
+        if length == 0 {
+            return Ok(());
+        }
+        self.ticket = None;
+        let mut state = self.own()?;
+        push(&mut state.queue);
+        state.accepted += length as u64;
+        state.touched = clock::now().max(state.touched);
+        if state.failure.is_none() {
+            self.upload.start(&self.store, &mut state);
+        }
+        Ok(())
+    }
+
+    /// Waits until the queue is short enough. A failure is answered once; the next call tries again
+    /// what failed, and waits for that.
+    fn poll_queue(
+        &mut self,
+        cx: &Context<'_>,
+        enough: impl Fn(&State) -> bool,
+    ) -> Poll<Result<()>> {
+        let upload = Arc::clone(&self.upload);
+        let mut state = own(&self.store, &upload, self.token)?;
+        if !state.running {
+            if let Some(error) = &state.failure {
+                if !self.told {
+                    self.told = true;
+                    return Poll::Ready(Err(error.clone()));
+                }
+                self.retrying = true;
+            }
+            self.told = false;
+            upload.start(&self.store, &mut state);
+        }
+        if state.running && (self.retrying || !enough(&state)) {
+            return state.wait(cx);
+        }
+        self.retrying = false;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until all that was accepted is in the file.
+    fn poll_drained(&mut self, cx: &Context<'_>) -> Poll<Result<()>> {
+        self.poll_queue(cx, |state| !state.running)
+    }
+
+    /// Publishes the upload, all of which is in its file. Under the locks of the upload and of
+    /// `dest`.
+    fn publish(&mut self, dest: &Path, precondition: &Precondition) -> Result<Metadata> {
+        drop(self.own()?);
+        let (store, upload) = (Arc::clone(&self.store), Arc::clone(&self.upload));
+        let mut file = None;
+        let file = upload.open(&store, &mut file).map_err(|errno| store.explain(errno))?;
+        let facts = store.stamp(file)?;
+        store.sync_whole(file).inspect_err(|error| upload.lose(&store, error))?;
+        let base = upload.header.base.clone().filter(|_| dest == upload.path());
+        let base = base.map(Precondition::IfVersion);
+        let name = upload.data_name();
+        let source = Source::Reserved(&store.uploads_dir, &name);
+        store.place(source, dest, &|current| {
+            base.as_ref().map_or(Ok(()), |base| base.check(current))?;
+            precondition.check(current)
+        })?;
+        store.uploads().remove(upload.path());
+        let mut state = upload.state();
+        state.gone = true;
+        state.wake();
+        let has_record = state.has_record;
+        drop(state);
+        self.ended = true;
+        if has_record {
+            let _ = store.sys.unlink(&store.uploads_dir, &*upload.record_name());
+        }
+        Ok(store.metadata(dest, &facts))
+    }
+
+    /// Keeps what was accepted, on this thread.
+    fn keep(&self) {
+        let Ok(mut state) = self.own() else { return };
+        state.wanted += 1;
+        if !state.running {
+            state.running = true;
+            state.failure = None;
+            drop(state);
+            self.upload.run(&self.store);
+        }
+    }
+}
+
+fn own<'a>(store: &Store, upload: &'a Upload, token: i64) -> Result<MutexGuard<'a, State>> {
+    store.require_open()?;
+    let state = upload.state();
+    if state.gone || state.owner != token {
+        return Err(ErrorKind::WriterFenced.into());
+    }
+    match &state.lost {
+        Some(error) => Err(error.clone()),
+        None => Ok(state),
+    }
+}
+
+#[async_trait]
+impl WriteSession for Session {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_queue(cx, |state| state.queue.len < QUEUE)
+    }
+
+    fn start_write(&mut self, data: Bytes) -> Result<()> {
+        self.accept(data.len(), |queue| queue.push(data))
+    }
+
+    fn start_write_slice(&mut self, data: &[u8]) -> Result<()> {
+        if data.len() < TAIL {
+            self.accept(data.len(), |queue| queue.push_slice(data))
+        } else {
+            self.start_write(Bytes::copy_from_slice(data))
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_drained(cx)
+    }
+
+    fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let upload = Arc::clone(&self.upload);
+        let mut state = own(&self.store, &upload, self.token)?;
+        let asked = self.ticket.is_some();
+        let ticket = *self.ticket.get_or_insert_with(|| {
+            state.wanted += 1;
+            state.wanted
+        });
+        if state.done >= ticket {
+            self.ticket = None;
+            return Poll::Ready(Ok(()));
+        }
+        if !state.running {
+            if let Some(error) = state.failure.clone().filter(|_| asked) {
+                self.ticket = None;
+                self.told = true;
+                return Poll::Ready(Err(error));
+            }
+            upload.start(&self.store, &mut state);
+        }
+        state.wait(cx)
+    }
+
+    async fn commit_to(
+        mut self: Box<Self>,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        poll_fn(|cx| self.poll_drained(cx)).await?;
+        let store = Arc::clone(&self.store);
+        let (path, dest) = (self.upload.path().clone(), dest.clone());
+        if self.size() > SMALL && store.settings.durability != Durability::None {
+            // Where nobody waits for it.
+            let (upload, of) = (Arc::clone(&self.upload), Arc::clone(&store));
+            let synced = store.work.run(&[], move || {
+                let mut file = None;
+                let file = upload.open(&of, &mut file).map_err(|errno| of.explain(errno))?;
+                of.sync_content(file).inspect_err(|error| upload.lose(&of, error))
+            });
+            synced.await?;
+        }
+        let held = store.locks.paths(Some(&path), &[&dest]).await;
+        let target = dest.clone();
+        let mut session = self;
+        let publish = move || {
+            let result = session.publish(&target, &precondition);
+            if result.is_err() {
+                // A commit keeps first and publishes then.
+                session.keep();
+            }
+            session.store.empty_trash();
+            drop(session);
+            drop(held);
+            result
+        };
+        store.work.run(&[&path, &dest], publish).await
+    }
+
+    async fn cancel(self: Box<Self>) -> Result<()> {
+        let store = Arc::clone(&self.store);
+        let path = self.upload.path().clone();
+        let held = store.locks.paths(Some(&path), &[]).await;
+        let mut session = self;
+        let cancel = move || {
+            drop(session.own()?);
+            session.store.uploads().remove(session.upload.path());
+            session.upload.remove(&session.store);
+            session.ended = true;
+            session.store.empty_trash();
+            drop(session);
+            drop(held);
+            Ok(())
+        };
+        store.work.run(&[&path], cancel).await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.ended && self.own().is_ok() {
+            self.upload.keep_in_background(&self.store);
+        }
+    }
+}
