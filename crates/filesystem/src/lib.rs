@@ -85,13 +85,16 @@
 //! What may wait for a disk runs on the blocking threads of the runtime that opened the root; what the
 //! kernel has at hand is read and looked up in place, without one.
 //!
+//! - A **thread** at work has at most five descriptors open; how many threads there are is the
+//!   runtime's setting (`max_blocking_threads`, 512 unless set).
 //! - A **writer** holds no descriptor and no thread while it is idle, and at most 1 MiB that was
 //!   accepted and not handed over, apart from the piece accepted last; as much again may be on its way.
 //! - A **reader** holds one descriptor, and at most two pieces of 256 KiB, one ahead of its consumer.
 //!   Its file stays whole, whatever becomes of the name.
-//! - A **listing** reads names in windows of 8 MiB (about 100,000 names of 64 bytes), sorted, and holds
-//!   the windows of at most four directories for at most ten seconds between pages, as long as the
-//!   directory does not change. A **walk** holds a window for each directory that it is in.
+//! - A **listing** reads names in windows of 8 MiB (about 100,000 names of 64 bytes), sorted. For the
+//!   next page it keeps those of at most four directories, as long as the directory does not change;
+//!   those that nobody has asked for in ten seconds go with the next listing. A **walk** holds a
+//!   window for each directory that it is in.
 //!
 //! One process opens a root at a time. Operations on one path wait for each other without a thread;
 //! those on a whole directory (its deletion or rename) for all that change anything, for as long as

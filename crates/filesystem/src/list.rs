@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// What has been read of directories that are listed page by page, so that the next page need not
-/// read them again: the names of at most [`MOST`](Self::MOST) directories, [`FOR`](Self::FOR) at
-/// the longest.
+/// read them again: the names of at most [`MOST`](Self::MOST) directories, of which those that have
+/// waited for longer than [`FOR`](Self::FOR) go with the next listing.
 #[derive(Debug, Default)]
 pub(crate) struct Windows(Mutex<Vec<Kept>>);
 

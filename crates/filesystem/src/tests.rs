@@ -2,6 +2,7 @@
 
 mod disk;
 mod faults;
+mod listing;
 mod old;
 mod power;
 

@@ -1,6 +1,7 @@
 //! [`Probe`]: what a test sees of the system calls, and does to them.
 
 use std::{
+    collections::HashMap,
     io::IoSlice,
     os::fd::AsFd,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -21,6 +22,7 @@ pub(crate) struct Probe(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     calls: u64,
+    by_name: HashMap<Call, u64>,
     /// The call that is to fail, by its number, and how.
     fault: Option<(u64, Fault)>,
     /// The call that failed.
@@ -104,6 +106,11 @@ impl Probe {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How often a call was made.
+    pub(crate) fn count(&self, call: Call) -> u64 {
+        self.inner().by_name.get(&call).copied().unwrap_or(0)
+    }
+
     /// Lets the call number `call`, from now on, counted from 0, fail.
     pub(crate) fn fail(&self, call: u64, fault: Fault) {
         let mut inner = self.inner();
@@ -146,6 +153,7 @@ impl Probe {
         let mut inner = self.inner();
         let number = inner.calls;
         inner.calls += 1;
+        *inner.by_name.entry(call).or_default() += 1;
         match inner.fault {
             Some((at, fault)) if at == number => {
                 inner.fault = None;

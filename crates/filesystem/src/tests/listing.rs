@@ -1,0 +1,70 @@
+//! Pages of a directory: read once as long as nothing changes, and again when something does.
+
+use std::{
+    fs::File,
+    time::{Duration, SystemTime},
+};
+
+use storage_driver::{ListOptions, Page, Path, StorageDriver, StorageDriverExt};
+
+use super::{Fixture, path};
+use crate::{Durability, sys::Call};
+
+/// A directory of a hundred files that was changed last long ago.
+async fn fixture() -> Fixture {
+    let fixture = Fixture::new(Durability::None).await;
+    for number in 0..100 {
+        fixture.driver.put(&path(&format!("/d/{number:03}")), "x").await.unwrap();
+    }
+    let long_ago = SystemTime::now() - Duration::from_secs(60);
+    File::open(fixture.root.path().join("d")).unwrap().set_modified(long_ago).unwrap();
+    fixture
+}
+
+async fn page(fixture: &Fixture, after: Option<Path>) -> (Vec<String>, Option<Path>) {
+    let mut options = ListOptions::new().limit(10);
+    options.start_after = after;
+    let Page { items, next } = fixture.driver.list(&path("/d"), options).await.unwrap();
+    (items.iter().map(|entry| entry.name().to_owned()).collect(), next)
+}
+
+#[tokio::test]
+async fn a_directory_that_does_not_change_is_read_again_only_where_a_window_ends() {
+    let fixture = fixture().await;
+    let before = fixture.probe.count(Call::ReadDir);
+    let (mut names, mut next) = page(&fixture, None).await;
+    while let Some(after) = next {
+        let (more, then) = page(&fixture, Some(after)).await;
+        names.extend(more);
+        next = then;
+    }
+    assert_eq!(names.len(), 100);
+    assert!(names.is_sorted());
+    // A window of a test holds about fifty names, and each reading is two calls.
+    let calls = fixture.probe.count(Call::ReadDir) - before;
+    assert!(calls <= 8, "{calls} calls for ten pages");
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_between_two_pages_is_seen() {
+    let fixture = fixture().await;
+    let (_, next) = page(&fixture, None).await;
+    let none = storage_driver::Precondition::None;
+    fixture.driver.put(&path("/d/009-new"), "x").await.unwrap();
+    fixture.driver.delete(&path("/d/010"), none).await.unwrap();
+    let (names, _) = page(&fixture, next).await;
+    assert_eq!(names[..2], ["009-new", "011"]);
+}
+
+#[tokio::test]
+async fn a_directory_that_has_just_changed_is_read_again() {
+    let fixture = fixture().await;
+    // Two changes within one tick of the kernel's clock leave one time.
+    fixture.driver.put(&path("/d/100"), "x").await.unwrap();
+    let (_, next) = page(&fixture, None).await;
+    let modified = std::fs::metadata(fixture.root.path().join("d")).unwrap().modified().unwrap();
+    fixture.driver.put(&path("/d/009-new"), "x").await.unwrap();
+    File::open(fixture.root.path().join("d")).unwrap().set_modified(modified).unwrap();
+    let (names, _) = page(&fixture, next).await;
+    assert_eq!(names[0], "009-new");
+}
