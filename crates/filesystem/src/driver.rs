@@ -22,7 +22,7 @@ use crate::{
     recovery,
     store::Store,
     sys::{Kind, Resolve},
-    upload::{self, Session},
+    upload::{self, Copied, Session},
     walk::Descent,
 };
 
@@ -93,9 +93,13 @@ impl Filesystem {
                 self.change(&[path], held, move |store| Ok(Session::create(store, &at))).await
             }
             WriteMode::Append { at: offset } => {
-                let held = store.locks.paths(Some(path), &[path]).await;
+                store.work.settled(path).await;
+                let (of, at) = (Arc::clone(store), path.clone());
+                let copy = move || Copied::new(&of, &at, offset);
+                let copied = store.work.run(&[], copy).await?;
+                let held = store.locks.paths(Some(path), &[]).await;
                 let at = path.clone();
-                let append = move |store: &Arc<Store>| Session::append(store, &at, offset);
+                let append = move |store: &Arc<Store>| Session::append(store, &at, copied);
                 self.change(&[path], held, append).await
             }
         }

@@ -87,6 +87,7 @@ struct Dir {
 #[derive(Debug, Default)]
 struct Turns {
     running: bool,
+    waiting: usize,
     /// The sync that begins next; it covers all that was done before it was taken from here.
     next: Arc<Mutex<Option<Result<()>>>>,
 }
@@ -116,7 +117,9 @@ impl Dir {
         let mut state = lock(&self.state);
         let ours = Arc::clone(&state.next);
         while state.running {
+            state.waiting += 1;
             state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
             if let Some(result) = *lock(&ours) {
                 return result;
             }
@@ -126,8 +129,12 @@ impl Dir {
         drop(state);
         let result = sync();
         *lock(&ours) = Some(result);
-        lock(&self.state).running = false;
-        self.ended.notify_all();
+        let mut state = lock(&self.state);
+        state.running = false;
+        // It is a call to the system even where nobody waits.
+        if state.waiting > 0 {
+            self.ended.notify_all();
+        }
         result
     }
 }

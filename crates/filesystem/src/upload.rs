@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind, Path, Result, Version};
 
 use self::queue::Queue;
-pub(crate) use self::session::Session;
+pub(crate) use self::session::{Copied, Session};
 use crate::{
     Durability, clock,
     record::{Header, Kept, Record},

@@ -45,29 +45,11 @@ impl Session {
         Self::insert(store, Upload::new(store.new_name(), path, None, 0))
     }
 
-    /// Opens an upload that starts as the content at its path. Under the locks of both.
-    pub(crate) fn append(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
-        if store.uploads().contains_key(path) {
-            return Err(ErrorKind::UploadInProgress.into());
-        }
-        let (source, facts) = store
-            .open_file(path, Resolve::Fully)
-            .map_err(|errno| store.explain_open(path, errno))?;
-        let size = facts.size;
-        if let Some(given) = at.filter(|&at| at != size) {
-            return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
-        }
-        let base = Some(version(&facts));
-        let upload = Upload::new(store.new_name(), path, base, size);
-        let mut file = None;
-        let copied = upload
-            .open(store, &mut file)
-            .map_err(|errno| store.explain(errno))
-            .and_then(|file| store.copy_file(&source, &facts, file));
-        if let Err(error) = copied {
-            upload.remove(store);
-            return Err(error);
-        }
+    /// Opens an upload that is to start as the content at its path, which was copied. Under the
+    /// upload's lock.
+    pub(crate) fn append(store: &Arc<Store>, path: &Path, mut copied: Copied) -> Result<Self> {
+        require_none(store, path)?;
+        let upload = copied.upload.take().ok_or_else(|| Error::from(ErrorKind::WriterFenced))?;
         Ok(Self::insert(store, upload))
     }
 
@@ -205,6 +187,52 @@ impl Session {
             self.upload.run(&self.store);
         }
     }
+}
+
+/// The content of a file, copied for an upload that is to extend it. It is removed if there comes to
+/// be none.
+pub(crate) struct Copied {
+    store: Arc<Store>,
+    upload: Option<Upload>,
+}
+
+impl Copied {
+    /// Copies the content at a path. Without a lock, for that may take long: a commit to the path will
+    /// ask whether it is still the same.
+    pub(crate) fn new(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
+        require_none(store, path)?;
+        let (source, facts) = store
+            .open_file(path, Resolve::Fully)
+            .map_err(|errno| store.explain_open(path, errno))?;
+        let size = facts.size;
+        if let Some(given) = at.filter(|&at| at != size) {
+            return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
+        }
+        let upload = Upload::new(store.new_name(), path, Some(version(&facts)), size);
+        let copied = Self { store: Arc::clone(store), upload: Some(upload) };
+        if let Some(upload) = &copied.upload {
+            let mut file = None;
+            let file = upload.open(store, &mut file).map_err(|errno| store.explain(errno))?;
+            store.copy_file(&source, &facts, file)?;
+        }
+        Ok(copied)
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            upload.remove(&self.store);
+        }
+    }
+}
+
+/// An upload in progress is not extended.
+fn require_none(store: &Store, path: &Path) -> Result<()> {
+    if store.uploads().contains_key(path) {
+        return Err(ErrorKind::UploadInProgress.into());
+    }
+    Ok(())
 }
 
 fn own<'a>(store: &Store, upload: &'a Upload, token: i64) -> Result<MutexGuard<'a, State>> {
