@@ -39,9 +39,11 @@ pub fn rows(scale: &Scale, places: &Places) -> Vec<Row> {
     for (name, place) in both() {
         rows.extend(ranges(scale, name, place));
     }
-    rows.extend(puts(scale, "disk, durable", &places.disk, true));
-    for (name, place) in both().collect::<Vec<_>>().into_iter().rev() {
-        rows.extend(puts(scale, name, place, false));
+    rows.extend(puts(scale, "disk, durable", &places.disk, true, true));
+    rows.extend(puts(scale, "disk", &places.disk, false, true));
+    if let Some(tmpfs) = &places.tmpfs {
+        // Here it is room that is scarce.
+        rows.extend(puts(scale, "tmpfs", tmpfs, false, false));
     }
     let (name, place) = both().next().expect("there is always a disk");
     rows.extend(listings(scale, name, place));
@@ -112,10 +114,10 @@ fn ranges(scale: &Scale, name: &str, place: &Place) -> Vec<Row> {
     rows
 }
 
-fn puts(scale: &Scale, name: &str, place: &Place, durable: bool) -> Vec<Row> {
+fn puts(scale: &Scale, name: &str, place: &Place, durable: bool, left: bool) -> Vec<Row> {
     let job = |tasks, apart| {
         let (dir, milliseconds) = (place.dir.clone(), scale.milliseconds);
-        Job::Puts(Puts { dir, durable, tasks, apart, milliseconds })
+        Job::Puts(Puts { dir, durable, tasks, apart, left, milliseconds })
     };
     let mut rows = Vec::new();
     for apart in [false, true] {

@@ -69,24 +69,31 @@ impl Job {
     }
 }
 
-/// A root with one empty directory in it, all of which is removed when it is dropped.
-struct Root(PathBuf);
+/// A root with one empty directory in it.
+struct Root {
+    path: PathBuf,
+    /// Whether it is removed when it is dropped, and not with the place where it is.
+    removed: bool,
+}
 
 impl Root {
     /// One below `above` that nobody else uses.
-    fn new(above: &Path, dir: &str) -> Self {
+    fn new(above: &Path, dir: &str, removed: bool) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("root-{}-{}", process::id(), NEXT.fetch_add(1, Relaxed));
-        let root = above.join(name);
-        fs::create_dir_all(root.join(dir)).expect("it can be created");
-        Self(root)
+        let path = above.join(name);
+        fs::create_dir_all(path.join(dir)).expect("it can be created");
+        Self { path, removed }
     }
 }
 
 impl Drop for Root {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("{} could not be removed: {error}", self.0.display());
+        if !self.removed {
+            return;
+        }
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            eprintln!("{} could not be removed: {error}", self.path.display());
         }
     }
 }

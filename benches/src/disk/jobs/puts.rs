@@ -39,6 +39,9 @@ pub struct Puts {
     pub tasks: usize,
     /// Whether each file is put into a directory of its own, as in a registry.
     pub apart: bool,
+    /// Whether the files stay until all is measured: there are file systems that take long to make
+    /// a file when many were removed before.
+    pub left: bool,
     /// How long they go on.
     pub milliseconds: u64,
 }
@@ -46,12 +49,12 @@ pub struct Puts {
 impl Puts {
     /// Measures a store.
     pub(crate) fn run<S: Subject>(&self) -> Figures {
-        let root = Root::new(&self.dir, DIR);
+        let root = Root::new(&self.dir, DIR, !self.left);
         let content = Bytes::from(Random::new(SEED).bytes(SIZE));
         let runtime = runtime::workers(2);
-        let store = Arc::new(runtime.block_on(S::open(root.0.clone(), self.durable)));
+        let store = Arc::new(runtime.block_on(S::open(root.path.clone(), self.durable)));
         // What others have left to be written is not to be waited for.
-        sync(&root.0);
+        sync(&root.path);
         process::forget_peak();
         let start = Instant::now();
         let end = start + Duration::from_millis(self.milliseconds);

@@ -35,12 +35,12 @@ pub struct Upload {
 impl Upload {
     /// Measures a store.
     pub(crate) fn run<S: Subject>(&self) -> Figures {
-        let root = Root::new(&self.dir, DIR);
+        let root = Root::new(&self.dir, DIR, true);
         let source = Source::new();
         runtime::workers(2).block_on(async {
-            let store = S::open(root.0.clone(), self.durable).await;
+            let store = S::open(root.path.clone(), self.durable).await;
             // What others have left to be written is not to be waited for.
-            sync(&root.0);
+            sync(&root.path);
             process::forget_peak();
             let start = Instant::now();
             let mut upload = store.begin(BLOB).await;
@@ -56,7 +56,7 @@ impl Upload {
             store.commit(upload).await;
             let seconds = start.elapsed().as_secs_f64();
             let peak = process::peak();
-            assert_eq!(root.0.join(BLOB).metadata().expect("it is there").len(), self.size);
+            assert_eq!(root.path.join(BLOB).metadata().expect("it is there").len(), self.size);
             store.close().await;
             Figures::default().with("seconds", seconds).with("peak", peak as f64)
         })
