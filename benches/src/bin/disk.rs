@@ -1,7 +1,7 @@
 //! Measures every goal of the file system driver beside its limits and its peers, and says which
 //! are met.
 //!
-//! `cargo run --release -p benches --bin disk`, which takes about an hour; with `--quick` minutes,
+//! `cargo run --release -p benches --bin disk`, which takes half an hour; with `--quick` minutes,
 //! at a tenth of the size. `--help` says what else there is.
 
 use std::{io, path::PathBuf, process::ExitCode};
