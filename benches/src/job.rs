@@ -4,7 +4,7 @@ use std::{env, process::Command};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Figures, Naive, ObjectStore, Opendal, Ours, Subject, jobs};
+use crate::{Figures, Naive, ObjectStore, Opendal, Ours, Subject, disk, jobs};
 
 /// The first argument of a process that is to measure.
 const MEASURE: &str = "--measure";
@@ -24,6 +24,7 @@ pub enum Job {
     Beside(jobs::Beside),
     Fork(jobs::Fork),
     Timeline(jobs::Timeline),
+    Disk(disk::Job),
 }
 
 /// Who is measured: a limit, a peer, or ours.
@@ -41,13 +42,17 @@ pub enum Who {
     Slice,
     /// A file in `/dev/shm`.
     Tmpfs,
+    /// `std::fs` on a thread that waits.
+    Plain,
+    /// `tokio::fs`, by hand.
+    Tokio,
     /// `object_store`.
     ObjectStore,
     /// `opendal`.
     Opendal,
     /// A map of vectors under a lock.
     Naive,
-    /// The in-memory driver.
+    /// The driver: in memory, or on a disk.
     Ours,
 }
 
@@ -64,6 +69,8 @@ impl Who {
             Self::Touched => "touched",
             Self::Slice => "slice",
             Self::Tmpfs => "tmpfs",
+            Self::Plain => "plain",
+            Self::Tokio => "tokio::fs",
             Self::ObjectStore => "object_store",
             Self::Opendal => "opendal",
             Self::Naive => "naive",
@@ -76,6 +83,7 @@ impl Job {
     /// Measures here. What `who` cannot do brings no figures.
     fn run(&self, who: Who) -> Figures {
         match (self, who) {
+            (Self::Disk(job), who) => job.run(who),
             (Self::Publish(job), Who::Ours) => job.ours(),
             (_, Who::Ours) => self.on::<Ours>(),
             (_, Who::ObjectStore) => self.on::<ObjectStore>(),
@@ -101,6 +109,8 @@ impl Job {
             Self::Beside(job) => job.run::<S>(),
             Self::Fork(job) => job.run::<S>(),
             Self::Timeline(job) => job.run::<S>(),
+            // Its stores are others.
+            Self::Disk(_) => Figures::default(),
         }
     }
 

@@ -7,8 +7,8 @@
 use std::process::ExitCode;
 
 use benches::{
-    Measurements, run_if_asked,
-    table::{Row, Scale, print, rows},
+    Measurements, Who, run_if_asked,
+    table::{Column, Row, Scale, print, rows},
 };
 use lexopt::prelude::*;
 
@@ -20,6 +20,15 @@ Usage: table [--quick] [--only GROUP]... [--runs N] [--markdown]
   --runs N      the median of so many runs; 3 unless it is quick
   --markdown    print the table as Markdown
   --list        print the groups and lines, and measure nothing";
+
+const COLUMNS: [Column; 6] = [
+    Column::Limit,
+    Column::Of(Who::ObjectStore),
+    Column::Of(Who::Opendal),
+    Column::Of(Who::Naive),
+    Column::Of(Who::Tmpfs),
+    Column::Of(Who::Ours),
+];
 
 #[derive(Default)]
 struct Options {
@@ -80,7 +89,7 @@ fn main() -> ExitCode {
     } else {
         let runs = options.runs.unwrap_or(if options.quick { 1 } else { 3 });
         let measured = Measurements::take(rows.iter().flat_map(Row::wanted).collect(), runs);
-        print(&rows, &measured, options.markdown);
+        print(&COLUMNS, &rows, &measured, options.markdown);
     }
     ExitCode::SUCCESS
 }

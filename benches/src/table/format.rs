@@ -19,6 +19,8 @@ pub enum Unit {
     Bytes,
     /// Thousands of operations a second.
     Rate,
+    /// Operations a second.
+    PerSecond,
     /// A part or a multiple.
     Times,
 }
@@ -37,6 +39,7 @@ impl Unit {
             Self::Size => format!("{} KiB", short(number / KIB as f64)),
             Self::Bytes => format!("{} B", short(number)),
             Self::Rate => format!("{} k/s", short(number)),
+            Self::PerSecond => format!("{} /s", short(number)),
             Self::Times => format!("{number:.2}"),
         }
     }

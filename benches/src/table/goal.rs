@@ -11,6 +11,8 @@ pub enum Goal {
     AtMost(f64),
     /// At least so much.
     AtLeast(f64),
+    /// At least so much, or as much as the limit.
+    AtLeastOrLimit(f64),
     /// At most so many times the best, which is the least, of the peers.
     OfPeer(f64),
     /// Less than the best, which is the least, of the peers.
@@ -65,7 +67,7 @@ impl Goal {
     /// What ours is a multiple of, in this goal.
     pub fn reference(self, against: &Against) -> Option<f64> {
         match self {
-            Self::OfLimit(_) => against.limit,
+            Self::OfLimit(_) | Self::AtLeastOrLimit(_) => against.limit,
             Self::OfPeer(_) | Self::BelowPeer => against.least,
             Self::AbovePeer(_) => against.most,
             Self::AtMostOrOfStore(..) => against.store,
@@ -84,6 +86,9 @@ impl Goal {
                 Self::AbovePeer(factor) => reference.map(|of| ours >= factor * of),
                 Self::AtMost(bound) => Some(ours <= bound),
                 Self::AtLeast(bound) => Some(ours >= bound),
+                Self::AtLeastOrLimit(bound) => {
+                    Some(ours >= bound || reference.is_some_and(|of| ours >= of))
+                }
                 Self::AtMostOrOfStore(bound, factor) => {
                     Some(ours <= bound || times(factor) == Some(true))
                 }
@@ -104,8 +109,10 @@ impl Goal {
             Self::OfLimit(factor) => format!("≤ {factor} × limit"),
             Self::AtMost(bound) => format!("≤ {}", unit.show(bound)),
             Self::AtLeast(bound) => format!("≥ {}", unit.show(bound)),
+            Self::AtLeastOrLimit(bound) => format!("≥ {} or the limit", unit.show(bound)),
             Self::OfPeer(factor) => format!("≤ {factor} × best peer"),
             Self::BelowPeer => String::from("< best peer"),
+            Self::AbovePeer(1.0) => String::from("≥ best peer"),
             Self::AbovePeer(factor) => format!("≥ {factor} × best peer"),
             Self::AtMostOrOfStore(bound, factor) => {
                 format!("≤ {} or {factor} × object_store", unit.show(bound))
@@ -123,6 +130,8 @@ fn goals_are_held_against_what_they_name() {
     assert_eq!(verdict(Goal::OfPeer(0.5), 2.0), Verdict::Pass);
     assert_eq!(verdict(Goal::AbovePeer(1.2), 9.0), Verdict::Short);
     assert_eq!(verdict(Goal::AtMostOrOfStore(1.0, 1.3), 7.0), Verdict::Pass);
+    assert_eq!(verdict(Goal::AtLeastOrLimit(3.0), 1.0), Verdict::Pass);
+    assert_eq!(verdict(Goal::AtLeastOrLimit(3.0), 0.9), Verdict::Short);
     assert_eq!(Goal::OfPeer(0.5).verdict(None, &against), Verdict::Missing);
     assert_eq!(verdict(Goal::Shown, 1.0), Verdict::None);
 }

@@ -10,7 +10,7 @@ mod scale;
 pub use self::{
     format::{Unit, count, size},
     goal::{Against, Goal, Verdict},
-    print::print,
+    print::{Column, print},
     row::Row,
     rows::rows,
     scale::Scale,

@@ -3,54 +3,86 @@
 use super::Row;
 use crate::{Measurements, Who};
 
-const HEAD: [&str; 10] =
-    ["", "limit", "object_store", "opendal", "naive", "tmpfs", "ours", "ratio", "goal", ""];
+/// A column with figures.
+#[derive(Debug, Clone, Copy)]
+pub enum Column {
+    /// The best of the limits, and which that is.
+    Limit,
+    /// Those of one.
+    Of(Who),
+}
+
+impl Column {
+    fn head(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Of(who) => who.name(),
+        }
+    }
+
+    fn cell(self, row: &Row, measured: &Measurements) -> String {
+        let shown = match self {
+            Self::Limit => {
+                let limit = row.limit(measured);
+                limit.map(|(who, n)| format!("{} {}", who.name(), row.unit.show(n)))
+            }
+            Self::Of(who) => {
+                let of = row.subjects().any(|there| there == who).then(|| row.of(who, measured));
+                of.flatten().map(|n| row.unit.show(n))
+            }
+        };
+        shown.unwrap_or_else(none)
+    }
+}
 
 /// Prints the rows, for a terminal or as Markdown.
 ///
-/// The ratio is ours to what the goal names, or else to the limit, or else to the best peer.
+/// The ratio is ours to what the goal names, or else to the limit, or else to the best peer; with
+/// two goals there are two.
 #[expect(clippy::print_stdout, reason = "that is its purpose")]
-pub fn print(rows: &[Row], measured: &Measurements, markdown: bool) {
-    let mut lines = vec![HEAD.map(String::from)];
-    lines.extend(rows.iter().map(|row| line(row, measured)));
+pub fn print(columns: &[Column], rows: &[Row], measured: &Measurements, markdown: bool) {
+    let head = columns.iter().map(|column| column.head());
+    let head = [""].into_iter().chain(head).chain(["ratio", "goal", ""]);
+    let mut lines = vec![head.map(String::from).collect()];
+    lines.extend(rows.iter().map(|row| line(columns, row, measured)));
+    // Words to the left, numbers to the right.
+    let last = columns.len() + 1;
+    let is_text = |at: usize| at == 0 || at > last;
     if markdown {
-        // Words to the left, numbers to the right.
-        lines.insert(1, std::array::from_fn(|at| if is_text(at) { "---" } else { "--:" }.into()));
+        let rule = |at| String::from(if is_text(at) { "---" } else { "--:" });
+        lines.insert(1, (0..lines[0].len()).map(rule).collect());
         for line in &lines {
             println!("| {} |", line.join(" | "));
         }
         return;
     }
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 10] = std::array::from_fn(width);
+    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
     for line in &lines {
-        let cells = line.iter().zip(widths).enumerate().map(|(at, (cell, width))| {
+        let cells = line.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
             if is_text(at) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
         });
         println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 
-/// Whether this column has words.
-fn is_text(column: usize) -> bool {
-    matches!(column, 0 | 8 | 9)
+fn line(columns: &[Column], row: &Row, measured: &Measurements) -> Vec<String> {
+    let verdicts = row.verdicts(measured);
+    let ratios = verdicts.iter().map(|(ratio, _)| ratio.map_or_else(none, |r| format!("{r:.2}")));
+    let goals = row.goals().map(|goal| goal.name(row.unit));
+    let figures = columns.iter().map(|column| column.cell(row, measured));
+    let ends = [
+        join(ratios),
+        join(goals),
+        join(verdicts.iter().map(|(_, verdict)| verdict.name().to_owned())),
+    ];
+    [row.label.clone()].into_iter().chain(figures).chain(ends).collect()
 }
 
-fn line(row: &Row, measured: &Measurements) -> [String; 10] {
-    let of = |who| row.subjects().any(|there| there == who).then(|| row.of(who, measured));
-    let cell = |who| of(who).flatten().map_or_else(|| String::from("–"), |n| row.unit.show(n));
-    let limit = row.limit(measured).map(|(who, n)| format!("{} {}", who.name(), row.unit.show(n)));
-    let (ratio, verdict) = row.verdict(measured);
-    [
-        row.label.clone(),
-        limit.unwrap_or_else(|| String::from("–")),
-        cell(Who::ObjectStore),
-        cell(Who::Opendal),
-        cell(Who::Naive),
-        cell(Who::Tmpfs),
-        cell(Who::Ours),
-        ratio.map_or_else(|| String::from("–"), |ratio| format!("{ratio:.2}")),
-        row.goal.name(row.unit),
-        verdict.name().to_owned(),
-    ]
+fn none() -> String {
+    String::from("–")
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
 }

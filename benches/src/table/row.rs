@@ -27,6 +27,8 @@ pub struct Row {
     pub peers: Vec<Who>,
     /// What is to be reached.
     pub goal: Goal,
+    /// What is to be reached besides.
+    pub also: Option<Goal>,
 }
 
 impl Row {
@@ -39,7 +41,8 @@ impl Row {
         goal: Goal,
     ) -> Self {
         let (label, peers) = (label.into(), Who::PEERS.to_vec());
-        Self { group, label, job, number, unit, per: None, limits: Vec::new(), peers, goal }
+        let (per, limits, also) = (None, Vec::new(), None);
+        Self { group, label, job, number, unit, per, limits, peers, goal, also }
     }
 
     /// With these limits.
@@ -60,6 +63,13 @@ impl Row {
     #[must_use]
     pub fn per(mut self, job: Job) -> Self {
         self.per = Some(job);
+        self
+    }
+
+    /// With a second goal.
+    #[must_use]
+    pub fn also(mut self, goal: Goal) -> Self {
+        self.also = Some(goal);
         self
     }
 
@@ -89,11 +99,16 @@ impl Row {
         limits.min_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
-    /// Ours as a multiple of what the goal holds it against, and whether the goal is met.
-    pub fn verdict(&self, measured: &Measurements) -> (Option<f64>, Verdict) {
-        // A file system is no peer: it is there to be seen.
+    /// Everything that is to be reached.
+    pub fn goals(&self) -> impl Iterator<Item = Goal> {
+        [Some(self.goal), self.also].into_iter().flatten()
+    }
+
+    /// For each goal, ours as a multiple of what it holds it against, and whether it is met.
+    pub fn verdicts(&self, measured: &Measurements) -> Vec<(Option<f64>, Verdict)> {
+        // A file system beside stores in memory is no peer: it is there to be seen.
         let peers = || {
-            let stores = self.peers.iter().filter(|who| Who::PEERS.contains(who));
+            let stores = self.peers.iter().filter(|&&who| who != Who::Tmpfs);
             stores.filter_map(|&who| self.of(who, measured))
         };
         let against = Against {
@@ -103,7 +118,10 @@ impl Row {
             store: self.of(Who::ObjectStore, measured),
         };
         let ours = self.of(Who::Ours, measured);
-        let ratio = ours.zip(self.goal.reference(&against)).map(|(ours, of)| ours / of);
-        (ratio.filter(|ratio| ratio.is_finite()), self.goal.verdict(ours, &against))
+        let verdict = |goal: Goal| {
+            let ratio = ours.zip(goal.reference(&against)).map(|(ours, of)| ours / of);
+            (ratio.filter(|ratio| ratio.is_finite()), goal.verdict(ours, &against))
+        };
+        self.goals().map(verdict).collect()
     }
 }

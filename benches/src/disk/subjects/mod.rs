@@ -1,0 +1,15 @@
+//! The stores that are measured, a file each.
+
+mod object_store;
+mod opendal;
+mod ours;
+mod plain;
+mod tokio;
+
+pub(crate) use self::{
+    object_store::ObjectStore,
+    opendal::Opendal,
+    ours::Ours,
+    plain::{Plain, sync},
+    tokio::Tokio,
+};
