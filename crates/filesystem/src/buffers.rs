@@ -1,33 +1,40 @@
 //! [`Buffers`]: memory to read into, used again and again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Buffers of [`SIZE`](Self::SIZE) bytes, of which so many as were used at once, at most
-/// [`KEPT`](Self::KEPT), wait to be used again.
+/// Buffers of two sizes, of which so many as were used at once, at most [`KEPT`](Self::KEPT) bytes of
+/// each size, wait to be used again.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Buffers(Arc<Mutex<Vec<Box<[u8]>>>>);
+pub(crate) struct Buffers(Arc<[Shelf; 2]>);
+
+type Shelf = Mutex<Vec<Box<[u8]>>>;
 
 impl Buffers {
-    /// 256 KiB: large enough that a call to the system is cheap beside the copying that it does.
-    pub(crate) const SIZE: usize = 256 << 10;
-    /// 4 MiB in all.
-    const KEPT: usize = 16;
+    /// 256 KiB: so large that handing it from thread to thread is cheap beside filling it.
+    pub(crate) const LARGE: usize = 256 << 10;
+    /// 64 KiB: so large that a call to the system is cheap, and so small that it stays in the
+    /// processor's cache between the kernel and the consumer.
+    pub(crate) const SMALL: usize = 64 << 10;
+    const SIZES: [usize; 2] = [Self::SMALL, Self::LARGE];
+    /// Less than this is made to measure.
+    const LEAST: usize = 16 << 10;
+    const KEPT: usize = 4 << 20;
 
-    /// A buffer of at least `length` bytes, at most [`SIZE`](Self::SIZE). Small ones are made to
-    /// measure.
+    /// A buffer of at least `length` bytes, at most [`LARGE`](Self::LARGE).
     pub(crate) fn get(&self, length: usize) -> Buffer {
-        if length <= Self::SIZE / 4 {
+        if length < Self::LEAST {
             return Buffer { bytes: vec![0; length].into(), home: None };
         }
-        let kept = self.kept().pop();
-        let bytes = kept.unwrap_or_else(|| vec![0; Self::SIZE].into());
-        Buffer { bytes, home: Some(self.clone()) }
+        let class = usize::from(length > Self::SMALL);
+        let kept = self.kept(class).pop();
+        let bytes = kept.unwrap_or_else(|| vec![0; Self::SIZES[class]].into());
+        Buffer { bytes, home: Some((self.clone(), class)) }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Box<[u8]>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self, class: usize) -> MutexGuard<'_, Vec<Box<[u8]>>> {
+        self.0[class].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -35,7 +42,7 @@ impl Buffers {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Box<[u8]>,
-    home: Option<Buffers>,
+    home: Option<(Buffers, usize)>,
 }
 
 impl Buffer {
@@ -60,9 +67,9 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let Some(home) = self.home.take() else { return };
-        let mut kept = home.kept();
-        if kept.len() < Buffers::KEPT {
+        let Some((home, class)) = self.home.take() else { return };
+        let mut kept = home.kept(class);
+        if (kept.len() + 1) * Buffers::SIZES[class] <= Buffers::KEPT {
             kept.push(std::mem::take(&mut self.bytes));
         }
     }
@@ -74,27 +81,32 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_after_its_last_part_was_dropped() {
-        let buffers = Buffers::default();
-        let bytes = buffers.get(Buffers::SIZE).into_bytes(Buffers::SIZE);
-        let (address, part) = (bytes.as_ptr(), bytes.slice(5..9));
-        drop(bytes);
-        assert!(buffers.kept().is_empty());
-        drop(part);
-        assert_eq!(buffers.get(Buffers::SIZE).into_bytes(1).as_ptr(), address);
+        for size in Buffers::SIZES {
+            let buffers = Buffers::default();
+            let bytes = buffers.get(size).into_bytes(size);
+            let (address, part) = (bytes.as_ptr(), bytes.slice(5..9));
+            drop(bytes);
+            assert!(buffers.0.iter().all(|kept| kept.lock().unwrap().is_empty()));
+            drop(part);
+            assert_eq!(buffers.get(size).into_bytes(1).as_ptr(), address);
+        }
     }
 
     #[test]
-    fn a_small_buffer_is_made_to_measure() {
+    fn a_buffer_is_not_much_larger_than_it_has_to_be() {
         let buffers = Buffers::default();
-        assert_eq!(buffers.get(1000).as_ref().len(), 1000);
-        assert!(buffers.kept().is_empty());
+        for (length, size) in
+            [(1000, 1000), (20_000, Buffers::SMALL), (Buffers::SMALL + 1, Buffers::LARGE)]
+        {
+            assert_eq!(buffers.get(length).as_ref().len(), size);
+        }
     }
 
     #[test]
     fn only_so_many_wait() {
         let buffers = Buffers::default();
-        let many: Vec<_> = (0..100).map(|_| buffers.get(Buffers::SIZE)).collect();
+        let many: Vec<_> = (0..100).map(|_| buffers.get(Buffers::LARGE)).collect();
         drop(many);
-        assert_eq!(buffers.kept().len(), Buffers::KEPT);
+        assert_eq!(buffers.kept(1).len() * Buffers::LARGE, Buffers::KEPT);
     }
 }

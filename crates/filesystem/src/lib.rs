@@ -89,7 +89,8 @@
 //!   runtime's setting (`max_blocking_threads`, 512 unless set).
 //! - A **writer** holds no descriptor and no thread while it is idle, and at most 1 MiB that was
 //!   accepted and not handed over, apart from the piece accepted last; as much again may be on its way.
-//! - A **reader** holds one descriptor, and at most two pieces of 256 KiB, one ahead of its consumer.
+//! - A **reader** holds one descriptor, and at most two pieces of 256 KiB, one ahead of its consumer
+//!   (64 KiB, and none ahead, of what the kernel has at hand).
 //!   Its file stays whole, whatever becomes of the name.
 //! - A **listing** reads names in windows of 8 MiB (about 100,000 names of 64 bytes), sorted. For the
 //!   next page it keeps those of at most four directories, as long as the directory does not change;

@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 
 use crate::{buffers::Buffers, error::explain, store::Store, work::broken};
 
-/// After so many pieces that were at hand, other tasks get a turn.
-const TURN: u32 = 8;
+/// After so many pieces that were at hand, 1 MiB, other tasks get a turn.
+const TURN: u32 = 16;
 
 /// Reads a range of an open file.
 ///
@@ -45,14 +45,15 @@ impl Pieces {
         Self { store, file: Arc::new(file), rest: range, mode: Mode::Here(0) }
     }
 
-    fn length(&self) -> usize {
-        (self.rest.end - self.rest.start).min(Buffers::SIZE as u64) as usize
+    /// How long the next piece is, if it is to be at most so long.
+    fn length(&self, most: usize) -> usize {
+        (self.rest.end - self.rest.start).min(most as u64) as usize
     }
 
     /// Reads what is at hand; `None` if nothing is.
     fn read_here(&mut self) -> Option<Result<Bytes>> {
-        let mut buffer = self.store.buffers.get(self.length());
-        let (length, offset) = (self.length(), self.rest.start);
+        let (length, offset) = (self.length(Buffers::SMALL), self.rest.start);
+        let mut buffer = self.store.buffers.get(length);
         let place = &mut buffer.as_mut()[..length];
         let sys = &self.store.sys;
         let read = if self.store.in_memory {
@@ -72,7 +73,7 @@ impl Pieces {
 
     /// Lets a thread read the next piece.
     fn read_ahead(&mut self) -> Option<JoinHandle<Result<Bytes>>> {
-        let (length, offset) = (self.length(), self.rest.start);
+        let (length, offset) = (self.length(Buffers::LARGE), self.rest.start);
         if length == 0 {
             return None;
         }

@@ -89,7 +89,7 @@ impl Store {
     }
 
     fn copy_piece(&self, source: &OwnedFd, to: &OwnedFd, offset: u64) -> sys::Result<usize> {
-        let mut buffer = self.buffers.get(Buffers::SIZE);
+        let mut buffer = self.buffers.get(Buffers::LARGE);
         let length = self.sys.read(source, buffer.as_mut(), offset)?;
         let piece = buffer.into_bytes(length);
         write_all(&self.sys, to, &[piece], offset).map_err(|(_, errno)| errno)?;
