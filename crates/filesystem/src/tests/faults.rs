@@ -120,6 +120,12 @@ every_call_fails! {
     committing_a_new_upload: |driver| upload(driver, "/n/o").await;
     committing_a_new_upload_over_a_file: |driver| upload(driver, "/a").await;
     committing_a_large_upload: |driver| upload_of(driver, "/n", vec![b'x'; 700_000], 5).await;
+    renaming_a_file: |driver| driver.rename(&path("/a"), &path("/n/o"), Precondition::None).await;
+    renaming_over_a_file: |driver| driver.rename(&path("/d/e/f"), &path("/b"), Precondition::None).await;
+    renaming_a_directory: |driver| driver.rename_dir(&path("/d"), &path("/n/longer")).await;
+    deleting_a_file: |driver| driver.delete(&path("/d/e/f"), Precondition::None).await;
+    deleting_a_directory: |driver| driver.delete(&path("/d"), Precondition::None).await;
+    deleting_an_upload: |driver| driver.delete(&path("/u/1"), Precondition::None).await;
     cancelling_without_a_writer: |driver| async {
         match driver.cancel_upload(&path("/u/1")).await {
             Err(error) if error.is_not_found() => Ok(()),
@@ -146,57 +152,6 @@ async fn upload_of(driver: &Filesystem, at: &str, piece: Vec<u8>, times: usize) 
         driver.cancel_upload(&path(at)).await?;
     }
     result.map(|_| ())
-}
-
-/// Runs `act` with each of its calls failing. It changes nothing, or all.
-async fn takes_effect_or_not(act: Act) {
-    let done = {
-        let fixture = Fixture::new(Durability::Full).await;
-        scene(&fixture.driver).await;
-        act(&fixture.driver).await.unwrap();
-        Everything::of(&fixture.driver).await
-    };
-    for fault in WAYS {
-        for number in 0.. {
-            let fixture = Fixture::new(Durability::Full).await;
-            let driver = &fixture.driver;
-            scene(driver).await;
-            let before = Everything::of(driver).await;
-            fixture.probe.fail(number, fault);
-            let result = act(driver).await;
-            let Some(call) = fixture.probe.disarm() else {
-                result.unwrap();
-                break;
-            };
-            let after = Everything::of(driver).await;
-            let what = format!("{fault:?} at call {number}, {call:?}: {result:?}");
-            let is_done = after.contents() == done.contents();
-            if result.is_ok() {
-                assert!(is_done, "{what}");
-            } else {
-                assert_eq!(after, before, "{what}");
-            }
-            leaves_nothing(fixture).await;
-        }
-    }
-}
-
-macro_rules! takes_effect_or_not {
-    ($($name:ident: |$driver:ident| $act:expr;)*) => {$(
-        #[tokio::test]
-        async fn $name() {
-            takes_effect_or_not(|$driver| async move { $act.map(|_| ()) }.boxed()).await;
-        }
-    )*};
-}
-
-takes_effect_or_not! {
-    renaming_a_file: |driver| driver.rename(&path("/a"), &path("/n/o"), Precondition::None).await;
-    renaming_over_a_file: |driver| driver.rename(&path("/d/e/f"), &path("/b"), Precondition::None).await;
-    renaming_a_directory: |driver| driver.rename_dir(&path("/d"), &path("/n/longer")).await;
-    deleting_a_file: |driver| driver.delete(&path("/d/e/f"), Precondition::None).await;
-    deleting_a_directory: |driver| driver.delete(&path("/d"), Precondition::None).await;
-    deleting_an_upload: |driver| driver.delete(&path("/u/1"), Precondition::None).await;
 }
 
 /// Looks change nothing, and see what is there or say that they cannot.
