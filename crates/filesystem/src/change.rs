@@ -105,8 +105,7 @@ impl Store {
         Ok(self.metadata(path, &facts))
     }
 
-    /// Removes the file at `path`, if it is one. Under its lock. `false` if it is a directory that a
-    /// caller can see, of which nothing was changed.
+    /// Removes the file at `path`, if it is one. Under its lock.
     pub(crate) fn delete_file(&self, path: &Path, precondition: &Precondition) -> Result<Removed> {
         let facts = match names::look(self, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::File => facts,

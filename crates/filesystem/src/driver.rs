@@ -20,17 +20,13 @@ use crate::{
     names,
     reader::Pieces,
     recovery,
-    store::Store,
+    store::{SMALL, Store},
     sys::{Kind, Resolve},
     upload::{self, Copied, Session},
     walk::Descent,
 };
 
 pub(crate) const NAME: &str = "filesystem";
-
-/// Content of at most so many bytes, 1 MiB, is written while the locks for publishing it are held: so
-/// it takes one thread once.
-const SMALL: usize = 1 << 20;
 
 /// Gives the error of an operation on a path the context.
 async fn run<T>(
@@ -108,12 +104,7 @@ impl Filesystem {
     async fn delete_any(&self, path: &Path, precondition: Precondition) -> Result<()> {
         let held = self.store.locks.paths(Some(path), &[path]).await;
         let (at, condition) = (path.clone(), precondition.clone());
-        let delete_one = move |store: &Arc<Store>| {
-            if uploads_below(store, &at).iter().any(|upload| *upload.path() != at) {
-                return Ok(false);
-            }
-            delete(store, &at, &condition)
-        };
+        let delete_one = move |store: &Arc<Store>| delete(store, &at, &condition, Reach::Path);
         if self.change(&[path], held, delete_one).await? {
             return Ok(());
         }
@@ -124,42 +115,41 @@ impl Filesystem {
         let shared = self.look(path, look).await?;
         let held = self.store.locks.whole().await;
         let at = path.clone();
-        self.change(&[path], held, move |store| {
-            let uploads = uploads_below(store, &at);
-            let any = !uploads.is_empty();
-            match store.delete_file(&at, &precondition)? {
-                Removed::Done => {}
-                Removed::IsADirectory => {
-                    require_file(&precondition)?;
-                    store.delete_dir(&at, shared)?;
-                }
-                Removed::Nothing if any => precondition.check(None)?,
-                Removed::Nothing => return Err(ErrorKind::PathNotFound.into()),
-            }
-            for upload in uploads {
-                store.uploads().remove(upload.path());
-                upload.remove(store);
-            }
-            Ok(())
-        })
-        .await
+        let delete_all =
+            move |store: &Arc<Store>| delete(store, &at, &precondition, Reach::Tree { shared });
+        self.change(&[path], held, delete_all).await.map(drop)
     }
 }
 
-/// Removes the file and the upload at a path. `false` if it is a directory.
-fn delete(store: &Store, path: &Path, precondition: &Precondition) -> Result<bool> {
-    let upload = store.uploads().get(path).cloned();
+/// What a deletion may remove, by the locks that are held.
+enum Reach {
+    /// What is at the path.
+    Path,
+    /// All below it too, which somebody else may share.
+    Tree { shared: bool },
+}
+
+/// Removes what is at a path, and the uploads. `false`, and nothing is changed, if that reaches
+/// further than it may.
+fn delete(store: &Store, path: &Path, precondition: &Precondition, reach: Reach) -> Result<bool> {
+    let uploads = uploads_below(store, path);
+    if matches!(reach, Reach::Path) && uploads.iter().any(|upload| upload.path() != path) {
+        return Ok(false);
+    }
     match store.delete_file(path, precondition)? {
         Removed::Done => {}
         Removed::IsADirectory => {
             require_file(precondition)?;
-            return Ok(false);
+            match reach {
+                Reach::Path => return Ok(false),
+                Reach::Tree { shared } => store.delete_dir(path, shared)?,
+            }
         }
-        Removed::Nothing if upload.is_some() => precondition.check(None)?,
+        Removed::Nothing if !uploads.is_empty() => precondition.check(None)?,
         Removed::Nothing => return Err(ErrorKind::PathNotFound.into()),
     }
-    if let Some(upload) = upload {
-        store.uploads().remove(path);
+    for upload in uploads {
+        store.uploads().remove(upload.path());
         upload.remove(store);
     }
     Ok(true)
@@ -215,7 +205,8 @@ impl StorageDriver for Filesystem {
             path.require_not_root()?;
             self.store.require_open()?;
             let at = path.clone();
-            if content.len() <= SMALL {
+            if content.len() as u64 <= SMALL {
+                // So it takes one thread once.
                 let held = self.store.locks.paths(None, &[path]).await;
                 let put = move |store: &Arc<Store>| {
                     let staged = store.stage_content(&content)?;
@@ -224,12 +215,7 @@ impl StorageDriver for Filesystem {
                 return self.change(&[path], held, put).await;
             }
             let store = Arc::clone(&self.store);
-            let stage = move || {
-                let staged = store.stage_content(&content)?;
-                store.sync_content(&staged.file)?;
-                Ok(staged)
-            };
-            let staged = self.store.work.run(&[], stage).await?;
+            let staged = self.store.work.run(&[], move || store.stage_content(&content)).await?;
             let held = self.store.locks.paths(None, &[path]).await;
             let put = move |store: &Arc<Store>| store.publish_staged(staged, &at, &precondition);
             self.change(&[path], held, put).await

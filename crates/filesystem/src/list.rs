@@ -75,9 +75,7 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
     // Before it is read: what changes from here on is seen by whoever looks again.
     let facts = store.sys.stat(&dir).map_err(explain)?;
     let mut children = Children::new(store, path, &dir, after);
-    if let Some(window) = store.windows.take(path, &facts, options.start_after.as_ref()) {
-        children.window = Some(window);
-    }
+    children.window = store.windows.take(path, &facts, options.start_after.as_ref());
     let mut items = Vec::new();
     let mut next = None;
     while let Some(name) = children.next_name()? {
@@ -88,7 +86,8 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
                 window.put_back(name);
             }
             let last = items.last().map(|entry: &Entry| entry.path().clone());
-            next = last.or_else(|| options.start_after.clone()).or_else(|| Some(before(path)));
+            // The directory itself comes before all its children.
+            next = last.or_else(|| options.start_after.clone()).or_else(|| Some(path.clone()));
             break;
         }
         items.push(entry);
@@ -100,11 +99,6 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
         require_visible(store, path)?;
     }
     Ok(Page { items, next })
-}
-
-/// A path before all children of `path`.
-fn before(path: &Path) -> Path {
-    path.clone()
 }
 
 fn require_visible(store: &Store, path: &Path) -> Result<()> {

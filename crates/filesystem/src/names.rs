@@ -195,8 +195,8 @@ pub(crate) fn begins_with_a_file(store: &Store, dir: impl AsFd, name: &str) -> R
 /// Whether a committed file lies anywhere below the directory `path`: whether a caller may see it.
 pub(crate) fn has_file_below(store: &Store, path: &Path) -> Result<bool> {
     let mut found = false;
-    descend(store, path, |path, kind| {
-        found |= kind == NameKind::File && path.as_str().len() <= Path::MAX_BYTES;
+    descend(store, path, |_, kind| {
+        found |= kind == NameKind::File;
         !found
     })?;
     Ok(found)

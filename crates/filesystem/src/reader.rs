@@ -23,9 +23,8 @@ const TURN: u32 = 16;
 /// Reads a range of an open file.
 ///
 /// What the kernel has in memory is read where the stream is polled, without a thread; so is all of
-/// a file system in memory. From the
-/// first piece that it does not have, a thread reads, one piece ahead of the consumer: so a reader
-/// holds two pieces at most, and none while nobody reads.
+/// a file system in memory. From the first piece that it does not have, a thread reads, one piece
+/// ahead of the consumer: so a reader holds two pieces at most.
 pub(crate) struct Pieces {
     store: Arc<Store>,
     file: Arc<OwnedFd>,

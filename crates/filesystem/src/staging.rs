@@ -49,6 +49,7 @@ impl Store {
         let staged = self.stage()?;
         let parts: Vec<Bytes> = content.parts().cloned().collect();
         write_all(&self.sys, &staged.file, &parts, 0).map_err(|(_, errno)| self.explain(errno))?;
+        self.sync_if_large(&staged, content.len() as u64)?;
         Ok(staged)
     }
 
@@ -58,11 +59,13 @@ impl Store {
             self.open_file(from, Resolve::Fully).map_err(|e| self.explain_open(from, e))?;
         let staged = self.stage()?;
         self.copy_file(&source, &facts, &staged.file)?;
-        if facts.size > SMALL {
-            // While no lock is held.
-            self.sync_content(&staged.file)?;
-        }
+        self.sync_if_large(&staged, facts.size)?;
         Ok(staged)
+    }
+
+    /// Syncs what takes long while no lock is held.
+    fn sync_if_large(&self, staged: &Staged, size: u64) -> Result<()> {
+        if size > SMALL { self.sync_content(&staged.file) } else { Ok(()) }
     }
 
     /// Copies a whole file into an empty one, or shares its blocks.

@@ -39,8 +39,8 @@ use crate::{
 /// The directory in the root that is not a part of the namespace: `~` is in no path.
 pub(crate) const RESERVED: &str = "~storage-driver";
 
-/// A file of at most so many bytes, 1 MiB, is removed on the spot; freeing the blocks of a larger one
-/// takes time that nobody should wait for.
+/// A file of at most so many bytes, 1 MiB, is written, synced and removed on the spot, while locks are
+/// held; with a larger one that takes time that nobody should wait for.
 pub(crate) const SMALL: u64 = 1 << 20;
 
 /// What a driver was opened with.
