@@ -12,7 +12,7 @@ use storage_driver::{Entry, Error, ErrorKind, ListOptions, Page, Path, Result};
 use crate::{
     clock,
     error::{explain, is_nothing},
-    names::{self, Name, NameKind, Window},
+    names::{self, Name, NameKind, Names, Window},
     store::Store,
     sys::{Facts, Kind, Resolve},
 };
@@ -74,15 +74,15 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
     };
     // Before it is read: what changes from here on is seen by whoever looks again.
     let facts = store.sys.stat(&dir).map_err(explain)?;
-    let mut children = Children::new(store, path, &dir, after);
-    children.window = store.windows.take(path, &facts, options.start_after.as_ref());
+    let mut names = Names::new(after);
+    names.window = store.windows.take(path, &facts, options.start_after.as_ref());
     let mut items = Vec::new();
     let mut next = None;
-    while let Some(name) = children.next_name()? {
-        let Some(entry) = children.entry(&name)? else { continue };
+    while let Some(name) = names.next(store, &dir).map_err(explain)? {
+        let Some(entry) = child(store, path, &dir, &name)? else { continue };
         if items.len() == options.limit {
             // It belongs to the page that follows.
-            if let Some(window) = &mut children.window {
+            if let Some(window) = &mut names.window {
                 window.put_back(name);
             }
             let last = items.last().map(|entry: &Entry| entry.path().clone());
@@ -92,7 +92,7 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
         }
         items.push(entry);
     }
-    if let (Some(next), Some(window)) = (&next, children.window.take()) {
+    if let (Some(next), Some(window)) = (&next, names.window.take()) {
         store.windows.keep(path, &facts, next, window);
     }
     if items.is_empty() && next.is_none() {
@@ -137,51 +137,12 @@ pub(crate) fn after<'a>(dir: &Path, start: Option<&'a Path>) -> After<'a> {
     }
 }
 
-/// The children of an open directory, in order.
-pub(crate) struct Children<'a> {
-    store: &'a Store,
-    path: &'a Path,
-    dir: &'a OwnedFd,
-    after: Option<Box<str>>,
-    pub(crate) window: Option<Window>,
-}
-
-impl<'a> Children<'a> {
-    pub(crate) fn new(
-        store: &'a Store,
-        path: &'a Path,
-        dir: &'a OwnedFd,
-        after: Option<&str>,
-    ) -> Self {
-        Self { store, path, dir, after: after.map(Box::from), window: None }
-    }
-
-    fn next_name(&mut self) -> Result<Option<Name>> {
-        loop {
-            let window = match &mut self.window {
-                Some(window) => window,
-                None => {
-                    let after = self.after.as_deref();
-                    let window = Window::read(self.store, self.dir, after).map_err(explain)?;
-                    self.window.insert(window)
-                }
-            };
-            if let Some(name) = window.next() {
-                return Ok(Some(name));
-            }
-            let Some(next) = window.next_after() else { return Ok(None) };
-            self.after = Some(next.into());
-            self.window = None;
-        }
-    }
-
-    /// What a caller sees of a child: `None` if that is nothing.
-    fn entry(&self, name: &Name) -> Result<Option<Entry>> {
-        entry(self.store, self.path, self.dir, name, |path| {
-            let found = names::begins_with_a_file(self.store, self.dir, &name.text);
-            Ok(found.map_err(explain)? || self.store.is_visible(path)?)
-        })
-    }
+/// What a caller sees of a child of the open directory `dir`: `None` if that is nothing.
+fn child(store: &Store, path: &Path, dir: &OwnedFd, name: &Name) -> Result<Option<Entry>> {
+    entry(store, path, dir, name, |path| {
+        let found = names::begins_with_a_file(store, dir, &name.text).map_err(explain)?;
+        Ok(found || store.is_visible(path)?)
+    })
 }
 
 /// What a caller sees of a child, if `visible` says so of a directory.

@@ -101,6 +101,38 @@ impl Window {
     }
 }
 
+/// The names of a directory in order, a window after the other.
+#[derive(Debug)]
+pub(crate) struct Names {
+    after: Option<Box<str>>,
+    pub(crate) window: Option<Window>,
+}
+
+impl Names {
+    pub(crate) fn new(after: Option<&str>) -> Self {
+        Self { after: after.map(Box::from), window: None }
+    }
+
+    /// The next name. `dir` is the directory, open; it is read where a window begins.
+    pub(crate) fn next(&mut self, store: &Store, dir: impl AsFd) -> Result<Option<Name>> {
+        loop {
+            let window = match &mut self.window {
+                Some(window) => window,
+                None => {
+                    let window = Window::read(store, dir.as_fd(), self.after.as_deref())?;
+                    self.window.insert(window)
+                }
+            };
+            if let Some(name) = window.next() {
+                return Ok(Some(name));
+            }
+            let Some(next) = window.next_after() else { return Ok(None) };
+            self.after = Some(next.into());
+            self.window = None;
+        }
+    }
+}
+
 /// Calls `found` with each valid name in the open directory, in no order, until it says `false`: from
 /// where its descriptor stands, which is the beginning of one that was just opened. What is not ours is passed over, and said in the log once.
 fn each_name(

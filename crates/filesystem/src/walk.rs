@@ -11,7 +11,7 @@ use storage_driver::{Entry, Error, ErrorKind, Path, Result, WalkSource};
 use crate::{
     error::{explain, is_nothing},
     list::{self, After},
-    names::{self, NameKind, Window},
+    names::{self, NameKind, Names},
     store::Store,
     sys::Resolve,
 };
@@ -49,15 +49,14 @@ struct Levels {
 /// A directory that is being walked. Only the lowest is open, and only while it is read.
 struct Level {
     path: Path,
-    after: Option<Box<str>>,
-    window: Option<Window>,
+    names: Names,
     /// Whether it was given: that waits until there is a file below.
     given: bool,
 }
 
 impl Level {
     fn new(path: Path, after: Option<&str>, given: bool) -> Self {
-        Self { path, after: after.map(Box::from), window: None, given }
+        Self { path, names: Names::new(after), given }
     }
 }
 
@@ -185,25 +184,9 @@ impl Levels {
         };
         while entries.len() < BATCH {
             let Some(level) = self.open.last_mut() else { return Ok(()) };
-            let window = match &mut level.window {
-                Some(window) => window,
-                None => {
-                    let window = Window::read(store, &dir, level.after.as_deref());
-                    level.window.insert(window.map_err(explain)?)
-                }
-            };
-            let Some(name) = window.next() else {
-                match window.next_after().map(Box::from) {
-                    Some(next) => {
-                        level.after = Some(next);
-                        level.window = None;
-                        continue;
-                    }
-                    None => {
-                        self.open.pop();
-                        return Ok(());
-                    }
-                }
+            let Some(name) = level.names.next(store, &dir).map_err(explain)? else {
+                self.open.pop();
+                return Ok(());
             };
             if names::kind_of(&store.sys, &dir, &name).map_err(explain)? == Some(NameKind::Dir) {
                 if let Ok(path) = level.path.join(&*name.text) {
