@@ -1,0 +1,2 @@
+//! The program `registry`.
+fn main() {}
