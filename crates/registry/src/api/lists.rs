@@ -1,0 +1,83 @@
+//! Lists: the catalog, tags, referrers.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::{Call, json};
+use crate::{
+    access::Action,
+    digest::Digest,
+    error::Result,
+    name::{Name, Tag},
+    store::manifest::OCI_INDEX,
+};
+
+const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
+
+/// How many repositories a page has where the client does not say, as in distribution.
+const CATALOG_PAGE: usize = 100;
+/// How many repositories or tags a page has at most; of tags, also where the client does not say.
+const MAX_PAGE: usize = 10_000;
+/// How many referrers a page has: with annotations of a few KiB each, less than 4 MiB.
+const REFERRERS_PAGE: usize = 500;
+
+/// Where the next page is, if there is one behind `last`.
+fn next(path: &str, query: &[(&str, &str)]) -> [(HeaderName, String); 1] {
+    let encoded = query
+        .iter()
+        .map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+    let query = encoded.collect::<Vec<_>>().join("&");
+    [(header::LINK, format!("<{path}?{query}>; rel=\"next\""))]
+}
+
+pub(super) async fn catalog(call: Call) -> Result<Response> {
+    call.api.admit(call.headers(), None, Action::Pull).await?;
+    let query = call.query();
+    let limit = query.limit(CATALOG_PAGE, MAX_PAGE)?;
+    let last = query.get("last").filter(|last| !last.is_empty()).map(Name::parse).transpose()?;
+    if limit == 0 {
+        return Ok(json(&json!({ "repositories": [] })));
+    }
+    let page = call.api.store.catalog(last.as_ref(), limit).await?;
+    let names: Vec<&str> = page.items.iter().map(Name::as_str).collect();
+    let (n, last) = (limit.to_string(), names.last().copied());
+    let link = last.filter(|_| page.more);
+    let link = link.map(|last| next("/v2/_catalog", &[("n", &n), ("last", last)]));
+    Ok((link, json(&json!({ "repositories": names }))).into_response())
+}
+
+pub(super) async fn tags(call: Call, name: Name) -> Result<Response> {
+    call.admit(&name, Action::Pull).await?;
+    let query = call.query();
+    let limit = query.limit(MAX_PAGE, MAX_PAGE)?;
+    let last = query.get("last").filter(|last| !last.is_empty()).map(Tag::parse).transpose()?;
+    let page = call.api.store.tags(&name, last.as_ref(), limit).await?;
+    let tags: Vec<&str> = page.items.iter().map(Tag::as_str).collect();
+    let (n, last) = (limit.to_string(), tags.last().copied());
+    let path = format!("/v2/{name}/tags/list");
+    let link = last.filter(|_| page.more).map(|last| next(&path, &[("n", &n), ("last", last)]));
+    Ok((link, json(&json!({ "name": name.as_str(), "tags": tags }))).into_response())
+}
+
+pub(super) async fn referrers(call: Call, name: Name, subject: &str) -> Result<Response> {
+    call.admit(&name, Action::Pull).await?;
+    let subject = Digest::parse(subject)?;
+    let query = call.query();
+    let last = query.get("last").map(Digest::parse).transpose()?;
+    let page = call.api.store.referrers(&name, &subject, last.as_ref(), REFERRERS_PAGE).await?;
+    let filter = query.get("artifactType").filter(|filter| !filter.is_empty());
+    let path = format!("/v2/{name}/referrers/{subject}");
+    let last = page.next.map(|last| last.to_string());
+    let link = last.map(|last| {
+        let mut query = vec![("last", last.as_str())];
+        query.extend(filter.map(|filter| ("artifactType", filter)));
+        next(&path, &query)
+    });
+    let mut items = page.items;
+    items.retain(|item| filter.is_none_or(|it| item.artifact_type.as_deref() == Some(it)));
+    let applied = filter.map(|_| [(FILTERS, "artifactType")]);
+    let body = json(&json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": items }));
+    Ok((link, applied, [(header::CONTENT_TYPE, OCI_INDEX)], body).into_response())
+}

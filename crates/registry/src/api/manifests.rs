@@ -1,0 +1,115 @@
+//! Manifests: GET, HEAD, PUT, DELETE.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+
+use super::{CONTENT_DIGEST, Call, empty, has_already};
+use crate::{
+    access::Action,
+    error::{Code, Error, Result},
+    name::{Name, Reference, Tag},
+    store::accept::Accept,
+};
+
+const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+const TAG: HeaderName = HeaderName::from_static("oci-tag");
+
+/// How many tags one push may set.
+const MAX_TAGS: usize = 100;
+
+pub(super) async fn pull(call: Call, name: Name, reference: &str) -> Result<Response> {
+    call.admit(&name, Action::Pull).await?;
+    let reference = existing(reference)?;
+    let store = &call.api.store;
+    let served = store.manifest(&name, &reference, &Accept::of(call.headers())).await?;
+    let tag = format!("\"{}\"", served.digest);
+    let described = [(CONTENT_DIGEST, served.digest.to_string()), (header::ETAG, tag.clone())];
+    if has_already(call.headers(), &tag) {
+        return Ok(empty(StatusCode::NOT_MODIFIED, described));
+    }
+    let content = [
+        (header::CONTENT_TYPE, served.media_type),
+        (header::CONTENT_LENGTH, served.content.len().to_string()),
+    ];
+    let body = match call.parts.method {
+        Method::HEAD => {
+            store.hold_manifest(&served.digest).await?;
+            Body::empty()
+        }
+        _ => Body::from(served.content),
+    };
+    Ok((StatusCode::OK, described, content, body).into_response())
+}
+
+pub(super) async fn push(call: Call, name: Name, reference: &str, body: Body) -> Result<Response> {
+    call.admit(&name, Action::Push).await?;
+    call.api.writable()?;
+    let reference = Reference::parse(reference)?;
+    let mut tags: Vec<Tag> = call.query().all("tag").map(Tag::parse).collect::<Result<_>>()?;
+    let by_query = tags.iter().map(Tag::to_string).collect::<Vec<_>>().join(", ");
+    match &reference {
+        Reference::Tag(tag) => tags = vec![tag.clone()],
+        Reference::Digest(_) if tags.len() > MAX_TAGS => {
+            let text = format_args!("more than {MAX_TAGS} tags").to_string();
+            return Err(Error::new(Code::ManifestInvalid, text).status(StatusCode::URI_TOO_LONG));
+        }
+        Reference::Digest(_) => {}
+    }
+    let content_type = content_type(&call.parts.headers)?;
+    let api = &call.api;
+    let content = api.incoming(body).whole(api.store.options.max_manifest_size).await?;
+    // To its end, also when the client does not wait for that.
+    let (store, repository, of) = (api.store.clone(), name.clone(), reference.clone());
+    let pushed = tokio::spawn(async move {
+        let content_type = content_type.as_deref();
+        store.put_manifest(&repository, &of, &tags, content_type, content).await
+    });
+    let pushed = pushed.await.unwrap_or_else(|error| Err(Error::new(Code::Unknown, error)))?;
+    let location = format!("/v2/{name}/manifests/{}", pushed.digest);
+    let created = [(header::LOCATION, location), (CONTENT_DIGEST, pushed.digest.to_string())];
+    let subject = pushed.subject.map(|subject| [(SUBJECT, subject.to_string())]);
+    let tagged = matches!(reference, Reference::Digest(_)) && !by_query.is_empty();
+    let tagged = tagged.then_some([(TAG, by_query)]);
+    Ok((subject, tagged, empty(StatusCode::CREATED, created)).into_response())
+}
+
+pub(super) async fn delete(call: Call, name: Name, reference: &str) -> Result<Response> {
+    call.admit(&name, Action::Delete).await?;
+    call.api.deletable()?;
+    let reference = existing(reference)?;
+    if matches!(reference, Reference::Tag(_)) && call.api.store.options.immutable_tags {
+        return Err(Error::new(Code::Unsupported, "tags stay where they are in this registry"));
+    }
+    let store = call.api.store.clone();
+    let work = async move {
+        match &reference {
+            Reference::Tag(tag) => store.delete_tag(&name, tag).await,
+            Reference::Digest(digest) => store.delete_manifest(&name, digest).await,
+        }
+    };
+    let deleted = tokio::spawn(work).await;
+    deleted.unwrap_or_else(|error| Err(Error::new(Code::Unknown, error)))?;
+    Ok(empty(StatusCode::ACCEPTED, []))
+}
+
+/// What is no tag names nothing that could be there.
+fn existing(reference: &str) -> Result<Reference> {
+    Reference::parse(reference).map_err(|error| match error.code() {
+        Code::DigestInvalid => error,
+        _ => Error::new(Code::ManifestUnknown, "no manifest can be called like this"),
+    })
+}
+
+/// The type without its parameters, which are not looked at.
+fn content_type(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(None) };
+    let text = value.to_str().ok().and_then(|text| text.split(';').next()).map(str::trim);
+    match text {
+        Some("") => Ok(None),
+        Some(text) if text.len() <= 255 => Ok(Some(text.to_owned())),
+        _ => Err(Error::new(Code::ManifestInvalid, "the Content-Type is none")),
+    }
+}

@@ -1,0 +1,220 @@
+//! The specification's endpoints: which request goes where.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use self::{endpoint::Endpoint, query::Query};
+use crate::{
+    access::{AccessRequest, Action, Authorize, Refusal},
+    error::{Code, Error, Result},
+    incoming::Incoming,
+    metrics::{Metrics, Route},
+    name::Name,
+    store::Store,
+};
+
+mod blobs;
+mod endpoint;
+mod lists;
+mod manifests;
+mod query;
+mod range;
+mod uploads;
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+
+/// What all requests share.
+pub(crate) struct Api {
+    pub(crate) store: Arc<Store>,
+    pub(crate) authorize: Option<Arc<dyn Authorize>>,
+    pub(crate) interrupt: CancellationToken,
+    pub(crate) metrics: Metrics,
+    uploads: Arc<Semaphore>,
+}
+
+impl Api {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        authorize: Option<Arc<dyn Authorize>>,
+        interrupt: CancellationToken,
+        metrics: Metrics,
+    ) -> Self {
+        let uploads =
+            Arc::new(Semaphore::new(store.options.max_uploads.min(Semaphore::MAX_PERMITS)));
+        Self { store, authorize, interrupt, metrics, uploads }
+    }
+
+    pub(crate) fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/v2", any(serve))
+            .route("/v2/", any(serve))
+            .route("/v2/{*rest}", any(serve))
+            .with_state(self)
+    }
+
+    /// Lets a request through that may do `action`.
+    pub(crate) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        name: Option<&Name>,
+        action: Action,
+    ) -> Result<()> {
+        let Some(authorize) = &self.authorize else { return Ok(()) };
+        let asked = AccessRequest::new(headers, name.map(Name::as_str), action);
+        authorize.authorize(asked).await.map_err(|refusal| {
+            let text = refusal.to_string();
+            match refusal {
+                Refusal::Unauthorized { challenge } => {
+                    Error::new(Code::Unauthorized, text).header(header::WWW_AUTHENTICATE, challenge)
+                }
+                Refusal::Denied => Error::new(Code::Denied, text),
+                Refusal::TooMany { retry_after } => {
+                    Error::new(Code::TooManyRequests, text).retry_after(retry_after)
+                }
+            }
+        })
+    }
+
+    /// Room for one more request that uploads.
+    fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
+            Error::new(Code::TooManyRequests, "as many uploads are under way as may be")
+                .retry_after(std::time::Duration::from_secs(1))
+        })
+    }
+
+    fn incoming(&self, body: Body) -> Incoming {
+        Incoming::new(body, self.store.options.body_timeout, self.interrupt.clone())
+    }
+
+    fn writable(&self) -> Result<()> {
+        match self.store.options.read_only {
+            true => Err(Error::new(Code::Unsupported, "this registry is read-only")),
+            false => Ok(()),
+        }
+    }
+
+    fn deletable(&self) -> Result<()> {
+        self.writable()?;
+        match self.store.options.delete {
+            true => Ok(()),
+            false => Err(Error::new(Code::Unsupported, "this registry deletes nothing")),
+        }
+    }
+}
+
+/// A request on its way to its handler.
+struct Call {
+    api: Arc<Api>,
+    parts: Parts,
+}
+
+impl Call {
+    fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    fn query(&self) -> Query {
+        Query::of(&self.parts.uri)
+    }
+
+    async fn admit(&self, name: &Name, action: Action) -> Result<()> {
+        self.api.admit(self.headers(), Some(name), action).await
+    }
+}
+
+async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let endpoint = Endpoint::parse(parts.uri.path());
+    let route = endpoint.as_ref().map_or("unknown", Endpoint::route);
+    let call = Call { api, parts };
+    let answered = match endpoint {
+        Ok(endpoint) => dispatch(call, endpoint, body).await,
+        Err(error) => Err(error),
+    };
+    let mut response = answered.unwrap_or_else(Error::into_response);
+    response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    response.extensions_mut().insert(Route(route));
+    response
+}
+
+async fn dispatch(call: Call, endpoint: Endpoint, body: Body) -> Result<Response> {
+    let method = call.parts.method.clone();
+    let reads = matches!(method, Method::GET | Method::HEAD);
+    match (endpoint, method) {
+        (Endpoint::Base, _) if reads => {
+            call.api.admit(call.headers(), None, Action::Pull).await?;
+            Ok(json(&serde_json::json!({})))
+        }
+        (Endpoint::Catalog, _) if reads => lists::catalog(call).await,
+        (Endpoint::Tags(name), _) if reads => lists::tags(call, name).await,
+        (Endpoint::Referrers(name, subject), _) if reads => {
+            lists::referrers(call, name, &subject).await
+        }
+        (Endpoint::Manifest(name, reference), method) => match method {
+            Method::GET | Method::HEAD => manifests::pull(call, name, &reference).await,
+            Method::PUT => manifests::push(call, name, &reference, body).await,
+            Method::DELETE => manifests::delete(call, name, &reference).await,
+            _ => Err(not_allowed("GET, HEAD, PUT, DELETE")),
+        },
+        (Endpoint::Blob(name, digest), method) => match method {
+            Method::GET => blobs::pull(call, name, &digest).await,
+            Method::HEAD => blobs::stat(call, name, &digest).await,
+            Method::DELETE => blobs::delete(call, name, &digest).await,
+            _ => Err(not_allowed("GET, HEAD, DELETE")),
+        },
+        (Endpoint::Uploads(name), method) => match method {
+            Method::POST => uploads::begin(call, name, body).await,
+            _ => Err(not_allowed("POST")),
+        },
+        (Endpoint::Upload(name, id), method) => match method {
+            Method::GET | Method::HEAD => uploads::standing(call, name, id).await,
+            Method::PATCH => uploads::append(call, name, id, body).await,
+            Method::PUT => uploads::finish(call, name, id, body).await,
+            Method::DELETE => uploads::cancel(call, name, id).await,
+            _ => Err(not_allowed("GET, HEAD, PATCH, PUT, DELETE")),
+        },
+        _ => Err(not_allowed("GET, HEAD")),
+    }
+}
+
+fn not_allowed(allowed: &str) -> Error {
+    Error::new(Code::Unsupported, format_args!("the methods here are {allowed}"))
+        .header(header::ALLOW, allowed)
+}
+
+/// An answer without a body.
+fn empty<const N: usize>(status: StatusCode, headers: [(HeaderName, String); N]) -> Response {
+    let mut response = (status, headers).into_response();
+    if !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(0));
+    }
+    response
+}
+
+fn json(value: &impl serde::Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(error) => Error::new(Code::Unknown, error).into_response(),
+    }
+}
+
+/// Whether a client already has what is named by `tag`, an entity tag with its quotes.
+fn has_already(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+}

@@ -1,0 +1,159 @@
+//! Where everything is on the driver: distribution's layout.
+//!
+//! ```text
+//! /docker/registry/v2
+//! ├── blobs/<algorithm>/<first two digits>/<digits>/data
+//! └── repositories/<name>
+//!     ├── _layers/<algorithm>/<digits>/link                 this blob can be had here
+//!     ├── _manifests
+//!     │   ├── revisions/<algorithm>/<digits>/link           this manifest can be had here
+//!     │   │                                 /mediatype      its type, if it does not say so itself
+//!     │   ├── tags/<tag>/current/link                       the manifest that the tag names
+//!     │   │             /index/<algorithm>/<digits>/link    those that it has named
+//!     │   └── referrers/<algorithm>/<digits of the subject>/<algorithm>/<digits>/link
+//!     └── _uploads/<id>
+//!         ├── data                                          an upload in progress
+//!         └── hashstates/<algorithm>/<offset>               its digest so far
+//! ```
+//!
+//! A link holds a digest as text. `mediatype` and `referrers` are ours; distribution passes them over.
+
+use storage_driver::Path;
+use uuid::Uuid;
+
+use crate::{
+    digest::{Algorithm, Digest},
+    name::{Name, Tag},
+};
+
+const ROOT: &str = "/docker/registry/v2";
+
+/// The directory of all blobs, manifests included.
+pub(crate) fn blobs() -> Path {
+    path(format!("{ROOT}/blobs"))
+}
+
+pub(crate) fn blob(digest: &Digest) -> Path {
+    let (algorithm, hex) = (digest.algorithm().as_str(), digest.hex());
+    path(format!("{ROOT}/blobs/{algorithm}/{}/{hex}/data", &hex[..2]))
+}
+
+/// The directory of all repositories.
+pub(crate) fn repositories() -> Path {
+    path(format!("{ROOT}/repositories"))
+}
+
+/// The directory of a repository, in which there may be others.
+pub(crate) fn repository(name: &Name) -> Path {
+    path(format!("{ROOT}/repositories/{name}"))
+}
+
+pub(crate) fn layers(name: &Name) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_layers"))
+}
+
+pub(crate) fn layer(name: &Name, digest: &Digest) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_layers/{}/link", parts(digest)))
+}
+
+pub(crate) fn manifests(name: &Name) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests"))
+}
+
+pub(crate) fn revisions(name: &Name) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/revisions"))
+}
+
+/// The directory of a manifest's link.
+pub(crate) fn revision_dir(name: &Name, digest: &Digest) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/revisions/{}", parts(digest)))
+}
+
+pub(crate) fn revision(name: &Name, digest: &Digest) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/revisions/{}/link", parts(digest)))
+}
+
+pub(crate) fn media_type(name: &Name, digest: &Digest) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/revisions/{}/mediatype", parts(digest)))
+}
+
+pub(crate) fn tags(name: &Name) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/tags"))
+}
+
+pub(crate) fn tag(name: &Name, tag: &Tag) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/tags/{tag}"))
+}
+
+pub(crate) fn current(name: &Name, tag: &Tag) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/tags/{tag}/current/link"))
+}
+
+pub(crate) fn tag_index(name: &Name, tag: &Tag, digest: &Digest) -> Path {
+    let parts = parts(digest);
+    path(format!("{ROOT}/repositories/{name}/_manifests/tags/{tag}/index/{parts}/link"))
+}
+
+pub(crate) fn referrers(name: &Name, subject: &Digest) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/referrers/{}", parts(subject)))
+}
+
+pub(crate) fn referrer(name: &Name, subject: &Digest, digest: &Digest) -> Path {
+    let (subject, digest) = (parts(subject), parts(digest));
+    path(format!("{ROOT}/repositories/{name}/_manifests/referrers/{subject}/{digest}/link"))
+}
+
+/// The directory of an upload.
+pub(crate) fn upload(name: &Name, id: Uuid) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_uploads/{id}"))
+}
+
+pub(crate) fn upload_data(name: &Name, id: Uuid) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_uploads/{id}/data"))
+}
+
+pub(crate) fn hash_state(name: &Name, id: Uuid, algorithm: Algorithm, at: u64) -> Path {
+    let algorithm = algorithm.as_str();
+    path(format!("{ROOT}/repositories/{name}/_uploads/{id}/hashstates/{algorithm}/{at}"))
+}
+
+/// The digest that two components of a path spell.
+pub(crate) fn digest(algorithm: &str, hex: &str) -> Option<Digest> {
+    Digest::from_hex(Algorithm::parse(algorithm).ok()?, hex).ok()
+}
+
+fn parts(digest: &Digest) -> String {
+    format!("{}/{}", digest.algorithm().as_str(), digest.hex())
+}
+
+/// All parts are of types that hold nothing but a path's bytes, and the longest of each together are
+/// far from a path's end: see the test.
+fn path(text: String) -> Path {
+    Path::new(text).unwrap_or_else(|error| unreachable!("a path of the layout: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_names_are_paths() {
+        let name = Name::parse(&"n".repeat(Name::MAX_BYTES)).unwrap();
+        let longest_tag = Tag::parse(&"t".repeat(128)).unwrap();
+        let digest = Digest::of(Algorithm::Sha512, b"");
+        let paths = [
+            referrer(&name, &digest, &digest),
+            tag_index(&name, &longest_tag, &digest),
+            hash_state(&name, Uuid::nil(), Algorithm::Sha512, u64::MAX),
+        ];
+        assert!(paths.iter().all(|path| path.as_str().len() < 1024));
+    }
+
+    #[test]
+    fn a_blob_is_where_distribution_has_it() {
+        let digest = Digest::of(Algorithm::Sha256, b"");
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let expected = format!("/docker/registry/v2/blobs/sha256/e3/{hex}/data");
+        assert_eq!(blob(&digest).as_str(), expected);
+    }
+}

@@ -1,0 +1,148 @@
+//! The page for people: repositories, tags, sizes. It reads, and has no script.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use http::{HeaderMap, HeaderValue, Uri, header};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::{
+    access::Action,
+    api::Api,
+    error::{Code, Result},
+    name::{Name, Reference, Tag},
+    store::{Page, accept::Accept, manifest::Manifest},
+};
+
+/// How many repositories, or tags, a page has.
+const PAGE: usize = 100;
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
+    table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .8rem .2rem 0}\
+    td.n,th.n{text-align:right}code{font-size:.85em;word-break:break-all}";
+/// Nothing from elsewhere, and nothing but the style.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/", get(home))
+        .route("/repositories/{*name}", get(repository))
+        .with_state(api)
+}
+
+async fn home(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let (headers, uri) = (request.headers(), request.uri());
+    answer(repositories(&api, headers, last(uri)).await)
+}
+
+async fn repository(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let (headers, uri) = (request.headers(), request.uri());
+    let name = uri.path().strip_prefix("/repositories/").unwrap_or_default();
+    answer(tags(&api, headers, name, last(uri)).await)
+}
+
+fn answer(page: Result<Markup>) -> Response {
+    let page = match page {
+        Ok(page) => page,
+        Err(error) => return error.into_response(),
+    };
+    let mut response = page.into_response();
+    let policy = HeaderValue::from_static(POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+/// Where the page before this one ended.
+fn last(uri: &Uri) -> Option<String> {
+    let query = form_urlencoded::parse(uri.query()?.as_bytes());
+    query.into_iter().find(|(key, _)| key == "last").map(|(_, value)| value.into_owned())
+}
+
+async fn repositories(api: &Api, headers: &HeaderMap, last: Option<String>) -> Result<Markup> {
+    api.admit(headers, None, Action::Pull).await?;
+    let last = last.as_deref().map(Name::parse).transpose()?;
+    let Page { items, more } = api.store.catalog(last.as_ref(), PAGE).await?;
+    Ok(frame(
+        "Repositories",
+        html! {
+            @if items.is_empty() { p { "There is none yet." } }
+            ul { @for name in &items { li { a href={ "/repositories/" (name) } { (name) } } } }
+            @if let (true, Some(last)) = (more, items.last()) { a href={ "/?last=" (last) } { "More" } }
+        },
+    ))
+}
+
+async fn tags(api: &Api, headers: &HeaderMap, name: &str, last: Option<String>) -> Result<Markup> {
+    let name = Name::parse(name)?;
+    api.admit(headers, Some(&name), Action::Pull).await?;
+    let last = last.as_deref().map(Tag::parse).transpose()?;
+    let Page { items, more } = api.store.tags(&name, last.as_ref(), PAGE).await?;
+    let rows = items.iter().map(|tag| describe(api, &name, tag));
+    let rows: Vec<Markup> =
+        stream::iter(rows.collect::<Vec<_>>()).buffered(8).try_collect().await?;
+    Ok(frame(
+        name.as_str(),
+        html! {
+            p { a href="/" { "All repositories" } }
+            table {
+                tr { th { "Tag" } th.n { "Size" } th { "Manifest" } }
+                @for row in rows { (row) }
+            }
+            @if let (true, Some(last)) = (more, items.last()) {
+                a href={ "/repositories/" (name) "?last=" (last) } { "More" }
+            }
+        },
+    ))
+}
+
+async fn describe(api: &Api, name: &Name, tag: &Tag) -> Result<Markup> {
+    let everything = Accept::of(&HeaderMap::new());
+    let served = api.store.manifest(name, &Reference::Tag(tag.clone()), &everything).await;
+    let served = match served {
+        Ok(served) => served,
+        Err(error) if error.code() == Code::ManifestUnknown => return Ok(html! {}),
+        Err(error) => return Err(error),
+    };
+    let size = Manifest::parse(&served.content).ok().map(|it| it.content_size());
+    Ok(html! {
+        tr {
+            td { (tag) }
+            td.n { @match size { Some(0) | None => "", Some(size) => (readable(size)) } }
+            td { code { (served.digest) } br; (served.media_type) }
+        }
+    })
+}
+
+fn frame(title: &str, content: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width";
+                title { (title) }
+                style { (maud::PreEscaped(STYLE)) }
+            }
+            body { h1 { (title) } (content) }
+        }
+    }
+}
+
+/// A size for people: three digits and a unit.
+fn readable(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1000.0 && unit + 1 < UNITS.len() {
+        (size, unit) = (size / 1024.0, unit + 1);
+    }
+    match size < 10.0 && unit > 0 {
+        true => format!("{size:.1} {}", UNITS[unit]),
+        false => format!("{size:.0} {}", UNITS[unit]),
+    }
+}

@@ -1,0 +1,76 @@
+//! Blobs of a repository: what is there, reading, deleting, mounting.
+
+use storage_driver::{Metadata, Precondition, ReadRange, Reader};
+
+use super::Store;
+use crate::{
+    digest::Digest,
+    error::{Code, Error, Result},
+    layout,
+    name::Name,
+};
+
+impl Store {
+    /// What is known of a blob of the repository. From here on it is held for whoever asks.
+    pub(crate) async fn blob(&self, name: &Name, digest: &Digest) -> Result<Metadata> {
+        if self.file(&layout::layer(name, digest)).await?.is_some()
+            && let Some(file) = self.file(&layout::blob(digest)).await?
+            && self.hold(&file).await?
+        {
+            return Ok(file);
+        }
+        Err(unknown(digest))
+    }
+
+    /// Opens a blob of the repository, or a range of it.
+    ///
+    /// The driver's `InvalidOffset` is given back inside, with the size of the blob.
+    pub(crate) async fn read_blob(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        range: ReadRange,
+    ) -> Result<storage_driver::Result<Reader>> {
+        if self.file(&layout::layer(name, digest)).await?.is_none() {
+            return Err(unknown(digest));
+        }
+        match self.driver.reader(&layout::blob(digest), range).await {
+            Err(error) if error.is_not_found() => Err(unknown(digest)),
+            opened => Ok(opened),
+        }
+    }
+
+    /// Takes a blob from the repository. Others keep it; with the last, a collection frees it.
+    pub(crate) async fn delete_blob(&self, name: &Name, digest: &Digest) -> Result<()> {
+        match self.driver.delete(&layout::layer(name, digest), Precondition::None).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_not_found() => Err(unknown(digest)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes a blob of one repository one of another, too; from none, if any has it. `false` if it is
+    /// not there to be mounted.
+    pub(crate) async fn mount(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        from: Option<&Name>,
+    ) -> Result<bool> {
+        if let Some(from) = from
+            && self.file(&layout::layer(from, digest)).await?.is_none()
+        {
+            return Ok(false);
+        }
+        let Some(file) = self.file(&layout::blob(digest)).await? else { return Ok(false) };
+        if !self.hold(&file).await? {
+            return Ok(false);
+        }
+        self.put_link(&layout::layer(name, digest), digest).await?;
+        Ok(true)
+    }
+}
+
+pub(super) fn unknown(digest: &Digest) -> Error {
+    Error::new(Code::BlobUnknown, format_args!("no blob {digest} in this repository"))
+}
