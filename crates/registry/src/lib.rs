@@ -3,3 +3,7 @@
 mod access;
 
 pub use crate::access::{AccessRequest, Action, Authorize, Refusal};
+
+mod metrics;
+
+pub use crate::metrics::{Memory, Metrics, Route, UploadInProgress};
