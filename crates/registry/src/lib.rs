@@ -7,3 +7,8 @@ pub use crate::access::{AccessRequest, Action, Authorize, Refusal};
 mod metrics;
 
 pub use crate::metrics::{Memory, Metrics, Route, UploadInProgress};
+
+mod observe;
+mod ops;
+
+pub use crate::{observe::observed, ops::ops_router};
