@@ -12,3 +12,12 @@ mod observe;
 mod ops;
 
 pub use crate::{observe::observed, ops::ops_router};
+
+#[cfg(feature = "program")]
+mod htpasswd;
+
+#[cfg(feature = "program")]
+pub use crate::htpasswd::{
+    AccessRules, Htpasswd, HtpasswdError, HtpasswdProblem, ParsePatternError, RepositoryPattern,
+    Rule,
+};
