@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use http::HeaderMap;
 
 /// What a request wants to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Action {
     /// Read manifests, blobs, tags, referrers; and, where no repository is named, find out that

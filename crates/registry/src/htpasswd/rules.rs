@@ -1,0 +1,273 @@
+//! [`AccessRules`]: which user may do what where.
+
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::Action;
+
+/// In the users of a rule: every user who has proven to be one.
+pub(super) const ANY_USER: &str = "*";
+
+/// In the users of a rule: everybody, with and without credentials.
+pub(super) const ANYBODY: &str = "anonymous";
+
+/// Who may do what where.
+///
+/// Without a [`Rule`], every authenticated user may do everything; with one, what no rule allows is
+/// denied. Rules only ever allow, so their order does not matter.
+///
+/// What names no repository, the registry's root and its catalog, may be read by every authenticated
+/// user, and without credentials under [`anonymous_pull`](Self::anonymous_pull) alone: the catalog
+/// has the names of all repositories. A client that asks for the root first, as docker does, needs
+/// that for pulls without credentials, too.
+///
+/// ```
+/// let rules: registry::AccessRules = toml::from_str(
+///     r#"
+///     anonymous_pull = true
+///
+///     [[access]]
+///     repositories = "team/*"
+///     users = ["alice", "bob"]
+///     actions = ["pull", "push", "delete"]
+///     "#,
+/// )?;
+/// assert_eq!(rules.access[0].users, ["alice", "bob"]);
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessRules {
+    /// Whether everybody may pull everything, without credentials too. By default not.
+    ///
+    /// The registry's root then answers without credentials, and the challenge comes with the first
+    /// request that needs them: a push.
+    pub anonymous_pull: bool,
+    /// The rules.
+    pub access: Vec<Rule>,
+}
+
+/// Lets some users do some things in some repositories.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Where.
+    pub repositories: RepositoryPattern,
+    /// Who: names of users, `*` for every authenticated one, `anonymous` for everybody.
+    pub users: Vec<String>,
+    /// What: `pull`, `push`, `delete`.
+    pub actions: Vec<Action>,
+}
+
+impl AccessRules {
+    /// Whether `user`, or somebody without credentials, may do that.
+    pub(super) fn allow(
+        &self,
+        user: Option<&str>,
+        repository: Option<&str>,
+        action: Action,
+    ) -> bool {
+        if action == Action::Pull && (self.anonymous_pull || user.is_some() && repository.is_none())
+        {
+            return true;
+        }
+        if self.access.is_empty() {
+            return user.is_some();
+        }
+        let Some(repository) = repository else { return false };
+        self.access.iter().any(|rule| {
+            rule.actions.contains(&action)
+                && rule.users.iter().any(|it| is_meant(it, user))
+                && rule.repositories.matches(repository)
+        })
+    }
+}
+
+fn is_meant(meant: &str, user: Option<&str>) -> bool {
+    match meant {
+        ANYBODY => true,
+        ANY_USER => user.is_some(),
+        name => user == Some(name),
+    }
+}
+
+/// Which repositories: one by its name, all below a prefix (`team/*`), or all (`*`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RepositoryPattern(Pattern);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    All,
+    /// With the slash at its end.
+    Below(String),
+    Exactly(String),
+}
+
+/// The text is no [`RepositoryPattern`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the name of a repository, nor `prefix/*`, nor `*`")]
+pub struct ParsePatternError(String);
+
+impl RepositoryPattern {
+    /// Whether the repository `name` is one of them. `team/*` does not have `team`.
+    pub fn matches(&self, name: &str) -> bool {
+        match &self.0 {
+            Pattern::All => true,
+            Pattern::Below(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
+            Pattern::Exactly(exact) => name == exact,
+        }
+    }
+}
+
+impl FromStr for RepositoryPattern {
+    type Err = ParsePatternError;
+
+    fn from_str(text: &str) -> Result<Self, ParsePatternError> {
+        let prefix = text.strip_suffix('*');
+        let name = prefix.map_or(text, |it| it.strip_suffix('/').unwrap_or(it));
+        let is_name = !name.is_empty()
+            && !name.starts_with('/')
+            && !name.ends_with('/')
+            && !name.contains(['*', ' ']);
+        match prefix {
+            Some("") => Ok(Self(Pattern::All)),
+            Some(prefix) if is_name && prefix.ends_with('/') => {
+                Ok(Self(Pattern::Below(prefix.to_owned())))
+            }
+            None if is_name => Ok(Self(Pattern::Exactly(text.to_owned()))),
+            _ => Err(ParsePatternError(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for RepositoryPattern {
+    type Error = ParsePatternError;
+
+    fn try_from(text: String) -> Result<Self, ParsePatternError> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use Action::{Delete, Pull, Push};
+
+    use super::*;
+
+    fn rules(text: &str) -> AccessRules {
+        toml::from_str(text).unwrap()
+    }
+
+    fn team() -> AccessRules {
+        rules(
+            r#"
+            [[access]]
+            repositories = "team/*"
+            users = ["alice"]
+            actions = ["pull", "push"]
+
+            [[access]]
+            repositories = "shared"
+            users = ["*"]
+            actions = ["pull"]
+
+            [[access]]
+            repositories = "public/*"
+            users = ["anonymous"]
+            actions = ["pull"]
+            "#,
+        )
+    }
+
+    #[test]
+    fn without_rules_every_user_may_do_everything_and_nobody_else_anything() {
+        let rules = AccessRules::default();
+        for action in [Pull, Push, Delete] {
+            assert!(rules.allow(Some("a"), Some("x"), action));
+            assert!(!rules.allow(None, Some("x"), action));
+        }
+    }
+
+    #[test]
+    fn what_no_rule_allows_is_denied() {
+        let rules = team();
+        assert!(rules.allow(Some("alice"), Some("team/x"), Push));
+        assert!(!rules.allow(Some("alice"), Some("team/x"), Delete));
+        assert!(!rules.allow(Some("alice"), Some("other"), Pull));
+        assert!(!rules.allow(Some("bob"), Some("team/x"), Pull));
+    }
+
+    #[test]
+    fn a_star_is_every_user_and_nobody_else() {
+        assert!(team().allow(Some("bob"), Some("shared"), Pull));
+        assert!(!team().allow(None, Some("shared"), Pull));
+    }
+
+    #[test]
+    fn anonymous_is_everybody() {
+        assert!(team().allow(None, Some("public/x"), Pull));
+        assert!(team().allow(Some("bob"), Some("public/x"), Pull));
+        assert!(!team().allow(None, Some("public/x"), Push));
+    }
+
+    #[test]
+    fn the_registry_itself_is_for_every_user_to_read() {
+        assert!(team().allow(Some("bob"), None, Pull));
+        assert!(!team().allow(Some("bob"), None, Delete));
+        assert!(!team().allow(None, None, Pull));
+    }
+
+    #[test]
+    fn anonymous_pull_is_everybody_and_everywhere_and_only_pulls() {
+        let rules = AccessRules { anonymous_pull: true, ..team() };
+        for user in [None, Some("bob")] {
+            assert!(rules.allow(user, Some("team/x"), Pull));
+            assert!(rules.allow(user, None, Pull));
+            assert!(!rules.allow(user, Some("team/x"), Push));
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_what_is_below_it() {
+        let pattern: RepositoryPattern = "team/*".parse().unwrap();
+        assert!(pattern.matches("team/a") && pattern.matches("team/a/b"));
+        for other in ["team", "team/", "teams/a", "a/team/b"] {
+            assert!(!pattern.matches(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_itself_alone() {
+        let pattern: RepositoryPattern = "team/a".parse().unwrap();
+        assert!(pattern.matches("team/a"));
+        assert!(!pattern.matches("team/a/b") && !pattern.matches("team"));
+    }
+
+    #[test]
+    fn a_star_is_every_repository() {
+        let pattern: RepositoryPattern = "*".parse().unwrap();
+        assert!(pattern.matches("a") && pattern.matches("a/b"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in ["", "/*", "a*", "*/a", "a/*/b", "a/**", "**", "/a", "a/", "a b", "a//*"] {
+            assert!(text.parse::<RepositoryPattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_means_nothing_is_refused() {
+        for text in [
+            "anonymous_pul = true",
+            "[[access]]\nrepositories = \"*\"\nusers = []\nactions = [\"read\"]",
+            "[[access]]\nrepositories = \"a*\"\nusers = []\nactions = []",
+            "[[access]]\nrepositories = \"*\"\nusers = []\nactions = []\ndeny = true",
+            "[[access]]\nrepositories = \"*\"\nactions = []",
+        ] {
+            assert!(toml::from_str::<AccessRules>(text).is_err(), "{text}");
+        }
+    }
+}
