@@ -15,13 +15,19 @@ mod ops;
 mod options;
 mod page;
 mod registry;
+mod server;
 mod store;
+mod test_registry;
+
+pub use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "program")]
 pub use crate::htpasswd::{
     AccessRules, Htpasswd, HtpasswdError, HtpasswdProblem, ParsePatternError, RepositoryPattern,
     Rule,
 };
+#[cfg(feature = "program")]
+pub use crate::server::{Tls, TlsError};
 pub use crate::{
     access::{AccessRequest, Action, Authorize, Refusal},
     metrics::{Memory, Metrics, Route, UploadInProgress},
@@ -29,5 +35,7 @@ pub use crate::{
     ops::ops_router,
     options::GcOptions,
     registry::{Builder, Registry},
+    server::{Server, ServerLimits},
     store::collect::GcReport,
+    test_registry::TestRegistry,
 };

@@ -1,0 +1,134 @@
+//! [`Connections`]: what all connections of a server share, and how one is served.
+
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
+
+use axum::{Router, body::Body, extract::ConnectInfo, response::IntoResponse};
+use http::{Request, StatusCode};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Duration, Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::{
+    ServerLimits,
+    activity::{Activity, Watched},
+    stream::Stream,
+};
+
+/// How much of a body is read at a time, at most: hyper's buffer begins small and grows while a client
+/// fills it. It is also the largest frame of HTTP/2.
+const READ_BYTES: u32 = 256 << 10;
+
+/// How long a client has to take its leave once it is told to.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Connections {
+    router: Router,
+    pub(super) limits: ServerLimits,
+    http: auto::Builder<TokioExecutor>,
+    /// Finish what is in flight, and take no more.
+    pub(super) stopping: CancellationToken,
+    /// End now.
+    pub(super) end: CancellationToken,
+}
+
+impl Connections {
+    pub(super) fn new(router: Router, limits: ServerLimits, stopping: CancellationToken) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        // The deadlines of `Activity` are for both versions of HTTP, and begin with the first byte.
+        http.http1()
+            .header_read_timeout(None)
+            .max_buf_size(limits.max_header_bytes.max(READ_BYTES) as usize);
+        http.http2().max_header_list_size(limits.max_header_bytes).max_frame_size(READ_BYTES);
+        Self { router, limits, http, stopping, end: CancellationToken::new() }
+    }
+
+    /// Serves a connection until it ends, for whatever reason.
+    pub(super) async fn serve<I>(self: Arc<Self>, io: I, peer: SocketAddr)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Activity::new();
+        let io = TokioIo::new(Stream::new(io, activity.clone()));
+        let service = service_fn(|request| {
+            // From here on, and not from when the future is first polled.
+            let ours = activity.ours();
+            let (shared, activity) = (self.clone(), activity.clone());
+            async move {
+                let response = shared.answer(request, peer).await;
+                let response = Watched::response(response, activity);
+                drop(ours);
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut timer = pin!(sleep_until(Instant::now() + self.limits.header_timeout));
+        let mut closing = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.end.cancelled() => return,
+                ended = &mut connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%peer, error, "connection");
+                    }
+                    return;
+                }
+                () = self.stopping.cancelled(), if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = &mut timer => {
+                    let now = Instant::now();
+                    match activity.deadline(&self.limits) {
+                        // It is looked at again before the client's time can be over.
+                        None => timer.as_mut().reset(now + self.limits.pause()),
+                        Some(deadline) if deadline > now => timer.as_mut().reset(deadline),
+                        Some(_) if closing => return,
+                        // A client of HTTP/2 that sends a request just now learns that it was not
+                        // taken, and may send it elsewhere.
+                        Some(_) => {
+                            closing = true;
+                            connection.as_mut().graceful_shutdown();
+                            timer.as_mut().reset(now + FAREWELL);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> axum::response::Response {
+        if header_bytes(&request) > u64::from(self.limits.max_header_bytes) {
+            return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
+        }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// About how many bytes the request line and the headers had.
+fn header_bytes(request: &Request<Incoming>) -> u64 {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let separators = 4;
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + separators);
+    (target + headers.sum::<usize>()) as u64
+}

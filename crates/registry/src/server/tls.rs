@@ -1,0 +1,185 @@
+//! [`Tls`]: a certificate and its key, read from files and read again.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::{net::TcpStream, task::spawn_blocking, time::interval};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        self, ServerConfig,
+        crypto::{CryptoProvider, ring},
+        pki_types::{
+            CertificateDer, PrivateKeyDer,
+            pem::{self, PemObject},
+        },
+        server::{ClientHello, ResolvesServerCert},
+        sign::CertifiedKey,
+    },
+    server::TlsStream,
+};
+
+/// A certificate and its key, for a [`Server`](super::Server).
+///
+/// They are read from two PEM files: a chain, the server's own certificate first, and a key. Both are
+/// read again by [`reload`](Self::reload) and [`watch`](Self::watch), for the connections that come
+/// from then on. TLS 1.2 and 1.3 are spoken, HTTP/2 and HTTP/1.1 agreed on.
+///
+/// Clones share the certificate.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    files: Arc<Files>,
+    current: Arc<Current>,
+    config: Arc<ServerConfig>,
+}
+
+/// Why a certificate and a key are of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The file cannot be read, or is no PEM file of what it should be.
+    #[error("{}: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// The key is not of a supported kind, or not that of the certificate.
+    #[error("{} with {}: {source}", certificate.display(), key.display())]
+    Pair {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// What is wrong with them.
+        source: rustls::Error,
+    },
+}
+
+#[derive(Debug)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    provider: Arc<CryptoProvider>,
+}
+
+/// The certificate that is shown now.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl Tls {
+    /// Reads the chain of certificates and the private key (PKCS #8, PKCS #1 or SEC 1).
+    ///
+    /// # Errors
+    ///
+    /// A [`TlsError`].
+    pub async fn load(
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let files = Arc::new(Files {
+            certificate: certificate.into(),
+            key: key.into(),
+            provider: provider.clone(),
+        });
+        let current = Arc::new(Current(RwLock::new(files.clone().read().await?)));
+        let pair = |source| files.pair(source);
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(pair)?
+            .with_no_client_auth()
+            .with_cert_resolver(current.clone());
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { files, current, config: Arc::new(config) })
+    }
+
+    /// Reads the files again. Answers whether there is another certificate in them.
+    ///
+    /// # Errors
+    ///
+    /// A [`TlsError`]; what was read before stays in use.
+    ///
+    /// # Cancel safety
+    ///
+    /// If it is dropped, nothing has changed.
+    pub async fn reload(&self) -> Result<bool, TlsError> {
+        let read = self.files.clone().read().await?;
+        let mut current = self.current.0.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = current.cert != read.cert;
+        *current = read;
+        Ok(changed)
+    }
+
+    /// Reads the files again, forever, with `every` between: a new certificate is taken and logged, and
+    /// so is a failure, with which the old one stays.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is for being dropped.
+    pub async fn watch(&self, every: Duration) {
+        let mut interval = interval(every);
+        // The first tick is at once.
+        interval.tick().await;
+        loop {
+            interval.tick().await;
+            self.reload_and_log().await;
+        }
+    }
+
+    /// As [`reload`](Self::reload), and logs what came of it.
+    pub async fn reload_and_log(&self) {
+        let certificate = self.files.certificate.display();
+        match self.reload().await {
+            Ok(true) => tracing::info!(%certificate, "a new certificate"),
+            Ok(false) => tracing::debug!(%certificate, "the same certificate"),
+            Err(error) => tracing::error!(%error, "the old certificate is kept"),
+        }
+    }
+
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        TlsAcceptor::from(self.config.clone()).accept(stream).await
+    }
+}
+
+impl Files {
+    async fn read(self: Arc<Self>) -> Result<Arc<CertifiedKey>, TlsError> {
+        let files = self.clone();
+        let read = spawn_blocking(move || {
+            let of = |file: &PathBuf| {
+                let file = file.clone();
+                |source| TlsError::File { file, source }
+            };
+            let chain = CertificateDer::pem_file_iter(&files.certificate)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .and_then(|chain| match chain.is_empty() {
+                    true => Err(pem::Error::NoItemsFound),
+                    false => Ok(chain),
+                })
+                .map_err(of(&files.certificate))?;
+            let key = PrivateKeyDer::from_pem_file(&files.key).map_err(of(&files.key))?;
+            CertifiedKey::from_der(chain, key, &files.provider).map_err(|source| files.pair(source))
+        });
+        let read = read.await.unwrap_or_else(|_| {
+            // The runtime ends.
+            let source = pem::Error::Io(io::ErrorKind::Interrupted.into());
+            Err(TlsError::File { file: self.certificate.clone(), source })
+        });
+        read.map(Arc::new)
+    }
+
+    fn pair(&self, source: rustls::Error) -> TlsError {
+        TlsError::Pair { certificate: self.certificate.clone(), key: self.key.clone(), source }
+    }
+}
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
