@@ -193,4 +193,23 @@ mod tests {
         assert_eq!(response.body().size_hint().exact(), Some(5));
         assert_eq!(response.headers()[http::header::CONTENT_LENGTH], "5");
     }
+
+    #[tokio::test]
+    async fn a_panic_counts_as_a_500_where_requests_are_tracked() {
+        let metrics = crate::Metrics::new();
+        let request = Request::get("/panic").body(Body::empty()).unwrap();
+        metrics.track(router()).oneshot(request).await.unwrap();
+        let line = r#"registry_http_requests_total{route="other",method="GET",status="500"} 1"#;
+        let text = metrics.encode();
+        assert!(text.contains(line), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_route_is_counted_through_it() {
+        let metrics = crate::Metrics::new();
+        let handler = async || axum::Extension(crate::Route("blob"));
+        let router = metrics.track(observed(Router::new().route("/", get(handler))));
+        router.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+        assert!(metrics.encode().contains(r#"route="blob",method="GET",status="200"} 1"#));
+    }
 }
