@@ -15,8 +15,6 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::ServerLimits;
-
 /// Whose turn it is on a connection.
 ///
 /// It is ours while a handler runs, or while a body of a response has nothing to give. Else it is the
@@ -34,6 +32,20 @@ struct State {
     last: Instant,
 }
 
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Turn {
+    Ours,
+    /// The client's, to take what there is of a response.
+    ToTake {
+        since: Instant,
+    },
+    /// The client's, to send a request.
+    ToAsk {
+        since: Instant,
+    },
+}
+
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(State { ours: 0, responses: 0, last: Instant::now() })))
@@ -49,12 +61,13 @@ impl Activity {
         self.state().last = Instant::now();
     }
 
-    /// When the client has taken too long; none, if it is not its turn.
-    pub(super) fn deadline(&self, limits: &ServerLimits) -> Option<Instant> {
-        let state = self.state();
-        let timeout =
-            if state.responses > 0 { limits.write_timeout } else { limits.header_timeout };
-        (state.ours == 0).then(|| state.last + timeout)
+    pub(super) fn turn(&self) -> Turn {
+        let State { ours, responses, last } = *self.state();
+        match (ours, responses) {
+            (0, 0) => Turn::ToAsk { since: last },
+            (0, _) => Turn::ToTake { since: last },
+            _ => Turn::Ours,
+        }
     }
 
     /// It is our turn until this is dropped.

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 
 use super::{
     ServerLimits,
-    activity::{Activity, Watched},
+    activity::{Activity, Turn, Watched},
     stream::Stream,
 };
 
@@ -72,7 +72,7 @@ impl Connections {
         });
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut timer = pin!(sleep_until(Instant::now() + self.limits.header_timeout));
-        let mut closing = false;
+        let (mut closing, mut dismissed) = (false, false);
         loop {
             tokio::select! {
                 biased;
@@ -89,18 +89,24 @@ impl Connections {
                 }
                 () = &mut timer => {
                     let now = Instant::now();
-                    match activity.deadline(&self.limits) {
+                    let turn = activity.turn();
+                    let next = match turn {
                         // It is looked at again before the client's time can be over.
-                        None => timer.as_mut().reset(now + self.limits.pause()),
-                        Some(deadline) if deadline > now => timer.as_mut().reset(deadline),
-                        Some(_) if closing => return,
+                        Turn::Ours => now + self.limits.pause(),
+                        Turn::ToTake { since } => since + self.limits.write_timeout,
+                        Turn::ToAsk { .. } if dismissed => return,
+                        Turn::ToAsk { since } => since + self.limits.header_timeout,
+                    };
+                    match turn {
+                        _ if next > now => timer.as_mut().reset(next),
                         // A client of HTTP/2 that sends a request just now learns that it was not
                         // taken, and may send it elsewhere.
-                        Some(_) => {
-                            closing = true;
+                        Turn::ToAsk { .. } => {
+                            dismissed = true;
                             connection.as_mut().graceful_shutdown();
                             timer.as_mut().reset(now + FAREWELL);
                         }
+                        _ => return,
                     }
                 }
             }

@@ -80,6 +80,11 @@ impl Server {
         })
     }
 
+    /// Another router, for one that is made when it is known that the address is free.
+    pub fn router(self, router: Router) -> Self {
+        Self { router, ..self }
+    }
+
     /// Other limits than the default ones.
     pub fn limits(self, limits: ServerLimits) -> Self {
         Self { limits, ..self }

@@ -1,1 +1,247 @@
+//! Connections in memory, on a paused clock.
 
+use std::{io, pin::Pin, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    routing::{get, post},
+};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http_body_util::Empty;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{connection::Connections, *};
+
+const LIMITS: ServerLimits = ServerLimits {
+    max_connections: 1,
+    header_timeout: Duration::from_secs(30),
+    max_header_bytes: 64 << 10,
+    write_timeout: Duration::from_secs(60),
+};
+/// A farewell, and the patience with which a connection is closed.
+const CLOSING: Duration = Duration::from_secs(4);
+
+fn router() -> Router {
+    let chunks = |pause| {
+        move || async move {
+            let chunks = stream::iter(0..1_000).then(move |_| async move {
+                sleep(pause).await;
+                Ok::<_, io::Error>(Bytes::from_static(&[7; 1 << 10]))
+            });
+            Body::from_stream(chunks.boxed())
+        }
+    };
+    Router::new()
+        .route("/", get(|| async { "hello" }).post(|body: Bytes| async move { body }))
+        .route("/long", get(|| async { sleep(Duration::from_secs(3_600)).await }))
+        .route("/large", get(chunks(Duration::ZERO)))
+        .route("/slow", get(chunks(Duration::from_secs(100))))
+        .route("/early", post(|| async { http::StatusCode::UNAUTHORIZED }))
+}
+
+/// A client's end of a connection that holds so many bytes on their way, and the server's task.
+fn connect(bytes: usize) -> (DuplexStream, JoinHandle<()>) {
+    let (client, server) = duplex(bytes);
+    let connections = Connections::new(router(), LIMITS, CancellationToken::new());
+    let peer = ([127, 0, 0, 1], 1).into();
+    (client, tokio::spawn(Arc::new(connections).serve(server, peer)))
+}
+
+/// Sends `request`, and reads what is answered until the connection ends.
+async fn ask(request: impl AsRef<[u8]>) -> (String, Duration) {
+    let (mut client, _server) = connect(1 << 20);
+    client.write_all(request.as_ref()).await.unwrap();
+    read(&mut client).await
+}
+
+async fn read(client: &mut DuplexStream) -> (String, Duration) {
+    let (start, mut answer) = (Instant::now(), Vec::new());
+    client.read_to_end(&mut answer).await.unwrap();
+    (String::from_utf8_lossy(&answer).into_owned(), start.elapsed())
+}
+
+fn assert_about(took: Duration, timeout: Duration) {
+    assert!(timeout <= took && took <= timeout + CLOSING, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_byte_ends() {
+    let (answer, took) = ask("").await;
+    assert_eq!(answer, "");
+    assert_about(took, LIMITS.header_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_of_what_says_http_2_ends() {
+    assert_about(ask("PRI * HT").await.1, LIMITS.header_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_come_slowly_end() {
+    let (mut client, server) = connect(1 << 10);
+    let start = Instant::now();
+    client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    while client.write_all(b"a: b\r\n").await.is_ok() {
+        sleep(Duration::from_secs(1)).await;
+    }
+    server.await.unwrap();
+    assert_about(start.elapsed(), LIMITS.header_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_ends_some_time_after_its_last_request() {
+    let (mut client, server) = connect(1 << 10);
+    for _ in 0..2 {
+        sleep(Duration::from_secs(20)).await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    }
+    let (answer, took) = read(&mut client).await;
+    assert_eq!(answer.matches("hello").count(), 2, "{answer}");
+    assert_about(took, LIMITS.header_timeout);
+    drop(client);
+    server.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_take_its_time() {
+    let (answer, took) = ask("GET /long HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_about(took, Duration::from_secs(3_600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_content_of_a_response_may_take_its_time() {
+    let (answer, took) = ask("GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.len() > 1_000 << 10, "{}", answer.len());
+    assert_about(took, Duration::from_secs(100 * 1_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_not_taken_ends() {
+    let (mut client, server) = connect(1 << 10);
+    let start = Instant::now();
+    client.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    server.await.unwrap();
+    assert_about(start.elapsed(), LIMITS.write_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_taken_slowly_does_not_end() {
+    let (mut client, _server) = connect(64 << 10);
+    let request = b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let (mut taken, mut buffer) = (0, vec![0; 64 << 10]);
+    loop {
+        sleep(LIMITS.write_timeout - Duration::from_secs(10)).await;
+        match client.read(&mut buffer).await.unwrap() {
+            0 => break,
+            bytes => taken += bytes,
+        }
+    }
+    assert!(taken > 1_000 << 10, "{taken}");
+}
+
+type Http2 = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;
+
+async fn http2(client: DuplexStream) -> (Http2, Pin<Box<dyn Future<Output = ()> + Send>>) {
+    let io = TokioIo::new(client);
+    let handshake = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(4 << 10)
+        .handshake(io);
+    let (sender, connection) = handshake.await.unwrap();
+    (sender, Box::pin(async move { connection.await.unwrap_or_default() }))
+}
+
+fn request(path: &str) -> http::Request<Empty<Bytes>> {
+    http::Request::get(format!("http://a{path}")).body(Empty::new()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_2_without_a_request_ends() {
+    let (client, server) = connect(64 << 10);
+    let (sender, connection) = http2(client).await;
+    let start = Instant::now();
+    connection.await;
+    server.await.unwrap();
+    assert_about(start.elapsed(), LIMITS.header_timeout);
+    drop(sender);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_of_http_2_that_is_not_taken_ends() {
+    let (client, server) = connect(64 << 10);
+    let (mut sender, connection) = http2(client).await;
+    let connection = tokio::spawn(connection);
+    let start = Instant::now();
+    let response = sender.send_request(request("/large")).await.unwrap();
+    server.await.unwrap();
+    assert_about(start.elapsed(), LIMITS.write_timeout);
+    drop(response);
+    connection.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_over_the_limit_are_refused() {
+    for bytes in [65 << 10, 600 << 10] {
+        let header = "b".repeat(bytes);
+        let (answer, _) = ask(format!("GET / HTTP/1.1\r\nhost: a\r\na: {header}\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{bytes}: {answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_within_the_limit_are_taken() {
+    let header = "b".repeat(60 << 10);
+    let (answer, _) = ask(format!("GET / HTTP/1.1\r\nhost: a\r\na: {header}\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_headers_are_refused() {
+    let headers = "a: b\r\n".repeat(101);
+    let (answer, _) = ask(format!("GET / HTTP/1.1\r\n{headers}\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_over_the_limit_of_http_2_are_refused() {
+    let (client, _server) = connect(1 << 20);
+    let (mut sender, connection) = http2(client).await;
+    let connection = tokio::spawn(connection);
+    let mut request = request("/");
+    let header = http::HeaderValue::from_str(&"b".repeat(65 << 10)).unwrap();
+    request.headers_mut().insert("a", header);
+    // A client that heeds what the server has said does not even send it.
+    let status = sender.send_request(request).await.map(|response| response.status());
+    assert!(!matches!(status, Ok(status) if status.is_success()), "{status:?}");
+    connection.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_request_is_refused() {
+    let (answer, _) = ask("hello, is it you?\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_before_the_end_of_a_body_can_be_read_while_it_is_sent() {
+    let (client, _server) = connect(16 << 10);
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let sent = tokio::spawn(async move {
+        let head = b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 1048576\r\n\r\n";
+        writer.write_all(head).await?;
+        writer.write_all(&vec![0; 1 << 20]).await
+    });
+    let mut answer = Vec::new();
+    reader.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 401"));
+    sent.await.unwrap().unwrap();
+}

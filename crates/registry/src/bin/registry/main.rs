@@ -1,2 +1,67 @@
-//! The program `registry`.
-fn main() {}
+//! The program `registry`: serves a registry, collects its garbage, and prints its settings.
+
+mod cli;
+mod failure;
+mod file;
+mod gc;
+mod log;
+mod serve;
+mod settings;
+mod signals;
+mod stand_in;
+mod storage;
+mod text;
+mod values;
+
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use crate::{cli::Command, failure::Failure, settings::Settings};
+
+fn main() -> ExitCode {
+    let command = match Command::parse(env::args_os()) {
+        Ok(command) => command,
+        Err(error) => error.exit(),
+    };
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "registry: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(sources) => {
+            let settings = sources.settings()?.effective()?;
+            log::start(&settings);
+            block_on(serve::serve(settings))
+        }
+        Command::Gc { dry_run, sources } => {
+            let settings = sources.settings()?.effective()?;
+            log::start(&settings);
+            block_on(gc::gc(settings, dry_run))
+        }
+        Command::Config(sources) => {
+            let settings = sources.settings()?;
+            settings.clone().effective()?;
+            // There are no secrets among them, only files that have some.
+            let settings = settings.or(Settings::defaults());
+            let _ = write!(io::stdout(), "{}", toml::to_string(&settings)?);
+            Ok(())
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    // Not to wait for what was asked of a disk by requests that are gone.
+    runtime.shutdown_background();
+    result
+}

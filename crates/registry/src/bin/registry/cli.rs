@@ -1,0 +1,154 @@
+//! [`Command`]: what the program is asked to do.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
+};
+
+use crate::{failure::Failure, file, settings::Settings};
+
+/// A registry for container images and other OCI artifacts
+#[derive(Debug, Parser)]
+#[command(name = "registry", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What the program is asked to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the registry until SIGTERM or SIGINT; SIGHUP reads certificate and passwords again
+    #[command(after_help = SOURCES)]
+    Serve(Sources),
+    /// Remove what nothing refers to, and uploads that were given up; not of a store that is served
+    #[command(after_help = SOURCES)]
+    Gc {
+        /// Say what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        sources: Sources,
+    },
+    /// Print the settings that hold, as a file of settings
+    #[command(after_help = SOURCES)]
+    Config(Sources),
+}
+
+const SOURCES: &str = "\
+A setting is taken from its flag, else from its variable of the environment, else from the file, \
+where it has the name of the flag without the dashes, else it has its default. Times are written as \
+in 30s, 5m or 7days; sizes as in 4096, 32KiB or 5GiB.";
+
+/// The settings that `gc` heeds.
+const OF_GC: [&str; 6] = ["storage", "gc_grace", "gc_untagged", "upload_ttl", "log_format", "log"];
+
+/// Where settings are from.
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// File of settings, in TOML
+    #[arg(long, env = "REGISTRY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Settings,
+}
+
+impl Sources {
+    /// What all sources say together.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`file::read`].
+    pub(crate) fn settings(self) -> Result<Settings, Failure> {
+        let file = self.config.as_deref().map(file::read).transpose()?;
+        Ok(self.given.or(file.unwrap_or_default()))
+    }
+}
+
+impl Command {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    ///
+    /// What clap prints for it, help and version included.
+    pub(crate) fn parse(
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = command();
+        let mut matches = command.try_get_matches_from_mut(arguments)?;
+        if let Some(("gc", given)) = matches.subcommand() {
+            let foreign = of_serve_only()
+                .find(|name| given.value_source(name) == Some(ValueSource::CommandLine));
+            if let Some(name) = foreign {
+                let message = format!("`--{}` says nothing to gc\n", name.replace('_', "-"));
+                return Err(command.error(ErrorKind::UnknownArgument, message));
+            }
+        }
+        Ok(Cli::from_arg_matches_mut(&mut matches)?.command)
+    }
+}
+
+/// The command line. What `gc` does not heed is there, for what the environment has for `serve` is no
+/// error, but not shown.
+fn command() -> clap::Command {
+    let hidden: Vec<_> = of_serve_only().collect();
+    let quiet = |command: clap::Command| command.mut_args(|arg| arg.hide_env_values(true));
+    Cli::command().mut_subcommand("serve", quiet).mut_subcommand("config", quiet).mut_subcommand(
+        "gc",
+        |command| {
+            quiet(command).mut_args(|arg| {
+                let hide = hidden.iter().any(|name| name == arg.get_id().as_str());
+                arg.hide(hide)
+            })
+        },
+    )
+}
+
+fn of_serve_only() -> impl Iterator<Item = String> {
+    let all = Settings::augment_args(clap::Command::new("settings"));
+    let names: Vec<_> = all.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+    names.into_iter().filter(|name| !OF_GC.contains(&name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_says_variable_and_default_of_every_setting() {
+        let defaults = toml::Table::try_from(Settings::defaults()).unwrap();
+        let all = Settings::augment_args(clap::Command::new("settings"));
+        for arg in all.get_arguments() {
+            let name = arg.get_long().unwrap();
+            let variable = format!("REGISTRY_{}", name.replace('-', "_").to_uppercase());
+            assert_eq!(arg.get_env().unwrap(), &*variable);
+            let help = arg.get_help().unwrap().to_string();
+            let said = help.split_once("[default: ").map(|(_, said)| said.trim_end_matches(']'));
+            let default = defaults.get(name).map(|value| match value {
+                toml::Value::String(text) => text.clone(),
+                value => value.to_string(),
+            });
+            assert_eq!(said, default.as_deref(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_setting_of_gc_is_one() {
+        let all = Settings::augment_args(clap::Command::new("settings"));
+        let known = |name: &&str| all.get_arguments().any(|arg| arg.get_id() == *name);
+        assert!(OF_GC.iter().all(known));
+    }
+
+    #[test]
+    fn gc_takes_no_flag_that_it_does_not_heed() {
+        let parse = |flag| Command::parse(["registry", "gc", flag]);
+        assert!(parse("--gc-untagged").is_ok());
+        assert_eq!(parse("--page").unwrap_err().kind(), ErrorKind::UnknownArgument);
+    }
+}

@@ -1,0 +1,222 @@
+//! [`Settings`]: everything that can be set, by a flag, a variable of the environment or a file.
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration as StdDuration};
+
+use clap::{Args, builder::BoolishValueParser};
+use drivers::{ByteSize, Location};
+use humantime::Duration;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    failure::Failure,
+    text,
+    values::{AccessRule, Interval, LogFilter, LogFormat},
+};
+
+/// Defines the settings once: what one source says of them ([`Settings`]), and what holds in the end
+/// ([`Effective`]). A setting with a default has a value in the end, one without may have none.
+macro_rules! settings {
+    (@type $type:ty, $default:expr) => { $type };
+    (@type $type:ty) => { Option<$type> };
+    (@value $given:expr, $default:expr) => { $given.unwrap_or_else(|| $default) };
+    (@value $given:expr) => { $given };
+    (@default $default:expr) => { Some($default) };
+    (@default) => { None };
+    ($($(#[$attribute:meta])* $name:ident: $type:ty $(= $default:expr)?,)*) => {
+        /// What one source says, or several of them together.
+        #[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub(crate) struct Settings {
+            $(
+                $(#[$attribute])*
+                #[arg(long)]
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub(crate) $name: Option<$type>,
+            )*
+            /// Who may do what, where. Of the file only.
+            #[arg(skip)]
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub(crate) access: Vec<AccessRule>,
+        }
+
+        impl Settings {
+            /// What holds where nothing is said.
+            pub(crate) fn defaults() -> Self {
+                Self { $($name: settings!(@default $($default)?),)* access: Vec::new() }
+            }
+
+            /// These, and where they say nothing, `others`.
+            pub(crate) fn or(self, others: Self) -> Self {
+                let access = if self.access.is_empty() { others.access } else { self.access };
+                Self { $($name: self.$name.or(others.$name),)* access }
+            }
+
+            fn fill(self) -> Effective {
+                Effective {
+                    $($name: settings!(@value self.$name $(, $default)?),)*
+                    access: self.access,
+                }
+            }
+        }
+
+        /// What holds in the end.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Effective {
+            $(pub(crate) $name: settings!(@type $type $(, $default)?),)*
+            pub(crate) access: Vec<AccessRule>,
+        }
+    };
+}
+
+settings! {
+    /// Where content is kept: `inmemory:`, or `file:///absolute/directory` [default: inmemory:]
+    #[arg(env = "REGISTRY_STORAGE", value_name = "URL")]
+    #[serde(with = "text")]
+    storage: Location = Location::InMemory { capacity: None },
+
+    /// Address and port to listen at; port 0 is a free one [default: 127.0.0.1:5000]
+    #[arg(env = "REGISTRY_LISTEN", value_name = "ADDRESS", help_heading = "Listening")]
+    listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 5000)),
+
+    /// Another address and port for /metrics, which is then not on the first
+    #[arg(env = "REGISTRY_METRICS_LISTEN", value_name = "ADDRESS", help_heading = "Listening")]
+    metrics_listen: SocketAddr,
+
+    /// File of the chain of certificates, in PEM, for https; read again when it changes
+    #[arg(env = "REGISTRY_TLS_CERT", value_name = "FILE", help_heading = "Listening")]
+    tls_cert: PathBuf,
+
+    /// File of the certificate's private key, in PEM
+    #[arg(env = "REGISTRY_TLS_KEY", value_name = "FILE", help_heading = "Listening")]
+    tls_key: PathBuf,
+
+    /// Whether there is a page for people at / [default: true]
+    #[arg(env = "REGISTRY_PAGE", value_name = "BOOL", help_heading = "Listening")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    page: bool = true,
+
+    /// File of users and passwords, as `htpasswd -B` writes it; without one nobody is asked
+    #[arg(env = "REGISTRY_HTPASSWD", value_name = "FILE", help_heading = "Access")]
+    htpasswd: PathBuf,
+
+    /// Whether everybody may pull, even without a password [default: false]
+    #[arg(env = "REGISTRY_ANONYMOUS_PULL", value_name = "BOOL", help_heading = "Access")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    anonymous_pull: bool = false,
+
+    /// Whether nothing can be pushed or deleted [default: false]
+    #[arg(env = "REGISTRY_READ_ONLY", value_name = "BOOL", help_heading = "Access")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    read_only: bool = false,
+
+    /// Whether tags, manifests and blobs can be deleted [default: true]
+    #[arg(env = "REGISTRY_DELETE", value_name = "BOOL", help_heading = "Access")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    delete: bool = true,
+
+    /// Whether a tag stays with the manifest that it had first [default: false]
+    #[arg(env = "REGISTRY_IMMUTABLE_TAGS", value_name = "BOOL", help_heading = "Access")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    immutable_tags: bool = false,
+
+    /// Whether an index may name manifests that are not here [default: false]
+    #[arg(env = "REGISTRY_SPARSE_INDEXES", value_name = "BOOL", help_heading = "Access")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    sparse_indexes: bool = false,
+
+    /// Bytes of the largest blob that is taken [default: 100GiB]
+    #[arg(env = "REGISTRY_MAX_BLOB_SIZE", value_name = "SIZE", help_heading = "Limits")]
+    #[serde(with = "text")]
+    max_blob_size: ByteSize = ByteSize(100 << 30),
+
+    /// Bytes of the largest manifest that is taken [default: 4MiB]
+    #[arg(env = "REGISTRY_MAX_MANIFEST_SIZE", value_name = "SIZE", help_heading = "Limits")]
+    #[serde(with = "text")]
+    max_manifest_size: ByteSize = ByteSize(4 << 20),
+
+    /// Number of requests at a time that upload [default: 4096]
+    #[arg(env = "REGISTRY_MAX_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
+    max_uploads: NonZeroUsize = const { NonZeroUsize::new(4_096).unwrap() },
+
+    /// Number of connections at a time [default: 16384]
+    #[arg(env = "REGISTRY_MAX_CONNECTIONS", value_name = "NUMBER", help_heading = "Limits")]
+    max_connections: NonZeroUsize = const { NonZeroUsize::new(16_384).unwrap() },
+
+    /// Time without a request after which a connection is closed, slow headers included
+    /// [default: 30s]
+    #[arg(env = "REGISTRY_HEADER_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
+    #[serde(with = "text")]
+    header_timeout: Duration = StdDuration::from_secs(30).into(),
+
+    /// Time without a byte of a request's body after which the request fails [default: 1m]
+    #[arg(env = "REGISTRY_BODY_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
+    #[serde(with = "text")]
+    body_timeout: Duration = StdDuration::from_secs(60).into(),
+
+    /// Time without a byte of a response being taken after which a connection is closed
+    /// [default: 1m]
+    #[arg(env = "REGISTRY_WRITE_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
+    #[serde(with = "text")]
+    write_timeout: Duration = StdDuration::from_secs(60).into(),
+
+    /// Time that requests in flight have to finish when the registry is stopped [default: 30s]
+    #[arg(env = "REGISTRY_SHUTDOWN_GRACE", value_name = "TIME", help_heading = "Limits")]
+    #[serde(with = "text")]
+    shutdown_grace: Duration = StdDuration::from_secs(30).into(),
+
+    /// Time between two collections of what nothing refers to; `off` is never [default: off]
+    #[arg(env = "REGISTRY_GC_INTERVAL", value_name = "TIME", help_heading = "Garbage")]
+    #[serde(with = "text")]
+    gc_interval: Interval = Interval(None),
+
+    /// Age below which nothing is collected [default: 1day]
+    #[arg(env = "REGISTRY_GC_GRACE", value_name = "TIME", help_heading = "Garbage")]
+    #[serde(with = "text")]
+    gc_grace: Duration = StdDuration::from_secs(24 * 60 * 60).into(),
+
+    /// Whether manifests that have no tag, and that nothing refers to, are collected too
+    /// [default: false]
+    #[arg(env = "REGISTRY_GC_UNTAGGED", value_name = "BOOL", help_heading = "Garbage")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    gc_untagged: bool = false,
+
+    /// Time without a byte after which an unfinished upload is removed [default: 7days]
+    #[arg(env = "REGISTRY_UPLOAD_TTL", value_name = "TIME", help_heading = "Garbage")]
+    #[serde(with = "text")]
+    upload_ttl: Duration = StdDuration::from_secs(7 * 24 * 60 * 60).into(),
+
+    /// How lines of the log are written, on standard error [default: text]
+    #[arg(env = "REGISTRY_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]
+    #[arg(value_enum)]
+    log_format: LogFormat = LogFormat::Text,
+
+    /// What is logged: a level, or levels of modules as in `info,registry=debug` [default: info]
+    #[arg(env = "REGISTRY_LOG", value_name = "FILTER", help_heading = "Log")]
+    #[serde(with = "text")]
+    log: LogFilter = LogFilter::default(),
+}
+
+impl Settings {
+    /// What holds in the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Settings`], if settings do not go together.
+    pub(crate) fn effective(self) -> Result<Effective, Failure> {
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err(Failure::Settings("`tls-cert` and `tls-key` go together"));
+        }
+        // Else a rule would be there that nothing heeds.
+        if self.htpasswd.is_none() && !self.access.is_empty() {
+            return Err(Failure::Settings("`access` needs an `htpasswd`, else nobody is asked"));
+        }
+        Ok(self.fill())
+    }
+}

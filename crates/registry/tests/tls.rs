@@ -1,0 +1,161 @@
+//! TLS: what is agreed on, and certificates that are replaced while it serves.
+#![cfg(feature = "program")]
+
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use axum::{Router, routing::get};
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use registry::{CancellationToken, Server, Tls, TlsError};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName},
+    },
+};
+
+/// A directory with a certificate and its key.
+struct Pair {
+    directory: TempDir,
+}
+
+impl Pair {
+    fn new() -> (Self, CertificateDer<'static>) {
+        let pair = Self { directory: TempDir::new().unwrap() };
+        let certificate = pair.replace();
+        (pair, certificate)
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.directory.path().join("certificate.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.directory.path().join("key.pem")
+    }
+
+    fn replace(&self) -> CertificateDer<'static> {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(self.certificate(), cert.pem()).unwrap();
+        fs::write(self.key(), signing_key.serialize_pem()).unwrap();
+        cert.der().clone()
+    }
+
+    async fn load(&self) -> Result<Tls, TlsError> {
+        Tls::load(self.certificate(), self.key()).await
+    }
+}
+
+async fn serve(tls: Tls) -> SocketAddr {
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let server = Server::bind("127.0.0.1:0", router).await.unwrap().tls(tls);
+    let address = server.local_addr().unwrap();
+    tokio::spawn(server.run(CancellationToken::new(), CancellationToken::new()));
+    address
+}
+
+/// A connection by a client that trusts `trusted` alone.
+async fn connect(
+    address: SocketAddr,
+    trusted: &CertificateDer<'static>,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+#[tokio::test]
+async fn a_request_is_answered_over_tls() {
+    let (pair, certificate) = Pair::new();
+    let address = serve(pair.load().await.unwrap()).await;
+    let mut stream = connect(address, &certificate, &[]).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+}
+
+#[tokio::test]
+async fn http_2_is_agreed_on_before_http_1() {
+    let (pair, certificate) = Pair::new();
+    let address = serve(pair.load().await.unwrap()).await;
+    for (offered, agreed) in [(&["http/1.1", "h2"][..], "h2"), (&["http/1.1"], "http/1.1")] {
+        let stream = connect(address, &certificate, offered).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(agreed.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn a_new_connection_sees_the_new_certificate() {
+    let (pair, old) = Pair::new();
+    let tls = pair.load().await.unwrap();
+    let address = serve(tls.clone()).await;
+    connect(address, &old, &[]).await.unwrap();
+    assert!(!tls.reload().await.unwrap());
+
+    let new = pair.replace();
+    assert!(tls.reload().await.unwrap());
+    connect(address, &new, &[]).await.unwrap();
+    assert!(connect(address, &old, &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_bad_pair_keeps_the_old_one() {
+    let (pair, certificate) = Pair::new();
+    let tls = pair.load().await.unwrap();
+    let address = serve(tls.clone()).await;
+
+    fs::write(pair.key(), KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    assert!(matches!(tls.reload().await, Err(TlsError::Pair { .. })));
+    fs::write(pair.certificate(), "-----BEGIN CERTIFICATE-----\n?").unwrap();
+    assert!(matches!(tls.reload().await, Err(TlsError::File { .. })));
+    fs::remove_file(pair.certificate()).unwrap();
+    assert!(matches!(tls.reload().await, Err(TlsError::File { .. })));
+
+    connect(address, &certificate, &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn files_without_a_certificate_or_a_key_are_not_loaded() {
+    let (pair, _) = Pair::new();
+    let (certificate, key) = (pair.certificate(), pair.key());
+    let swapped = Tls::load(&key, &certificate).await.unwrap_err();
+    assert!(swapped.to_string().contains("key.pem"), "{swapped}");
+    let absent = Tls::load(&certificate, "/absent").await.unwrap_err();
+    assert!(absent.to_string().starts_with("/absent: "), "{absent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_takes_the_new_certificate() {
+    let (pair, _) = Pair::new();
+    let tls = pair.load().await.unwrap();
+    let new = pair.replace();
+    let watch = tokio::spawn({
+        let tls = tls.clone();
+        async move { tls.watch(Duration::from_secs(60)).await }
+    });
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    // The reload that the watch began comes first, if there is one.
+    assert!(!tls.reload().await.unwrap());
+    watch.abort();
+    tokio::time::resume();
+    connect(serve(tls).await, &new, &[]).await.unwrap();
+}
