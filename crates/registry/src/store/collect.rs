@@ -22,7 +22,7 @@ use storage_driver::{
     ErrorKind, Metadata, Operation, Path, Precondition, StorageDriverExt, Version, WalkOptions,
 };
 
-use super::{CONCURRENCY, Store, age, manifest::Manifest, manifest::Referred};
+use super::{CONCURRENCY, Store, age, manifest::Manifest};
 use crate::{digest::Digest, layout, name::Name, options::GcOptions};
 
 type Result<T, E = storage_driver::Error> = std::result::Result<T, E>;
@@ -64,7 +64,7 @@ impl fmt::Display for GcReport {
 /// A manifest of a repository.
 struct Revision {
     link: Metadata,
-    references: Vec<Referred>,
+    references: Vec<Digest>,
     subject: Option<Digest>,
 }
 
@@ -136,7 +136,7 @@ impl Store {
                     continue;
                 }
                 used.insert(digest);
-                used.extend(revision.references.iter().map(Referred::digest));
+                used.extend(revision.references);
             }
         }
         Ok(used)
@@ -150,13 +150,8 @@ impl Store {
                 Ok(content) => content,
                 Err(error) => return Err(error.into_cause()),
             };
-            // What cannot be read, by size or by form, refers to nothing that we know of.
-            let manifest = content.and_then(|content| Manifest::parse(&content).ok());
-            let (references, subject) = match &manifest {
-                Some(manifest) => (
-                    manifest.references().unwrap_or_default(),
-                    manifest.subject().unwrap_or_default(),
-                ),
+            let (references, subject) = match &content {
+                Some(content) => Manifest::marks(content),
                 None => (Vec::new(), None),
             };
             Ok((digest, Revision { link, references, subject }))
@@ -246,7 +241,7 @@ impl Store {
         while let Some(digest) = reached.pop() {
             if kept.insert(digest) {
                 let references = revisions.get(&digest).map(|it| it.references.as_slice());
-                let children = references.unwrap_or_default().iter().map(Referred::digest);
+                let children = references.unwrap_or_default().iter().copied();
                 reached
                     .extend(children.chain(referrers.get(&digest).into_iter().flatten().copied()));
             }
