@@ -103,15 +103,19 @@ impl Store {
         if !candidates.is_empty() {
             used = self.mark(&gone).await?;
         }
+        let mut doomed = HashSet::new();
         for candidate in candidates.iter().filter(|it| !used.contains(&it.digest)) {
             let precondition = Precondition::IfVersion(candidate.version.clone());
-            if options.dry_run || self.deleted(&candidate.path, precondition).await? {
-                report.blobs += 1;
-                report.bytes += candidate.size;
+            if options.dry_run {
+                doomed.insert(candidate.digest);
+            } else if !self.deleted(&candidate.path, precondition).await? {
+                continue;
             }
+            report.blobs += 1;
+            report.bytes += candidate.size;
         }
         for name in &names {
-            self.sweep_links(name, options, &used, &mut report).await?;
+            self.sweep_links(name, options, &used, &doomed, &mut report).await?;
         }
         report.used = used.len() as u64;
         Ok(report)
@@ -247,7 +251,11 @@ impl Store {
             }
         }
         for (digest, revision) in revisions.iter().filter(|(digest, _)| !kept.contains(*digest)) {
-            if !options.dry_run {
+            if options.dry_run {
+                gone.insert((name.clone(), *digest));
+            } else {
+                // Whoever pushes it again at this moment writes what is beside the link, too.
+                let _alone = self.locks.delete(name).await;
                 let seen = Precondition::IfVersion(revision.link.version.clone());
                 if !self.deleted(&revision.link.path, seen).await? {
                     continue;
@@ -256,18 +264,19 @@ impl Store {
                 beside.extend(revision.subject.map(|it| layout::referrer(name, &it, digest)));
                 self.driver.delete_many(&beside).await?;
             }
-            gone.insert((name.clone(), *digest));
             report.untagged_manifests += 1;
         }
         Ok(())
     }
 
-    /// Deletes the links of a repository to blobs that are not there.
+    /// Deletes the links of a repository to blobs that are not there, which in a dry run those in
+    /// `doomed` are not.
     async fn sweep_links(
         &self,
         name: &Name,
         options: &GcOptions,
         used: &HashSet<Digest>,
+        doomed: &HashSet<Digest>,
         report: &mut GcReport,
     ) -> Result<()> {
         // An upload makes its link just before its blob. No grace is so short as to take it for a
@@ -279,9 +288,9 @@ impl Store {
                 continue;
             }
             let seen = Precondition::IfVersion(link.version);
-            if !self.driver.exists(&layout::blob(&digest)).await?
-                && (options.dry_run || self.deleted(&link.path, seen).await?)
-            {
+            let is_there =
+                !doomed.contains(&digest) && self.driver.exists(&layout::blob(&digest)).await?;
+            if !is_there && (options.dry_run || self.deleted(&link.path, seen).await?) {
                 report.links += 1;
             }
         }
@@ -297,19 +306,20 @@ impl Store {
                 let idle = std::time::SystemTime::now().duration_since(upload.written);
                 report.uploads += u64::from(idle.unwrap_or_default() >= ttl);
             }
-            return Ok(());
+        } else {
+            report.uploads += self.cancel_stale(ttl).await?;
         }
-        report.uploads += self.cancel_stale(ttl).await?;
         let names: Vec<Name> = self.all_repositories().try_collect().await?;
         for name in &names {
-            report.uploads += self.sweep_leftovers(name, ttl).await?;
+            report.uploads += self.sweep_leftovers(name, options).await?;
         }
         Ok(())
     }
 
     /// Deletes old files among the uploads of a repository: saved digests of uploads that ended, and
     /// what distribution keeps there.
-    async fn sweep_leftovers(&self, name: &Name, ttl: Duration) -> Result<u64> {
+    async fn sweep_leftovers(&self, name: &Name, options: &GcOptions) -> Result<u64> {
+        let ttl = options.upload_ttl;
         let Ok(dir) = layout::repository(name).join("_uploads") else { return Ok(0) };
         let files = self.driver.walk(&dir, WalkOptions::new()).filter_map(|entry| async move {
             match entry {
@@ -319,6 +329,9 @@ impl Store {
             }
         });
         let files: Vec<Metadata> = files.try_collect().await?;
+        if options.dry_run {
+            return Ok(files.len() as u64);
+        }
         let deleted = stream::iter(files.into_iter().map(Ok));
         deleted
             .try_fold(0, |count, file| async move {

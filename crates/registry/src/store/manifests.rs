@@ -89,9 +89,7 @@ impl Store {
                 let (digest, found) = match &referred {
                     Referred::Blob(digest) => (digest, self.blob(name, digest).await.map(drop)),
                     Referred::Manifest(_) if self.options.sparse_indexes => return Ok(()),
-                    Referred::Manifest(digest) => {
-                        (digest, self.manifest_blob(name, digest).await.map(drop))
-                    }
+                    Referred::Manifest(digest) => (digest, self.hold_manifest(name, digest).await),
                 };
                 found.map_err(|error| match error.code() {
                     Code::BlobUnknown | Code::ManifestUnknown => missing(digest),
@@ -101,15 +99,16 @@ impl Store {
             .await
     }
 
-    /// What is known of a manifest's content, held for whoever asks.
-    async fn manifest_blob(&self, name: &Name, digest: &Digest) -> Result<u64> {
-        if self.file(&layout::revision(name, digest)).await?.is_some()
-            && let Some(file) = self.file(&layout::blob(digest)).await?
-            && self.hold(&file).await?
-        {
-            return Ok(file.size);
+    /// Makes sure that a manifest is in the repository, and stays for whoever is told so: its content
+    /// as a blob does, and its link, which a collection of untagged manifests takes.
+    pub(crate) async fn hold_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
+        for path in [layout::revision(name, digest), layout::blob(digest)] {
+            match self.file(&path).await? {
+                Some(file) if self.hold(&file).await? => {}
+                _ => return Err(unknown(digest)),
+            }
         }
-        Err(unknown(digest))
+        Ok(())
     }
 
     async fn put_manifest_blob(&self, digest: &Digest, content: Bytes) -> Result<()> {
@@ -197,14 +196,6 @@ impl Store {
             Err(error) if error.is_not_found() => Ok("application/json".to_owned()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Holds a manifest that a client was just told of, as [`blob`](Self::blob) does.
-    pub(crate) async fn hold_manifest(&self, digest: &Digest) -> Result<()> {
-        if let Some(file) = self.file(&layout::blob(digest)).await? {
-            self.hold(&file).await?;
-        }
-        Ok(())
     }
 
     /// Deletes a manifest, and every tag that names it.
