@@ -10,6 +10,9 @@
 //! is pushed later finds its blobs candidates or not; whoever is told that a blob is there, or refers to
 //! it, gives it a new version if it has lain for half of the grace ([`Store::hold`]), and a candidate has.
 //! A deletion is of the version that was seen, and fails on a newer one.
+//!
+//! A push that takes longer than half of the grace makes sure of all once more when its links are there,
+//! for the next marking to see: whatever the grace, what it was told is taken is there.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use storage_driver::{
     ErrorKind, Metadata, Operation, Path, Precondition, StorageDriverExt, Version, WalkOptions,
 };
@@ -254,15 +257,21 @@ impl Store {
             if options.dry_run {
                 gone.insert((name.clone(), *digest));
             } else {
-                // Whoever pushes it again at this moment writes what is beside the link, too.
-                let _alone = self.locks.delete(name).await;
-                let seen = Precondition::IfVersion(revision.link.version.clone());
-                if !self.deleted(&revision.link.path, seen).await? {
-                    continue;
-                }
+                // As they are before the link goes: whoever pushes the manifest again writes them
+                // after the link, and keeps them.
                 let mut beside = vec![layout::media_type(name, digest)];
                 beside.extend(revision.subject.map(|it| layout::referrer(name, &it, digest)));
-                self.driver.delete_many(&beside).await?;
+                let beside = stream::iter(beside).then(async |path| self.file(&path).await);
+                let beside =
+                    beside.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
+                let beside = beside.map_err(crate::error::Error::into_cause)?;
+                let link = &revision.link;
+                if !self.deleted(&link.path, Precondition::IfVersion(link.version.clone())).await? {
+                    continue;
+                }
+                for file in beside {
+                    self.deleted(&file.path, Precondition::IfVersion(file.version)).await?;
+                }
             }
             report.untagged_manifests += 1;
         }

@@ -1,5 +1,7 @@
 //! Manifests of a repository: push, pull, delete.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{Payload, Precondition, StorageDriverExt};
@@ -54,39 +56,66 @@ impl Store {
             }
         };
         let subject = manifest.subject()?;
-        self.require(name, manifest.references()?).await?;
+        let references = manifest.references()?;
+        let noted = manifest.own_type().is_none().then_some(content_type).flatten();
+        loop {
+            let since = Instant::now();
+            let held = || since.elapsed() < self.options.grace / 2;
+            self.require(name, &references).await?;
 
-        let _shared = self.locks.push(name).await;
-        if self.options.immutable_tags {
+            let _shared = self.locks.push(name).await;
+            if self.options.immutable_tags {
+                for tag in tags {
+                    self.require_free(name, tag, &digest).await?;
+                }
+            }
+            self.put_manifest_blob(&digest, content.clone()).await?;
+            let link = self.put_link(&layout::revision(name, &digest), &digest).await?;
+            // After the link: see how a collection takes them from an untagged manifest.
+            if let Some(kind) = noted {
+                self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
+            }
+            if let Some(subject) = &subject {
+                self.put_link(&layout::referrer(name, subject, &digest), &digest).await?;
+            }
+            if !held()
+                && let Err(error) = self.require(name, &references).await
+            {
+                if error.code() == Code::ManifestBlobUnknown {
+                    // Collected in between. Nobody was told that the manifest is there.
+                    let seen = Precondition::IfVersion(link.version);
+                    match self.driver.delete(&link.path, seen).await {
+                        Err(error) if !error.is_not_found() && !error.is_precondition_failed() => {
+                            return Err(error.into());
+                        }
+                        _ => {}
+                    }
+                }
+                return Err(error);
+            }
             for tag in tags {
-                self.require_free(name, tag, &digest).await?;
+                self.put_tag(name, tag, &digest).await?;
+            }
+            match held() {
+                true => return Ok(Pushed { digest, subject }),
+                false => match self.hold_manifest(name, &digest).await {
+                    Ok(()) => return Ok(Pushed { digest, subject }),
+                    Err(error) if error.code() == Code::ManifestUnknown => {}
+                    Err(error) => return Err(error),
+                },
             }
         }
-        self.put_manifest_blob(&digest, content).await?;
-        if manifest.own_type().is_none()
-            && let Some(kind) = content_type
-        {
-            self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
-        }
-        if let Some(subject) = &subject {
-            self.put_link(&layout::referrer(name, subject, &digest), &digest).await?;
-        }
-        self.put_link(&layout::revision(name, &digest), &digest).await?;
-        for tag in tags {
-            self.put_tag(name, tag, &digest).await?;
-        }
-        Ok(Pushed { digest, subject })
     }
 
     /// Makes sure that what a manifest refers to is in the repository, and stays.
-    async fn require(&self, name: &Name, references: Vec<Referred>) -> Result<()> {
+    async fn require(&self, name: &Name, references: &[Referred]) -> Result<()> {
         let missing = |digest: &Digest| {
             let text = format!("the manifest refers to {digest}, which is not in this repository");
             Error::new(Code::ManifestBlobUnknown, text)
         };
-        stream::iter(references.into_iter().map(Ok))
+        stream::iter(references.iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, |referred| async move {
-                let (digest, found) = match &referred {
+                let (digest, found) = match referred {
                     Referred::Blob(digest) => (digest, self.blob(name, digest).await.map(drop)),
                     Referred::Manifest(_) if self.options.sparse_indexes => return Ok(()),
                     Referred::Manifest(digest) => (digest, self.hold_manifest(name, digest).await),
