@@ -79,6 +79,7 @@ impl Random {
     }
 }
 
+const NAMES: [&str; 4] = ["a", "a/b", "demo/app", "x--y/z__0"];
 const CONTENTS: [&[u8]; 6] = [b"", b"{}", b"layer", b"another layer", b"\0\xff", &[7; 5000]];
 
 /// What is sent, with what came of earlier requests.
@@ -90,12 +91,11 @@ struct Fuzz {
 
 impl Fuzz {
     fn name(&mut self) -> String {
-        let names = ["a", "a/b", "demo/app", "x--y/z__0"];
         let odd = ["", "A", "..", "a/../b", "_uploads", "a//b", "%2e%2e", "é", "a\0", "tags/list"];
         match self.random.below(12) {
             0 => self.random.pick(&odd).to_owned(),
             1 => self.random.pick(&["n", "n/", "-"]).repeat(self.random.below(400) as usize),
-            _ => self.random.pick(&names).to_owned(),
+            _ => self.random.pick(&NAMES).to_owned(),
         }
     }
 
@@ -256,21 +256,28 @@ impl Fuzz {
 
     /// A request, if an HTTP library would have made one of it.
     fn request(&mut self) -> Option<Request<Body>> {
-        let uri = Uri::try_from(self.target().into_bytes()).ok()?;
-        let method = match self.random.below(20) {
-            0 => Method::from_bytes(self.random.pick(&[&b"TRACE"[..], b"OPTIONS", b"x"])).ok()?,
-            _ => self.random.pick(&[
+        let target = self.target();
+        let path = target.split('?').next().unwrap_or_default();
+        let fitting: &[Method] = match path {
+            _ if self.random.one_in(8) => &[Method::GET, Method::POST, Method::PUT, Method::DELETE],
+            _ if self.random.one_in(30) => &[Method::TRACE, Method::OPTIONS, Method::CONNECT],
+            path if path.ends_with("/uploads/") => &[Method::POST],
+            path if path.contains("/uploads/") => &[
+                Method::PATCH,
+                Method::PATCH,
+                Method::PATCH,
+                Method::PUT,
                 Method::GET,
-                Method::HEAD,
-                Method::PUT,
-                Method::PUT,
-                Method::POST,
-                Method::POST,
-                Method::PATCH,
-                Method::PATCH,
                 Method::DELETE,
-            ]),
+            ],
+            path if path.contains("/manifests/") => {
+                &[Method::PUT, Method::PUT, Method::PUT, Method::GET, Method::HEAD, Method::DELETE]
+            }
+            path if path.contains("/blobs/") => &[Method::GET, Method::HEAD, Method::DELETE],
+            _ => &[Method::GET, Method::HEAD],
         };
+        let method = self.random.pick(fitting);
+        let uri = Uri::try_from(target.into_bytes()).ok()?;
         let body = self.body();
         let mut request = Request::builder().method(method).uri(uri).body(body).ok()?;
         while self.random.one_in(2) {
@@ -282,6 +289,16 @@ impl Fuzz {
     }
 
     async fn send(&mut self) -> bool {
+        if self.random.one_in(20) {
+            // Something to make sense of.
+            let name = self.random.pick(&NAMES);
+            match self.random.below(3) {
+                0 => drop(self.service.push_image(name, "v1", "layer").await),
+                1 => drop(self.service.push_blob(name, self.random.pick(&CONTENTS)).await),
+                _ => self.uploads.push(self.service.start(name).await),
+            }
+            return true;
+        }
         let Some(request) = self.request() else { return false };
         let said = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
         let path = request.uri().path().to_owned();
