@@ -44,11 +44,17 @@ fn reference(served: &Served, image: &str) -> Reference {
     served.image(image).parse().unwrap()
 }
 
+fn layer(len: usize) -> ImageLayer {
+    ImageLayer::new(Random::new(len as u64).bytes(len), LAYER.into(), None)
+}
+
+fn small_layer() -> ImageLayer {
+    layer(17)
+}
+
 fn layers() -> Vec<ImageLayer> {
-    // Larger than the chunks that the client pushes.
-    let sizes = [17, 5_000_000];
-    let layer = |(seed, len)| ImageLayer::new(Random::new(seed).bytes(len), LAYER.into(), None);
-    (1..).zip(sizes).map(layer).collect()
+    // The second is larger than a chunk that the client pushes.
+    [small_layer(), layer(5_000_000)].into()
 }
 
 fn config(content: &'static str) -> Config {
@@ -57,6 +63,11 @@ fn config(content: &'static str) -> Config {
 
 async fn push(client: &Client, image: &Reference) {
     client.push(image, &layers(), config("{}"), ANONYMOUS, None).await.unwrap();
+}
+
+/// An artifact of next to nothing.
+async fn push_small(client: &Client, image: &Reference) {
+    client.push(image, &[small_layer()], config("{}"), ANONYMOUS, None).await.unwrap();
 }
 
 fn run(behaviour: impl Future<Output = ()>) {
@@ -124,7 +135,7 @@ fn tags_are_listed_in_pages(storage: Storage) {
         let client = client(false);
         let tags = ["a", "b", "c", "d", "e"];
         for tag in tags {
-            push(&client, &reference(&served, &format!("some/artifact:{tag}"))).await;
+            push_small(&client, &reference(&served, &format!("some/artifact:{tag}"))).await;
         }
         let image = reference(&served, "some/artifact");
         let all = client.list_tags(&image, ANONYMOUS, None, None).await.unwrap();
@@ -140,7 +151,7 @@ fn what_refers_to_an_artifact_is_listed(storage: Storage) {
     run(async {
         let client = client(false);
         let subject = reference(&served, "some/artifact:v1");
-        push(&client, &subject).await;
+        push_small(&client, &subject).await;
         let digest = client.fetch_manifest_digest(&subject, ANONYMOUS).await.unwrap();
         let subject = reference(&served, &format!("some/artifact@{digest}"));
         let none = client.pull_referrers(&subject, None).await.unwrap();
@@ -188,7 +199,7 @@ fn repositories_are_listed(storage: Storage) {
     run(async {
         let client = client(false);
         for image in ["one/artifact:v1", "other/artifact:v1", "alone:v1"] {
-            push(&client, &reference(&served, image)).await;
+            push_small(&client, &reference(&served, image)).await;
         }
         let image = reference(&served, "alone");
         let listed = client.catalog(&image, ANONYMOUS, None, None).await.unwrap();

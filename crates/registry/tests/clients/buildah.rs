@@ -7,7 +7,7 @@ use crate::{
     on_each_storage,
     skopeo::PUSH,
     support::{
-        fixture::{Fixture, LARGE, SMALL},
+        fixture::{Fixture, SMALL},
         program::{Program, text},
         random::Random,
         served::{Served, Storage},
@@ -53,7 +53,7 @@ fn a_layer_on_a_pulled_image_is_pushed(storage: Storage) {
     let Some(fixture) = Fixture::shared() else { return };
     let served = Served::start(storage);
     let [base, image] = ["some/base:v1", "built/image:v1"].map(|image| served.docker(image));
-    skopeo.run(&[&PUSH[..], &[&fixture.layout.oci(LARGE), &base]].concat());
+    skopeo.run(&[&PUSH[..], &[&fixture.layout.oci(SMALL), &base]].concat());
 
     let here = Containers::buildah(&buildah);
     let container = here.run(&["from", "--quiet", PLAIN, &base]);

@@ -30,7 +30,7 @@ use support::{
     served::Served,
 };
 
-const ROUNDS: u64 = 8;
+const ROUNDS: u64 = 5;
 /// So that a long run does not fill the disk.
 const ROUNDS_A_DIRECTORY: u64 = 16;
 /// How many push blobs and manifests, beside those that push images.

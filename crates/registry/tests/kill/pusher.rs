@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Most blobs are small; some take a while.
-const LARGEST_BLOB: u64 = 4_000_000;
+const LARGEST_BLOB: u64 = 2_000_000;
 
 /// Pushes to `repository` until there is no answer any more, and returns what was pushed.
 pub(crate) fn push_until_there_is_no_answer(
