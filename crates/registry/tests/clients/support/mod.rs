@@ -5,7 +5,6 @@
 pub(crate) mod curl;
 pub(crate) mod fixture;
 pub(crate) mod layout;
-pub(crate) mod peer;
 pub(crate) mod program;
 pub(crate) mod random;
 pub(crate) mod served;

@@ -45,9 +45,6 @@ impl Served {
     }
 
     fn spawn(storage: &str) -> Self {
-        if let Some((process, address)) = super::peer::peer(storage) {
-            return Self { process, address, root: None };
-        }
         let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
             .args(["serve", "--storage", storage, "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
