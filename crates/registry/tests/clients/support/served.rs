@@ -47,6 +47,8 @@ impl Served {
     fn spawn(storage: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
             .args(["serve", "--storage", storage, "--listen", "127.0.0.1:0"])
+            // Nobody's settings but these.
+            .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
