@@ -9,6 +9,7 @@ mod support;
 
 mod pushed;
 mod pusher;
+mod resumed;
 
 use std::{
     env,
