@@ -1,0 +1,49 @@
+//! [`Containers`]: a store of images and containers, for buildah and podman.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::program::{Program, run, text};
+
+/// A store of its own for each, so that what is in one was pulled.
+#[derive(Debug)]
+pub(crate) struct Containers {
+    pub(crate) program: Program,
+    options: Vec<String>,
+    folder: TempDir,
+}
+
+impl Containers {
+    /// For buildah.
+    pub(crate) fn buildah(program: &Program) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [root, run] = ["root", "run"].map(|name| text(&folder.path().join(name)).to_owned());
+        // `vfs` needs nothing of the system.
+        let options = ["--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
+        let options = options.map(str::to_owned).to_vec();
+        Self { program: program.clone(), options, folder }
+    }
+
+    /// For podman, which keeps more.
+    pub(crate) fn podman(program: &Program) -> Self {
+        let mut containers = Self::buildah(program);
+        let state = text(&containers.folder.path().join("state")).to_owned();
+        let more = ["--tmpdir", &state, "--events-backend", "none", "--cgroup-manager", "cgroupfs"];
+        containers.options.extend(more.map(str::to_owned));
+        containers
+    }
+
+    /// The program, about to work on this store.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.program.command();
+        command.args(&self.options).args(args);
+        command
+    }
+
+    /// Runs it to a good end, and returns what it prints, without the end of the line.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> String {
+        run(&mut self.command(args)).trim_end().to_owned()
+    }
+}

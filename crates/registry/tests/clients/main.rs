@@ -1,0 +1,39 @@
+//! The program as real clients meet it: skopeo, umoci, buildah, podman, curl, and the crate
+//! `oci-client`, on a store in memory and on files.
+//!
+//! Where a client is not installed, its tests say so and are left out. `REGISTRY_CLIENT_IMAGE_MIB`
+//! makes the large image larger, or smaller.
+
+mod support;
+
+mod artifact;
+mod buildah;
+mod containers;
+mod download;
+mod index;
+mod podman;
+mod skopeo;
+mod transfer;
+mod umoci;
+mod upload;
+
+/// A test per behaviour and store.
+macro_rules! on_each_storage {
+    ($($behaviour:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[test]
+            fn $behaviour() {
+                super::$behaviour(crate::support::served::Storage::Memory);
+            })*
+        }
+
+        mod on_files {
+            $(#[test]
+            fn $behaviour() {
+                super::$behaviour(crate::support::served::Storage::Files);
+            })*
+        }
+    };
+}
+
+use on_each_storage;

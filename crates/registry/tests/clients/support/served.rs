@@ -1,0 +1,85 @@
+//! [`Served`]: the program `registry`, serving a store on a port of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// Where the registry keeps what is pushed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Storage {
+    Memory,
+    Files,
+}
+
+/// The registry. It is killed when dropped, as when it is told to.
+#[derive(Debug)]
+pub(crate) struct Served {
+    process: Child,
+    /// Host and port.
+    pub(crate) address: String,
+    /// Where the store is, if nobody else wants it.
+    root: Option<TempDir>,
+}
+
+impl Served {
+    /// On a store of its own, which ends with it.
+    pub(crate) fn start(storage: Storage) -> Self {
+        match storage {
+            Storage::Memory => Self::spawn("inmemory:"),
+            Storage::Files => {
+                let root = tempfile::tempdir().unwrap();
+                let mut served = Self::on(root.path());
+                served.root = Some(root);
+                served
+            }
+        }
+    }
+
+    /// On a directory, which outlives it.
+    pub(crate) fn on(root: &Path) -> Self {
+        Self::spawn(&format!("file://{}", root.display()))
+    }
+
+    fn spawn(storage: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
+            .args(["serve", "--storage", storage, "--listen", "127.0.0.1:0"])
+            // Nobody's settings but these.
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://");
+        let address = address.unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        Self { process, address, root: None }
+    }
+
+    /// How a client names `image`, a repository with a tag or a digest.
+    pub(crate) fn image(&self, image: &str) -> String {
+        format!("{}/{image}", self.address)
+    }
+
+    /// The same for skopeo and buildah, which want to know how it is reached.
+    pub(crate) fn docker(&self, image: &str) -> String {
+        format!("docker://{}/{image}", self.address)
+    }
+
+    /// SIGKILL, and its end.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
