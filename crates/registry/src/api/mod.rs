@@ -66,12 +66,12 @@ impl Api {
     /// Lets a request through that may do `action`.
     pub(crate) async fn admit(
         &self,
-        headers: &HeaderMap,
+        parts: &Parts,
         name: Option<&Name>,
         action: Action,
     ) -> Result<()> {
         let Some(authorize) = &self.authorize else { return Ok(()) };
-        let asked = AccessRequest::new(headers, name.map(Name::as_str), action);
+        let asked = AccessRequest::new(parts, name.map(Name::as_str), action);
         authorize.authorize(asked).await.map_err(|refusal| {
             let text = refusal.to_string();
             match refusal {
@@ -130,7 +130,7 @@ impl Call {
     }
 
     async fn admit(&self, name: &Name, action: Action) -> Result<()> {
-        self.api.admit(self.headers(), Some(name), action).await
+        self.api.admit(&self.parts, Some(name), action).await
     }
 }
 
@@ -154,7 +154,7 @@ async fn dispatch(call: Call, endpoint: Endpoint, body: Body) -> Result<Response
     let reads = matches!(method, Method::GET | Method::HEAD);
     match (endpoint, method) {
         (Endpoint::Base, _) if reads => {
-            call.api.admit(call.headers(), None, Action::Pull).await?;
+            call.api.admit(&call.parts, None, Action::Pull).await?;
             Ok(json(&serde_json::json!({})))
         }
         (Endpoint::Catalog, _) if reads => lists::catalog(call).await,

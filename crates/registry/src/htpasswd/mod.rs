@@ -131,7 +131,7 @@ impl Htpasswd {
 #[async_trait]
 impl Authorize for Htpasswd {
     async fn authorize(&self, request: AccessRequest<'_>) -> Result<(), Refusal> {
-        let user = match Credentials::of(request.headers).map_err(|_| refused())? {
+        let user = match Credentials::of(&request.parts.headers).map_err(|_| refused())? {
             Some(credentials) => Some(self.verify(credentials).await?),
             None => None,
         };
