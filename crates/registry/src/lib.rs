@@ -14,10 +14,13 @@ mod observe;
 mod ops;
 mod options;
 mod page;
+mod query;
 mod registry;
 mod server;
 mod store;
 mod test_registry;
+#[cfg(feature = "program")]
+mod token;
 
 pub use tokio_util::sync::CancellationToken;
 
@@ -26,8 +29,6 @@ pub use crate::htpasswd::{
     AccessRules, Htpasswd, HtpasswdError, HtpasswdProblem, ParsePatternError, RepositoryPattern,
     Rule,
 };
-#[cfg(feature = "program")]
-pub use crate::server::{Tls, TlsError};
 pub use crate::{
     access::{AccessRequest, Action, Authorize, Refusal},
     metrics::{Memory, Metrics, Route, UploadInProgress},
@@ -38,4 +39,9 @@ pub use crate::{
     server::{Server, ServerLimits},
     store::collect::GcReport,
     test_registry::TestRegistry,
+};
+#[cfg(feature = "program")]
+pub use crate::{
+    server::{Tls, TlsError},
+    token::{ExternalUrl, ParseExternalUrlError, TokenKey, TokenKeyError, Tokens},
 };

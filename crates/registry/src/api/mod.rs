@@ -13,13 +13,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, reque
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::{endpoint::Endpoint, query::Query};
+use self::endpoint::Endpoint;
 use crate::{
-    access::{AccessRequest, Action, Authorize, Refusal},
+    access::{AccessRequest, Action, Authorize},
     error::{Code, Error, Result},
     incoming::Incoming,
     metrics::{Metrics, Route},
     name::Name,
+    query::Query,
     store::Store,
 };
 
@@ -27,7 +28,6 @@ mod blobs;
 mod endpoint;
 mod lists;
 mod manifests;
-mod query;
 mod range;
 mod uploads;
 
@@ -72,18 +72,7 @@ impl Api {
     ) -> Result<()> {
         let Some(authorize) = &self.authorize else { return Ok(()) };
         let asked = AccessRequest::new(parts, name.map(Name::as_str), action);
-        authorize.authorize(asked).await.map_err(|refusal| {
-            let text = refusal.to_string();
-            match refusal {
-                Refusal::Unauthorized { challenge } => {
-                    Error::new(Code::Unauthorized, text).header(header::WWW_AUTHENTICATE, challenge)
-                }
-                Refusal::Denied => Error::new(Code::Denied, text),
-                Refusal::TooMany { retry_after } => {
-                    Error::new(Code::TooManyRequests, text).retry_after(retry_after)
-                }
-            }
-        })
+        Ok(authorize.authorize(asked).await?)
     }
 
     /// Room for one more request that uploads.
