@@ -1,4 +1,8 @@
-//! An OCI registry on any storage driver.
+#![doc = include_str!("../README.md")]
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct WorkspaceReadme;
 
 mod access;
 mod api;

@@ -36,7 +36,7 @@ pub(super) async fn pull(call: Call, name: Name, reference: &str) -> Result<Resp
     ];
     let body = match call.parts.method {
         Method::HEAD => {
-            store.hold_manifest(&served.digest).await?;
+            store.hold_manifest(&name, &served.digest).await?;
             Body::empty()
         }
         _ => Body::from(served.content),

@@ -1,8 +1,8 @@
 //! [`AccessRules`]: which user may do what where.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Action;
 
@@ -46,7 +46,7 @@ pub struct AccessRules {
 }
 
 /// Lets some users do some things in some repositories.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Where.
@@ -102,8 +102,8 @@ fn is_meant(meant: &str, user: Option<&str>) -> bool {
 }
 
 /// Which repositories: one by its name, all below a prefix (`team/*`), or all (`*`).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RepositoryPattern(Pattern);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +148,22 @@ impl FromStr for RepositoryPattern {
             None if is_name => Ok(Self(Pattern::Exactly(text.to_owned()))),
             _ => Err(ParsePatternError(text.to_owned())),
         }
+    }
+}
+
+impl fmt::Display for RepositoryPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Pattern::All => f.write_str("*"),
+            Pattern::Below(prefix) => write!(f, "{prefix}*"),
+            Pattern::Exactly(exact) => f.write_str(exact),
+        }
+    }
+}
+
+impl From<RepositoryPattern> for String {
+    fn from(pattern: RepositoryPattern) -> Self {
+        pattern.to_string()
     }
 }
 

@@ -43,6 +43,7 @@ fn router() -> Router {
         .route("/", get(|| async { "hello" }).post(|body: Bytes| async move { body }))
         .route("/long", get(|| async { sleep(Duration::from_secs(3_600)).await }))
         .route("/large", get(chunks(Duration::ZERO)))
+        .route("/one", get(|| async { Body::from(vec![7; 1 << 20]) }))
         .route("/slow", get(chunks(Duration::from_secs(100))))
         .route("/scheme", get(|Extension(it): Extension<Scheme>| async move { it.to_string() }))
         .route("/early", post(|| async { http::StatusCode::UNAUTHORIZED }))
@@ -134,20 +135,32 @@ async fn a_response_that_is_not_taken_ends() {
     assert_about(start.elapsed(), LIMITS.write_timeout);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_response_that_is_taken_slowly_does_not_end() {
+/// Takes a response at `path` in pieces, with so much time before each: how many bytes there were.
+async fn take(path: &str, pause: Duration) -> usize {
     let (mut client, _server) = connect(64 << 10);
-    let request = b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    client.write_all(request).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
     let (mut taken, mut buffer) = (0, vec![0; 64 << 10]);
     loop {
-        sleep(LIMITS.write_timeout - Duration::from_secs(10)).await;
+        sleep(pause).await;
         match client.read(&mut buffer).await.unwrap() {
-            0 => break,
+            0 => return taken,
             bytes => taken += bytes,
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_taken_slowly_does_not_end() {
+    let taken = take("/large", LIMITS.write_timeout - Duration::from_secs(10)).await;
     assert!(taken > 1_000 << 10, "{taken}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_response_may_be_taken_slowly() {
+    // To hyper the body is over when its only piece is in the buffer.
+    let taken = take("/one", LIMITS.header_timeout - Duration::from_secs(10)).await;
+    assert!(taken > 1 << 20, "{taken}");
 }
 
 type Http2 = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;
@@ -231,6 +244,18 @@ async fn a_handler_is_told_that_it_is_not_tls() {
     let request = "GET /scheme HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let (answer, _) = ask(request).await;
     assert!(answer.ends_with("\r\n\r\nhttp"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_within_the_limit_of_http_2_are_taken() {
+    let (client, _server) = connect(1 << 20);
+    let (mut sender, connection) = http2(client).await;
+    let connection = tokio::spawn(connection);
+    let mut request = request("/");
+    let header = http::HeaderValue::from_str(&"b".repeat(60 << 10)).unwrap();
+    request.headers_mut().insert("a", header);
+    assert!(sender.send_request(request).await.unwrap().status().is_success());
+    connection.abort();
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,9 @@
 //! is pushed later finds its blobs candidates or not; whoever is told that a blob is there, or refers to
 //! it, gives it a new version if it has lain for half of the grace ([`Store::hold`]), and a candidate has.
 //! A deletion is of the version that was seen, and fails on a newer one.
+//!
+//! A push that takes longer than half of the grace makes sure of all once more when its links are there,
+//! for the next marking to see: whatever the grace, what it was told is taken is there.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,12 +20,12 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use storage_driver::{
     ErrorKind, Metadata, Operation, Path, Precondition, StorageDriverExt, Version, WalkOptions,
 };
 
-use super::{CONCURRENCY, Store, age, manifest::Manifest, manifest::Referred};
+use super::{CONCURRENCY, Store, age, manifest::Manifest};
 use crate::{digest::Digest, layout, name::Name, options::GcOptions};
 
 type Result<T, E = storage_driver::Error> = std::result::Result<T, E>;
@@ -64,7 +67,7 @@ impl fmt::Display for GcReport {
 /// A manifest of a repository.
 struct Revision {
     link: Metadata,
-    references: Vec<Referred>,
+    references: Vec<Digest>,
     subject: Option<Digest>,
 }
 
@@ -103,15 +106,19 @@ impl Store {
         if !candidates.is_empty() {
             used = self.mark(&gone).await?;
         }
+        let mut doomed = HashSet::new();
         for candidate in candidates.iter().filter(|it| !used.contains(&it.digest)) {
             let precondition = Precondition::IfVersion(candidate.version.clone());
-            if options.dry_run || self.deleted(&candidate.path, precondition).await? {
-                report.blobs += 1;
-                report.bytes += candidate.size;
+            if options.dry_run {
+                doomed.insert(candidate.digest);
+            } else if !self.deleted(&candidate.path, precondition).await? {
+                continue;
             }
+            report.blobs += 1;
+            report.bytes += candidate.size;
         }
         for name in &names {
-            self.sweep_links(name, options, &used, &mut report).await?;
+            self.sweep_links(name, options, &used, &doomed, &mut report).await?;
         }
         report.used = used.len() as u64;
         Ok(report)
@@ -136,7 +143,7 @@ impl Store {
                     continue;
                 }
                 used.insert(digest);
-                used.extend(revision.references.iter().map(Referred::digest));
+                used.extend(revision.references);
             }
         }
         Ok(used)
@@ -150,13 +157,8 @@ impl Store {
                 Ok(content) => content,
                 Err(error) => return Err(error.into_cause()),
             };
-            // What cannot be read, by size or by form, refers to nothing that we know of.
-            let manifest = content.and_then(|content| Manifest::parse(&content).ok());
-            let (references, subject) = match &manifest {
-                Some(manifest) => (
-                    manifest.references().unwrap_or_default(),
-                    manifest.subject().unwrap_or_default(),
-                ),
+            let (references, subject) = match &content {
+                Some(content) => Manifest::marks(content),
                 None => (Vec::new(), None),
             };
             Ok((digest, Revision { link, references, subject }))
@@ -246,33 +248,44 @@ impl Store {
         while let Some(digest) = reached.pop() {
             if kept.insert(digest) {
                 let references = revisions.get(&digest).map(|it| it.references.as_slice());
-                let children = references.unwrap_or_default().iter().map(Referred::digest);
+                let children = references.unwrap_or_default().iter().copied();
                 reached
                     .extend(children.chain(referrers.get(&digest).into_iter().flatten().copied()));
             }
         }
         for (digest, revision) in revisions.iter().filter(|(digest, _)| !kept.contains(*digest)) {
-            if !options.dry_run {
-                let seen = Precondition::IfVersion(revision.link.version.clone());
-                if !self.deleted(&revision.link.path, seen).await? {
-                    continue;
-                }
+            if options.dry_run {
+                gone.insert((name.clone(), *digest));
+            } else {
+                // As they are before the link goes: whoever pushes the manifest again writes them
+                // after the link, and keeps them.
                 let mut beside = vec![layout::media_type(name, digest)];
                 beside.extend(revision.subject.map(|it| layout::referrer(name, &it, digest)));
-                self.driver.delete_many(&beside).await?;
+                let beside = stream::iter(beside).then(async |path| self.file(&path).await);
+                let beside =
+                    beside.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
+                let beside = beside.map_err(crate::error::Error::into_cause)?;
+                let link = &revision.link;
+                if !self.deleted(&link.path, Precondition::IfVersion(link.version.clone())).await? {
+                    continue;
+                }
+                for file in beside {
+                    self.deleted(&file.path, Precondition::IfVersion(file.version)).await?;
+                }
             }
-            gone.insert((name.clone(), *digest));
             report.untagged_manifests += 1;
         }
         Ok(())
     }
 
-    /// Deletes the links of a repository to blobs that are not there.
+    /// Deletes the links of a repository to blobs that are not there, which in a dry run those in
+    /// `doomed` are not.
     async fn sweep_links(
         &self,
         name: &Name,
         options: &GcOptions,
         used: &HashSet<Digest>,
+        doomed: &HashSet<Digest>,
         report: &mut GcReport,
     ) -> Result<()> {
         // An upload makes its link just before its blob. No grace is so short as to take it for a
@@ -284,9 +297,9 @@ impl Store {
                 continue;
             }
             let seen = Precondition::IfVersion(link.version);
-            if !self.driver.exists(&layout::blob(&digest)).await?
-                && (options.dry_run || self.deleted(&link.path, seen).await?)
-            {
+            let is_there =
+                !doomed.contains(&digest) && self.driver.exists(&layout::blob(&digest)).await?;
+            if !is_there && (options.dry_run || self.deleted(&link.path, seen).await?) {
                 report.links += 1;
             }
         }
@@ -302,19 +315,20 @@ impl Store {
                 let idle = std::time::SystemTime::now().duration_since(upload.written);
                 report.uploads += u64::from(idle.unwrap_or_default() >= ttl);
             }
-            return Ok(());
+        } else {
+            report.uploads += self.cancel_stale(ttl).await?;
         }
-        report.uploads += self.cancel_stale(ttl).await?;
         let names: Vec<Name> = self.all_repositories().try_collect().await?;
         for name in &names {
-            report.uploads += self.sweep_leftovers(name, ttl).await?;
+            report.uploads += self.sweep_leftovers(name, options).await?;
         }
         Ok(())
     }
 
     /// Deletes old files among the uploads of a repository: saved digests of uploads that ended, and
     /// what distribution keeps there.
-    async fn sweep_leftovers(&self, name: &Name, ttl: Duration) -> Result<u64> {
+    async fn sweep_leftovers(&self, name: &Name, options: &GcOptions) -> Result<u64> {
+        let ttl = options.upload_ttl;
         let Ok(dir) = layout::repository(name).join("_uploads") else { return Ok(0) };
         let files = self.driver.walk(&dir, WalkOptions::new()).filter_map(|entry| async move {
             match entry {
@@ -324,6 +338,9 @@ impl Store {
             }
         });
         let files: Vec<Metadata> = files.try_collect().await?;
+        if options.dry_run {
+            return Ok(files.len() as u64);
+        }
         let deleted = stream::iter(files.into_iter().map(Ok));
         deleted
             .try_fold(0, |count, file| async move {

@@ -9,8 +9,8 @@ use crate::name::Name;
 /// A push of a manifest writes several links, a deletion removes several. Pushes go on side by
 /// side; a deletion has its repository for itself, so that no tag is left that names nothing.
 ///
-/// It holds within one process. Between two on one store, a tag may be left that names nothing; the
-/// next collection removes it.
+/// It holds within one process. Between two on one store, a tag may be left that names nothing: it is
+/// listed, and its manifest is unknown, until it is pushed or deleted.
 #[derive(Debug)]
 pub(super) struct Locks {
     /// A repository's lock is that of its hash; two may share one.

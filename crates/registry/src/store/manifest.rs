@@ -14,6 +14,9 @@ pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
+/// Docker's first, signed.
+const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
 /// Docker's layers that are not to be distributed, and the specification's of old: a registry need not
 /// have them, for they say where else they are.
 const FOREIGN: [&str; 4] = [
@@ -42,6 +45,9 @@ pub(crate) struct Manifest {
     blobs: Option<Vec<Descriptor>>,
     #[serde(default)]
     manifests: Option<Vec<Descriptor>>,
+    /// Of Docker's schema 1, which is not taken any more, but may be in a tree of old.
+    #[serde(default)]
+    fs_layers: Option<Vec<FsLayer>>,
     #[serde(default)]
     subject: Option<Descriptor>,
     #[serde(default)]
@@ -64,6 +70,12 @@ pub(crate) struct Descriptor {
     platform: Option<Platform>,
     #[serde(default, skip_serializing)]
     urls: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FsLayer {
+    blob_sum: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -140,10 +152,11 @@ impl Manifest {
     /// Its type, as far as it says so itself.
     pub(crate) fn own_type(&self) -> Option<&str> {
         let own = self.media_type.as_deref().filter(|own| !own.is_empty());
-        own.or(match (&self.manifests, self.is_image()) {
-            (Some(_), _) => Some(OCI_INDEX),
-            (None, true) => Some(OCI_MANIFEST),
-            (None, false) => None,
+        own.or(match (&self.manifests, self.is_image(), &self.fs_layers) {
+            (Some(_), ..) => Some(OCI_INDEX),
+            (None, true, _) => Some(OCI_MANIFEST),
+            (None, false, Some(_)) => Some(DOCKER_SCHEMA_1),
+            (None, false, None) => None,
         })
     }
 
@@ -155,7 +168,25 @@ impl Manifest {
         let blobs = blobs.map(|blob| blob.digest().map(Referred::Blob));
         let manifests = self.manifests.iter().flatten();
         let manifests = manifests.map(|child| child.digest().map(Referred::Manifest));
-        blobs.chain(manifests).collect()
+        let old = self.fs_layers.iter().flatten();
+        let old = old.map(|layer| named(&layer.blob_sum).map(Referred::Blob));
+        blobs.chain(manifests).chain(old).collect()
+    }
+
+    /// What `content` refers to, and what it is about, for a collection: which keeps whatever is named by
+    /// its digest in what it cannot read.
+    pub(crate) fn marks(content: &[u8]) -> (Vec<Digest>, Option<Digest>) {
+        let read = Self::parse(content).and_then(|it| Ok((it.references()?, it.subject()?)));
+        match read {
+            Ok((references, subject)) => {
+                (references.iter().map(Referred::digest).collect(), subject)
+            }
+            Err(_) => {
+                let text = String::from_utf8_lossy(content);
+                let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == ':'));
+                (words.filter_map(|word| Digest::parse(word).ok()).collect(), None)
+            }
+        }
     }
 
     /// The manifest that it is about.
@@ -209,7 +240,7 @@ impl Descriptor {
     }
 
     pub(crate) fn digest(&self) -> Result<Digest> {
-        Digest::parse(&self.digest).map_err(|_| invalid("it refers to something by no digest"))
+        named(&self.digest)
     }
 
     fn is_elsewhere(&self) -> bool {
@@ -218,6 +249,32 @@ impl Descriptor {
     }
 }
 
+fn named(digest: &str) -> Result<Digest> {
+    Digest::parse(digest).map_err(|_| invalid("it refers to something by no digest"))
+}
+
 fn invalid(text: impl std::fmt::Display) -> Error {
     Error::new(Code::ManifestInvalid, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Algorithm;
+
+    #[test]
+    fn the_layers_of_a_manifest_of_old_are_kept() {
+        let layer = Digest::of(Algorithm::Sha256, b"layer");
+        let manifest =
+            format!(r#"{{"schemaVersion":1,"name":"a","fsLayers":[{{"blobSum":"{layer}"}}]}}"#);
+        assert_eq!(Manifest::marks(manifest.as_bytes()), (vec![layer], None));
+    }
+
+    #[test]
+    fn what_a_manifest_that_cannot_be_read_names_is_kept() {
+        let digests = Algorithm::ALL.map(|algorithm| Digest::of(algorithm, b"layer"));
+        let [first, second] = digests;
+        let manifest = format!(r#"{{"layers":[{{"digest":"{first}","size":"many"}}, "{second}"#);
+        assert_eq!(Manifest::marks(manifest.as_bytes()), (digests.to_vec(), None));
+    }
 }

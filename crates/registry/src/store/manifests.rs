@@ -1,5 +1,7 @@
 //! Manifests of a repository: push, pull, delete.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{Payload, Precondition, StorageDriverExt};
@@ -54,44 +56,69 @@ impl Store {
             }
         };
         let subject = manifest.subject()?;
-        self.require(name, manifest.references()?).await?;
+        let references = manifest.references()?;
+        let noted = manifest.own_type().is_none().then_some(content_type).flatten();
+        loop {
+            let since = Instant::now();
+            let held = || since.elapsed() < self.options.grace / 2;
+            self.require(name, &references).await?;
 
-        let _shared = self.locks.push(name).await;
-        if self.options.immutable_tags {
+            let _shared = self.locks.push(name).await;
+            if self.options.immutable_tags {
+                for tag in tags {
+                    self.require_free(name, tag, &digest).await?;
+                }
+            }
+            self.put_manifest_blob(&digest, content.clone()).await?;
+            let link = self.put_link(&layout::revision(name, &digest), &digest).await?;
+            // After the link: see how a collection takes them from an untagged manifest.
+            if let Some(kind) = noted {
+                self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
+            }
+            if let Some(subject) = &subject {
+                self.put_link(&layout::referrer(name, subject, &digest), &digest).await?;
+            }
+            if !held()
+                && let Err(error) = self.require(name, &references).await
+            {
+                if error.code() == Code::ManifestBlobUnknown {
+                    // Collected in between. Nobody was told that the manifest is there.
+                    let seen = Precondition::IfVersion(link.version);
+                    match self.driver.delete(&link.path, seen).await {
+                        Err(error) if !error.is_not_found() && !error.is_precondition_failed() => {
+                            return Err(error.into());
+                        }
+                        _ => {}
+                    }
+                }
+                return Err(error);
+            }
             for tag in tags {
-                self.require_free(name, tag, &digest).await?;
+                self.put_tag(name, tag, &digest).await?;
+            }
+            match held() {
+                true => return Ok(Pushed { digest, subject }),
+                false => match self.hold_manifest(name, &digest).await {
+                    Ok(()) => return Ok(Pushed { digest, subject }),
+                    Err(error) if error.code() == Code::ManifestUnknown => {}
+                    Err(error) => return Err(error),
+                },
             }
         }
-        self.put_manifest_blob(&digest, content).await?;
-        if manifest.own_type().is_none()
-            && let Some(kind) = content_type
-        {
-            self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
-        }
-        if let Some(subject) = &subject {
-            self.put_link(&layout::referrer(name, subject, &digest), &digest).await?;
-        }
-        self.put_link(&layout::revision(name, &digest), &digest).await?;
-        for tag in tags {
-            self.put_tag(name, tag, &digest).await?;
-        }
-        Ok(Pushed { digest, subject })
     }
 
     /// Makes sure that what a manifest refers to is in the repository, and stays.
-    async fn require(&self, name: &Name, references: Vec<Referred>) -> Result<()> {
+    async fn require(&self, name: &Name, references: &[Referred]) -> Result<()> {
         let missing = |digest: &Digest| {
             let text = format!("the manifest refers to {digest}, which is not in this repository");
             Error::new(Code::ManifestBlobUnknown, text)
         };
-        stream::iter(references.into_iter().map(Ok))
+        stream::iter(references.iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, |referred| async move {
-                let (digest, found) = match &referred {
+                let (digest, found) = match referred {
                     Referred::Blob(digest) => (digest, self.blob(name, digest).await.map(drop)),
                     Referred::Manifest(_) if self.options.sparse_indexes => return Ok(()),
-                    Referred::Manifest(digest) => {
-                        (digest, self.manifest_blob(name, digest).await.map(drop))
-                    }
+                    Referred::Manifest(digest) => (digest, self.hold_manifest(name, digest).await),
                 };
                 found.map_err(|error| match error.code() {
                     Code::BlobUnknown | Code::ManifestUnknown => missing(digest),
@@ -101,15 +128,16 @@ impl Store {
             .await
     }
 
-    /// What is known of a manifest's content, held for whoever asks.
-    async fn manifest_blob(&self, name: &Name, digest: &Digest) -> Result<u64> {
-        if self.file(&layout::revision(name, digest)).await?.is_some()
-            && let Some(file) = self.file(&layout::blob(digest)).await?
-            && self.hold(&file).await?
-        {
-            return Ok(file.size);
+    /// Makes sure that a manifest is in the repository, and stays for whoever is told so: its content
+    /// as a blob does, and its link, which a collection of untagged manifests takes.
+    pub(crate) async fn hold_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
+        for path in [layout::revision(name, digest), layout::blob(digest)] {
+            match self.file(&path).await? {
+                Some(file) if self.hold(&file).await? => {}
+                _ => return Err(unknown(digest)),
+            }
         }
-        Err(unknown(digest))
+        Ok(())
     }
 
     async fn put_manifest_blob(&self, digest: &Digest, content: Bytes) -> Result<()> {
@@ -197,14 +225,6 @@ impl Store {
             Err(error) if error.is_not_found() => Ok("application/json".to_owned()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Holds a manifest that a client was just told of, as [`blob`](Self::blob) does.
-    pub(crate) async fn hold_manifest(&self, digest: &Digest) -> Result<()> {
-        if let Some(file) = self.file(&layout::blob(digest)).await? {
-            self.hold(&file).await?;
-        }
-        Ok(())
     }
 
     /// Deletes a manifest, and every tag that names it.

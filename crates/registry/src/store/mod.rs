@@ -68,10 +68,9 @@ impl Store {
         }
     }
 
-    async fn put_link(&self, path: &storage_driver::Path, digest: &Digest) -> Result<()> {
+    async fn put_link(&self, path: &storage_driver::Path, digest: &Digest) -> Result<Metadata> {
         let content = Payload::from(digest.to_string());
-        self.driver.put_content(path, content, Precondition::None).await?;
-        Ok(())
+        Ok(self.driver.put_content(path, content, Precondition::None).await?)
     }
 
     /// What `stat` says of a file; `None` where there is none.

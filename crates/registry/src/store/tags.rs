@@ -24,7 +24,7 @@ impl Store {
         self.put_link(&layout::tag_index(name, tag, digest), digest).await?;
         let current = layout::current(name, tag);
         if !(self.options.immutable_tags && self.capabilities.conditional_put) {
-            return self.put_link(&current, digest).await;
+            return self.put_link(&current, digest).await.map(drop);
         }
         let content = Payload::from(digest.to_string());
         match self.driver.put_content(&current, content, Precondition::IfAbsent).await {

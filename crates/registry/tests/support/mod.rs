@@ -1,6 +1,8 @@
 //! A registry to send requests to, and a look into its store.
 #![allow(dead_code, unreachable_pub, missing_docs)] // Not every test binary uses all of it.
 
+pub mod clock;
+
 use std::{
     io,
     sync::Arc,

@@ -21,8 +21,8 @@ pub(crate) enum Failure {
     Listen { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Tls(#[from] registry::TlsError),
-    #[error("{0}")]
-    Registry(Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Passwords(#[from] registry::HtpasswdError),
     #[error("the system: {0}")]
     System(#[from] io::Error),
     #[error("stopped at once; what was in flight is lost")]

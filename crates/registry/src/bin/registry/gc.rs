@@ -1,25 +1,67 @@
-//! `registry gc`.
+//! `registry gc`, and the collections of a registry that serves.
 
-use std::io::{self, Write};
-
-use crate::{
-    failure::Failure,
-    settings::Effective,
-    stand_in::{self, GcOptions},
-    storage,
+use std::{
+    io::{self, Write},
+    time::Duration,
 };
+
+use registry::{GcOptions, Metrics, Registry};
+
+use crate::{failure::Failure, settings::Effective, storage};
+
+/// How often uploads that were given up are looked for.
+const STALE_UPLOADS: Duration = Duration::from_secs(60 * 60);
+
+fn options(settings: &Effective) -> GcOptions {
+    GcOptions {
+        grace: settings.gc_grace.into(),
+        untagged: settings.gc_untagged,
+        upload_ttl: settings.upload_ttl.into(),
+        ..GcOptions::default()
+    }
+}
 
 /// Removes what nothing refers to, or says what it is.
 pub(crate) async fn gc(settings: Effective, dry_run: bool) -> Result<(), Failure> {
-    let driver = storage::open(&settings.storage).await?;
-    let options = GcOptions {
-        interval: None,
-        grace: settings.gc_grace.into(),
-        untagged: settings.gc_untagged,
-    };
-    // WIRE: the registry's own collection, of which the report has a line for each thing that counts.
-    let report = stand_in::collect(driver, options, settings.upload_ttl.into(), dry_run).await;
-    let report = report.map_err(Failure::Registry)?;
-    let _ = writeln!(io::stdout(), "{report}");
+    let driver = storage::open(&settings.storage, None).await?;
+    let options = GcOptions { dry_run, ..options(&settings) };
+    let registry = Registry::builder(driver.clone()).grace(options.grace).build();
+    let collected = registry.collect(&options).await;
+    let ended = driver.shutdown().await;
+    let report = collected.and_then(|report| ended.map(|()| report));
+    let failed = |source| Failure::Storage { location: settings.storage.clone(), source };
+    let _ = writeln!(io::stdout(), "{}", report.map_err(failed)?);
     Ok(())
+}
+
+/// Collects at the interval that the settings say, if any.
+pub(crate) async fn collect(registry: Registry, metrics: Metrics, settings: Effective) {
+    let Some(interval) = settings.gc_interval.0 else { return };
+    let options = options(&settings);
+    loop {
+        tokio::time::sleep(interval).await;
+        match registry.collect(&options).await {
+            Ok(report) => {
+                metrics.garbage_collected(report.blobs, report.bytes);
+                tracing::info!(%report, "garbage collected");
+            }
+            Err(error) => {
+                metrics.garbage_collection_failed();
+                tracing::error!(%error, "the garbage was not collected, or not all of it");
+            }
+        }
+    }
+}
+
+/// Cancels uploads that were given up, whether garbage is collected or not.
+pub(crate) async fn cancel_stale_uploads(registry: Registry, settings: Effective) {
+    let ttl = settings.upload_ttl.into();
+    loop {
+        match registry.cancel_uploads(ttl).await {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "stale uploads are cancelled"),
+            Err(error) => tracing::error!(%error, "stale uploads are not cancelled"),
+        }
+        tokio::time::sleep(STALE_UPLOADS).await;
+    }
 }

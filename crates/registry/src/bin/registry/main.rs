@@ -8,7 +8,6 @@ mod log;
 mod serve;
 mod settings;
 mod signals;
-mod stand_in;
 mod storage;
 mod text;
 mod values;

@@ -9,13 +9,18 @@ use std::{
 };
 
 use axum::Router;
-use registry::{CancellationToken, Server, ServerLimits, Tls};
+use registry::{
+    AccessRules, CancellationToken, Htpasswd, Metrics, Registry, Server, ServerLimits, Tls,
+    observed, ops_router,
+};
+use storage_driver::StorageDriver;
+use tokio::task::JoinHandle;
 
 use crate::{
     failure::Failure,
+    gc,
     settings::Effective,
     signals::{Signal, Signals},
-    stand_in::{GcOptions, Htpasswd, Metrics, Registry, Rule},
     storage,
 };
 
@@ -37,31 +42,30 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
         None => None,
     };
     let (stopping, interrupt) = (CancellationToken::new(), CancellationToken::new());
-    let (mut router, metrics) = registry(&settings, passwords.clone(), &interrupt).await?;
+    let service = Service::new(&settings, passwords.clone(), &interrupt).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let address = server.local_addr()?;
 
-    let metrics_server = match metrics_server {
-        Some(server) => Some(server.router(metrics)),
-        None => {
-            router = router.merge(metrics);
-            None
-        }
-    };
     let server = match tls.clone() {
         Some(tls) => server.tls(tls),
         None => server,
     };
+    let router = service.router(metrics_server.is_none());
     let mut serving = tokio::spawn(server.router(router).run(stopping.clone(), interrupt.clone()));
     if let Some(server) = metrics_server {
         tracing::info!(address = %server.local_addr()?, "metrics");
         // Until the program ends: how it stops is of interest too.
+        let server = server.router(service.probes(true));
         tokio::spawn(server.run(CancellationToken::new(), CancellationToken::new()));
     }
     // Nobody may read it, which is no reason not to serve.
     let _ = writeln!(io::stdout(), "listening on {scheme}://{address}");
     tracing::info!(%address, scheme, storage = %settings.storage, "listening");
 
+    let registry = service.registry.clone();
+    let _collecting =
+        Background::spawn(gc::collect(registry.clone(), service.metrics.clone(), settings.clone()));
+    let _cancelling = Background::spawn(gc::cancel_stale_uploads(registry, settings.clone()));
     let watch = async {
         match &tls {
             Some(tls) => tls.watch(CERTIFICATE).await,
@@ -71,7 +75,11 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
     let mut watch = std::pin::pin!(watch);
     loop {
         tokio::select! {
-            ended = &mut serving => return ended.map_err(|error| Failure::Registry(error.into())),
+            ended = &mut serving => {
+                ended.map_err(|error| Failure::System(error.into()))?;
+                let failed = |source| Failure::Storage { location: settings.storage.clone(), source };
+                return service.driver.shutdown().await.map_err(failed);
+            }
             () = &mut watch => {}
             signal = signals.next() => match signal {
                 Signal::Stop if stopping.is_cancelled() => {
@@ -89,12 +97,27 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
                     if let Some(passwords) = &passwords {
                         match passwords.reload().await {
                             Ok(()) => tracing::info!("passwords are read again"),
-                            Err(error) => tracing::error!(error, "the old passwords are kept"),
+                            Err(error) => tracing::error!(%error, "the old passwords are kept"),
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// A task that ends with what it works for.
+struct Background(JoinHandle<()>);
+
+impl Background {
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -110,40 +133,53 @@ async fn bind(address: SocketAddr, settings: &Effective) -> Result<Server, Failu
     Ok(server.limits(limits).grace(settings.shutdown_grace.into()))
 }
 
-/// The registry, and its metrics.
-///
-/// WIRE: here and in [`passwords`] the settings meet the registry's builder, `Htpasswd` and `Metrics`.
-async fn registry(
-    settings: &Effective,
-    passwords: Option<Arc<Htpasswd>>,
-    interrupt: &CancellationToken,
-) -> Result<(Router, Router), Failure> {
-    let driver = storage::open(&settings.storage).await?;
-    let builder = Registry::builder(driver);
-    let builder = match passwords {
-        Some(passwords) => builder.authorize(passwords),
-        None => builder,
-    };
-    let registry = builder
-        .max_blob_size(settings.max_blob_size.0)
-        .max_manifest_size(settings.max_manifest_size.0)
-        .max_uploads(settings.max_uploads.get())
-        .body_timeout(settings.body_timeout.into())
-        .read_only(settings.read_only)
-        .delete(settings.delete)
-        .immutable_tags(settings.immutable_tags)
-        .sparse_indexes(settings.sparse_indexes)
-        .page(settings.page)
-        .upload_ttl(settings.upload_ttl.into())
-        .gc(GcOptions {
-            interval: settings.gc_interval.0,
-            grace: settings.gc_grace.into(),
-            untagged: settings.gc_untagged,
-        })
-        .interrupt(interrupt.clone())
-        .build()
-        .map_err(Failure::Registry)?;
-    Ok((registry.router(), Metrics.router()))
+/// Everything that is served: the registry, with what is counted of it, and what probes ask.
+struct Service {
+    driver: Arc<dyn StorageDriver>,
+    registry: Registry,
+    metrics: Metrics,
+}
+
+impl Service {
+    async fn new(
+        settings: &Effective,
+        passwords: Option<Arc<Htpasswd>>,
+        interrupt: &CancellationToken,
+    ) -> Result<Self, Failure> {
+        let metrics = Metrics::new();
+        let driver = storage::open(&settings.storage, Some(&metrics)).await?;
+        let builder = Registry::builder(metrics.driver(Arc::clone(&driver)));
+        let builder = match passwords {
+            Some(passwords) => builder.authorize(passwords),
+            None => builder,
+        };
+        let registry = builder
+            .max_blob_size(settings.max_blob_size.0)
+            .max_manifest_size(settings.max_manifest_size.0)
+            .max_uploads(settings.max_uploads.get())
+            .body_timeout(settings.body_timeout.into())
+            .read_only(settings.read_only)
+            .delete(settings.delete)
+            .immutable_tags(settings.immutable_tags)
+            .sparse_indexes(settings.sparse_indexes)
+            .page(settings.page)
+            .grace(settings.gc_grace.into())
+            .interrupt(interrupt.clone())
+            .metrics(metrics.clone())
+            .build();
+        Ok(Self { driver, registry, metrics })
+    }
+
+    /// What clients ask; what probes ask, `with_metrics` or without.
+    fn router(&self, with_metrics: bool) -> Router {
+        let clients = self.metrics.track(observed(self.registry.router()));
+        clients.merge(self.probes(with_metrics))
+    }
+
+    fn probes(&self, with_metrics: bool) -> Router {
+        let metrics = with_metrics.then(|| self.metrics.clone());
+        ops_router(Arc::clone(&self.driver), metrics)
+    }
 }
 
 /// The users, if they have passwords.
@@ -151,11 +187,8 @@ async fn passwords(settings: &Effective) -> Result<Option<Arc<Htpasswd>>, Failur
     let Some(file) = &settings.htpasswd else {
         return Ok(None);
     };
-    let rules = settings.access.iter().cloned().map(|rule| Rule {
-        repositories: rule.repositories,
-        users: rule.users,
-        actions: rule.actions.into_iter().map(Into::into).collect(),
-    });
-    let loaded = Htpasswd::load(file, settings.anonymous_pull, rules.collect()).await;
-    Ok(Some(Arc::new(loaded.map_err(Failure::Registry)?)))
+    let rules =
+        AccessRules { anonymous_pull: settings.anonymous_pull, access: settings.access.clone() };
+    let users = Htpasswd::open(file).await?;
+    Ok(Some(Arc::new(users.with_rules(rules))))
 }

@@ -5,12 +5,13 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration as S
 use clap::{Args, builder::BoolishValueParser};
 use drivers::{ByteSize, Location};
 use humantime::Duration;
+use registry::Rule;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::Failure,
     text,
-    values::{AccessRule, Interval, LogFilter, LogFormat},
+    values::{Interval, LogFilter, LogFormat},
 };
 
 /// Defines the settings once: what one source says of them ([`Settings`]), and what holds in the end
@@ -36,7 +37,7 @@ macro_rules! settings {
             /// Who may do what, where. Of the file only.
             #[arg(skip)]
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
-            pub(crate) access: Vec<AccessRule>,
+            pub(crate) access: Vec<Rule>,
         }
 
         impl Settings {
@@ -63,7 +64,7 @@ macro_rules! settings {
         #[derive(Debug, Clone)]
         pub(crate) struct Effective {
             $(pub(crate) $name: settings!(@type $type $(, $default)?),)*
-            pub(crate) access: Vec<AccessRule>,
+            pub(crate) access: Vec<Rule>,
         }
     };
 }

@@ -67,34 +67,3 @@ impl fmt::Display for LogFilter {
         f.write_str(&self.0)
     }
 }
-
-/// Who may do what in some repositories.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct AccessRule {
-    /// The name of a repository, in which `*` stands for anything.
-    pub(crate) repositories: String,
-    /// Names of users; `*` is everybody who has a password.
-    pub(crate) users: Vec<String>,
-    /// What they may do there.
-    pub(crate) actions: Vec<AccessAction>,
-}
-
-/// [`registry::Action`], as a file has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum AccessAction {
-    Pull,
-    Push,
-    Delete,
-}
-
-impl From<AccessAction> for registry::Action {
-    fn from(action: AccessAction) -> Self {
-        match action {
-            AccessAction::Pull => Self::Pull,
-            AccessAction::Push => Self::Push,
-            AccessAction::Delete => Self::Delete,
-        }
-    }
-}

@@ -1,0 +1,192 @@
+//! The program as it runs: what it prints, and how it ends.
+#![cfg(all(unix, feature = "program"))]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+fn registry(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
+    command.args(arguments).env_clear().stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// `registry serve`, which is killed at the end of the test.
+struct Serving {
+    child: Child,
+    url: String,
+    log: BufReader<ChildStderr>,
+}
+
+impl Serving {
+    fn new(arguments: &[&str]) -> Self {
+        let mut child =
+            registry(&["serve", "--listen=127.0.0.1:0"]).args(arguments).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim_end().strip_prefix("listening on ").unwrap().to_owned();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self { child, url, log }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.url.split_once("://").unwrap().1.parse().unwrap()
+    }
+
+    /// The status line and the headers of an answer, and its body.
+    fn get(&self, path: &str) -> String {
+        get(self.address(), path)
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Reads the log up to the line that has `text`.
+    fn wait_for(&mut self, text: &str) -> String {
+        let mut lines = (&mut self.log).lines().map(Result::unwrap);
+        lines.find(|line| line.contains(text)).unwrap()
+    }
+
+    fn end(mut self) -> (ExitStatus, String) {
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap(), log)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nhost: a\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The line that says why the program ended with the code 1.
+fn failure(arguments: &[&str]) -> String {
+    let output = registry(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+#[test]
+fn it_serves_at_the_address_that_it_prints() {
+    let serving = Serving::new(&[]);
+    assert!(serving.url.starts_with("http://127.0.0.1:"));
+    let answer = serving.get("/v2/");
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+}
+
+#[test]
+fn a_signal_stops_it() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let serving = Serving::new(&[]);
+        serving.signal(signal);
+        let (status, log) = serving.end();
+        assert!(status.success(), "{log}");
+    }
+}
+
+#[test]
+fn a_second_signal_stops_it_at_once() {
+    let mut serving = Serving::new(&[]);
+    // Half a request keeps it from stopping.
+    let mut stream = TcpStream::connect(serving.address()).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    // And now it has been accepted: connections are, one after the other.
+    serving.get("/v2/");
+    serving.signal(Signal::TERM);
+    serving.wait_for("stopping");
+    serving.signal(Signal::TERM);
+    let (status, log) = serving.end();
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains("at once"), "{log}");
+}
+
+#[test]
+fn metrics_are_on_the_main_listener() {
+    let answer = Serving::new(&[]).get("/metrics");
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+}
+
+#[test]
+fn metrics_may_have_a_listener_of_their_own() {
+    let mut serving = Serving::new(&["--metrics-listen=127.0.0.1:0", "--log-format=json"]);
+    let line = serving.wait_for("\"metrics\"");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address = line["fields"]["address"].as_str().unwrap().parse().unwrap();
+    assert!(get(address, "/metrics").starts_with("HTTP/1.0 200"));
+    assert!(get(address, "/v2/").starts_with("HTTP/1.0 404"));
+    assert!(serving.get("/metrics").starts_with("HTTP/1.0 404"));
+}
+
+#[test]
+fn a_hangup_reads_the_certificate_again() {
+    let directory = TempDir::new().unwrap();
+    let [certificate, key] = ["a.crt", "a.key"].map(|name| directory.path().join(name));
+    let replace = || {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&certificate, cert.pem()).unwrap();
+        fs::write(&key, signing_key.serialize_pem()).unwrap();
+    };
+    replace();
+    let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let mut serving = Serving::new(&["--tls-cert", certificate, "--tls-key", key]);
+    assert!(serving.url.starts_with("https://"));
+    replace();
+    serving.signal(Signal::HUP);
+    serving.wait_for("a new certificate");
+    fs::write(key, "no key").unwrap();
+    serving.signal(Signal::HUP);
+    serving.wait_for("the old certificate is kept");
+}
+
+#[test]
+fn a_port_in_use_is_an_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let text = failure(&["serve", "--listen", &address, "--log=error"]);
+    assert!(text.starts_with(&format!("registry: cannot listen at {address}: ")), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_that_is_open_already_is_an_error() {
+    let directory = TempDir::new().unwrap();
+    let storage = format!("file://{}", directory.path().display());
+    let _serving = Serving::new(&["--storage", &storage]);
+    let text = failure(&["gc", "--storage", &storage]);
+    assert!(text.starts_with(&format!("registry: {storage}: ")), "{text}");
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_an_error() {
+    let text = failure(&["serve", "--tls-cert=absent.crt", "--tls-key=absent.key"]);
+    assert!(text.starts_with("registry: absent.crt: "), "{text}");
+}
+
+#[test]
+fn garbage_is_reported() {
+    let output = registry(&["gc", "--dry-run"]).output().unwrap();
+    assert!(output.status.success());
+    assert!(!output.stdout.is_empty());
+}
