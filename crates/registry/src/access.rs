@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::HeaderMap;
+use http::request::Parts;
 
 /// What a request wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -11,20 +11,23 @@ use http::HeaderMap;
 #[non_exhaustive]
 pub enum Action {
     /// Read manifests, blobs, tags, referrers; and, where no repository is named, find out that
-    /// the registry is there and which repositories it has.
+    /// the registry is there.
     Pull,
     /// Upload blobs and manifests, mount, ask how far an upload has come.
     Push,
     /// Delete tags, manifests and blobs.
     Delete,
+    /// Read the names of all repositories. It is about no single one, so that no rule speaks of it.
+    #[serde(skip_deserializing)]
+    Catalog,
 }
 
 /// What there is to know of a request before it is let through.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct AccessRequest<'a> {
-    /// The headers of the request, credentials included.
-    pub headers: &'a HeaderMap,
+    /// The head of the request: its headers, credentials included, its URI, and its extensions.
+    pub parts: &'a Parts,
     /// The repository that it names; none, if it is about the registry as a whole.
     pub repository: Option<&'a str>,
     /// What it wants to do there.
@@ -32,9 +35,9 @@ pub struct AccessRequest<'a> {
 }
 
 impl<'a> AccessRequest<'a> {
-    /// A request with `headers` for `action` on `repository`.
-    pub fn new(headers: &'a HeaderMap, repository: Option<&'a str>, action: Action) -> Self {
-        Self { headers, repository, action }
+    /// A request with the head `parts` for `action` on `repository`.
+    pub fn new(parts: &'a Parts, repository: Option<&'a str>, action: Action) -> Self {
+        Self { parts, repository, action }
     }
 }
 

@@ -10,6 +10,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 use storage_driver::ErrorKind;
 
+use crate::access::Refusal;
+
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The specification's codes, and distribution's two where it has none.
@@ -143,6 +145,21 @@ impl From<storage_driver::Error> for Error {
         };
         answer.0.cause = Some(error);
         answer
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::Unauthorized { challenge } => {
+                Self::new(Code::Unauthorized, text).header(header::WWW_AUTHENTICATE, challenge)
+            }
+            Refusal::Denied => Self::new(Code::Denied, text),
+            Refusal::TooMany { retry_after } => {
+                Self::new(Code::TooManyRequests, text).retry_after(retry_after)
+            }
+        }
     }
 }
 

@@ -18,10 +18,13 @@ mod observe;
 mod ops;
 mod options;
 mod page;
+mod query;
 mod registry;
 mod server;
 mod store;
 mod test_registry;
+#[cfg(feature = "program")]
+mod token;
 
 pub use tokio_util::sync::CancellationToken;
 
@@ -30,8 +33,6 @@ pub use crate::htpasswd::{
     AccessRules, Htpasswd, HtpasswdError, HtpasswdProblem, ParsePatternError, RepositoryPattern,
     Rule,
 };
-#[cfg(feature = "program")]
-pub use crate::server::{Tls, TlsError};
 pub use crate::{
     access::{AccessRequest, Action, Authorize, Refusal},
     metrics::{Memory, Metrics, Route, UploadInProgress},
@@ -42,4 +43,9 @@ pub use crate::{
     server::{Server, ServerLimits},
     store::collect::GcReport,
     test_registry::TestRegistry,
+};
+#[cfg(feature = "program")]
+pub use crate::{
+    server::{Tls, TlsError},
+    token::{ExternalUrl, ParseExternalUrlError, TokenKey, TokenKeyError, Tokens},
 };

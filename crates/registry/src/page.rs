@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::State,
     response::{IntoResponse, Response},
     routing::get,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, header, request::Parts};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{
@@ -35,15 +35,13 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-async fn home(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let (headers, uri) = (request.headers(), request.uri());
-    answer(repositories(&api, headers, last(uri)).await)
+async fn home(State(api): State<Arc<Api>>, parts: Parts) -> Response {
+    answer(repositories(&api, &parts, last(&parts.uri)).await)
 }
 
-async fn repository(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let (headers, uri) = (request.headers(), request.uri());
-    let name = uri.path().strip_prefix("/repositories/").unwrap_or_default();
-    answer(tags(&api, headers, name, last(uri)).await)
+async fn repository(State(api): State<Arc<Api>>, parts: Parts) -> Response {
+    let name = parts.uri.path().strip_prefix("/repositories/").unwrap_or_default();
+    answer(tags(&api, &parts, name, last(&parts.uri)).await)
 }
 
 fn answer(page: Result<Markup>) -> Response {
@@ -63,8 +61,8 @@ fn last(uri: &Uri) -> Option<String> {
     query.into_iter().find(|(key, _)| key == "last").map(|(_, value)| value.into_owned())
 }
 
-async fn repositories(api: &Api, headers: &HeaderMap, last: Option<String>) -> Result<Markup> {
-    api.admit(headers, None, Action::Pull).await?;
+async fn repositories(api: &Api, parts: &Parts, last: Option<String>) -> Result<Markup> {
+    api.admit(parts, None, Action::Catalog).await?;
     let last = last.as_deref().map(Name::parse).transpose()?;
     let Page { items, more } = api.store.catalog(last.as_ref(), PAGE).await?;
     Ok(frame(
@@ -77,9 +75,9 @@ async fn repositories(api: &Api, headers: &HeaderMap, last: Option<String>) -> R
     ))
 }
 
-async fn tags(api: &Api, headers: &HeaderMap, name: &str, last: Option<String>) -> Result<Markup> {
+async fn tags(api: &Api, parts: &Parts, name: &str, last: Option<String>) -> Result<Markup> {
     let name = Name::parse(name)?;
-    api.admit(headers, Some(&name), Action::Pull).await?;
+    api.admit(parts, Some(&name), Action::Pull).await?;
     let last = last.as_deref().map(Tag::parse).transpose()?;
     let Page { items, more } = api.store.tags(&name, last.as_ref(), PAGE).await?;
     let rows = items.iter().map(|tag| describe(api, &name, tag));

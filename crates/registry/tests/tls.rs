@@ -3,7 +3,8 @@
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Extension, Router, routing};
+use http::uri::Scheme;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use registry::{CancellationToken, Server, Tls, TlsError};
 use tempfile::TempDir;
@@ -55,7 +56,10 @@ impl Pair {
 }
 
 async fn serve(tls: Tls) -> SocketAddr {
-    let router = Router::new().route("/", get(|| async { "hello" }));
+    let scheme = |Extension(scheme): Extension<Scheme>| async move { scheme.to_string() };
+    let router = Router::new()
+        .route("/", routing::get(|| async { "hello" }))
+        .route("/scheme", routing::get(scheme));
     let server = Server::bind("127.0.0.1:0", router).await.unwrap().tls(tls);
     let address = server.local_addr().unwrap();
     tokio::spawn(server.run(CancellationToken::new(), CancellationToken::new()));
@@ -81,16 +85,27 @@ async fn connect(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-#[tokio::test]
-async fn a_request_is_answered_over_tls() {
+async fn get(path: &str) -> String {
     let (pair, certificate) = Pair::new();
     let address = serve(pair.load().await.unwrap()).await;
     let mut stream = connect(address, &certificate, &[]).await.unwrap();
-    let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    stream.write_all(request).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_request_is_answered_over_tls() {
+    let answer = get("/").await;
     assert!(answer.ends_with("hello"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_handler_is_told_that_it_is_tls() {
+    let answer = get("/scheme").await;
+    assert!(answer.ends_with("\r\n\r\nhttps"), "{answer}");
 }
 
 #[tokio::test]

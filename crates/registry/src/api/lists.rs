@@ -33,7 +33,7 @@ fn next(path: &str, query: &[(&str, &str)]) -> [(HeaderName, String); 1] {
 }
 
 pub(super) async fn catalog(call: Call) -> Result<Response> {
-    call.api.admit(call.headers(), None, Action::Pull).await?;
+    call.api.admit(&call.parts, None, Action::Catalog).await?;
     let query = call.query();
     let limit = query.limit(CATALOG_PAGE, MAX_PAGE)?;
     let last = query.get("last").filter(|last| !last.is_empty()).map(Name::parse).transpose()?;

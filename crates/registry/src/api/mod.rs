@@ -13,13 +13,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, reque
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::{endpoint::Endpoint, query::Query};
+use self::endpoint::Endpoint;
 use crate::{
-    access::{AccessRequest, Action, Authorize, Refusal},
+    access::{AccessRequest, Action, Authorize},
     error::{Code, Error, Result},
     incoming::Incoming,
     metrics::{Metrics, Route},
     name::Name,
+    query::Query,
     store::Store,
 };
 
@@ -27,7 +28,6 @@ mod blobs;
 mod endpoint;
 mod lists;
 mod manifests;
-mod query;
 mod range;
 mod uploads;
 
@@ -66,24 +66,13 @@ impl Api {
     /// Lets a request through that may do `action`.
     pub(crate) async fn admit(
         &self,
-        headers: &HeaderMap,
+        parts: &Parts,
         name: Option<&Name>,
         action: Action,
     ) -> Result<()> {
         let Some(authorize) = &self.authorize else { return Ok(()) };
-        let asked = AccessRequest::new(headers, name.map(Name::as_str), action);
-        authorize.authorize(asked).await.map_err(|refusal| {
-            let text = refusal.to_string();
-            match refusal {
-                Refusal::Unauthorized { challenge } => {
-                    Error::new(Code::Unauthorized, text).header(header::WWW_AUTHENTICATE, challenge)
-                }
-                Refusal::Denied => Error::new(Code::Denied, text),
-                Refusal::TooMany { retry_after } => {
-                    Error::new(Code::TooManyRequests, text).retry_after(retry_after)
-                }
-            }
-        })
+        let asked = AccessRequest::new(parts, name.map(Name::as_str), action);
+        Ok(authorize.authorize(asked).await?)
     }
 
     /// Room for one more request that uploads.
@@ -130,7 +119,7 @@ impl Call {
     }
 
     async fn admit(&self, name: &Name, action: Action) -> Result<()> {
-        self.api.admit(self.headers(), Some(name), action).await
+        self.api.admit(&self.parts, Some(name), action).await
     }
 }
 
@@ -154,7 +143,7 @@ async fn dispatch(call: Call, endpoint: Endpoint, body: Body) -> Result<Response
     let reads = matches!(method, Method::GET | Method::HEAD);
     match (endpoint, method) {
         (Endpoint::Base, _) if reads => {
-            call.api.admit(call.headers(), None, Action::Pull).await?;
+            call.api.admit(&call.parts, None, Action::Pull).await?;
             Ok(json(&serde_json::json!({})))
         }
         (Endpoint::Catalog, _) if reads => lists::catalog(call).await,

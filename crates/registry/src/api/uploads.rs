@@ -7,12 +7,13 @@ use futures::future::BoxFuture;
 use http::{HeaderName, StatusCode, header};
 use uuid::Uuid;
 
-use super::{Api, CONTENT_DIGEST, Call, empty, query::Query, range};
+use super::{Api, CONTENT_DIGEST, Call, empty, range};
 use crate::{
     access::Action,
     digest::{Algorithm, Digest},
     error::{Code, Error, Result},
     name::Name,
+    query::Query,
     store::{Standing, Store, Upload},
 };
 

@@ -7,14 +7,14 @@ use http::{HeaderMap, header::AUTHORIZATION};
 
 /// What `Authorization: Basic` says (RFC 7617), in UTF-8.
 #[derive(PartialEq, Eq)]
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     pub(super) user: String,
     pub(super) password: String,
 }
 
 /// Credentials that cannot be anybody's.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 impl Credentials {
     /// The longest password, in bytes: bcrypt looks no further, and would take for equal what only
@@ -22,7 +22,7 @@ impl Credentials {
     pub(super) const MAX_PASSWORD: usize = 72;
 
     /// The credentials of a request, if it brings any.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Malformed> {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Malformed> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
@@ -36,11 +36,17 @@ impl Credentials {
         let text = STANDARD_PAD_INDIFFERENT.decode(token.trim()).map_err(|_| Malformed)?;
         let text = String::from_utf8(text).map_err(|_| Malformed)?;
         let (user, password) = text.split_once(':').ok_or(Malformed)?;
+        Self::new(user, password).map(Some)
+    }
+
+    /// These, however they came.
+    pub(crate) fn new(user: &str, password: &str) -> Result<Self, Malformed> {
         // The RFC has no control characters in either. To bcrypt, a zero would be the end.
-        if text.contains(char::is_control) || password.len() > Self::MAX_PASSWORD {
+        let has_control = [user, password].iter().any(|it| it.contains(char::is_control));
+        if has_control || password.len() > Self::MAX_PASSWORD {
             return Err(Malformed);
         }
-        Ok(Some(Self { user: user.to_owned(), password: password.to_owned() }))
+        Ok(Self { user: user.to_owned(), password: password.to_owned() })
     }
 }
 

@@ -16,7 +16,11 @@ use std::{
 use async_trait::async_trait;
 use tokio::{sync::Semaphore, task};
 
-use self::{credentials::Credentials, users::Users};
+use self::users::Users;
+pub(crate) use self::{
+    credentials::{Credentials, Malformed},
+    users::User,
+};
 pub use self::{
     rules::{AccessRules, ParsePatternError, RepositoryPattern, Rule},
     users::{HtpasswdError, HtpasswdProblem},
@@ -42,6 +46,10 @@ const CHALLENGE: &str = r#"Basic realm="registry", charset="UTF-8""#;
 /// No credentials and an action that needs some, or wrong ones whatever the action, are
 /// [`Unauthorized`](Refusal::Unauthorized); a user who may not do it is
 /// [`Denied`](Refusal::Denied).
+///
+/// Clients such as docker and podman ask for `/v2/` and send credentials later only if that was refused:
+/// where some things may be done without credentials and some may not, have [`Tokens`](crate::Tokens)
+/// around it.
 ///
 /// # What a verification costs
 ///
@@ -100,11 +108,37 @@ impl Htpasswd {
         Ok(())
     }
 
-    async fn verify(&self, credentials: Credentials) -> Result<String, Refusal> {
-        let users = Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner));
+    pub(crate) fn rules(&self) -> &AccessRules {
+        &self.rules
+    }
+
+    /// The user of this name, if there is one now.
+    pub(crate) fn user(&self, name: &str) -> Option<User> {
+        self.users().user(name)
+    }
+
+    fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The user whose credentials these are; none, if there are none.
+    pub(crate) async fn identify(
+        &self,
+        credentials: Result<Option<Credentials>, Malformed>,
+    ) -> Result<Option<User>, Refusal> {
+        match credentials.map_err(|_| refused())? {
+            Some(credentials) => self.verify(credentials).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn verify(&self, credentials: Credentials) -> Result<User, Refusal> {
+        let users = self.users();
+        // Of these users, and not of those that a reload may bring meanwhile.
+        let user = users.user(&credentials.user);
         let proof = users.proven.proof(&credentials);
         if users.proven.has(&proof) {
-            return Ok(credentials.user);
+            return user.ok_or_else(refused);
         }
         let too_many = |_| Refusal::TooMany { retry_after: RETRY_AFTER };
         let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(too_many)?;
@@ -112,30 +146,29 @@ impl Htpasswd {
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| refused())?;
         // A client that opens ten connections at once is verified once, or as often as cores are.
         if users.proven.has(&proof) {
-            return Ok(credentials.user);
+            return user.ok_or_else(refused);
         }
         let verified = task::spawn_blocking(move || {
             // The permits go with the work: it keeps its place when the request is dropped.
             let _permits = (waiting, running);
             let right = users.verify(&credentials.user, &credentials.password);
-            right.then(|| {
+            if right {
                 users.proven.insert(proof);
-                credentials.user
-            })
+            }
+            right
         });
         // One that panicked, or never ran because the runtime shuts down, proves nothing.
-        verified.await.ok().flatten().ok_or_else(refused)
+        let right = verified.await.unwrap_or(false);
+        user.filter(|_| right).ok_or_else(refused)
     }
 }
 
 #[async_trait]
 impl Authorize for Htpasswd {
     async fn authorize(&self, request: AccessRequest<'_>) -> Result<(), Refusal> {
-        let user = match Credentials::of(request.headers).map_err(|_| refused())? {
-            Some(credentials) => Some(self.verify(credentials).await?),
-            None => None,
-        };
-        if self.rules.allow(user.as_deref(), request.repository, request.action) {
+        let user = self.identify(Credentials::of(&request.parts.headers)).await?;
+        let name = user.as_ref().map(|user| user.name.as_str());
+        if self.rules.allow(name, request.repository, request.action) {
             return Ok(());
         }
         Err(if user.is_some() { Refusal::Denied } else { refused() })
@@ -158,7 +191,7 @@ async fn read(path: PathBuf) -> Result<Users, HtpasswdError> {
         .unwrap_or_else(|error| Err(HtpasswdError::Read { path, source: error.into() }))
 }
 
-fn refused() -> Refusal {
+pub(crate) fn refused() -> Refusal {
     Refusal::Unauthorized { challenge: CHALLENGE.to_owned() }
 }
 

@@ -17,10 +17,10 @@ pub(super) const ANYBODY: &str = "anonymous";
 /// Without a [`Rule`], every authenticated user may do everything; with one, what no rule allows is
 /// denied. Rules only ever allow, so their order does not matter.
 ///
-/// What names no repository, the registry's root and its catalog, may be read by every authenticated
-/// user, and without credentials under [`anonymous_pull`](Self::anonymous_pull) alone: the catalog
-/// has the names of all repositories. A client that asks for the root first, as docker does, needs
-/// that for pulls without credentials, too.
+/// The registry's root, `/v2/`, is for every authenticated user, and for everybody if there is
+/// anything that may be done without credentials: clients such as docker begin there. The catalog,
+/// which has the names of all repositories, is for every authenticated user, and for everybody under
+/// [`anonymous_pull`](Self::anonymous_pull).
 ///
 /// ```
 /// let rules: registry::AccessRules = toml::from_str(
@@ -40,9 +40,6 @@ pub(super) const ANYBODY: &str = "anonymous";
 #[serde(default, deny_unknown_fields)]
 pub struct AccessRules {
     /// Whether everybody may pull everything, without credentials too. By default not.
-    ///
-    /// The registry's root then answers without credentials, and the challenge comes with the first
-    /// request that needs them: a push.
     pub anonymous_pull: bool,
     /// The rules.
     pub access: Vec<Rule>,
@@ -62,25 +59,37 @@ pub struct Rule {
 
 impl AccessRules {
     /// Whether `user`, or somebody without credentials, may do that.
-    pub(super) fn allow(
+    pub(crate) fn allow(
         &self,
         user: Option<&str>,
         repository: Option<&str>,
         action: Action,
     ) -> bool {
-        if action == Action::Pull && (self.anonymous_pull || user.is_some() && repository.is_none())
-        {
+        let Some(repository) = repository else {
+            return match action {
+                Action::Pull => user.is_some() || self.allow_anything_to_anybody(),
+                Action::Catalog => user.is_some() || self.anonymous_pull,
+                Action::Push | Action::Delete => false,
+            };
+        };
+        if action == Action::Pull && self.anonymous_pull {
             return true;
         }
         if self.access.is_empty() {
             return user.is_some();
         }
-        let Some(repository) = repository else { return false };
         self.access.iter().any(|rule| {
             rule.actions.contains(&action)
                 && rule.users.iter().any(|it| is_meant(it, user))
                 && rule.repositories.matches(repository)
         })
+    }
+
+    fn allow_anything_to_anybody(&self) -> bool {
+        let is_for_anybody = |rule: &Rule| {
+            !rule.actions.is_empty() && rule.users.iter().any(|it| is_meant(it, None))
+        };
+        self.anonymous_pull || self.access.iter().any(is_for_anybody)
     }
 }
 
@@ -168,7 +177,7 @@ impl TryFrom<String> for RepositoryPattern {
 
 #[cfg(test)]
 mod tests {
-    use Action::{Delete, Pull, Push};
+    use Action::{Catalog, Delete, Pull, Push};
 
     use super::*;
 
@@ -229,10 +238,29 @@ mod tests {
     }
 
     #[test]
-    fn the_registry_itself_is_for_every_user_to_read() {
+    fn the_root_is_for_every_user() {
+        assert!(AccessRules::default().allow(Some("bob"), None, Pull));
         assert!(team().allow(Some("bob"), None, Pull));
         assert!(!team().allow(Some("bob"), None, Delete));
-        assert!(!team().allow(None, None, Pull));
+    }
+
+    #[test]
+    fn the_root_is_for_everybody_where_anything_is() {
+        assert!(team().allow(None, None, Pull));
+        assert!(
+            AccessRules { anonymous_pull: true, ..AccessRules::default() }.allow(None, None, Pull)
+        );
+        assert!(!AccessRules::default().allow(None, None, Pull));
+        assert!(
+            !AccessRules { access: team().access[..2].to_vec(), ..team() }.allow(None, None, Pull)
+        );
+    }
+
+    #[test]
+    fn the_catalog_is_for_every_user_and_not_for_everybody() {
+        assert!(team().allow(Some("bob"), None, Catalog));
+        assert!(!team().allow(None, None, Catalog));
+        assert!(AccessRules { anonymous_pull: true, ..team() }.allow(None, None, Catalog));
     }
 
     #[test]
@@ -279,6 +307,7 @@ mod tests {
         for text in [
             "anonymous_pul = true",
             "[[access]]\nrepositories = \"*\"\nusers = []\nactions = [\"read\"]",
+            "[[access]]\nrepositories = \"*\"\nusers = []\nactions = [\"catalog\"]",
             "[[access]]\nrepositories = \"a*\"\nusers = []\nactions = []",
             "[[access]]\nrepositories = \"*\"\nusers = []\nactions = []\ndeny = true",
             "[[access]]\nrepositories = \"*\"\nactions = []",

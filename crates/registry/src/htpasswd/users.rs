@@ -72,6 +72,12 @@ const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 /// The cost of a user who does not exist, in a file without users.
 const USUAL_COST: u32 = 10;
 
+/// A user, as one version of the file has it.
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) hash: String,
+}
+
 /// The users of one version of the file, and who of them has proven to be one.
 pub(super) struct Users {
     hashes: HashMap<String, String>,
@@ -114,6 +120,11 @@ impl Users {
         let cost = highest.unwrap_or(USUAL_COST);
         let nobody = format!("$2b${cost:02}${}", ".".repeat(22 + 31));
         Ok(Self { hashes, nobody, proven: Proven::new() })
+    }
+
+    pub(super) fn user(&self, name: &str) -> Option<User> {
+        let hash = self.hashes.get(name)?.clone();
+        Some(User { name: name.to_owned(), hash })
     }
 
     /// Whether `password` is that of `user`. Blocks for long, and as long if there is no such user.

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
 
 use axum::{Router, body::Body, extract::ConnectInfo, response::IntoResponse};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, uri::Scheme};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -33,6 +33,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Connections {
     router: Router,
+    /// Whether they all speak TLS.
+    scheme: Scheme,
     pub(super) limits: ServerLimits,
     http: auto::Builder<TokioExecutor>,
     /// Finish what is in flight, and take no more.
@@ -42,14 +44,19 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(router: Router, limits: ServerLimits, stopping: CancellationToken) -> Self {
+    pub(super) fn new(
+        router: Router,
+        scheme: Scheme,
+        limits: ServerLimits,
+        stopping: CancellationToken,
+    ) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // The deadlines of `Activity` are for both versions of HTTP, and begin with the first byte.
         http.http1()
             .header_read_timeout(None)
             .max_buf_size(limits.max_header_bytes.max(READ_BYTES) as usize);
         http.http2().max_header_list_size(limits.max_header_bytes).max_frame_size(READ_BYTES);
-        Self { router, limits, http, stopping, end: CancellationToken::new() }
+        Self { router, scheme, limits, http, stopping, end: CancellationToken::new() }
     }
 
     /// Serves a connection until it ends, for whatever reason.
@@ -123,6 +130,7 @@ impl Connections {
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(self.scheme.clone());
         match self.router.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},

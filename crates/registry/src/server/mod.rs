@@ -13,6 +13,7 @@ mod tls;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use http::uri::Scheme;
 use tokio::{
     net::{TcpListener, TcpStream, ToSocketAddrs},
     sync::Semaphore,
@@ -33,7 +34,8 @@ const INTERRUPTED: Duration = Duration::from_secs(5);
 /// as it is agreed on with TLS, or known beforehand without.
 ///
 /// Handlers find the address of the client as the extension
-/// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) of the request.
+/// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) of the request, and whether it came by TLS
+/// as the extension [`Scheme`](http::uri::Scheme).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -122,7 +124,12 @@ impl Server {
     pub async fn run(self, stopping: CancellationToken, interrupt: CancellationToken) {
         let slots =
             Arc::new(Semaphore::new(self.limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-        let shared = Arc::new(Connections::new(self.router, self.limits, stopping.clone()));
+        #[cfg(feature = "program")]
+        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        #[cfg(not(feature = "program"))]
+        let scheme = Scheme::HTTP;
+        let shared = Connections::new(self.router, scheme, self.limits, stopping.clone());
+        let shared = Arc::new(shared);
         let _end = shared.end.clone().drop_guard();
         let tasks = TaskTracker::new();
         let mut backoff = Backoff::default();

@@ -3,7 +3,7 @@
 use std::{io, pin::Pin, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     routing::{get, post},
 };
@@ -45,13 +45,14 @@ fn router() -> Router {
         .route("/large", get(chunks(Duration::ZERO)))
         .route("/one", get(|| async { Body::from(vec![7; 1 << 20]) }))
         .route("/slow", get(chunks(Duration::from_secs(100))))
+        .route("/scheme", get(|Extension(it): Extension<Scheme>| async move { it.to_string() }))
         .route("/early", post(|| async { http::StatusCode::UNAUTHORIZED }))
 }
 
 /// A client's end of a connection that holds so many bytes on their way, and the server's task.
 fn connect(bytes: usize) -> (DuplexStream, JoinHandle<()>) {
     let (client, server) = duplex(bytes);
-    let connections = Connections::new(router(), LIMITS, CancellationToken::new());
+    let connections = Connections::new(router(), Scheme::HTTP, LIMITS, CancellationToken::new());
     let peer = ([127, 0, 0, 1], 1).into();
     (client, tokio::spawn(Arc::new(connections).serve(server, peer)))
 }
@@ -236,6 +237,13 @@ async fn headers_over_the_limit_of_http_2_are_refused() {
     let status = sender.send_request(request).await.map(|response| response.status());
     assert!(!matches!(status, Ok(status) if status.is_success()), "{status:?}");
     connection.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_is_told_that_it_is_not_tls() {
+    let request = "GET /scheme HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let (answer, _) = ask(request).await;
+    assert!(answer.ends_with("\r\n\r\nhttp"), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]

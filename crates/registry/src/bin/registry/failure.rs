@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Tls(#[from] registry::TlsError),
     #[error(transparent)]
     Passwords(#[from] registry::HtpasswdError),
+    #[error(transparent)]
+    TokenKey(#[from] registry::TokenKeyError),
     #[error("the system: {0}")]
     System(#[from] io::Error),
     #[error("stopped at once; what was in flight is lost")]

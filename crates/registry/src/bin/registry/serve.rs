@@ -11,7 +11,7 @@ use std::{
 use axum::Router;
 use registry::{
     AccessRules, CancellationToken, Htpasswd, Metrics, Registry, Server, ServerLimits, Tls,
-    observed, ops_router,
+    TokenKey, Tokens, observed, ops_router,
 };
 use storage_driver::StorageDriver;
 use tokio::task::JoinHandle;
@@ -137,6 +137,8 @@ async fn bind(address: SocketAddr, settings: &Effective) -> Result<Server, Failu
 struct Service {
     driver: Arc<dyn StorageDriver>,
     registry: Registry,
+    /// The routes where passwords are exchanged for tokens, if there are passwords.
+    tokens: Router,
     metrics: Metrics,
 }
 
@@ -149,9 +151,13 @@ impl Service {
         let metrics = Metrics::new();
         let driver = storage::open(&settings.storage, Some(&metrics)).await?;
         let builder = Registry::builder(metrics.driver(Arc::clone(&driver)));
-        let builder = match passwords {
-            Some(passwords) => builder.authorize(passwords),
-            None => builder,
+        let (builder, tokens) = match passwords {
+            Some(passwords) => {
+                let tokens = tokens(settings, passwords).await?;
+                let router = tokens.router();
+                (builder.authorize(Arc::new(tokens)), router)
+            }
+            None => (builder, Router::new()),
         };
         let registry = builder
             .max_blob_size(settings.max_blob_size.0)
@@ -167,12 +173,13 @@ impl Service {
             .interrupt(interrupt.clone())
             .metrics(metrics.clone())
             .build();
-        Ok(Self { driver, registry, metrics })
+        Ok(Self { driver, registry, tokens, metrics })
     }
 
     /// What clients ask; what probes ask, `with_metrics` or without.
     fn router(&self, with_metrics: bool) -> Router {
-        let clients = self.metrics.track(observed(self.registry.router()));
+        let clients =
+            self.metrics.track(observed(self.registry.router().merge(self.tokens.clone())));
         clients.merge(self.probes(with_metrics))
     }
 
@@ -191,4 +198,16 @@ async fn passwords(settings: &Effective) -> Result<Option<Arc<Htpasswd>>, Failur
         AccessRules { anonymous_pull: settings.anonymous_pull, access: settings.access.clone() };
     let users = Htpasswd::open(file).await?;
     Ok(Some(Arc::new(users.with_rules(rules))))
+}
+
+/// What exchanges their passwords for tokens.
+async fn tokens(settings: &Effective, passwords: Arc<Htpasswd>) -> Result<Tokens, Failure> {
+    let mut tokens = Tokens::new(passwords).with_trusted_proxy(settings.trust_proxy);
+    if let Some(file) = &settings.token_key {
+        tokens = tokens.with_key(TokenKey::read(file).await?);
+    }
+    if let Some(url) = &settings.external_url {
+        tokens = tokens.with_external_url(url.clone());
+    }
+    Ok(tokens)
 }

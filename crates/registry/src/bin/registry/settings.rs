@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration as S
 use clap::{Args, builder::BoolishValueParser};
 use drivers::{ByteSize, Location};
 use humantime::Duration;
-use registry::Rule;
+use registry::{ExternalUrl, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -106,6 +106,24 @@ settings! {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
     anonymous_pull: bool = false,
+
+    /// File of a secret, 32 bytes or more, with which tokens are signed: several processes then take
+    /// each other's, and a restart leaves them; without one a secret is made up
+    #[arg(env = "REGISTRY_TOKEN_KEY", value_name = "FILE", help_heading = "Access")]
+    token_key: PathBuf,
+
+    /// URL by which clients reach the registry, which is told those who need a token; without one it is
+    /// what they asked for
+    #[arg(env = "REGISTRY_EXTERNAL_URL", value_name = "URL", help_heading = "Access")]
+    #[serde(with = "text")]
+    external_url: ExternalUrl,
+
+    /// Whether what a proxy says of scheme and host (X-Forwarded-Proto, -Host) is believed
+    /// [default: false]
+    #[arg(env = "REGISTRY_TRUST_PROXY", value_name = "BOOL", help_heading = "Access")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    trust_proxy: bool = false,
 
     /// Whether nothing can be pushed or deleted [default: false]
     #[arg(env = "REGISTRY_READ_ONLY", value_name = "BOOL", help_heading = "Access")]

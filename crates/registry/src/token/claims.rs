@@ -1,0 +1,119 @@
+//! [`Claims`]: what a token says.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::{key::TokenKey, scope::Scope};
+use crate::{Action, htpasswd};
+
+/// How long a token is good for.
+pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(300);
+
+/// What a token says.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Claims {
+    /// Whose it is; none, if it was issued without credentials.
+    pub(super) user: Option<Holder>,
+    pub(super) scopes: Vec<Scope>,
+    /// When it ends, in seconds since 1970.
+    pub(super) expires: u64,
+}
+
+/// A user with a certain password.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Holder {
+    pub(super) name: String,
+    /// Of the hash of the password: another password is another user.
+    stamp: String,
+}
+
+impl Holder {
+    pub(super) fn new(user: htpasswd::User, key: &TokenKey) -> Self {
+        Self { stamp: key.stamp(&user.hash), name: user.name }
+    }
+}
+
+impl Claims {
+    pub(super) fn seal(&self, key: &TokenKey) -> serde_json::Result<String> {
+        serde_json::to_vec(self).map(|content| key.seal(&content))
+    }
+
+    pub(super) fn open(token: &str, key: &TokenKey) -> Option<Self> {
+        serde_json::from_slice(&key.open(token)?).ok()
+    }
+
+    pub(super) fn issued(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.expires.saturating_sub(TIME_TO_LIVE.as_secs()))
+    }
+
+    pub(super) fn is_valid(&self, now: SystemTime) -> bool {
+        seconds(now) < self.expires
+    }
+
+    /// Whether they let do `action` on `repository`, if rules do. Any lets ask whether there is a
+    /// registry.
+    pub(super) fn cover(&self, repository: Option<&str>, action: Action) -> bool {
+        Scope::wanted(repository, action).is_none()
+            || self.scopes.iter().any(|scope| scope.covers(repository, action))
+    }
+}
+
+/// When a token ends that is issued now.
+pub(super) fn expiry(now: SystemTime) -> u64 {
+    seconds(now + TIME_TO_LIVE)
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    // A clock that says 1969 is wrong in any case.
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(now: SystemTime) -> Claims {
+        let scopes = Scope::parse_all("repository:a:pull registry:catalog:*").unwrap();
+        let user = htpasswd::User { name: "alice".to_owned(), hash: "$2b$".to_owned() };
+        let user = Some(Holder::new(user, &TokenKey::random()));
+        Claims { user, scopes, expires: expiry(now) }
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened() {
+        let (key, claims) = (TokenKey::random(), claims(SystemTime::now()));
+        assert_eq!(Claims::open(&claims.seal(&key).unwrap(), &key), Some(claims));
+    }
+
+    #[test]
+    fn they_end_after_five_minutes() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let claims = claims(now);
+        assert!(claims.is_valid(now + Duration::from_secs(299)));
+        assert!(!claims.is_valid(now + Duration::from_secs(300)));
+    }
+
+    #[test]
+    fn the_root_needs_no_scope_and_all_else_does() {
+        let claims = Claims { scopes: Vec::new(), ..claims(SystemTime::now()) };
+        assert!(claims.cover(None, Action::Pull));
+        assert!(!claims.cover(None, Action::Catalog) && !claims.cover(Some("a"), Action::Pull));
+    }
+
+    #[test]
+    fn another_password_is_another_user() {
+        let key = TokenKey::random();
+        let user = |hash: &str| {
+            Holder::new(htpasswd::User { name: "alice".to_owned(), hash: hash.to_owned() }, &key)
+        };
+        assert_eq!(user("one"), user("one"));
+        assert_ne!(user("one"), user("two"));
+    }
+
+    #[test]
+    fn a_password_s_hash_is_not_in_them() {
+        let text = serde_json::to_string(&claims(SystemTime::now())).unwrap();
+        assert!(!text.contains("$2"), "{text}");
+    }
+}

@@ -1,0 +1,213 @@
+//! [`Scope`]: what a token is for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccessRules, Action, name::Name};
+
+/// What a client asks a token for, and what a token is for: `repository:NAME:pull,push` or
+/// `registry:catalog:*`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(super) enum Scope {
+    Repository { name: String, actions: Vec<Action> },
+    Catalog,
+}
+
+/// The text is no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a scope is a type, a name and actions, with colons between them")]
+pub(super) struct MalformedScope;
+
+impl Scope {
+    /// The scopes of a text, with spaces between them. What has the form of one and means nothing
+    /// here, as types and actions of other services do, is left out.
+    pub(super) fn parse_all(text: &str) -> Result<Vec<Self>, MalformedScope> {
+        let words = text.split(' ').filter(|word| !word.is_empty());
+        words.filter_map(|word| Self::parse(word).transpose()).collect()
+    }
+
+    fn parse(text: &str) -> Result<Option<Self>, MalformedScope> {
+        let (kind, rest) = text.split_once(':').ok_or(MalformedScope)?;
+        let (name, actions) = rest.rsplit_once(':').ok_or(MalformedScope)?;
+        if kind.is_empty() || name.is_empty() {
+            return Err(MalformedScope);
+        }
+        let mut actions = actions.split(',');
+        Ok(match kind {
+            "registry" if name == "catalog" && actions.any(|it| it == "*") => Some(Self::Catalog),
+            "repository" if Name::parse(name).is_ok() => {
+                let actions = actions.flat_map(meant).copied().collect();
+                Some(Self::Repository { name: name.to_owned(), actions })
+            }
+            _ => None,
+        })
+    }
+
+    /// What of it `rules` allow to `user`; none, if that is nothing.
+    pub(super) fn granted(self, rules: &AccessRules, user: Option<&str>) -> Option<Self> {
+        match self {
+            Self::Repository { name, mut actions } => {
+                actions.retain(|action| rules.allow(user, Some(&name), *action));
+                (!actions.is_empty()).then_some(Self::Repository { name, actions })
+            }
+            Self::Catalog => rules.allow(user, None, Action::Catalog).then_some(self),
+        }
+    }
+
+    /// Whether a token for it is one for `action` on `repository`.
+    pub(super) fn covers(&self, repository: Option<&str>, action: Action) -> bool {
+        match self {
+            Self::Repository { name, actions } => {
+                repository == Some(name) && actions.contains(&action)
+            }
+            Self::Catalog => repository.is_none() && action == Action::Catalog,
+        }
+    }
+
+    /// What a client has to ask for to do `action` on `repository`; none, if any token will do.
+    pub(super) fn wanted(repository: Option<&str>, action: Action) -> Option<Self> {
+        let actions = match action {
+            Action::Pull | Action::Delete => vec![action],
+            // Who pushes asks first what is there already.
+            Action::Push => vec![Action::Pull, Action::Push],
+            Action::Catalog => return Some(Self::Catalog),
+        };
+        Some(Self::Repository { name: repository?.to_owned(), actions })
+    }
+}
+
+fn meant(word: &str) -> &[Action] {
+    match word {
+        "pull" => &[Action::Pull],
+        "push" => &[Action::Push],
+        "delete" => &[Action::Delete],
+        "*" => &[Action::Pull, Action::Push, Action::Delete],
+        _ => &[],
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Repository { name, actions } = self else {
+            return f.write_str("registry:catalog:*");
+        };
+        let words = actions.iter().map(|action| match action {
+            Action::Pull => "pull",
+            Action::Push => "push",
+            Action::Delete => "delete",
+            Action::Catalog => "*",
+        });
+        write!(f, "repository:{name}:{}", words.collect::<Vec<_>>().join(","))
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        scope.to_string()
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = MalformedScope;
+
+    fn try_from(text: String) -> Result<Self, MalformedScope> {
+        Self::parse(&text)?.ok_or(MalformedScope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use Action::{Catalog, Delete, Pull, Push};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn repository(name: &str, actions: &[Action]) -> Scope {
+        Scope::Repository { name: name.to_owned(), actions: actions.to_vec() }
+    }
+
+    #[test]
+    fn several_have_spaces_between_them() {
+        let scopes = Scope::parse_all("repository:a/b:pull,push  registry:catalog:*").unwrap();
+        assert_eq!(scopes, [repository("a/b", &[Pull, Push]), Scope::Catalog]);
+        assert_eq!(Scope::parse_all(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_star_is_every_action() {
+        let scopes = Scope::parse_all("repository:a:*").unwrap();
+        assert_eq!(scopes, [repository("a", &[Pull, Push, Delete])]);
+    }
+
+    #[test]
+    fn what_means_nothing_here_is_left_out() {
+        for text in [
+            "repository(plugin):a:pull",
+            "repository:localhost:5000/a:pull",
+            "repository:A:pull",
+            "registry:catalog:pull",
+            "registry:other:*",
+            "other:a:b",
+        ] {
+            assert_eq!(Scope::parse_all(text), Ok(vec![]), "{text}");
+        }
+        let scopes = Scope::parse_all("repository:a:fly,pull,catalog").unwrap();
+        assert_eq!(scopes, [repository("a", &[Pull])]);
+    }
+
+    #[test]
+    fn what_has_not_the_form_is_malformed() {
+        for text in ["repository", "repository:a", ":a:pull", "repository::pull", "::", "a:b:c d"] {
+            assert_eq!(Scope::parse_all(text), Err(MalformedScope), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_rules_allow_is_granted() {
+        let rules = AccessRules { anonymous_pull: true, access: vec![] };
+        let asked = repository("a", &[Pull, Push]);
+        assert_eq!(asked.clone().granted(&rules, None), Some(repository("a", &[Pull])));
+        assert_eq!(asked.clone().granted(&rules, Some("alice")), Some(asked));
+        assert_eq!(repository("a", &[Push]).granted(&rules, None), None);
+    }
+
+    #[test]
+    fn the_catalog_is_granted_to_users() {
+        let rules = AccessRules::default();
+        assert_eq!(Scope::Catalog.granted(&rules, Some("alice")), Some(Scope::Catalog));
+        assert_eq!(Scope::Catalog.granted(&rules, None), None);
+    }
+
+    #[test]
+    fn one_covers_its_actions_in_its_repository() {
+        let scope = repository("a", &[Pull]);
+        assert!(scope.covers(Some("a"), Pull));
+        assert!(!scope.covers(Some("a"), Push) && !scope.covers(Some("a/b"), Pull));
+        assert!(!scope.covers(None, Pull) && !scope.covers(None, Catalog));
+        assert!(Scope::Catalog.covers(None, Catalog) && !Scope::Catalog.covers(Some("a"), Catalog));
+    }
+
+    #[test]
+    fn what_is_wanted_is_what_covers_it() {
+        for (repository, action) in
+            [(Some("a"), Pull), (Some("a"), Push), (Some("a"), Delete), (None, Catalog)]
+        {
+            let wanted = Scope::wanted(repository, action).unwrap().to_string();
+            let asked = Scope::parse_all(&wanted).unwrap();
+            assert!(asked[0].covers(repository, action), "{wanted}");
+        }
+        assert_eq!(Scope::wanted(None, Pull), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text in "(repository|registry|[a-z:,* ]){0,10}") {
+            let Ok(scopes) = Scope::parse_all(&text) else { return Ok(()) };
+            for scope in scopes {
+                prop_assert_eq!(Scope::parse_all(&scope.to_string()).unwrap(), [scope]);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `/token`: where tokens are issued.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+    request::Parts,
+};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{Tokens, claims::TIME_TO_LIVE, scope::Scope};
+use crate::{
+    Route,
+    error::{Code, Error, Result},
+    htpasswd::{Credentials, Malformed},
+    query::Query,
+};
+
+/// The largest form, in bytes.
+const MAX_FORM: usize = 64 << 10;
+
+/// How long a form may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn router(tokens: Tokens) -> Router {
+    Router::new().route("/token", get(by_query).post(by_form)).with_state(tokens)
+}
+
+async fn by_query(State(tokens): State<Tokens>, parts: Parts) -> Response {
+    let credentials = Credentials::of(&parts.headers);
+    answer(issue(&tokens, credentials, &Query::of(&parts.uri)).await)
+}
+
+async fn by_form(State(tokens): State<Tokens>, body: Body) -> Response {
+    answer(receive(&tokens, body).await)
+}
+
+fn answer(issued: Result<Response>) -> Response {
+    let mut response = issued.unwrap_or_else(Error::into_response);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Route("token"));
+    response
+}
+
+async fn receive(tokens: &Tokens, body: Body) -> Result<Response> {
+    let body = timeout(PATIENCE, to_bytes(body, MAX_FORM)).await.map_err(|_| {
+        invalid("the form took too long to come").status(StatusCode::REQUEST_TIMEOUT)
+    })?;
+    let body = body.map_err(|_| invalid("a form of at most 64 KiB is wanted"))?;
+    let form = Query::parse(&body);
+    if form.get("grant_type") != Some("password") {
+        return Err(invalid("the grant_type is password"));
+    }
+    let (Some(user), Some(password)) = (form.get("username"), form.get("password")) else {
+        return Err(invalid("a username and a password are wanted"));
+    };
+    issue(tokens, Credentials::new(user, password).map(Some), &form).await
+}
+
+/// Wrong credentials are refused even where none are needed: their owner should know.
+async fn issue(
+    tokens: &Tokens,
+    credentials: std::result::Result<Option<Credentials>, Malformed>,
+    asked: &Query,
+) -> Result<Response> {
+    let scopes = asked.all("scope").map(Scope::parse_all).collect::<Result<Vec<_>, _>>();
+    let scopes = scopes.map_err(invalid)?.concat();
+    let user = tokens.users.identify(credentials).await?;
+    let claims = tokens.claims(user, scopes);
+    let token = claims.seal(&tokens.key).map_err(|error| Error::new(Code::Unknown, error))?;
+    let scopes: Vec<String> = claims.scopes.iter().map(Scope::to_string).collect();
+    let body = json!({
+        "token": token,
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": TIME_TO_LIVE.as_secs(),
+        "issued_at": humantime::format_rfc3339_seconds(claims.issued()).to_string(),
+        "scope": scopes.join(" "),
+    });
+    Ok(([(CONTENT_TYPE, "application/json")], body.to_string()).into_response())
+}
+
+fn invalid(message: impl std::fmt::Display) -> Error {
+    // The specification has no code for what is no endpoint of its own.
+    Error::new(Code::Unsupported, message).status(StatusCode::BAD_REQUEST)
+}
