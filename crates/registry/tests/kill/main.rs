@@ -35,7 +35,7 @@ const ROUNDS: u64 = 5;
 /// So that a long run does not fill the disk.
 const ROUNDS_A_DIRECTORY: u64 = 16;
 /// How many push blobs and manifests, beside those that push images.
-const PUSHERS: u64 = 3;
+const PUSHERS: u64 = 4;
 
 const PUSH: [&str; 3] = ["--insecure-policy", "copy", "--dest-tls-verify=false"];
 const PULL: [&str; 3] = ["--insecure-policy", "copy", "--src-tls-verify=false"];
@@ -91,22 +91,26 @@ impl Clients<'_> {
             .iter()
             .map(|(tag, repository)| self.copy(&served, repository, tag).spawn().unwrap())
             .collect();
-        let (running, ended) = mpsc::channel::<()>();
+        let (done, acknowledged) = mpsc::channel();
         let pushers: Vec<_> = (0..PUSHERS)
             .map(|n| {
                 let (curl, random) = (Curl::new(&self.curl, &served), self.random.split());
-                let (repository, running) = (format!("blobs/round{round}/{n}"), running.clone());
+                let (repository, done) = (format!("blobs/round{round}/{n}"), done.clone());
                 thread::spawn(move || {
-                    let _running = running;
-                    push_until_there_is_no_answer(&curl, random, &repository)
+                    push_until_there_is_no_answer(&curl, random, &repository, &done)
                 })
             })
             .collect();
-        drop(running);
+        drop(done);
+        // Only what was acknowledged can be lost.
+        acknowledged.recv().expect("somebody pushed an image");
         // Beside others, the large image takes longer than alone.
-        let moment = Duration::from_micros(self.random.below(2 * span.as_micros() as u64));
-        let waited = ended.recv_timeout(moment);
-        assert_eq!(waited, Err(RecvTimeoutError::Timeout), "clients ended before the kill");
+        let moment = Duration::from_micros(self.random.below(3 * span.as_micros() as u64));
+        let moment = Instant::now() + moment;
+        while let Some(left) = moment.checked_duration_since(Instant::now()) {
+            let more = acknowledged.recv_timeout(left);
+            assert_ne!(more, Err(RecvTimeoutError::Disconnected), "clients ended before the kill");
+        }
         served.kill();
 
         let mut pushed = Pushed::default();

@@ -1,5 +1,7 @@
 //! A client that pushes blobs and manifests, one after the other.
 
+use std::sync::mpsc::Sender;
+
 use serde_json::json;
 
 use crate::{
@@ -12,13 +14,15 @@ use crate::{
 };
 
 /// Most blobs are small; some take a while.
-const LARGEST_BLOB: u64 = 2_000_000;
+const LARGEST_BLOB: u64 = 1_000_000;
 
-/// Pushes to `repository` until there is no answer any more, and returns what was pushed.
+/// Pushes to `repository` until there is no answer any more, says each time that an image is `done`, and
+/// returns what was pushed.
 pub(crate) fn push_until_there_is_no_answer(
     curl: &Curl,
     mut random: Random,
     repository: &str,
+    done: &Sender<()>,
 ) -> Pushed {
     let mut pushed = Pushed::default();
     for n in 0.. {
@@ -26,6 +30,8 @@ pub(crate) fn push_until_there_is_no_answer(
         if image.push(curl, &mut random, &mut pushed).is_err() {
             break;
         }
+        // Nobody may want to know any more.
+        let _ = done.send(());
     }
     pushed
 }

@@ -27,7 +27,11 @@ impl Random {
     }
 
     pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
-        let numbers = std::iter::repeat_with(|| self.number().to_le_bytes()).flatten();
-        numbers.take(len).collect()
+        let mut bytes = Vec::with_capacity(len + 8);
+        while bytes.len() < len {
+            bytes.extend_from_slice(&self.number().to_le_bytes());
+        }
+        bytes.truncate(len);
+        bytes
     }
 }
