@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::{
@@ -14,6 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::content::{Blob, INDEX, Outgoing, manifest};
+
+/// Distribution gives an index only to who says to know such.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, */*";
 
 /// A connection that stays open. Requests that a registry refuses panic: they measure nothing.
 pub(super) struct Client {
@@ -51,7 +54,7 @@ impl Client {
         body: Outgoing,
     ) -> Response<Incoming> {
         let mut request = Request::builder().method(&method).uri(path);
-        request = request.header(header::HOST, &self.host).header(header::ACCEPT, "*/*");
+        request = request.header(header::HOST, &self.host).header(header::ACCEPT, ACCEPT);
         if !kind.is_empty() {
             request = request.header(header::CONTENT_TYPE, kind);
         }
@@ -86,6 +89,15 @@ impl Client {
     pub(super) async fn tag(&mut self, path: &str, number: u64) {
         let body = manifest(number).into();
         count(self.send(Method::PUT, path, INDEX, body).await).await;
+    }
+
+    /// Has `repository` have a blob of another.
+    pub(super) async fn mount(&mut self, repository: &str, blob: &Blob, from: &str) {
+        let digest = &blob.digest;
+        let path = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}");
+        let mounted = self.send(Method::POST, &path, "", Outgoing::default()).await;
+        assert_eq!(mounted.status(), StatusCode::CREATED);
+        count(mounted).await;
     }
 
     /// Pushes a blob as most clients do: POST, PATCH with all of it, PUT.

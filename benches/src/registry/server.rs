@@ -77,7 +77,7 @@ impl Server {
             }
         };
         let mut process = Command::new(&target.program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--storage", &storage])
+            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--storage", &storage])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -8,18 +8,19 @@ use serde_json::Value;
 
 use super::Measured;
 use crate::{
-    Figures, Who,
+    Figures, MIB, Who,
     clock::median,
-    registry::{client::Client, server::Target},
+    registry::{client::Client, content::Blob, server::Target},
 };
 
+/// The repository with many tags, which is one of the many repositories, too.
 const REPOSITORY: &str = "library/lists";
 /// How many push what is to be listed.
 const CLIENTS: usize = 16;
 /// Of so many the median is taken.
 const ROUNDS: usize = 3;
-/// How many repositories a client asks for at once that wants all: more than distribution gives
-/// unless it is told otherwise, which is 1,000.
+/// How many repositories a client asks for at once that wants all: the most that distribution
+/// gives, unless it is told otherwise.
 const CATALOG: usize = 1_000;
 /// How many it asks for that wants to see the first.
 const FIRST: usize = 100;
@@ -41,64 +42,70 @@ impl Lists {
     pub(super) async fn run(&self, who: Who) -> Figures {
         let mut measured = Measured::new(who, &self.target);
         let mut clients = Client::many(CLIENTS, measured.server.address).await;
-        let tags = format!("/v2/{REPOSITORY}/tags/list");
-        let phases = [
-            ("tags", tags.clone(), format!("{tags}?n={FIRST}")),
-            ("catalog", format!("/v2/_catalog?n={CATALOG}"), format!("/v2/_catalog?n={FIRST}")),
-        ];
-        for (list, whole, first) in phases {
-            let of_tags = list == "tags";
-            let path = |number| match of_tags {
-                true => format!("/v2/{REPOSITORY}/manifests/v{number:05}"),
-                // The repository of the tags is one of them.
-                false => format!("/v2/library/r{number:05}/manifests/latest"),
-            };
-            let count = if of_tags { self.count } else { self.count - 1 };
-            let filled = fill(&mut clients, count, path);
-            measured.phase(filled, |figures, ()| figures).await;
-            let timed = async {
-                let client = &mut clients[0];
-                let key = if of_tags { "tags" } else { "repositories" };
-                let first = median(ROUNDS, async || {
-                    let start = Instant::now();
-                    let (body, _) = client.page(&first).await;
-                    let time = milliseconds(start);
-                    assert!(names(&body, key) >= FIRST.min(self.count));
-                    time
-                });
-                let first = first.await;
-                let whole = median(ROUNDS, async || {
-                    let (start, mut pages) = (Instant::now(), Vec::new());
-                    let mut next = Some(whole.clone());
-                    while let Some(path) = next {
-                        let (body, link) = client.page(&path).await;
-                        pages.push(body);
-                        next = link;
-                    }
-                    let time = milliseconds(start);
-                    assert_eq!(
-                        pages.iter().map(|page| names(page, key)).sum::<usize>(),
-                        self.count
-                    );
-                    time
-                });
-                (first, whole.await)
-            };
-            let report = |figures: Figures, (first, whole)| {
-                figures.with(&format!("first {list}"), first).with(list, whole)
-            };
-            measured.phase(timed, report).await;
-        }
+        let clients = clients.as_mut_slice();
+
+        let tags = fill(clients, self.count, async |client, number| {
+            client.tag(&format!("/v2/{REPOSITORY}/manifests/v{number:05}"), 0).await;
+        });
+        measured.phase(tags, |figures, ()| figures).await;
+        let path = format!("/v2/{REPOSITORY}/tags/list");
+        let first = format!("{path}?n={FIRST}");
+        let times = self.list(&mut clients[0], &path, &first, "tags");
+        let tell =
+            |figures: Figures, (first, all)| figures.with("first tags", first).with("tags", all);
+        measured.phase(times, tell).await;
+
+        // Distribution's catalog has those repositories that have a blob.
+        let blobs = Blob::many(1, MIB);
+        let blob = &blobs[0];
+        clients[0].push(REPOSITORY, blob).await;
+        let repositories = fill(clients, self.count - 1, async |client, number| {
+            let repository = format!("library/r{number:05}");
+            client.mount(&repository, blob, REPOSITORY).await;
+            client.tag(&format!("/v2/{repository}/manifests/latest"), 0).await;
+        });
+        measured.phase(repositories, |figures, ()| figures).await;
+        let [all, first] = [CATALOG, FIRST].map(|n| format!("/v2/_catalog?n={n}"));
+        let times = self.list(&mut clients[0], &all, &first, "repositories");
+        let tell = |figures: Figures, (first, all)| {
+            figures.with("first catalog", first).with("catalog", all)
+        };
+        measured.phase(times, tell).await;
         measured.end()
+    }
+
+    /// How many milliseconds the page at `first` takes, and all from that at `all` on.
+    async fn list(&self, client: &mut Client, all: &str, first: &str, key: &str) -> (f64, f64) {
+        let least = FIRST.min(self.count);
+        let first = median(ROUNDS, async || {
+            let start = Instant::now();
+            let (page, _) = client.page(first).await;
+            let time = milliseconds(start);
+            assert!(names(&page, key) >= least);
+            time
+        });
+        let first = first.await;
+        let all = median(ROUNDS, async || {
+            let (start, mut pages, mut next) = (Instant::now(), Vec::new(), Some(all.to_owned()));
+            while let Some(path) = next {
+                let (page, link) = client.page(&path).await;
+                pages.push(page);
+                next = link;
+            }
+            let time = milliseconds(start);
+            assert_eq!(pages.iter().map(|page| names(page, key)).sum::<usize>(), self.count);
+            time
+        });
+        (first, all.await)
     }
 }
 
-/// Pushes `count` manifests to the paths of their numbers; all are the same one.
-async fn fill(clients: &mut [Client], count: usize, path: impl Fn(usize) -> String) {
-    let (path, step) = (&path, clients.len());
+/// Has all clients `push` what belongs to the numbers below `count`.
+async fn fill(clients: &mut [Client], count: usize, push: impl AsyncFn(&mut Client, usize)) {
+    let (push, step) = (&push, clients.len());
     join_all(clients.iter_mut().enumerate().map(async |(at, client)| {
         for number in (at..count).step_by(step) {
-            client.tag(&path(number), 0).await;
+            push(client, number).await;
         }
     }))
     .await;
@@ -109,7 +116,7 @@ fn milliseconds(since: Instant) -> f64 {
 }
 
 /// How many names are in the answer's list of this key.
-fn names(body: &[u8], key: &str) -> usize {
-    let body: Value = serde_json::from_slice(body).expect("a list is JSON");
-    body[key].as_array().map_or(0, Vec::len)
+fn names(page: &[u8], key: &str) -> usize {
+    let page: Value = serde_json::from_slice(page).expect("a list is JSON");
+    page[key].as_array().map_or(0, Vec::len)
 }
