@@ -20,7 +20,8 @@ use benches::{
 use lexopt::prelude::*;
 
 const HELP: &str = "\
-Usage: registries [--quick] [--full] [--only WORDS]... [--runs N] [--markdown] [--dir DIR] [--program PATH]
+Usage: registries [--quick] [--full] [--only WORDS]... [--runs N] [--markdown]
+                  [--dir DIR] [--program PATH]
 
   --quick         a tenth of the size, one run
   --full          sixteen blobs of 1 GiB at once, which takes 20 GiB of memory

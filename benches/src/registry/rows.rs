@@ -35,7 +35,8 @@ pub fn rows(scale: &Scale, target: &Target) -> Vec<Row> {
     rows.extend(streams(1, scale.blob, &files));
     rows.extend(streams(MANY, scale.each, &files));
     rows.extend(streams(1, scale.blob, &durable).into_iter().take(1));
-    rows.extend(streams(1, scale.small, &memory));
+    // Of a small blob the process itself would be most of what is resident.
+    rows.extend(streams(1, scale.small, &memory).into_iter().take(2));
     rows.extend(streams(1, scale.blob, &memory));
     rows.extend(streams(MANY, scale.each, &memory));
     rows.extend(requests(scale, &files));

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -19,6 +19,8 @@ use crate::{Who, process};
 const DISTRIBUTION: &str = "docker-registry";
 /// What ours prints before its address.
 const LISTENING: &str = "listening on http://";
+/// Until it has said so.
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// How long a registry may take until it listens.
 const START: Duration = Duration::from_secs(20);
 
@@ -50,7 +52,7 @@ pub struct Target {
 pub(super) struct Server {
     process: Child,
     /// Kept open, for what may be printed later.
-    _output: Option<BufReader<ChildStdout>>,
+    output: Option<BufReader<ChildStdout>>,
     dir: PathBuf,
     pub(super) address: SocketAddr,
 }
@@ -76,18 +78,20 @@ impl Server {
                 format!("file://{}?durability=none", dir.display())
             }
         };
-        let mut process = Command::new(&target.program)
+        let process = Command::new(&target.program)
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--storage", &storage])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .expect("our program can be run");
-        let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
+        let mut server = Self { process, output: None, dir, address: UNKNOWN };
+        let mut stdout = BufReader::new(server.process.stdout.take().expect("it is piped"));
         let mut line = String::new();
-        output.read_line(&mut line).expect("it can be read");
+        stdout.read_line(&mut line).expect("it can be read");
         let address = line.trim().strip_prefix(LISTENING).and_then(|it| it.parse().ok());
-        let address = address.expect("our program says where it listens");
-        Self { process, _output: Some(output), dir, address }
+        server.address = address.expect("our program says where it listens");
+        server.output = Some(stdout);
+        server
     }
 
     fn distribution(storage: Storage, dir: PathBuf) -> Self {
@@ -102,7 +106,7 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .expect("docker-registry is installed");
-        let server = Self { process, _output: None, dir, address };
+        let server = Self { process, output: None, dir, address };
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(start.elapsed() < START, "docker-registry does not listen");
