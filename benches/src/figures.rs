@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The number of seconds that something was given which it did not end in.
+pub(crate) const LATE: &str = "late";
+
 /// Numbers by name, and for the plots series of numbers by name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Figures {

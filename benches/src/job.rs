@@ -4,7 +4,7 @@ use std::{env, process::Command};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Figures, Naive, ObjectStore, Opendal, Ours, Subject, disk, jobs};
+use crate::{Figures, Naive, ObjectStore, Opendal, Ours, Subject, disk, jobs, registry};
 
 /// The first argument of a process that is to measure.
 const MEASURE: &str = "--measure";
@@ -25,6 +25,7 @@ pub enum Job {
     Fork(jobs::Fork),
     Timeline(jobs::Timeline),
     Disk(disk::Job),
+    Registry(registry::Job),
 }
 
 /// Who is measured: a limit, a peer, or ours.
@@ -52,7 +53,13 @@ pub enum Who {
     Opendal,
     /// A map of vectors under a lock.
     Naive,
-    /// The driver: in memory, or on a disk.
+    /// TCP between two threads.
+    Loopback,
+    /// SHA-256 by `sha2`.
+    Sha2,
+    /// CNCF distribution's registry, as Debian has it.
+    Distribution,
+    /// The driver: in memory, or on a disk; or the registry.
     Ours,
 }
 
@@ -74,6 +81,9 @@ impl Who {
             Self::ObjectStore => "object_store",
             Self::Opendal => "opendal",
             Self::Naive => "naive",
+            Self::Loopback => "loopback",
+            Self::Sha2 => "sha2",
+            Self::Distribution => "docker-registry",
             Self::Ours => "ours",
         }
     }
@@ -84,6 +94,7 @@ impl Job {
     fn run(&self, who: Who) -> Figures {
         match (self, who) {
             (Self::Disk(job), who) => job.run(who),
+            (Self::Registry(job), who) => job.run(who),
             (Self::Publish(job), Who::Ours) => job.ours(),
             (_, Who::Ours) => self.on::<Ours>(),
             (_, Who::ObjectStore) => self.on::<ObjectStore>(),
@@ -109,8 +120,8 @@ impl Job {
             Self::Beside(job) => job.run::<S>(),
             Self::Fork(job) => job.run::<S>(),
             Self::Timeline(job) => job.run::<S>(),
-            // Its stores are others.
-            Self::Disk(_) => Figures::default(),
+            // Their subjects are others.
+            Self::Disk(_) | Self::Registry(_) => Figures::default(),
         }
     }
 

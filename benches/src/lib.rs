@@ -2,10 +2,11 @@
 //!
 //! A [`Subject`] is a store that is measured: ours, or a peer by its own fastest way. A [`Job`] is
 //! one measurement of one subject, in a process of its own; [`Measurements`] runs many of them, a
-//! few times, subjects in turn, and keeps medians. Three programs and a bench are made of these:
+//! few times, subjects in turn, and keeps medians. Four programs and a bench are made of these:
 //!
 //! - `cargo run --release -p benches --bin table`: every goal, and whether it is met.
 //! - `cargo run --release -p benches --bin disk`: the same of the file system driver, by [`disk`].
+//! - `cargo run --release -p benches --bin registries`: and of the registry, by [`registry`].
 //! - `cargo run --release -p benches --bin plots`: the plots in `docs/`.
 //! - `cargo bench -p benches -- put`: one group by Criterion, to compare before with after.
 
@@ -21,6 +22,7 @@ mod measurements;
 pub mod plots;
 mod process;
 mod random;
+pub mod registry;
 mod runtime;
 mod source;
 mod subject;

@@ -1,4 +1,4 @@
-//! What this process has resident, as the kernel says.
+//! What a process has resident, and how long it has worked, as the kernel says.
 
 use std::fs;
 
@@ -17,8 +17,39 @@ pub(crate) fn forget_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
+/// The most that was resident in another process, in bytes.
+pub(crate) fn peak_of(process: u32) -> u64 {
+    status_of(&process.to_string(), "VmHWM:")
+}
+
+/// The processor time that this process has taken, in seconds.
+pub(crate) fn worked() -> f64 {
+    worked_by("self")
+}
+
+/// The processor time that another has taken, in seconds.
+pub(crate) fn worked_of(process: u32) -> f64 {
+    worked_by(&process.to_string())
+}
+
+/// In `stat`, the times stand so many fields behind the name, which is in parentheses.
+const TIMES: usize = 11;
+/// The kernel counts them in hundredths of a second.
+const TICKS: f64 = 100.0;
+
+fn worked_by(process: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let times = fields.split_whitespace().skip(TIMES).take(2);
+    times.filter_map(|time| time.parse::<f64>().ok()).sum::<f64>() / TICKS
+}
+
 fn status(field: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status_of("self", field)
+}
+
+fn status_of(process: &str, field: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or("0 kB");
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) << 10
 }

@@ -14,6 +14,11 @@ pub(crate) fn single() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime can be made")
 }
 
+/// All on the calling thread, with sockets.
+pub(crate) fn client() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime can be made")
+}
+
 /// So many worker threads.
 pub(crate) fn workers(count: usize) -> Runtime {
     let mut builder = Builder::new_multi_thread();

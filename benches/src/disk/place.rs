@@ -43,6 +43,20 @@ impl Places {
 }
 
 impl Place {
+    /// Makes a directory in `dir`, or else where there mostly is memory.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, `dir` has to say where.
+    pub fn in_memory(dir: Option<PathBuf>) -> io::Result<Self> {
+        let usual = PathBuf::from(TMPFS);
+        match dir {
+            Some(dir) => Self::new(&dir),
+            None if mount::kind(&usual) == "tmpfs" => Self::new(&usual),
+            None => Err(io::Error::other(format!("{TMPFS} is not in memory: which directory is?"))),
+        }
+    }
+
     fn new(above: &Path) -> io::Result<Self> {
         let dir = above.canonicalize()?.join(format!("benches-{}", process::id()));
         fs::create_dir(&dir)?;

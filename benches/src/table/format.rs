@@ -21,6 +21,8 @@ pub enum Unit {
     Rate,
     /// Operations a second.
     PerSecond,
+    /// MiB a second.
+    Throughput,
     /// A part or a multiple.
     Times,
 }
@@ -40,6 +42,7 @@ impl Unit {
             Self::Bytes => format!("{} B", short(number)),
             Self::Rate => format!("{} k/s", short(number)),
             Self::PerSecond => format!("{} /s", short(number)),
+            Self::Throughput => format!("{} MiB/s", short(number)),
             Self::Times => format!("{number:.2}"),
         }
     }

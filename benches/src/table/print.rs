@@ -28,7 +28,8 @@ impl Column {
             }
             Self::Of(who) => {
                 let of = row.subjects().any(|there| there == who).then(|| row.of(who, measured));
-                of.flatten().map(|n| row.unit.show(n))
+                let late = || Some(format!("not in {} s", row.late(who, measured)?));
+                of.flatten().map(|n| row.unit.show(n)).or_else(late)
             }
         };
         shown.unwrap_or_else(none)

@@ -4,7 +4,7 @@ use super::{
     Unit,
     goal::{Against, Goal, Verdict},
 };
-use crate::{Job, Measurements, Who};
+use crate::{Job, Measurements, Who, figures::LATE};
 
 /// One line: a number of a job, of ours and of what stands beside it.
 #[derive(Debug, Clone)]
@@ -91,6 +91,11 @@ impl Row {
             None => Some(number),
             Some(per) => Some(number / measured.number(per, who, self.number)?),
         }
+    }
+
+    /// How many seconds `who` was given that did not get there.
+    pub fn late(&self, who: Who, measured: &Measurements) -> Option<f64> {
+        measured.number(&self.job, who, LATE)
     }
 
     /// The best limit, and which it is.

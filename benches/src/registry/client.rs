@@ -1,0 +1,141 @@
+//! [`Client`]: one connection to a registry.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::content::{Blob, INDEX, Outgoing, manifest};
+
+/// Distribution gives an index only to who says to know such.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, */*";
+
+/// A connection that stays open. Requests that a registry refuses panic: they measure nothing.
+pub(super) struct Client {
+    sender: SendRequest<Outgoing>,
+    host: HeaderValue,
+}
+
+impl Client {
+    pub(super) async fn connect(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).await.expect("the registry listens");
+        stream.set_nodelay(true).expect("it can be set");
+        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = shaken.expect("nothing is sent yet");
+        // It ends with the sender.
+        tokio::spawn(connection);
+        let host = to.to_string().try_into().expect("an address is one");
+        Self { sender, host }
+    }
+
+    /// So many.
+    pub(super) async fn many(count: usize, to: SocketAddr) -> Vec<Self> {
+        let mut all = Vec::with_capacity(count);
+        for _ in 0..count {
+            all.push(Self::connect(to).await);
+        }
+        all
+    }
+
+    /// The answer, of which the body is to be read yet.
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        kind: &'static str,
+        body: Outgoing,
+    ) -> Response<Incoming> {
+        let mut request = Request::builder().method(&method).uri(path);
+        request = request.header(header::HOST, &self.host).header(header::ACCEPT, ACCEPT);
+        if !kind.is_empty() {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let request = request.body(body).expect("it is a request");
+        self.sender.ready().await.expect("the connection is open");
+        let answer = self.sender.send_request(request).await.expect("there is an answer");
+        let status = answer.status();
+        assert!(status.is_success(), "{method} {path}: {status}");
+        answer
+    }
+
+    /// How many bytes are there.
+    pub(super) async fn get(&mut self, path: &str) -> u64 {
+        count(self.send(Method::GET, path, "", Outgoing::default()).await).await
+    }
+
+    pub(super) async fn head(&mut self, path: &str) {
+        count(self.send(Method::HEAD, path, "", Outgoing::default()).await).await;
+    }
+
+    /// The content, and the path of what comes after it.
+    pub(super) async fn page(&mut self, path: &str) -> (Bytes, Option<String>) {
+        let answer = self.send(Method::GET, path, "", Outgoing::default()).await;
+        let link = answer.headers().get(header::LINK).and_then(|link| link.to_str().ok());
+        let next = link.and_then(|link| link.strip_prefix('<')?.split_once('>'));
+        let next = next.map(|(next, _)| relative(next));
+        let body = answer.into_body().collect().await.expect("it arrives whole");
+        (body.to_bytes(), next)
+    }
+
+    /// Pushes a manifest that no other number has.
+    pub(super) async fn tag(&mut self, path: &str, number: u64) {
+        let body = manifest(number).into();
+        count(self.send(Method::PUT, path, INDEX, body).await).await;
+    }
+
+    /// Has `repository` have a blob of another.
+    pub(super) async fn mount(&mut self, repository: &str, blob: &Blob, from: &str) {
+        let digest = &blob.digest;
+        let path = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}");
+        let mounted = self.send(Method::POST, &path, "", Outgoing::default()).await;
+        assert_eq!(mounted.status(), StatusCode::CREATED);
+        count(mounted).await;
+    }
+
+    /// Pushes a blob as most clients do: POST, PATCH with all of it, PUT.
+    pub(super) async fn push(&mut self, repository: &str, blob: &Blob) {
+        let begin = format!("/v2/{repository}/blobs/uploads/");
+        let begun = self.send(Method::POST, &begin, "", Outgoing::default()).await;
+        let upload = location(&begun);
+        count(begun).await;
+        let kind = "application/octet-stream";
+        let sent = self.send(Method::PATCH, &upload, kind, blob.body()).await;
+        let upload = location(&sent);
+        count(sent).await;
+        let mark = if upload.contains('?') { '&' } else { '?' };
+        let finish = format!("{upload}{mark}digest={}", blob.digest);
+        count(self.send(Method::PUT, &finish, "", Outgoing::default()).await).await;
+    }
+}
+
+/// Drops the body, and says how long it was.
+async fn count(answer: Response<Incoming>) -> u64 {
+    let mut body = answer.into_body();
+    let mut bytes = 0;
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
+        let frame = frame.expect("it arrives whole");
+        bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+    }
+    bytes
+}
+
+fn location(answer: &Response<Incoming>) -> String {
+    let location = answer.headers().get(header::LOCATION).and_then(|it| it.to_str().ok());
+    relative(location.expect("an upload is somewhere"))
+}
+
+/// What is behind the host, if one is named.
+fn relative(url: &str) -> String {
+    let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    path.map_or_else(|| url.to_owned(), |(_, path)| format!("/{path}"))
+}

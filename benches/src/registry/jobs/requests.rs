@@ -1,0 +1,111 @@
+//! [`Requests`]: small requests, of many clients.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+
+use super::Measured;
+use crate::{
+    Figures, MIB, Random, Who,
+    clock::Times,
+    registry::{client::Client, content::Blob, server::Target},
+};
+
+const REPOSITORY: &str = "library/requests";
+const CLIENTS: usize = 16;
+/// How many tags there are to be pulled, and blobs to be asked for.
+const TAGS: u64 = 100;
+const BLOBS: usize = 8;
+const SEED: u64 = 12;
+/// Room for as many times as there might be.
+const TIMES: usize = 1 << 20;
+
+/// Sends small requests on [`CLIENTS`] connections, each the next when the one before is answered:
+/// pulls manifests by tag, asks for blobs, and pushes manifests, each with a tag of its own.
+///
+/// - `get`, `head`, `put`: how many a second;
+/// - `get p50`, `get p99` and so on: how long one takes, in microseconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Requests {
+    /// The registry.
+    pub target: Target,
+    /// How long each kind is sent.
+    pub milliseconds: u64,
+}
+
+impl Requests {
+    pub(super) async fn run(&self, who: Who) -> Figures {
+        let blobs = Blob::many(BLOBS, MIB);
+        let mut measured = Measured::new(who, &self.target);
+        let mut clients = Client::many(CLIENTS, measured.server.address).await;
+        for blob in &blobs {
+            clients[0].push(REPOSITORY, blob).await;
+        }
+        for number in 0..TAGS {
+            clients[0].tag(&tag(number), number).await;
+        }
+        let heads: Vec<String> =
+            blobs.iter().map(|blob| format!("/v2/{REPOSITORY}/blobs/{}", blob.digest)).collect();
+        let gets: Vec<String> = (0..TAGS).map(tag).collect();
+
+        let get = self.load(&mut clients, async |client, number| {
+            client.get(&gets[number as usize % gets.len()]).await;
+        });
+        measured.phase(get, |figures, times| with(figures, "get", times)).await;
+        let head = self.load(&mut clients, async |client, number| {
+            client.head(&heads[number as usize % heads.len()]).await;
+        });
+        measured.phase(head, |figures, times| with(figures, "head", times)).await;
+        let next = Cell::new(TAGS);
+        let put = self.load(&mut clients, async |client, _| {
+            let number = next.replace(next.get() + 1);
+            client.tag(&tag(number), number).await;
+        });
+        measured.phase(put, |figures, times| with(figures, "put", times)).await;
+        measured.end()
+    }
+
+    /// Has each client send for the time that was asked, with a number drawn for each request.
+    async fn load(
+        &self,
+        clients: &mut [Client],
+        send: impl AsyncFn(&mut Client, u64),
+    ) -> (f64, Times) {
+        let times = RefCell::new(Times::new(TIMES));
+        let start = Instant::now();
+        let end = start + Duration::from_millis(self.milliseconds);
+        let send = &send;
+        let times_of = &times;
+        join_all(clients.iter_mut().enumerate().map(async |(at, client)| {
+            let mut random = Random::new(SEED + at as u64);
+            loop {
+                let begin = Instant::now();
+                if begin >= end {
+                    break;
+                }
+                send(client, random.number()).await;
+                times_of.borrow_mut().add(begin);
+            }
+        }))
+        .await;
+        let seconds = start.elapsed().as_secs_f64();
+        let times = times.into_inner();
+        (times.len() as f64 / seconds, times)
+    }
+}
+
+fn tag(number: u64) -> String {
+    format!("/v2/{REPOSITORY}/manifests/v{number}")
+}
+
+fn with(figures: Figures, name: &str, (rate, mut times): (f64, Times)) -> Figures {
+    let (median, most) = (times.quantile(0.5), times.quantile(0.99));
+    figures
+        .with(name, rate)
+        .with(&format!("{name} p50"), median / 1e3)
+        .with(&format!("{name} p99"), most / 1e3)
+}

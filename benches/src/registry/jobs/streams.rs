@@ -1,0 +1,63 @@
+//! [`Streams`]: large blobs, one or many at once.
+
+use std::time::Instant;
+
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+
+use super::Measured;
+use crate::{
+    Figures, MIB, Who,
+    registry::{client::Client, content::Blob, server::Target},
+};
+
+const REPOSITORY: &str = "library/streams";
+
+/// Pushes blobs, each on a connection of its own, and then pulls them.
+///
+/// - `push`, `pull`: MiB a second, of all together;
+/// - `peak`: the most that the registry had in memory, in bytes; `held`: as a multiple of the blobs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Streams {
+    /// The registry.
+    pub target: Target,
+    /// How many blobs there are.
+    pub count: usize,
+    /// How large each is, in bytes.
+    pub size: u64,
+}
+
+impl Streams {
+    pub(super) async fn run(&self, who: Who) -> Figures {
+        let blobs = Blob::many(self.count, self.size);
+        let mut measured = Measured::new(who, &self.target);
+        let mut clients = Client::many(self.count, measured.server.address).await;
+        let content = (self.count as u64 * self.size) as f64;
+        let rate = |start: Instant| content / MIB as f64 / start.elapsed().as_secs_f64();
+
+        let pushes = async {
+            let start = Instant::now();
+            let pushes = clients.iter_mut().zip(&blobs);
+            join_all(pushes.map(|(client, blob)| client.push(REPOSITORY, blob))).await;
+            rate(start)
+        };
+        measured.phase(pushes, |figures, rate| figures.with("push", rate)).await;
+        let pulls = async {
+            let start = Instant::now();
+            let pulls = clients.iter_mut().zip(&blobs).map(async |(client, blob)| {
+                let path = format!("/v2/{REPOSITORY}/blobs/{}", blob.digest);
+                assert_eq!(client.get(&path).await, self.size);
+            });
+            join_all(pulls).await;
+            rate(start)
+        };
+        measured.phase(pulls, |figures, rate| figures.with("pull", rate)).await;
+
+        let peak = measured.server.peak();
+        if !measured.late {
+            measured.add("peak", peak);
+            measured.add("held", peak / content);
+        }
+        measured.end()
+    }
+}
