@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use conformance::layers::Faulty;
-use futures::executor::block_on;
+use futures::{executor::block_on, future::BoxFuture};
 use inmemory::InMemory;
 use registry::GcOptions;
 use serde_json::{Value, json};
@@ -54,9 +54,12 @@ impl Two {
 fn push(service: &Service, reference: &str, manifest: &Value) -> Answer {
     let uri = format!("/v2/demo/manifests/{reference}");
     let headers = [("content-type", OCI_MANIFEST)];
+    run(service.send("PUT", &uri, &headers, manifest.to_string()))
+}
+
+/// Sends a request from a thread of its own: there is a runtime here already.
+fn run(request: BoxFuture<'static, Answer>) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let request = service.send("PUT", &uri, &headers, manifest.to_string());
-    // In a thread of its own: there may be a runtime here already.
     std::thread::spawn(move || runtime.block_on(request)).join().unwrap()
 }
 
@@ -184,6 +187,29 @@ async fn a_manifest_pushed_again_while_it_is_dropped_is_whole_and_listed() {
             }
             let listed = two.other.get(&format!("/v2/demo/referrers/{subject}")).await.expect(200);
             assert_eq!(listed.json()["manifests"][0]["digest"], own, "{context}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_comes_back_by_another_repository_stays_where_head_found_it() {
+    for n in 0.. {
+        let two = Two::new(LONG);
+        two.one.push_blob("demo", "layer").await;
+        two.clock.write_as_of(Duration::ZERO);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        two.before(n, move |other| {
+            let uri = format!("/v2/other/blobs/uploads/?digest={}", digest(b"layer"));
+            run(other.send("POST", &uri, &[], "layer")).expect(201);
+            let _ = sender.send(run(other.head(&blob("demo", b"layer"))).status.as_u16());
+        });
+        two.one.registry.collect(&two.options(false)).await.unwrap();
+        match receiver.try_recv() {
+            Ok(status) => {
+                let later = two.other.head(&blob("demo", b"layer")).await.status;
+                assert!(status == 404 || later == 200, "before call {n}: {status}, then {later}");
+            }
+            Err(_) => break,
         }
     }
 }

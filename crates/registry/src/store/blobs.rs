@@ -11,9 +11,12 @@ use crate::{
 };
 
 impl Store {
-    /// What is known of a blob of the repository. From here on it is held for whoever asks.
+    /// What is known of a blob of the repository. From here on it is held for whoever asks, and so is
+    /// its link: a collection may have seen that lead to nothing, before the blob came back by another
+    /// repository.
     pub(crate) async fn blob(&self, name: &Name, digest: &Digest) -> Result<Metadata> {
-        if self.file(&layout::layer(name, digest)).await?.is_some()
+        if let Some(link) = self.file(&layout::layer(name, digest)).await?
+            && self.hold(&link).await?
             && let Some(file) = self.file(&layout::blob(digest)).await?
             && self.hold(&file).await?
         {
