@@ -14,7 +14,7 @@ use crate::access::Refusal;
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The specification's codes, and distribution's two where it has none.
+/// The specification's codes, and distribution's one for what it has none for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     BlobUnknown,
@@ -27,8 +27,6 @@ pub(crate) enum Code {
     ManifestUnknown,
     NameInvalid,
     NameUnknown,
-    /// Distribution's, of `n` in a query.
-    PaginationNumberInvalid,
     SizeInvalid,
     TooManyRequests,
     Unauthorized,
@@ -51,7 +49,6 @@ impl Code {
             Self::ManifestUnknown => ("MANIFEST_UNKNOWN", StatusCode::NOT_FOUND),
             Self::NameInvalid => ("NAME_INVALID", StatusCode::BAD_REQUEST),
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
-            Self::PaginationNumberInvalid => ("PAGINATION_NUMBER_INVALID", StatusCode::BAD_REQUEST),
             Self::SizeInvalid => ("SIZE_INVALID", StatusCode::BAD_REQUEST),
             Self::TooManyRequests => ("TOOMANYREQUESTS", StatusCode::TOO_MANY_REQUESTS),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),

@@ -32,7 +32,10 @@ impl Query {
         match text.parse::<usize>() {
             Ok(n) if digits => Ok(n.min(most)),
             Err(_) if digits => Ok(most),
-            _ => Err(Error::new(Code::PaginationNumberInvalid, "n is a number of items")),
+            _ => {
+                let error = Error::new(Code::Unsupported, "n is a number of items");
+                Err(error.status(http::StatusCode::BAD_REQUEST))
+            }
         }
     }
 }

@@ -64,10 +64,7 @@ async fn a_page_has_a_hundred_repositories_where_nothing_is_said() {
 #[tokio::test]
 async fn a_catalog_of_no_number_or_name_is_refused() {
     let service = Service::new();
-    assert_eq!(
-        service.get("/v2/_catalog?n=x").await.expect(400).code(),
-        "PAGINATION_NUMBER_INVALID"
-    );
+    assert_eq!(service.get("/v2/_catalog?n=x").await.expect(400).code(), "UNSUPPORTED");
     assert_eq!(service.get("/v2/_catalog?last=X").await.expect(400).code(), "NAME_INVALID");
 }
 

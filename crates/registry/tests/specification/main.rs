@@ -13,8 +13,7 @@
 //!
 //! Two are met as distribution meets them, and not to the letter: 85, 90 and 92 want tags in "lexical order
 //! (i.e. case-insensitive alphanumeric order)", and here they come in the order of their bytes, so that
-//! `B` is before `a`; 129 wants codes of its table only, and a number `n` that is none is answered with
-//! distribution's `PAGINATION_NUMBER_INVALID`.
+//! `B` is before `a`.
 
 #[path = "../support/mod.rs"]
 mod support;
