@@ -28,7 +28,7 @@ const FIRST: usize = 100;
 /// Lists the tags of a repository that has many, and then a registry of many repositories.
 ///
 /// - `tags`, `catalog`: milliseconds until all are there, page after page;
-/// - `first tags`, `first catalog`: until the first [`FIRST`] are. Distribution knows no pages of
+/// - `first tags`, `first catalog`: until the first 100 are. Distribution knows no pages of
 ///   tags, and gives all.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Lists {

@@ -24,7 +24,7 @@ const SEED: u64 = 12;
 /// Room for as many times as there might be.
 const TIMES: usize = 1 << 20;
 
-/// Sends small requests on [`CLIENTS`] connections, each the next when the one before is answered:
+/// Sends small requests on 16 connections, each the next when the one before is answered:
 /// pulls manifests by tag, asks for blobs, and pushes manifests, each with a tag of its own.
 ///
 /// - `get`, `head`, `put`: how many a second;
