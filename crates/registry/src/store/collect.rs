@@ -22,7 +22,8 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use storage_driver::{
-    ErrorKind, Metadata, Operation, Path, Precondition, StorageDriverExt, Version, WalkOptions,
+    Entry, ErrorKind, Metadata, Operation, Path, Precondition, Stat, StorageDriverExt, Version,
+    WalkOptions,
 };
 
 use super::{CONCURRENCY, Store, age, manifest::Manifest};
@@ -186,15 +187,22 @@ impl Store {
                 algorithm = parts.next()?;
             }
             let digest = layout::digest(algorithm, hex)?;
-            match entry.metadata() {
-                Some(file) => Some(Ok((digest, file.clone()))),
-                None => match self.driver.stat(entry.path()).await {
-                    Ok(stat) => Some(stat.into_file().map(|file| (digest, file))),
-                    Err(error) if error.is_not_found() => None,
-                    Err(error) => Some(Err(error)),
-                },
-            }
+            let file = self.described(&entry).await.transpose()?;
+            Some(file.map(|file| (digest, file)))
         })
+    }
+
+    /// What is known of a file that a walk gave, if it is still there.
+    async fn described(&self, entry: &Entry) -> Result<Option<Metadata>> {
+        if let Some(file) = entry.metadata() {
+            return Ok(Some(file.clone()));
+        }
+        match self.driver.stat(entry.path()).await {
+            Ok(Stat::File(file)) => Ok(Some(file)),
+            Ok(Stat::Directory(_)) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The blobs that are not used, as they are now, and old enough.
@@ -331,11 +339,12 @@ impl Store {
         let ttl = options.upload_ttl;
         let Ok(dir) = layout::repository(name).join("_uploads") else { return Ok(0) };
         let files = self.driver.walk(&dir, WalkOptions::new()).filter_map(|entry| async move {
-            match entry {
-                Ok(entry) => entry.metadata().filter(|file| age(file) >= ttl).cloned().map(Ok),
-                Err(error) if error.is_not_found() => None,
-                Err(error) => Some(Err(error)),
-            }
+            let file = match entry {
+                Ok(entry) if entry.is_file() => self.described(&entry).await.transpose()?,
+                Err(error) if !error.is_not_found() => Err(error),
+                _ => return None,
+            };
+            Some(file).filter(|file| file.as_ref().map_or(true, |file| age(file) >= ttl))
         });
         let files: Vec<Metadata> = files.try_collect().await?;
         if options.dry_run {
