@@ -78,8 +78,9 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
     names.window = store.windows.take(path, &facts, options.start_after.as_ref());
     let mut items = Vec::new();
     let mut next = None;
+    let mut hint = None;
     while let Some(name) = names.next(store, &dir).map_err(explain)? {
-        let Some(entry) = child(store, path, &dir, &name)? else { continue };
+        let Some(entry) = child(store, path, &dir, &name, &mut hint)? else { continue };
         if items.len() == options.limit {
             // It belongs to the page that follows.
             if let Some(window) = &mut names.window {
@@ -138,10 +139,28 @@ pub(crate) fn after<'a>(dir: &Path, start: Option<&'a Path>) -> After<'a> {
 }
 
 /// What a caller sees of a child of the open directory `dir`: `None` if that is nothing.
-fn child(store: &Store, path: &Path, dir: &OwnedFd, name: &Name) -> Result<Option<Entry>> {
+///
+/// `hint` is where a file was found below a child before: siblings tend to look alike.
+fn child(
+    store: &Store,
+    path: &Path,
+    dir: &OwnedFd,
+    name: &Name,
+    hint: &mut Option<String>,
+) -> Result<Option<Entry>> {
     entry(store, path, dir, name, |path| {
-        let found = names::begins_with_a_file(store, dir, &name.text).map_err(explain)?;
-        Ok(found || store.is_visible(path)?)
+        if let Some(hint) = hint {
+            let likely = format!("{}/{hint}", name.text);
+            if names::is_file(store, dir, &likely).map_err(explain)? {
+                return Ok(true);
+            }
+        }
+        if names::begins_with_a_file(store, dir, &name.text).map_err(explain)? {
+            return Ok(true);
+        }
+        let found = names::file_below(store, path).map_err(explain)?;
+        *hint = found.as_ref().and_then(|found| found.strip_prefix(path)).map(str::to_owned);
+        Ok(found.is_some())
     })
 }
 

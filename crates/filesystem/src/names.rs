@@ -226,12 +226,28 @@ pub(crate) fn begins_with_a_file(store: &Store, dir: impl AsFd, name: &str) -> R
 
 /// Whether a committed file lies anywhere below the directory `path`: whether a caller may see it.
 pub(crate) fn has_file_below(store: &Store, path: &Path) -> Result<bool> {
-    let mut found = false;
-    descend(store, path, |_, kind| {
-        found |= kind == NameKind::File;
-        !found
+    Ok(file_below(store, path)?.is_some())
+}
+
+/// Some file below the directory `path`.
+pub(crate) fn file_below(store: &Store, path: &Path) -> Result<Option<Path>> {
+    let mut found = None;
+    descend(store, path, |path, kind| {
+        if kind == NameKind::File {
+            found = Some(path.clone());
+        }
+        found.is_none()
     })?;
     Ok(found)
+}
+
+/// Whether a file lies at the relative path `name`, without a symbolic link on the way.
+pub(crate) fn is_file(store: &Store, dir: impl AsFd, name: &str) -> Result<bool> {
+    match store.sys.open_path(dir, name, Resolve::Fully) {
+        Ok(place) => Ok(store.sys.stat(&place)?.kind == Kind::File),
+        Err(errno) if is_nothing(errno) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// The length of the longest path below the directory `path`, in bytes.
