@@ -16,23 +16,36 @@ use crate::{
     sys::Resolve,
 };
 
-/// How many entries are read ahead.
-const BATCH: usize = 1000;
+/// How many entries are read ahead: few at first, for a caller who wants no more, then more.
+const BATCH: std::ops::RangeInclusive<usize> = 64..=1000;
+
+/// How many names of directories are remembered that the caller skipped.
+const SKIPPED: usize = 16;
 
 /// A walk: where it is, and what was read ahead.
 pub(crate) struct Descent {
     state: State,
     /// In reverse, so that the next is popped.
-    ready: Vec<Entry>,
+    ready: Vec<Ahead>,
+    /// What was given last, if it is a directory.
     last: Option<Path>,
+    /// Whether the last is a directory that was not read on, for the caller was expected to skip it.
+    closed: bool,
     /// A directory to leave, as soon as the levels are back.
     skipped: Option<Path>,
     store: Arc<Store>,
 }
 
+/// An entry that was read ahead.
+struct Ahead {
+    entry: Entry,
+    /// It is a directory that was not read on. What follows is what comes after it.
+    closed: bool,
+}
+
 enum State {
     Idle(Levels),
-    Reading(BoxFuture<'static, Result<(Levels, Vec<Entry>)>>),
+    Reading(BoxFuture<'static, Result<(Levels, Vec<Ahead>)>>),
     Ended,
 }
 
@@ -44,6 +57,10 @@ struct Levels {
     begun: bool,
     /// Whether anything was found.
     found: bool,
+    batch: usize,
+    /// What directories are called that the caller skipped: others of these names are expected to be
+    /// skipped too, and not read on. One that is not is read when the caller asks for what is in it.
+    skipped: Vec<Box<str>>,
 }
 
 /// A directory that is being walked. Only the lowest is open, and only while it is read.
@@ -62,16 +79,32 @@ impl Level {
 
 impl Descent {
     pub(crate) fn new(store: Arc<Store>, start: Path, start_after: Option<Path>) -> Self {
-        let levels = Levels { start, start_after, open: Vec::new(), begun: false, found: false };
-        Self { state: State::Idle(levels), ready: Vec::new(), last: None, skipped: None, store }
+        let state = State::Idle(Levels {
+            start,
+            start_after,
+            open: Vec::new(),
+            begun: false,
+            found: false,
+            batch: *BATCH.start(),
+            skipped: Vec::new(),
+        });
+        Self { state, ready: Vec::new(), last: None, closed: false, skipped: None, store }
     }
 }
 
 impl WalkSource for Descent {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>> {
+        if std::mem::take(&mut self.closed)
+            && let (State::Idle(levels), Some(dir)) = (&mut self.state, &self.last)
+        {
+            // It was not skipped after all.
+            self.ready.clear();
+            levels.reopen(dir);
+        }
         loop {
-            if let Some(entry) = self.ready.pop() {
-                self.last = Some(entry.path().clone());
+            if let Some(Ahead { entry, closed }) = self.ready.pop() {
+                self.last = entry.is_dir().then(|| entry.path().clone());
+                self.closed = closed;
                 return Poll::Ready(Some(Ok(entry)));
             }
             match std::mem::replace(&mut self.state, State::Ended) {
@@ -111,7 +144,13 @@ impl WalkSource for Descent {
 
     fn skip_dir(&mut self) {
         let Some(dir) = self.last.clone() else { return };
-        while self.ready.last().is_some_and(|next| next.path().starts_with(&dir)) {
+        if let State::Idle(levels) = &mut self.state {
+            levels.learn(&dir);
+        }
+        if std::mem::take(&mut self.closed) {
+            return;
+        }
+        while self.ready.last().is_some_and(|next| next.entry.path().starts_with(&dir)) {
             self.ready.pop();
         }
         // What comes next may be below it still.
@@ -125,7 +164,12 @@ impl Levels {
     /// Opens the directories from the start down to the path that the walk starts after.
     fn begin(&mut self, store: &Store) -> Result<()> {
         self.begun = true;
-        drop(list::open(store, &self.start)?);
+        match list::open(store, &self.start) {
+            Ok(dir) => drop(dir),
+            // It has vanished while it was walked.
+            Err(error) if self.found && error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        }
         let mut path = self.start.clone();
         loop {
             match list::after(&path, self.start_after.as_ref()) {
@@ -153,15 +197,32 @@ impl Levels {
         }
     }
 
+    /// Remembers that the caller skipped a directory that is called so.
+    fn learn(&mut self, dir: &Path) {
+        let name = dir.name().unwrap_or_default();
+        if self.skipped.len() < SKIPPED && !self.skipped.iter().any(|it| **it == *name) {
+            self.skipped.push(name.into());
+        }
+    }
+
+    /// Goes on with what is in a directory that was expected to be skipped, and expects that no more.
+    fn reopen(&mut self, dir: &Path) {
+        self.skipped.retain(|it| Some(&**it) != dir.name());
+        self.start_after = Some(dir.clone());
+        self.open.clear();
+        self.begun = false;
+    }
+
     /// Reads on until there is a batch, or the end.
-    fn read(mut self, store: &Store) -> Result<(Self, Vec<Entry>)> {
+    fn read(mut self, store: &Store) -> Result<(Self, Vec<Ahead>)> {
         let mut entries = Vec::new();
         if !self.begun {
             self.begin(store)?;
         }
-        while entries.len() < BATCH && !self.open.is_empty() {
+        while entries.len() < self.batch && !self.open.is_empty() {
             self.read_level(store, &mut entries)?;
         }
+        self.batch = (2 * self.batch).min(*BATCH.end());
         self.found |= !entries.is_empty();
         if !self.found && !store.is_visible(&self.start)? {
             return Err(Error::new(ErrorKind::PathNotFound));
@@ -171,7 +232,7 @@ impl Levels {
     }
 
     /// Reads the lowest directory until there is a batch, it ends, or there is one below.
-    fn read_level(&mut self, store: &Store, entries: &mut Vec<Entry>) -> Result<()> {
+    fn read_level(&mut self, store: &Store, entries: &mut Vec<Ahead>) -> Result<()> {
         let Some(level) = self.open.last_mut() else { return Ok(()) };
         let dir = match store.open_dir(&level.path) {
             Ok(dir) => dir,
@@ -182,7 +243,7 @@ impl Levels {
             }
             Err(errno) => return Err(explain(errno)),
         };
-        while entries.len() < BATCH {
+        while entries.len() < self.batch {
             let Some(level) = self.open.last_mut() else { return Ok(()) };
             let Some(name) = level.names.next(store, &dir).map_err(explain)? else {
                 self.open.pop();
@@ -197,11 +258,20 @@ impl Levels {
             }
             let path = level.path.clone();
             if let Some(file) = list::entry(store, &path, &dir, &name, |_| Ok(false))? {
-                for level in self.open.iter_mut().filter(|level| !level.given) {
-                    level.given = true;
-                    entries.push(Entry::directory(level.path.clone()));
+                for depth in 0..self.open.len() {
+                    let level = &mut self.open[depth];
+                    if std::mem::replace(&mut level.given, true) {
+                        continue;
+                    }
+                    let entry = Entry::directory(level.path.clone());
+                    let closed = self.skipped.iter().any(|it| **it == *entry.name());
+                    entries.push(Ahead { entry, closed });
+                    if closed {
+                        self.open.truncate(depth);
+                        return Ok(());
+                    }
                 }
-                entries.push(file);
+                entries.push(Ahead { entry: file, closed: false });
             }
         }
         Ok(())
