@@ -130,6 +130,27 @@ async fn a_wrong_offset_is_told_and_disturbs_nobody() {
 }
 
 #[tokio::test]
+async fn an_upload_is_of_its_repository_alone() {
+    let service = Service::new();
+    let upload = service.start("demo").await;
+    let elsewhere = upload.replace("/demo/", "/other/");
+    let (mut sender, body) = slow();
+    let request = tokio::spawn(service.send("PATCH", &upload, &[], body));
+    sender.send(Ok("hello ".into())).await.unwrap();
+    sender.flush().await.unwrap();
+    while service.get(&upload).await.header("range") != "0-5" {
+        tokio::task::yield_now().await;
+    }
+    service.get(&elsewhere).await.expect(404);
+    service.patch(&elsewhere, "6-10", "world").await.expect(404);
+    service.delete(&elsewhere).await.expect(404);
+    sender.send(Ok("world".into())).await.unwrap();
+    drop(sender);
+    request.await.unwrap().expect(202);
+    service.put(&upload, b"hello world").await.expect(201);
+}
+
+#[tokio::test]
 async fn a_chunk_out_of_order_is_told_where_the_upload_stands() {
     let service = Service::new();
     let upload = service.start("demo").await;

@@ -150,7 +150,7 @@ impl Store {
 
     /// How far an upload has come. Nobody who writes to it is disturbed.
     pub(crate) async fn standing(&self, upload: Upload) -> Result<Standing> {
-        if let Some(size) = self.uploads.size(upload.id) {
+        if let Some(size) = self.uploads.size(&upload.path()) {
             return Ok(Standing { upload, size });
         }
         let path = upload.path();
@@ -169,7 +169,7 @@ impl Store {
 
     /// Removes an upload and all it held.
     pub(crate) async fn cancel(&self, upload: &Upload) -> Result<()> {
-        self.uploads.overtake(upload.id);
+        self.uploads.overtake(&upload.path());
         let dir = layout::upload(&upload.name, upload.id);
         match self.driver.delete(&dir, Precondition::None).await {
             Ok(()) => Ok(()),

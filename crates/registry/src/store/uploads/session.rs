@@ -5,14 +5,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use storage_driver::ErrorKind;
-use uuid::Uuid;
+use storage_driver::{ErrorKind, Path};
 
 use crate::{digest::Hasher, error::Result};
 
-/// The uploads on which requests are under way.
+/// The uploads on which requests are under way, by their paths, with how many requests there are on each.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Uploads(Mutex<HashMap<Uuid, Arc<Session>>>);
+pub(in crate::store) struct Uploads(Mutex<HashMap<Path, (Arc<Session>, usize)>>);
 
 /// What requests on the same upload share.
 #[derive(Debug, Default)]
@@ -38,34 +37,38 @@ pub(super) struct Progress {
 /// A request on an upload, which is in the table as long as this is.
 pub(super) struct Entered<'a> {
     uploads: &'a Uploads,
-    id: Uuid,
+    path: Path,
     pub(super) session: Arc<Session>,
 }
 
 impl Uploads {
-    fn table(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Session>>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Path, (Arc<Session>, usize)>> {
         // Each entry stands by itself: a panic cannot have left the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn enter(&self, id: Uuid) -> Entered<'_> {
-        let session = Arc::clone(self.table().entry(id).or_default());
-        Entered { uploads: self, id, session }
+    pub(super) fn enter(&self, path: Path) -> Entered<'_> {
+        let mut table = self.table();
+        let (session, requests) = table.entry(path.clone()).or_default();
+        *requests += 1;
+        Entered { uploads: self, path, session: Arc::clone(session) }
+    }
+
+    fn get(&self, path: &Path) -> Option<Arc<Session>> {
+        self.table().get(path).map(|(session, _)| Arc::clone(session))
     }
 
     /// Ends the turn of whoever is at it.
-    pub(super) fn overtake(&self, id: Uuid) {
-        let session = self.table().get(&id).cloned();
-        if let Some(session) = session {
+    pub(super) fn overtake(&self, path: &Path) {
+        if let Some(session) = self.get(path) {
             let mut progress = session.progress();
             *progress = Progress { turn: progress.turn + 1, ..Progress::default() };
         }
     }
 
     /// The size of an upload that requests are under way on.
-    pub(super) fn size(&self, id: Uuid) -> Option<u64> {
-        let session = self.table().get(&id).cloned()?;
-        session.progress().size
+    pub(super) fn size(&self, path: &Path) -> Option<u64> {
+        self.get(path)?.progress().size
     }
 }
 
@@ -78,9 +81,11 @@ impl Session {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let mut table = self.uploads.table();
-        // Clones are made under this lock: the table's and this one are the last.
-        if Arc::strong_count(&self.session) == 2 {
-            table.remove(&self.id);
+        if let Some((_, requests)) = table.get_mut(&self.path) {
+            *requests -= 1;
+            if *requests == 0 {
+                table.remove(&self.path);
+            }
         }
     }
 }
@@ -91,5 +96,24 @@ impl Progress {
             return Ok(());
         }
         Err(storage_driver::Error::new(ErrorKind::WriterFenced).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_is_in_the_table_as_long_as_a_request_is_on_it() {
+        let (uploads, path) = (Uploads::default(), Path::new("/upload").unwrap());
+        let first = uploads.enter(path.clone());
+        first.session.progress().size = Some(1);
+        let second = uploads.enter(path.clone());
+        // Somebody asks at the moment in which both go.
+        let asked = uploads.get(&path);
+        drop(first);
+        assert_eq!(uploads.size(&path), Some(1));
+        drop(second);
+        assert!(asked.is_some() && uploads.size(&path).is_none() && uploads.table().is_empty());
     }
 }

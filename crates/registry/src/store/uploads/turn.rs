@@ -39,7 +39,7 @@ impl Store {
         upload: &'a Upload,
         mut mode: WriteMode,
     ) -> Result<Turn<'a>> {
-        let entered = self.uploads.enter(upload.id);
+        let entered = self.uploads.enter(upload.path());
         let session = &entered.session;
         let out_of_order = |size| {
             let error =
@@ -182,6 +182,7 @@ impl Turn<'_> {
         }
     }
 }
+
 fn wrong_length() -> Error {
     Error::new(Code::SizeInvalid, "the body and Content-Range are of different lengths")
 }
