@@ -132,7 +132,8 @@ impl Builder {
         self
     }
 
-    /// How many requests may send content for blobs at once; one more is answered 429. 4,096 by default.
+    /// How many requests may send blobs, parts of them or manifests at once; one more is answered 429.
+    /// 4,096 by default.
     pub fn max_uploads(mut self, requests: usize) -> Self {
         self.options.max_uploads = requests;
         self

@@ -60,10 +60,12 @@ pub(super) async fn push(call: Call, name: Name, reference: &str, body: Body) ->
     }
     let content_type = content_type(&call.parts.headers)?;
     let api = &call.api;
+    let permit = api.permit()?;
     let content = api.incoming(body).whole(api.store.options.max_manifest_size).await?;
     // To its end, also when the client does not wait for that.
     let (store, repository, of) = (api.store.clone(), name.clone(), reference.clone());
     let pushed = tokio::spawn(async move {
+        let _held = permit;
         let content_type = content_type.as_deref();
         store.put_manifest(&repository, &of, &tags, content_type, content).await
     });
