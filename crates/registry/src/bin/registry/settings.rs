@@ -173,7 +173,7 @@ settings! {
     #[serde(with = "text")]
     header_timeout: Duration = StdDuration::from_secs(30).into(),
 
-    /// Time without a byte of a request's body after which the request fails [default: 1m]
+    /// Time in which the next 4 KiB of a request's body have to come, or its end [default: 1m]
     #[arg(env = "REGISTRY_BODY_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
     #[serde(with = "text")]
     body_timeout: Duration = StdDuration::from_secs(60).into(),
