@@ -14,10 +14,8 @@ use benches::{
     Measurements, Who,
     disk::Place,
     registry::{Scale, Storage, Target, rows},
-    run_if_asked,
-    table::{Column, Row, print},
+    table::{Column, Options, Row, print, run},
 };
-use lexopt::prelude::*;
 
 const HELP: &str = "\
 Usage: registries [--quick] [--full] [--only WORDS]... [--runs N] [--markdown]
@@ -34,90 +32,30 @@ Usage: registries [--quick] [--full] [--only WORDS]... [--runs N] [--markdown]
 
 const COLUMNS: [Column; 3] = [Column::Limit, Column::Of(Who::Distribution), Column::Of(Who::Ours)];
 
-#[derive(Default)]
-struct Options {
-    quick: bool,
-    full: bool,
-    only: Vec<String>,
-    runs: Option<usize>,
-    markdown: bool,
-    dir: Option<PathBuf>,
-    program: Option<PathBuf>,
-    list: bool,
-    help: bool,
-}
-
-fn options() -> Result<Options, lexopt::Error> {
-    let mut options = Options::default();
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("quick") => options.quick = true,
-            Long("full") => options.full = true,
-            Long("only") => options.only.push(parser.value()?.string()?),
-            Long("runs") => options.runs = Some(parser.value()?.parse()?),
-            Long("markdown") => options.markdown = true,
-            Long("dir") => options.dir = Some(parser.value()?.into()),
-            Long("program") => options.program = Some(parser.value()?.into()),
-            Long("list") => options.list = true,
-            Long("help") | Short('h') => options.help = true,
-            _ => return Err(argument.unexpected()),
-        }
-    }
-    Ok(options)
-}
-
-#[expect(clippy::print_stdout, reason = "it is a program")]
 fn main() -> ExitCode {
-    if run_if_asked() {
-        return ExitCode::SUCCESS;
-    }
-    match options() {
-        Ok(options) if options.help => println!("{HELP}"),
-        Ok(options) => {
-            if let Err(error) = measure(options) {
-                eprintln!("{error}");
-                return ExitCode::FAILURE;
-            }
-        }
-        Err(error) => {
-            eprintln!("{error}\n{HELP}");
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
+    run(HELP, &["full"], &["dir", "program"], measure)
 }
 
 #[expect(clippy::print_stdout, reason = "it is a program")]
-fn measure(options: Options) -> io::Result<()> {
-    let place = Place::in_memory(options.dir)?;
-    let program = match options.program {
+fn measure(options: &Options) -> io::Result<()> {
+    let place = Place::in_memory(options.path("dir"))?;
+    let program = match options.path("program") {
         Some(program) => program,
         None if options.list => PathBuf::new(),
         None => program()?,
     };
-    let scale = match (options.quick, options.full) {
+    let scale = match (options.quick, options.has("full")) {
         (true, _) => Scale::quick(),
         (_, true) => Scale::full(),
         _ => Scale::usual(),
     };
     let target = Target { program, dir: place.dir.clone(), storage: Storage::Memory };
-    let mut rows = rows(&scale, &target);
-    let groups: Vec<&str> = rows.iter().map(|row| row.group).collect();
-    let asked = |row: &Row, words: &str| match groups.contains(&words) {
-        true => row.group == words,
-        false => row.label.contains(words),
-    };
-    let only = options.only;
-    rows.retain(|row| only.is_empty() || only.iter().any(|words| asked(row, words)));
+    let rows = options.chosen(rows(&scale, &target));
     if options.list {
-        for row in rows {
-            println!("{:10} {}", row.group, row.label);
-        }
         return Ok(());
     }
-    let runs = options.runs.unwrap_or(if options.quick { 1 } else { 3 });
-    let measured = Measurements::take(rows.iter().flat_map(Row::wanted).collect(), runs);
+    let wanted = rows.iter().flat_map(Row::wanted).collect();
+    let measured = Measurements::take(wanted, options.runs());
     println!("files: {}\n", place.kind);
     print(&COLUMNS, &rows, &measured, options.markdown);
     Ok(())

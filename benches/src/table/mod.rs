@@ -2,6 +2,7 @@
 
 mod format;
 mod goal;
+mod options;
 mod print;
 mod row;
 mod rows;
@@ -10,6 +11,7 @@ mod scale;
 pub use self::{
     format::{Unit, count, size},
     goal::{Against, Goal, Verdict},
+    options::{Options, run},
     print::{Column, print},
     row::Row,
     rows::rows,

@@ -1,15 +1,33 @@
 //! Uploads: what a client may do to them, in any order, with connections that break.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use axum::body::Body;
+use bytes::Bytes;
 use conformance::layers::Yielding;
-use futures::SinkExt;
+use futures::{SinkExt, channel::mpsc::Sender};
 use http::StatusCode;
 use inmemory::InMemory;
-use support::{Service, blob, broken, digest, poll_once, sha512, slow, streamed, with_digest};
+use support::{
+    Answer, Service, blob, broken, digest, poll_once, sha512, slow, streamed, with_digest,
+};
+use tokio::task::JoinHandle;
 
 mod support;
+
+/// A request that has sent `hello ` to an upload, which has it, and goes on by the sender.
+async fn half_sent(
+    service: &Service,
+    upload: &str,
+) -> (Sender<io::Result<Bytes>>, JoinHandle<Answer>) {
+    let (mut sender, body) = slow();
+    let request = tokio::spawn(service.send("PATCH", upload, &[], body));
+    sender.send(Ok("hello ".into())).await.unwrap();
+    while service.get(upload).await.header("range") != "0-5" {
+        tokio::task::yield_now().await;
+    }
+    (sender, request)
+}
 
 #[tokio::test]
 async fn a_blob_pushed_in_chunks_comes_back() {
@@ -94,13 +112,7 @@ async fn a_request_that_is_dropped_leaves_the_upload_resumable_with_its_digest()
 async fn a_client_that_reconnects_does_not_wait_for_its_dead_connection() {
     let service = Service::new();
     let upload = service.start("demo").await;
-    let (mut sender, body) = slow();
-    let dead = tokio::spawn(service.send("PATCH", &upload, &[], body));
-    sender.send(Ok("hello ".into())).await.unwrap();
-    sender.flush().await.unwrap();
-    while service.get(&upload).await.header("range") != "0-5" {
-        tokio::task::yield_now().await;
-    }
+    let (mut sender, dead) = half_sent(&service, &upload).await;
     service.patch(&upload, "6-10", "world").await.expect(202);
     // What the dead connection still had in its pipes joins nothing.
     sender.send(Ok("HELLO".into())).await.unwrap();
@@ -113,13 +125,7 @@ async fn a_client_that_reconnects_does_not_wait_for_its_dead_connection() {
 async fn a_wrong_offset_is_told_and_disturbs_nobody() {
     let service = Service::new();
     let upload = service.start("demo").await;
-    let (mut sender, body) = slow();
-    let request = tokio::spawn(service.send("PATCH", &upload, &[], body));
-    sender.send(Ok("hello ".into())).await.unwrap();
-    sender.flush().await.unwrap();
-    while service.get(&upload).await.header("range") != "0-5" {
-        tokio::task::yield_now().await;
-    }
+    let (mut sender, request) = half_sent(&service, &upload).await;
     let answer = service.patch(&upload, "7-11", "world").await.expect(416);
     assert_eq!(answer.header("range"), "0-5");
     assert_eq!(answer.header("location"), upload);
@@ -134,13 +140,7 @@ async fn an_upload_is_of_its_repository_alone() {
     let service = Service::new();
     let upload = service.start("demo").await;
     let elsewhere = upload.replace("/demo/", "/other/");
-    let (mut sender, body) = slow();
-    let request = tokio::spawn(service.send("PATCH", &upload, &[], body));
-    sender.send(Ok("hello ".into())).await.unwrap();
-    sender.flush().await.unwrap();
-    while service.get(&upload).await.header("range") != "0-5" {
-        tokio::task::yield_now().await;
-    }
+    let (mut sender, request) = half_sent(&service, &upload).await;
     service.get(&elsewhere).await.expect(404);
     service.patch(&elsewhere, "6-10", "world").await.expect(404);
     service.delete(&elsewhere).await.expect(404);
