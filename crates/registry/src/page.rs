@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use http::{HeaderMap, HeaderValue, Uri, header, request::Parts};
+use http::{HeaderValue, Uri, header, request::Parts};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{
@@ -99,7 +99,7 @@ async fn tags(api: &Api, parts: &Parts, name: &str, last: Option<String>) -> Res
 }
 
 async fn describe(api: &Api, name: &Name, tag: &Tag) -> Result<Markup> {
-    let everything = Accept::of(&HeaderMap::new());
+    let everything = Accept::everything();
     let served = api.store.manifest(name, &Reference::Tag(tag.clone()), &everything).await;
     let served = match served {
         Ok(served) => served,

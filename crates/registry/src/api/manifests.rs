@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-use super::{CONTENT_DIGEST, Call, empty, has_already};
+use super::{CONTENT_DIGEST, Call, empty, has_already, to_its_end};
 use crate::{
     access::Action,
     error::{Code, Error, Result},
@@ -64,12 +64,12 @@ pub(super) async fn push(call: Call, name: Name, reference: &str, body: Body) ->
     let content = api.incoming(body).whole(api.store.options.max_manifest_size).await?;
     // To its end, also when the client does not wait for that.
     let (store, repository, of) = (api.store.clone(), name.clone(), reference.clone());
-    let pushed = tokio::spawn(async move {
+    let pushed = to_its_end(async move {
         let _held = permit;
         let content_type = content_type.as_deref();
         store.put_manifest(&repository, &of, &tags, content_type, content).await
     });
-    let pushed = pushed.await.unwrap_or_else(|error| Err(Error::new(Code::Unknown, error)))?;
+    let pushed = pushed.await?;
     let location = format!("/v2/{name}/manifests/{}", pushed.digest);
     let created = [(header::LOCATION, location), (CONTENT_DIGEST, pushed.digest.to_string())];
     let subject = pushed.subject.map(|subject| [(SUBJECT, subject.to_string())]);
@@ -92,8 +92,7 @@ pub(super) async fn delete(call: Call, name: Name, reference: &str) -> Result<Re
             Reference::Digest(digest) => store.delete_manifest(&name, digest).await,
         }
     };
-    let deleted = tokio::spawn(work).await;
-    deleted.unwrap_or_else(|error| Err(Error::new(Code::Unknown, error)))?;
+    to_its_end(work).await?;
     Ok(empty(StatusCode::ACCEPTED, []))
 }
 

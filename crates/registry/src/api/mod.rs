@@ -178,6 +178,13 @@ async fn dispatch(call: Call, endpoint: Endpoint, body: Body) -> Result<Response
     }
 }
 
+/// Does `work` in a task of its own, to its end: a connection that breaks takes its handler with it.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(Error::new(Code::Unknown, error)))
+}
+
 fn not_allowed(allowed: &str) -> Error {
     Error::new(Code::Unsupported, format_args!("the methods here are {allowed}"))
         .header(header::ALLOW, allowed)

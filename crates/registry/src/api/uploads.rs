@@ -7,11 +7,11 @@ use futures::future::BoxFuture;
 use http::{HeaderName, StatusCode, header};
 use uuid::Uuid;
 
-use super::{Api, CONTENT_DIGEST, Call, empty, range};
+use super::{Api, CONTENT_DIGEST, Call, empty, range, to_its_end};
 use crate::{
     access::Action,
     digest::{Algorithm, Digest},
-    error::{Code, Error, Result},
+    error::{Code, Result},
     name::Name,
     query::Query,
     store::{Standing, Store, Upload},
@@ -126,11 +126,11 @@ async fn receive<T: Send + 'static>(
     let permit = api.permit()?;
     let counted = api.metrics.upload();
     let work = work(Arc::clone(&api.store));
-    let task = tokio::spawn(async move {
+    to_its_end(async move {
         let _held = (permit, counted);
         work.await
-    });
-    task.await.unwrap_or_else(|error| Err(Error::new(Code::Unknown, error)))
+    })
+    .await
 }
 
 /// The algorithm that a client said it will name the whole by: the specification's `sha256`, or else.

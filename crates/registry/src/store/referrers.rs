@@ -109,7 +109,7 @@ impl Store {
     async fn listed_by_clients(&self, name: &Name, subject: &Digest) -> Result<Vec<Digest>> {
         let hex = subject.hex();
         let tag = format!("{}-{}", subject.algorithm().as_str(), &hex[..64]);
-        let everything = Accept::of(&http::HeaderMap::new());
+        let everything = Accept::everything();
         let index = match self.manifest(name, &Reference::Tag(Tag::parse(&tag)?), &everything).await
         {
             Ok(index) => index,
