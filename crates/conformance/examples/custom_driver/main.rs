@@ -1,7 +1,7 @@
 //! A storage driver from nothing, put through the conformance suite.
 //!
 //! ```text
-//! cargo run --example custom_driver
+//! cargo run -p conformance --example custom_driver
 //! ```
 //!
 //! `driver.rs` is the whole driver: two sorted maps under one lock. Copy it to begin one of your

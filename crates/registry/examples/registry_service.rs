@@ -2,7 +2,7 @@
 //! another route, served until Ctrl-C.
 //!
 //! ```text
-//! cargo run --example registry_service        # on a free port, which it prints
+//! cargo run -p registry --example registry_service        # on a free port, which it prints
 //! ```
 //!
 //! With the printed address in `$REGISTRY`, without `http://`:

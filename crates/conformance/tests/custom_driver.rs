@@ -1,6 +1,6 @@
 //! The driver of the `custom_driver` example, held to the contract: a test per behaviour.
 
-#[path = "../custom_driver/driver.rs"]
+#[path = "../examples/custom_driver/driver.rs"]
 mod driver;
 
 conformance::suite!(|| async { driver::MapDriver::new() });
