@@ -138,13 +138,14 @@ fn delete(store: &Store, path: &Path, precondition: &Precondition, reach: Reach)
     }
     match store.delete_file(path, precondition)? {
         Removed::Done => {}
-        Removed::IsADirectory => {
-            require_file(precondition)?;
-            match reach {
-                Reach::Path => return Ok(false),
-                Reach::Tree { shared } => store.delete_dir(path, shared)?,
-            }
+        // A directory has no version.
+        Removed::IsADirectory if !precondition.is_none() => {
+            return Err(ErrorKind::IsADirectory.into());
         }
+        Removed::IsADirectory => match reach {
+            Reach::Path => return Ok(false),
+            Reach::Tree { shared } => store.delete_dir(path, shared)?,
+        },
         Removed::Nothing if !uploads.is_empty() => precondition.check(None)?,
         Removed::Nothing => return Err(ErrorKind::PathNotFound.into()),
     }
@@ -153,14 +154,6 @@ fn delete(store: &Store, path: &Path, precondition: &Precondition, reach: Reach)
         upload.remove(store);
     }
     Ok(true)
-}
-
-/// A directory has no version.
-fn require_file(precondition: &Precondition) -> Result<()> {
-    match precondition {
-        Precondition::IfVersion(_) => Err(ErrorKind::IsADirectory.into()),
-        precondition => precondition.check(None),
-    }
 }
 
 fn uploads_below(store: &Store, path: &Path) -> Vec<Arc<upload::Upload>> {
@@ -358,6 +351,7 @@ impl StorageDriver for Filesystem {
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
         run(Operation::Delete, path, async {
             path.require_not_root()?;
+            precondition.require_for_deletion()?;
             self.store.require_open()?;
             self.delete_any(path, precondition).await
         })

@@ -283,14 +283,12 @@ impl Store {
     }
 
     pub(crate) fn delete(&self, path: &Path, precondition: &Precondition) -> Result<Waste> {
+        precondition.require_for_deletion()?;
         let mut state = self.write()?;
         if !precondition.is_none() {
             let current = match state.tree.get(path) {
                 Some(Found::File(file)) => Some(file.version()),
-                Some(Found::Dir(_)) if matches!(precondition, Precondition::IfVersion(_)) => {
-                    return Err(Error::new(ErrorKind::IsADirectory));
-                }
-                Some(Found::Dir(_)) => None,
+                Some(Found::Dir(_)) => return Err(Error::new(ErrorKind::IsADirectory)),
                 None if state.has_uploads(path) => None,
                 None => return Err(Error::new(ErrorKind::PathNotFound)),
             };
