@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fmt::Debug};
 use bytes::Bytes;
 use futures::{FutureExt, TryStreamExt};
 use storage_driver::{
-    Error, ErrorKind, Metadata, Operation, Path, Payload, Reader, Stat, StorageDriver, StorageDriverExt,
-    Version, WalkOptions, Writer,
+    Error, ErrorKind, Metadata, Operation, Path, Payload, Reader, Stat, StorageDriver,
+    StorageDriverExt, Version, WalkOptions, Writer,
 };
 
 use crate::tasks::at_once;
@@ -56,7 +56,12 @@ pub(crate) fn fails<T: Debug>(result: Result<T, Error>, kind: ErrorKind) -> Erro
 /// provided method may leave the operation to the one that it is made of, and so may a driver over a
 /// driver.
 #[track_caller]
-pub(crate) fn explains(driver: &dyn StorageDriver, error: &Error, operations: &[Operation], at: &str) {
+pub(crate) fn explains(
+    driver: &dyn StorageDriver,
+    error: &Error,
+    operations: &[Operation],
+    at: &str,
+) {
     assert_eq!(error.driver(), Some(driver.name()), "{error:?}");
     let operation = error.operation().expect("an operation");
     assert!(operations.contains(&operation), "{operation} is none of {operations:?}");

@@ -26,6 +26,9 @@ pub struct Subject {
     call_timeout: Option<Duration>,
 }
 
+/// From when on a driver's calls take long.
+const SLOW: Duration = Duration::from_millis(5);
+
 type SetClock = Arc<dyn Fn(SystemTime) + Send + Sync>;
 
 impl Subject {
@@ -75,6 +78,11 @@ impl Subject {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).extend(keep);
         let driver = Arc::new(Watched::new(driver, Arc::clone(&self.watch)));
         Fixture { driver, keep: None, clock }
+    }
+
+    /// Whether calls take much longer than it takes to wake a thread, as far as some were made.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.watch.latency() > SLOW
     }
 
     pub(crate) fn watch(&self) -> &Watch {

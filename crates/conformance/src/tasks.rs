@@ -19,6 +19,10 @@ use tokio::{
 /// How many tasks race.
 pub(crate) const TASKS: u64 = 8;
 
+/// How many sequences of the model test, or rounds of a history, are played at once on a driver
+/// whose calls take long.
+pub(crate) const AT_ONCE_WHEN_SLOW: usize = 128;
+
 /// Does many things on one task, some at once, so that a driver whose calls take long is not waited
 /// for by one at a time.
 pub(crate) async fn at_once(parts: Vec<BoxFuture<'_, ()>>) {

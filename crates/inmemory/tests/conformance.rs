@@ -23,5 +23,5 @@ conformance::suite!(|| async { fresh() });
 #[test]
 fn this_many_behaviours_are_asked_of_it() {
     let plan = conformance::plan(&fresh());
-    assert_eq!((plan.quick(), plan.full()), (582, 4));
+    assert_eq!((plan.quick(), plan.full()), (569, 4));
 }

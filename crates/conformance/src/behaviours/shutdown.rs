@@ -214,8 +214,11 @@ pub(crate) async fn after_shutdown_errors_of_writers_say_where(subject: Subject)
     gone(driver, next().sync().await, &[Operation::Sync], "/u/0");
     gone(driver, next().close().await, &[Operation::Close, Operation::Sync], "/u/1");
     gone(driver, next().commit().await, &[Operation::Commit, Operation::CommitTo], "/u/2");
-    let elsewhere = next().commit_to(&path("/b"), Precondition::None).await;
-    gone(driver, elsewhere, &[Operation::CommitTo], "/b");
+    let failed = fails(next().commit_to(&path("/b"), Precondition::None).await, GONE);
+    // A commit keeps first, at its own path.
+    let at = failed.path().expect("a path").as_str();
+    assert!(["/b", "/u/3"].contains(&at), "{failed:?}");
+    explains(driver, &failed, &[Operation::CommitTo], at);
     gone(driver, next().cancel().await, &[Operation::Cancel], "/u/4");
 }
 

@@ -178,9 +178,7 @@ pub(crate) async fn cancel_uploads_leaves_an_upload_a_second_younger(subject: Su
     assert_eq!(uploads(&driver, "/").await, ["/a"]);
 }
 
-pub(crate) async fn cancel_uploads_of_any_age_takes_what_was_written_this_moment(
-    subject: Subject,
-) {
+pub(crate) async fn cancel_uploads_of_any_age_takes_what_was_written_this_moment(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     clock.set(0);
     upload(&driver, "/a", "x").await;

@@ -33,7 +33,7 @@ use self::{
     player::{Player, bytes_of},
     spec::{Call, Store, When},
 };
-use crate::{Subject, check::path, layers::Yielding};
+use crate::{Subject, check::path, layers::Yielding, tasks::AT_ONCE_WHEN_SLOW};
 
 const SEED: u64 = 0x11_7ea2;
 const ROUNDS: u64 = 10_000;
@@ -42,10 +42,6 @@ const FIRST: u32 = 9000;
 /// A quick behaviour ends after so long, if it has played [`FEWEST`] rounds by then.
 const TIME: Duration = Duration::from_secs(3);
 const FEWEST: u64 = 64;
-/// From when on a driver is slow: its calls take much longer than it takes to wake a thread.
-const SLOW: Duration = Duration::from_millis(5);
-/// How many rounds of a slow driver are played at once.
-const AT_ONCE: u64 = 32;
 
 pub(crate) async fn operations_on_one_path_take_effect_at_one_moment(subject: Subject) {
     check(subject, |dice, capabilities| {
@@ -129,8 +125,8 @@ async fn check(subject: Subject, choose: Choose) {
         if rounds.is_none() && begun.elapsed() > TIME && round >= FEWEST {
             break;
         }
-        let slow = subject.watch().latency() > SLOW;
-        let next = round + if slow { AT_ONCE } else { 1 };
+        let slow = subject.is_slow();
+        let next = round + if slow { AT_ONCE_WHEN_SLOW as u64 } else { 1 };
         let played = (round..next).map(|round| {
             let way = match (slow, round.is_multiple_of(2)) {
                 (true, _) => Way::Together,
@@ -184,7 +180,8 @@ async fn play(
     let clock = Arc::new(AtomicU64::new(0));
     let mut parts = Vec::new();
     for thread in 0..2 + dice.roll(3) {
-        let calls: Vec<_> = (0..3 + dice.roll(3)).map(|_| choose(&mut dice, &capabilities)).collect();
+        let calls: Vec<_> =
+            (0..3 + dice.roll(3)).map(|_| choose(&mut dice, &capabilities)).collect();
         let mut player = Player::new(Arc::clone(&played), base.clone(), thread);
         player.prepare(&calls).await;
         parts.push(player.play(calls, Arc::clone(&clock)).boxed());

@@ -186,7 +186,6 @@ liars! {
     ];
     uploads::AppendLosesTheRace as append_that_loses_the_race: [
         "appending::append_commits_only_onto_what_it_started_from",
-        "model::sequences_are_answered_as_by_the_model",
     ];
     uploads::PutCancelsTheUpload as put_that_cancels_the_upload: [
         "content::a_put_leaves_the_upload_at_its_path_alone",

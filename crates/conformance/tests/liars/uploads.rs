@@ -498,9 +498,7 @@ impl Lie for CreateKeepsTheBase {
             bases.insert(path.clone(), base);
         }
         Ok(match (mode, bases.get(path)) {
-            (WriteMode::Create, Some(base)) => {
-                lying_writer(inner, Based { base: base.clone() })
-            }
+            (WriteMode::Create, Some(base)) => lying_writer(inner, Based { base: base.clone() }),
             _ => inner,
         })
     }
