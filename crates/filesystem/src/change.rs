@@ -117,7 +117,7 @@ impl Store {
         precondition.check(Some(&version(&facts)))?;
         let (parent, name) = split(path)?;
         let dir = self.open_dir(&parent).map_err(not_found)?;
-        self.move_aside((&dir, name), facts.size)?;
+        self.move_aside(path, (&dir, name), facts.size)?;
         self.prune(&parent);
         Ok(Removed::Done)
     }
@@ -130,15 +130,15 @@ impl Store {
             return self.delete_below(path);
         }
         let dir = self.open_dir(&parent).map_err(not_found)?;
-        self.move_aside((&dir, name), u64::MAX)?;
+        self.move_aside(path, (&dir, name), u64::MAX)?;
         self.prune(&parent);
         Ok(())
     }
 
-    /// Moves an entry into the trash, from where it is removed: at once if it is small.
-    fn move_aside(&self, from: (&OwnedFd, &str), size: u64) -> Result<()> {
+    /// Moves the entry for `path` into the trash, from where it is removed: at once if it is small.
+    fn move_aside(&self, path: &Path, from: (&OwnedFd, &str), size: u64) -> Result<()> {
         let name = self.new_name();
-        let to = (&self.trash, name.as_str());
+        let to = (&self.reserved_for(path)?.trash, name.as_str());
         let moved = self.sys.rename_new(from, to).and_then(|()| {
             self.sync_dir(from.0).inspect_err(|_| {
                 let _ = self.sys.rename_new(to, from);

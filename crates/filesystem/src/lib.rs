@@ -121,6 +121,7 @@ mod publish;
 mod reader;
 mod record;
 mod recovery;
+mod reserved;
 mod staging;
 mod store;
 mod sys;

@@ -10,7 +10,8 @@ use storage_driver::Path;
 
 use crate::{
     error::is_nothing,
-    store::{RESERVED, Store},
+    reserved::RESERVED,
+    store::Store,
     sys::{Kind, Resolve, Result, Sys},
 };
 

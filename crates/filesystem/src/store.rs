@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::io::Errno;
+use rustix::{fs::StatVfsMountFlags, io::Errno};
 use storage_driver::{Error, ErrorKind, Metadata, Path, Result, Version};
 
 use crate::{
@@ -25,19 +25,17 @@ use crate::{
     buffers::Buffers,
     clock::{Clock, to_system},
     durability::{DirSyncs, FreshDirs},
-    error::{explain, is_nothing, not_found},
+    error::{at_place, explain, is_nothing, not_found},
     list::Windows,
     locks::Locks,
     names,
+    reserved::Reserved,
     sys::{self, Facts, Kind, Resolve, Sys},
     trash,
     upload::Upload,
     work::Work,
     write::write_all,
 };
-
-/// The directory in the root that is not a part of the namespace: `~` is in no path.
-pub(crate) const RESERVED: &str = "~storage-driver";
 
 /// A file of at most so many bytes, 1 MiB, is written, synced and removed on the spot, while locks are
 /// held; with a larger one that takes time that nobody should wait for.
@@ -49,20 +47,20 @@ pub(crate) struct Settings {
     pub(crate) durability: Durability,
     pub(crate) file_mode: u32,
     pub(crate) dir_mode: u32,
+    pub(crate) read_only: bool,
 }
 
-/// A root that is open, and locked.
+/// A root that is open; locked, unless it is only read.
 pub(crate) struct Store {
     pub(crate) sys: Sys,
     pub(crate) location: PathBuf,
     pub(crate) root: OwnedFd,
-    /// Content that is being made.
-    pub(crate) staging: OwnedFd,
-    /// Content and records of uploads in progress.
-    pub(crate) uploads_dir: OwnedFd,
-    /// What was deleted and is yet to be removed.
-    pub(crate) trash: OwnedFd,
-    pub(crate) lock: Mutex<Option<OwnedFd>>,
+    /// What the root was when it was opened.
+    opened: Facts,
+    /// Our own directories; none if the root is only read.
+    pub(crate) reserved: Vec<Arc<Reserved>>,
+    /// Content and records of uploads in progress; `None` if the root is only read.
+    pub(crate) uploads_dir: Option<Arc<OwnedFd>>,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) locks: Locks,
@@ -75,8 +73,6 @@ pub(crate) struct Store {
     pub(crate) closed: AtomicBool,
     /// Whether reading never waits for a disk.
     pub(crate) in_memory: bool,
-    /// Whether files without a name can be made, and given one.
-    pub(crate) has_unnamed: bool,
     /// Whether something was put into the trash since it was emptied last.
     pub(crate) littered: AtomicBool,
     /// Whether the trash is being emptied.
@@ -85,32 +81,40 @@ pub(crate) struct Store {
     said_foreign: AtomicBool,
 }
 
-/// The parts of a [`Store`] that opening finds or makes.
-pub(crate) struct Opened {
-    pub(crate) location: PathBuf,
-    pub(crate) root: OwnedFd,
-    pub(crate) staging: OwnedFd,
-    pub(crate) uploads_dir: OwnedFd,
-    pub(crate) trash: OwnedFd,
-    pub(crate) lock: OwnedFd,
-    pub(crate) in_memory: bool,
-    pub(crate) has_unnamed: bool,
+/// What the driver opens in order to write.
+pub(crate) struct Own {
+    pub(crate) reserved: Reserved,
+    pub(crate) uploads_dir: Arc<OwnedFd>,
     pub(crate) clock: Clock,
     pub(crate) uploads: BTreeMap<Path, Arc<Upload>>,
 }
 
 impl Store {
-    pub(crate) fn new(sys: Sys, settings: Settings, work: Work, opened: Opened) -> Self {
-        let Opened { location, root, staging, uploads_dir, trash, .. } = opened;
-        let Opened { lock, in_memory, has_unnamed, clock, uploads, .. } = opened;
+    /// A store on a root that was opened, and was then as its facts say. Without anything of its own
+    /// it is only read.
+    pub(crate) fn new(
+        sys: Sys,
+        settings: Settings,
+        work: Work,
+        location: PathBuf,
+        (root, opened): (OwnedFd, Facts),
+        in_memory: bool,
+        own: Option<Own>,
+    ) -> Self {
+        let (reserved, uploads_dir, clock, uploads) = match own {
+            Some(Own { reserved, uploads_dir, clock, uploads }) => {
+                (vec![Arc::new(reserved)], Some(uploads_dir), clock, uploads)
+            }
+            // No time is given to a file.
+            None => (Vec::new(), None, Clock::new(0, 1), BTreeMap::new()),
+        };
         Self {
             sys,
             location,
             root,
-            staging,
+            opened,
+            reserved,
             uploads_dir,
-            trash,
-            lock: Mutex::new(Some(lock)),
             settings,
             clock,
             locks: Locks::default(),
@@ -122,7 +126,6 @@ impl Store {
             uploads: Mutex::new(uploads),
             closed: AtomicBool::new(false),
             in_memory,
-            has_unnamed,
             littered: AtomicBool::new(true),
             emptying: AtomicBool::new(false),
             said_foreign: AtomicBool::new(false),
@@ -135,6 +138,54 @@ impl Store {
             return Err(Error::new(ErrorKind::Unavailable).with_source("the driver was shut down"));
         }
         Ok(())
+    }
+
+    /// Fails once the driver was shut down, or if the root is only read.
+    pub(crate) fn require_writable(&self) -> Result<()> {
+        self.require_open()?;
+        if self.settings.read_only { Err(read_only()) } else { Ok(()) }
+    }
+
+    /// Fails if the root is no longer at its location: it was removed, renamed, replaced or unmounted.
+    pub(crate) fn require_root(&self) -> Result<()> {
+        let cause = match self.sys.stat_root(&self.location) {
+            Ok(facts) if facts.is_same(&self.opened) => return Ok(()),
+            // The process has given up the privilege to look at it since.
+            Err(Errno::ACCESS) => return Ok(()),
+            Ok(_) => "another directory or file system is there since it was opened",
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
+                "it was removed or renamed since it was opened"
+            }
+            Err(errno) => return Err(at_place(explain(errno), &self.location)),
+        };
+        let error = Error::new(ErrorKind::Unavailable).with_source(cause);
+        Err(at_place(error, &self.location))
+    }
+
+    /// What an operation on `path` answers, if `result` may be wrong because the root has gone.
+    pub(crate) fn check_root<T>(&self, path: &Path, result: Result<T>) -> Result<T> {
+        use ErrorKind::{Other, PathNotFound, PermissionDenied, Unavailable};
+        let doubtful = match &result {
+            Ok(_) => path.is_root(),
+            Err(error) => {
+                matches!(error.kind(), PathNotFound | Unavailable | PermissionDenied | Other)
+            }
+        };
+        if doubtful {
+            self.require_root()?;
+        }
+        result
+    }
+
+    /// Our own directories for content at a path.
+    pub(crate) fn reserved_for(&self, path: &Path) -> Result<&Arc<Reserved>> {
+        let mut reserved = self.reserved.iter().rev();
+        reserved.find(|reserved| path.starts_with(&reserved.at)).ok_or_else(read_only)
+    }
+
+    /// The directory of the uploads.
+    pub(crate) fn uploads_dir(&self) -> Result<&Arc<OwnedFd>> {
+        self.uploads_dir.as_ref().ok_or_else(read_only)
     }
 
     pub(crate) fn uploads(&self) -> MutexGuard<'_, BTreeMap<Path, Arc<Upload>>> {
@@ -233,26 +284,42 @@ impl Store {
     }
 
     /// Writes a byte, to see whether that can be done.
-    pub(crate) fn try_writing(&self) -> Result<()> {
+    fn try_writing(&self, reserved: &Reserved) -> Result<()> {
+        let fs = self.sys.stat_fs(&reserved.staging).map_err(|e| reserved.explain("staging", e))?;
+        if fs.f_flag.contains(StatVfsMountFlags::RDONLY) {
+            let error = Error::new(ErrorKind::PermissionDenied).with_source("mounted read-only");
+            return Err(at_place(error, &reserved.place));
+        }
+        if fs.f_bavail == 0 {
+            let full = ErrorKind::StorageFull { needed: None, available: Some(0) };
+            return Err(at_place(full.into(), &reserved.place));
+        }
         let name = self.new_name();
-        let file = self.sys.create(&self.staging, &name, self.settings.file_mode);
+        let file = self.sys.create(&reserved.staging, &name, self.settings.file_mode);
         let written = file.and_then(|file| {
             let parts = [Bytes::from_static(b"x")];
             write_all(&self.sys, &file, &parts, 0).map_err(|(_, errno)| errno)
         });
-        let _ = self.sys.unlink(&self.staging, &*name);
-        written.map_err(|errno| self.explain(errno))
+        let _ = self.sys.unlink(&reserved.staging, &*name);
+        written.map_err(|errno| at_place(self.explain(errno), reserved.place.join("staging")))
+    }
+
+    /// Whether content can be written, and why not.
+    pub(crate) fn write_health(&self) -> Result<()> {
+        self.require_writable()?;
+        self.reserved.iter().try_for_each(|reserved| self.try_writing(reserved))
     }
 
     // ---- leftovers
 
-    /// Removes a file of our own that nobody needs.
-    pub(crate) fn discard(&self, file: (&OwnedFd, &str), size: u64) {
-        if size > SMALL && self.sys.rename_new(file, (&self.trash, &self.new_name())).is_ok() {
+    /// Removes a file of our own that nobody needs, on the file system of these directories.
+    pub(crate) fn discard(&self, reserved: &Reserved, file: (&OwnedFd, &str), size: u64) {
+        let name = self.new_name();
+        if size > SMALL && self.sys.rename_new(file, (&reserved.trash, &name)).is_ok() {
             self.littered.store(true, Ordering::Release);
         } else {
             // What is left is removed when the store is opened next.
-            let _ = self.sys.unlink(file.0, file.1);
+            let _ = reserved.remove(&self.sys, file, &name);
         }
     }
 
@@ -275,6 +342,11 @@ impl Store {
             store.emptying.store(false, Ordering::Release);
         });
     }
+}
+
+/// The answer to what would change a root that is only read.
+fn read_only() -> Error {
+    Error::new(ErrorKind::Unsupported).with_source("the root was opened to be read only")
 }
 
 /// The version of a file: what changes whenever its content does. The time is unique among all that

@@ -66,6 +66,13 @@ pub(crate) struct Facts {
     pub(crate) inode: u64,
 }
 
+impl Facts {
+    /// Whether both are about one file or directory, which may have changed.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -149,6 +156,11 @@ impl Sys {
     /// Opens a directory that is no one's but the caller's choice: the root.
     pub(crate) fn open_root(&self, path: &std::path::Path) -> Result<OwnedFd> {
         self.call(Call::OpenDir, || fs::openat(CWD, path, DIR | OFlags::CLOEXEC, Mode::empty()))
+    }
+
+    /// What is at the place where the root was opened.
+    pub(crate) fn stat_root(&self, path: &std::path::Path) -> Result<Facts> {
+        self.call(Call::Stat, || fs::stat(path)).map(facts)
     }
 
     /// Opens a directory beneath `at`, for reading, syncing, and as the place of its entries.

@@ -5,6 +5,7 @@ mod faults;
 mod listing;
 mod old;
 mod power;
+mod read_only;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -44,7 +45,7 @@ impl Fixture {
 
     /// The names in one of the reserved directories.
     fn reserved(&self, name: &str) -> Vec<String> {
-        let dir = self.root.path().join(crate::store::RESERVED).join(name);
+        let dir = self.root.path().join(crate::reserved::RESERVED).join(name);
         let names = std::fs::read_dir(dir).unwrap();
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }

@@ -32,6 +32,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Upload {
     header: Header,
+    /// The directory of its files.
+    dir: Arc<OwnedFd>,
     /// What its files are called: the same, with `.data` and `.record`.
     name: String,
     state: Mutex<State>,
@@ -92,16 +94,17 @@ enum NotKept {
 }
 
 impl Upload {
-    /// One that is new, and has nothing on the disk yet but what `content` says is in its file.
-    fn new(name: String, path: &Path, base: Option<Version>, size: u64) -> Self {
+    /// One that is new. Its file is to hold `size` bytes before anything is written.
+    fn new(store: &Store, path: &Path, base: Option<Version>, size: u64) -> Result<Self> {
         let started = clock::now();
         let header = Header { path: path.clone(), started, base };
         let state = State { written: size, accepted: size, touched: started, ..State::default() };
-        Self { header, name, state: Mutex::new(state) }
+        let dir = Arc::clone(store.uploads_dir()?);
+        Ok(Self { header, dir, name: store.new_name(), state: Mutex::new(state) })
     }
 
     /// One of which a record was found, in the file of this name.
-    pub(crate) fn recovered(name: String, record: Record) -> Self {
+    pub(crate) fn recovered(dir: Arc<OwnedFd>, name: String, record: Record) -> Self {
         let Record { header, kept: Kept { size, written }, turn } = record;
         let state = State {
             accepted: size,
@@ -112,7 +115,7 @@ impl Upload {
             turn: turn + 1,
             ..State::default()
         };
-        Self { header, name, state: Mutex::new(state) }
+        Self { header, dir, name, state: Mutex::new(state) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -156,8 +159,9 @@ impl Upload {
 
     /// Removes the record first: without it, the data is nobody's.
     fn remove_files(&self, store: &Store, size: u64) {
-        let _ = store.sys.unlink(&store.uploads_dir, &*self.record_name());
-        store.discard((&store.uploads_dir, &self.data_name()), size);
+        let Ok(reserved) = store.reserved_for(&Path::root()) else { return };
+        let _ = store.sys.unlink(&self.dir, &*self.record_name());
+        store.discard(reserved, (&self.dir, &self.data_name()), size);
     }
 
     /// Keeps all that was accepted, without anybody who waits for it.
@@ -269,9 +273,9 @@ impl Upload {
             Some(open) => open,
             None => {
                 let name = self.data_name();
-                match store.sys.open_write(&store.uploads_dir, &name) {
+                match store.sys.open_write(&self.dir, &name) {
                     Err(Errno::NOENT) => {
-                        store.sys.create(&store.uploads_dir, &name, store.settings.file_mode)?
+                        store.sys.create(&self.dir, &name, store.settings.file_mode)?
                     }
                     result => result?,
                 }
@@ -289,7 +293,7 @@ impl Upload {
         turn: u64,
     ) -> Result<(), NotKept> {
         store.sync_content(file).map_err(NotKept::Data)?;
-        let (sys, dir, name) = (&store.sys, &store.uploads_dir, self.record_name());
+        let (sys, dir, name) = (&store.sys, &self.dir, self.record_name());
         let header = self.header.to_text();
         let line = kept.to_line();
         let written = if has_record {
@@ -333,7 +337,7 @@ impl Upload {
         state.done = state.wanted;
         state.lost = Some(error.clone());
         drop(state);
-        if let Ok(file) = store.sys.open_write(&store.uploads_dir, &self.data_name()) {
+        if let Ok(file) = store.sys.open_write(&self.dir, &self.data_name()) {
             let _ = store.sys.truncate(&file, kept);
         }
     }

@@ -5,7 +5,8 @@ use std::{fs, io::Write, path::PathBuf};
 use filesystem::Filesystem;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use storage_driver::{
-    Error, ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt, WriterOptions,
+    Error, ErrorKind, ListOptions, Path, Precondition, StorageDriver, StorageDriverExt,
+    WriterOptions,
 };
 use tempfile::TempDir;
 
@@ -37,6 +38,11 @@ impl SmallDisk {
 
     fn root(&self) -> PathBuf {
         self.0.path().join("root")
+    }
+
+    /// Mounts it again, read-only. Nothing on it may be open for writing.
+    fn make_read_only(&self) -> rustix::io::Result<()> {
+        rustix::mount::mount_remount(self.0.path(), MountFlags::RDONLY, c"")
     }
 
     /// Takes all the room that is left.
@@ -165,12 +171,7 @@ async fn a_disk_that_is_mounted_read_only_can_be_read_and_says_so() {
     let Some(disk) = SmallDisk::mount() else { return };
     let driver = Filesystem::open(disk.root()).await.unwrap();
     driver.put(&path("/a"), "content").await.unwrap();
-    let remounted = rustix::mount::mount_remount(
-        disk.0.path(),
-        MountFlags::RDONLY,
-        std::ffi::CString::new("").unwrap().as_c_str(),
-    );
-    if remounted.is_err() {
+    if disk.make_read_only().is_err() {
         // The lock file is open for writing, and some kernels do not take that away.
         return;
     }
@@ -182,4 +183,25 @@ async fn a_disk_that_is_mounted_read_only_can_be_read_and_says_so() {
     let health = driver.health().await;
     assert!(health.read.is_ok());
     assert_eq!(health.write.unwrap_err().kind(), ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_root_on_a_read_only_mount_is_opened_read_only_and_served() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let driver = Filesystem::open(disk.root()).await.unwrap();
+    driver.put(&path("/a/b"), "content").await.unwrap();
+    driver.shutdown().await.unwrap();
+    drop(driver);
+    disk.make_read_only().unwrap();
+
+    let error = Filesystem::open(disk.root()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    let driver = Filesystem::builder().read_only(true).open(disk.root()).await.unwrap();
+    assert_eq!(driver.get_bytes(&path("/a/b"), 99).await.unwrap(), "content");
+    let page = driver.list(&path("/a"), ListOptions::new()).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+    let error = driver.put(&path("/a/b"), "new").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let health = driver.health().await;
+    assert!(health.read.is_ok() && health.write.is_err());
 }

@@ -151,6 +151,81 @@ async fn a_symbolic_link_that_is_planted_into_the_trash_is_not_followed() {
     drop(driver);
 }
 
+/// Removes a root that is being served, renames it, or puts another in its place.
+fn displace(root: &std::path::Path, how: usize) {
+    if how == 0 {
+        return fs::remove_dir_all(root).unwrap();
+    }
+    fs::rename(root, root.with_extension("away")).unwrap();
+    if how == 2 {
+        fs::create_dir(root).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_not_found_in_a_root_that_is_no_longer_where_it_was_opened() {
+    for number in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let driver = Filesystem::open(&root).await.unwrap();
+        driver.put(&path("/a/b"), "x").await.unwrap();
+        displace(&root, number);
+        let missing = path("/missing");
+        let errors = [
+            driver.stat(&missing).await.map(drop),
+            driver.stat(&Path::root()).await.map(drop),
+            driver.list(&missing, ListOptions::new()).await.map(drop),
+            driver.list(&Path::root(), ListOptions::new()).await.map(drop),
+            driver.get_content(&missing, 99).await.map(drop),
+            driver.append(&missing).await.map(drop),
+            driver.delete(&missing, Precondition::None).await,
+            driver.touch(&missing).await.map(drop),
+            driver.copy(&missing, &path("/c"), Precondition::None).await.map(drop),
+            driver.rename(&missing, &path("/c"), Precondition::None).await.map(drop),
+            driver.walk(&missing, WalkOptions::new()).try_next().await.map(drop),
+            driver.walk(&Path::root(), WalkOptions::new()).try_collect::<Vec<_>>().await.map(drop),
+            driver.health().await.read,
+            driver.health().await.write,
+        ];
+        for (call, result) in errors.into_iter().enumerate() {
+            let error = result.expect_err(&format!("{number}, call {call}"));
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{number}, call {call}: {error:?}");
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.contains(root.to_str().unwrap()), "{number}, call {call}: {cause}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_root_that_was_removed_takes_no_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let driver = Filesystem::open(&root).await.unwrap();
+    let mut writer = driver.create(&path("/u")).await.unwrap();
+    writer.write("accepted").await.unwrap();
+    writer.sync().await.unwrap();
+    fs::remove_dir_all(&root).unwrap();
+    for at in ["/a", "/b/c"] {
+        fails(driver.put(&path(at), "x"), ErrorKind::Unavailable).await;
+    }
+    fails(driver.put(&path("/large"), vec![b'x'; 2 << 20]), ErrorKind::Unavailable).await;
+    let error = writer.commit().await.unwrap_err();
+    assert!(!error.is_not_found(), "{error:?}");
+    assert!(!root.exists());
+}
+
+#[tokio::test]
+async fn a_root_that_is_back_at_its_location_is_healthy_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, away) = (dir.path().join("root"), dir.path().join("away"));
+    let driver = Filesystem::open(&root).await.unwrap();
+    fs::rename(&root, &away).unwrap();
+    assert!(driver.health().await.read.is_err());
+    fs::rename(&away, &root).unwrap();
+    assert!(driver.health().await.is_healthy());
+    fails(driver.stat(&path("/missing")), ErrorKind::PathNotFound).await;
+}
+
 #[tokio::test]
 async fn a_pipe_is_not_opened() {
     let (root, driver) = store().await;

@@ -41,8 +41,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens an upload that is new, in the place of any that is there. Under the upload's lock.
-    pub(crate) fn create(store: &Arc<Store>, path: &Path) -> Self {
-        Self::insert(store, Upload::new(store.new_name(), path, None, 0))
+    pub(crate) fn create(store: &Arc<Store>, path: &Path) -> Result<Self> {
+        Ok(Self::insert(store, Upload::new(store, path, None, 0)?))
     }
 
     /// Opens an upload that is to start as the content at its path, which was copied. Under the
@@ -158,7 +158,7 @@ impl Session {
         let base = upload.header.base.clone().filter(|_| dest == upload.path());
         let base = base.map(Precondition::IfVersion);
         let name = upload.data_name();
-        let source = Source::Reserved(&store.uploads_dir, &name);
+        let source = Source::Reserved(&upload.dir, &name);
         store.place(source, dest, &|current| {
             base.as_ref().map_or(Ok(()), |base| base.check(current))?;
             precondition.check(current)
@@ -171,7 +171,7 @@ impl Session {
         drop(state);
         self.ended = true;
         if has_record {
-            let _ = store.sys.unlink(&store.uploads_dir, &*upload.record_name());
+            let _ = store.sys.unlink(&upload.dir, &*upload.record_name());
         }
         Ok(store.metadata(dest, &facts))
     }
@@ -208,7 +208,7 @@ impl Copied {
         if let Some(given) = at.filter(|&at| at != size) {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
         }
-        let upload = Upload::new(store.new_name(), path, Some(version(&facts)), size);
+        let upload = Upload::new(store, path, Some(version(&facts)), size)?;
         let copied = Self { store: Arc::clone(store), upload: Some(upload) };
         if let Some(upload) = &copied.upload {
             let mut file = None;
@@ -315,6 +315,7 @@ impl WriteSession for Session {
         let mut session = self;
         let publish = move || {
             let result = session.publish(&target, &precondition);
+            let result = session.store.check_root(&target, result);
             if result.is_err() {
                 // A commit keeps first and publishes then.
                 session.keep();
