@@ -84,9 +84,9 @@ impl Filesystem {
         let store = &self.store;
         match mode {
             WriteMode::Resume { at } => {
-                let _held = store.locks.paths(Some(path), &[]).await;
-                store.require_open()?;
-                Session::resume(store, path, at)
+                let held = store.locks.paths(Some(path), &[]).await;
+                let of = path.clone();
+                self.change(&[path], held, move |store| Session::resume(store, &of, at)).await
             }
             WriteMode::Create => {
                 let held = store.locks.paths(Some(path), &[]).await;

@@ -43,8 +43,7 @@ pub(crate) fn open(sys: Sys, location: &FsPath, settings: Settings, work: Work) 
         }
         false => Some(open_own(&sys, &root, location, settings)?),
     };
-    let facts = sys.stat(&root).map_err(named)?;
-    Ok(Store::new(sys, settings, work, location.to_owned(), (root, facts), in_memory, own))
+    Ok(Store::new(sys, settings, work, location.to_owned(), root, in_memory, own))
 }
 
 /// Opens what the driver needs in order to write, and puts it in order.
@@ -214,7 +213,7 @@ fn recover_uploads(
             record.kept.size = data.size;
         }
         let kept = record.kept.size;
-        let upload = Upload::recovered(Arc::clone(dir), name, record);
+        let upload = Upload::recovered(Arc::clone(dir), name, record, data);
         let opened = sys.open_write(dir, &upload.data_name());
         opened
             .and_then(|opened| sys.truncate(opened, kept))

@@ -13,7 +13,7 @@ use storage_driver::{Error, ErrorKind, Path, Result};
 use crate::{
     Durability, clock,
     error::{at_place, explain},
-    store::Settings,
+    store::{Settings, require_at},
     sys::Sys,
     write::write_all,
 };
@@ -104,6 +104,12 @@ impl Reserved {
             Err(Errno::ISDIR | Errno::PERM) => sys.rename_new(file, (&self.trash, name)),
             result => result,
         }
+    }
+
+    /// Fails if another program has removed one of these directories.
+    pub(crate) fn require_present(&self, sys: &Sys) -> Result<()> {
+        require_at(sys, &self.staging, &self.place.join("staging"))?;
+        require_at(sys, &self.trash, &self.place.join("trash"))
     }
 
     /// An error about one of these directories.

@@ -56,8 +56,10 @@ impl Store {
             None => self.sys.create_unnamed(&reserved.staging, mode),
             Some(name) => self.sys.create(&reserved.staging, name, mode),
         };
-        let place = || reserved.place.join("staging");
-        let file = file.map_err(|errno| at_place(self.explain(errno), place()))?;
+        let file = file.map_err(|errno| {
+            let error = at_place(self.explain(errno), reserved.place.join("staging"));
+            reserved.require_present(&self.sys).err().unwrap_or(error)
+        })?;
         Ok(Staged { store: Arc::clone(self), reserved, name, file, published: false })
     }
 

@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     os::fd::OwnedFd,
-    path::PathBuf,
+    path::{Path as FsPath, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -55,8 +55,6 @@ pub(crate) struct Store {
     pub(crate) sys: Sys,
     pub(crate) location: PathBuf,
     pub(crate) root: OwnedFd,
-    /// What the root was when it was opened.
-    opened: Facts,
     /// Our own directories; none if the root is only read.
     pub(crate) reserved: Vec<Arc<Reserved>>,
     /// Content and records of uploads in progress; `None` if the root is only read.
@@ -90,14 +88,13 @@ pub(crate) struct Own {
 }
 
 impl Store {
-    /// A store on a root that was opened, and was then as its facts say. Without anything of its own
-    /// it is only read.
+    /// A store on a root that is open. Without anything of its own it is only read.
     pub(crate) fn new(
         sys: Sys,
         settings: Settings,
         work: Work,
         location: PathBuf,
-        (root, opened): (OwnedFd, Facts),
+        root: OwnedFd,
         in_memory: bool,
         own: Option<Own>,
     ) -> Self {
@@ -112,7 +109,6 @@ impl Store {
             sys,
             location,
             root,
-            opened,
             reserved,
             uploads_dir,
             settings,
@@ -146,20 +142,9 @@ impl Store {
         if self.settings.read_only { Err(read_only()) } else { Ok(()) }
     }
 
-    /// Fails if the root is no longer at its location: it was removed, renamed, replaced or unmounted.
+    /// Fails if the root is no longer at its location.
     pub(crate) fn require_root(&self) -> Result<()> {
-        let cause = match self.sys.stat_root(&self.location) {
-            Ok(facts) if facts.is_same(&self.opened) => return Ok(()),
-            // The process has given up the privilege to look at it since.
-            Err(Errno::ACCESS) => return Ok(()),
-            Ok(_) => "another directory or file system is there since it was opened",
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
-                "it was removed or renamed since it was opened"
-            }
-            Err(errno) => return Err(at_place(explain(errno), &self.location)),
-        };
-        let error = Error::new(ErrorKind::Unavailable).with_source(cause);
-        Err(at_place(error, &self.location))
+        require_at(&self.sys, &self.root, &self.location)
     }
 
     /// What an operation on `path` answers, if `result` may be wrong because the root has gone.
@@ -307,7 +292,12 @@ impl Store {
     /// Whether content can be written, and why not.
     pub(crate) fn write_health(&self) -> Result<()> {
         self.require_writable()?;
-        self.reserved.iter().try_for_each(|reserved| self.try_writing(reserved))
+        for reserved in &self.reserved {
+            reserved.require_present(&self.sys)?;
+            self.try_writing(reserved)?;
+        }
+        let own = self.reserved_for(&Path::root())?;
+        require_at(&self.sys, self.uploads_dir()?, &own.place.join("uploads"))
     }
 
     // ---- leftovers
@@ -342,6 +332,22 @@ impl Store {
             store.emptying.store(false, Ordering::Release);
         });
     }
+}
+
+/// Fails if an open directory is no longer at a place: it was removed, renamed, replaced or unmounted.
+pub(crate) fn require_at(sys: &Sys, dir: &OwnedFd, place: &FsPath) -> Result<()> {
+    let opened = sys.stat(dir).map_err(|errno| at_place(explain(errno), place))?;
+    let cause = match sys.stat_place(place) {
+        Ok(facts) if facts.is_same(&opened) => return Ok(()),
+        // The process has given up the privilege to look at it since.
+        Err(Errno::ACCESS) => return Ok(()),
+        Ok(_) => "another directory or file system is there since it was opened",
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
+            "it was removed or renamed since it was opened"
+        }
+        Err(errno) => return Err(at_place(explain(errno), place)),
+    };
+    Err(at_place(Error::new(ErrorKind::Unavailable).with_source(cause), place))
 }
 
 /// The answer to what would change a root that is only read.

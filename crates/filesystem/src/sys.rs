@@ -158,8 +158,8 @@ impl Sys {
         self.call(Call::OpenDir, || fs::openat(CWD, path, DIR | OFlags::CLOEXEC, Mode::empty()))
     }
 
-    /// What is at the place where the root was opened.
-    pub(crate) fn stat_root(&self, path: &std::path::Path) -> Result<Facts> {
+    /// What is at a place on this machine, which need not be in the root.
+    pub(crate) fn stat_place(&self, path: &std::path::Path) -> Result<Facts> {
         self.call(Call::Stat, || fs::stat(path)).map(facts)
     }
 

@@ -12,6 +12,7 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, Wri
 
 use super::{
     State, Upload,
+    data::Failure,
     queue::{Queue, TAIL},
 };
 use crate::{
@@ -57,6 +58,7 @@ impl Session {
     pub(crate) fn resume(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
         let upload = store.uploads().get(path).cloned();
         let upload = upload.ok_or_else(|| Error::from(ErrorKind::PathNotFound))?;
+        upload.inspect(store);
         let size = upload.state().accepted;
         if let Some(given) = at.filter(|&at| at != size) {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
@@ -149,12 +151,14 @@ impl Session {
     /// Publishes the upload, all of which is in its file. Under the locks of the upload and of
     /// `dest`.
     fn publish(&mut self, dest: &Path, precondition: &Precondition) -> Result<Metadata> {
-        drop(self.own()?);
+        let written = self.own()?.written;
         let (store, upload) = (Arc::clone(&self.store), Arc::clone(&self.upload));
         let mut file = None;
-        let file = upload.open(&store, &mut file).map_err(|errno| store.explain(errno))?;
+        let file = upload.open(&store, &mut file, written);
+        let file = file.map_err(|failure| upload.settle(&store, failure))?;
         let facts = store.stamp(file)?;
-        store.sync_whole(file).inspect_err(|error| upload.lose(&store, error))?;
+        let lost = |error| Failure::Lost { found: u64::MAX, error };
+        store.sync_whole(file).map_err(|error| upload.settle(&store, lost(error)))?;
         let base = upload.header.base.clone().filter(|_| dest == upload.path());
         let base = base.map(Precondition::IfVersion);
         let name = upload.data_name();
@@ -171,7 +175,7 @@ impl Session {
         drop(state);
         self.ended = true;
         if has_record {
-            let _ = store.sys.unlink(&upload.dir, &*upload.record_name());
+            upload.remove_record(&store);
         }
         Ok(store.metadata(dest, &facts))
     }
@@ -212,7 +216,8 @@ impl Copied {
         let copied = Self { store: Arc::clone(store), upload: Some(upload) };
         if let Some(upload) = &copied.upload {
             let mut file = None;
-            let file = upload.open(store, &mut file).map_err(|errno| store.explain(errno))?;
+            let file = upload.open(store, &mut file, 0);
+            let file = file.map_err(|failure| upload.settle(store, failure))?;
             store.copy_file(&source, &facts, file)?;
         }
         Ok(copied)
@@ -303,10 +308,11 @@ impl WriteSession for Session {
         if self.size() > SMALL && store.settings.durability != Durability::None {
             // Where nobody waits for it.
             let (upload, of) = (Arc::clone(&self.upload), Arc::clone(&store));
-            let synced = store.work.run(&[], move || {
-                let mut file = None;
-                let file = upload.open(&of, &mut file).map_err(|errno| of.explain(errno))?;
-                of.sync_content(file).inspect_err(|error| upload.lose(&of, error))
+            let lost = |error| Failure::Lost { found: u64::MAX, error };
+            let synced = store.work.run(&[], move || match upload.open_existing(&of) {
+                Ok(file) => of.sync_content(&file).map_err(|error| upload.settle(&of, lost(error))),
+                // It was fenced and removed, or it is damaged: publishing tells which.
+                Err(_) => Ok(()),
             });
             synced.await?;
         }
