@@ -9,7 +9,7 @@ use crate::{
     error::{explain, not_found},
     names::{self, NameKind},
     publish::Source,
-    store::{SMALL, Store, conflict, split, version},
+    store::{SMALL, Store, split, version},
     sys::{Kind, Resolve},
 };
 
@@ -79,7 +79,7 @@ impl Store {
                 Ok(None) => return Err(ErrorKind::Unavailable.into()),
                 Err(error) => return Err(self.undone(&to_parent, error).at(to)),
             },
-            Err(errno) => return Err(self::conflict(errno).at(to)),
+            Err(errno) => return Err(self.conflict(&to_parent, errno).at(to)),
         };
         let source = Source::Committed(&above, from_name);
         let moved =
@@ -126,7 +126,7 @@ impl Store {
     /// tree.
     pub(crate) fn delete_dir(&self, path: &Path, shared: bool) -> Result<()> {
         let (parent, name) = split(path)?;
-        if shared {
+        if shared || self.is_mount_below(path) {
             return self.delete_below(path);
         }
         let dir = self.open_dir(&parent).map_err(not_found)?;
@@ -144,7 +144,7 @@ impl Store {
                 let _ = self.sys.rename_new(to, from);
             })
         });
-        moved.map_err(|errno| self.explain(errno))?;
+        moved.map_err(|errno| self.explain_move(path, errno))?;
         // What cannot be removed at once is trash.
         if size > SMALL || self.sys.unlink(to.0, to.1).is_err() {
             self.littered.store(true, Ordering::Release);

@@ -205,17 +205,19 @@ impl StorageDriver for Filesystem {
         if self.store.settings.read_only {
             return guarantees;
         }
+        // Nothing is renamed from one file system to another, nor published there in one step.
+        let one = self.store.mounts.is_empty();
         Capabilities {
             conditional_put: true,
             conditional_commit: true,
-            rename_file: true,
-            rename_dir: true,
+            rename_file: one,
+            rename_dir: one,
             copy: true,
             append: true,
             touch: true,
             keeps_on_drop: true,
-            atomic_rename: true,
-            one_step_commit_to: true,
+            atomic_rename: one,
+            one_step_commit_to: one,
             ..guarantees
         }
     }
@@ -397,6 +399,7 @@ impl StorageDriver for Filesystem {
             from.require_not_root()?;
             to.require_not_root()?;
             self.store.require_writable()?;
+            self.store.require_one_file_system()?;
             let held = self.store.locks.paths(None, &[from, to]).await;
             let (source, target) = (from.clone(), to.clone());
             let rename = move |store: &Arc<Store>| store.rename(&source, &target, &precondition);
@@ -410,6 +413,7 @@ impl StorageDriver for Filesystem {
             from.require_not_root()?;
             to.require_not_root()?;
             self.store.require_writable()?;
+            self.store.require_one_file_system()?;
             let held = self.store.locks.whole().await;
             let (source, target) = (from.clone(), to.clone());
             let rename = move |store: &Arc<Store>| store.rename_dir(&source, &target);

@@ -116,6 +116,7 @@ mod durability;
 mod error;
 mod list;
 mod locks;
+mod mounts;
 mod names;
 mod publish;
 mod reader;

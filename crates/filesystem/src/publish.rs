@@ -12,7 +12,7 @@ use crate::{
     names,
     reserved::Reserved,
     staging::Staged,
-    store::{SMALL, Store, conflict, split, version},
+    store::{SMALL, Store, split, version},
     sys::{self, Facts, Kind, Resolve},
 };
 
@@ -86,7 +86,7 @@ impl Store {
                         }
                     }
                 }
-                Err(errno) => return Err(conflict(errno)),
+                Err(errno) => return Err(self.conflict(&parent, errno)),
             };
             match self.sync_fresh(&parent) {
                 Ok(()) => {}
@@ -100,7 +100,9 @@ impl Store {
                     Ok(()) => return Ok(()),
                     Err(Errno::EXIST) => {}
                     Err(Errno::NOENT) => continue,
-                    Err(errno) => return Err(self.undone(&parent, self.explain(errno))),
+                    Err(errno) => {
+                        return Err(self.undone(&parent, self.explain_move(dest, errno)));
+                    }
                 }
             }
             let current = match self.sys.stat_at(&dir, name) {
@@ -121,14 +123,16 @@ impl Store {
                     self.make_way(dest)?;
                     continue;
                 }
-                Some(_) => return Err(ErrorKind::PathConflict.into()),
+                Some(_) => return Err(self.conflict(dest, Errno::LOOP)),
             };
             match done {
                 Ok(()) => return Ok(()),
                 // The directory was removed because it was empty, or somebody else put something
                 // here: look again.
                 Err(Errno::NOENT | Errno::EXIST | Errno::ISDIR) => {}
-                Err(errno) => return Err(self.undone(&parent, self.explain(errno))),
+                Err(errno) => {
+                    return Err(self.undone(&parent, self.explain_move(dest, errno)));
+                }
             }
         }
         let cause = "directories on the way to the path were removed again and again";
@@ -219,7 +223,7 @@ impl Store {
 
     /// Removes the directory at `path` if no caller can see it. Others may make it again at once.
     pub(crate) fn make_way(&self, path: &Path) -> Result<()> {
-        if names::has_file_below(self, path).map_err(explain)? {
+        if self.is_mount_below(path) || names::has_file_below(self, path).map_err(explain)? {
             return Err(ErrorKind::PathConflict.into());
         }
         names::prune_below(self, path).map_err(explain)?;

@@ -19,9 +19,11 @@ use storage_driver::{Error, ErrorKind, Path, Result};
 use crate::{
     clock::{self, Clock},
     error::{at_place, explain},
+    mounts::Mount,
+    names,
     record::Record,
     reserved::{self, RESERVED, Reserved},
-    store::{Own, Settings, Store},
+    store::{Opened, Own, Settings, Store},
     sys::{Facts, Kind, Resolve, Sys},
     upload::Upload,
     work::Work,
@@ -35,34 +37,57 @@ pub(crate) fn open(sys: Sys, location: &FsPath, settings: Settings, work: Work) 
         make_root(location, settings.dir_mode).map_err(|error| at_place(error, location))?;
     }
     let root = sys.open_root(location).map_err(named)?;
-    let in_memory = sys.is_in_memory(&root).map_err(named)?;
+    let mounts = Mount::open_all(&sys, &root, location)?;
+    let in_memory = mounts.is_empty() && sys.is_in_memory(&root).map_err(named)?;
     let own = match settings.read_only {
         true => {
             require_layout(&sys, &root).map_err(|e| at_place(e, location.join(RESERVED)))?;
             None
         }
-        false => Some(open_own(&sys, &root, location, settings)?),
+        false => Some(open_own(&sys, &root, location, &mounts, settings)?),
     };
-    Ok(Store::new(sys, settings, work, location.to_owned(), root, in_memory, own))
+    let location = location.to_owned();
+    let opened = Opened { location, root, mounts, in_memory, own };
+    let store = Store::new(sys, settings, work, opened);
+    names::require_no_linked_dir(&store)?;
+    Ok(store)
 }
 
 /// Opens what the driver needs in order to write, and puts it in order.
-fn open_own(sys: &Sys, root: &OwnedFd, location: &FsPath, settings: Settings) -> Result<Own> {
+fn open_own(
+    sys: &Sys,
+    root: &OwnedFd,
+    location: &FsPath,
+    mounts: &[Mount],
+    settings: Settings,
+) -> Result<Own> {
     let opened = Reserved::open(sys, root, Path::root(), location, settings)?;
     let named = |errno: Errno| at_place(explain(errno), &opened.reserved.place);
     let uploads_dir = reserved::make(sys, &opened.dir, "uploads", settings).map_err(named)?;
     let modified = sys.stat(&uploads_dir).map_err(named)?.modified;
     reserved::sync_opened(sys, root, &opened, settings).map_err(named)?;
-    let last = opened.last.max(i64::try_from(modified).unwrap_or(0));
-    let clock = Clock::new(last, opened.step);
-    let Reserved { staging, trash, .. } = &opened.reserved;
-    for name in names_in(sys, staging).map_err(named)? {
-        let moved = format!("{:016x}", clock.next());
-        sys.rename((staging, &*name), (trash, &moved), RenameFlags::empty()).map_err(named)?;
+    let mut last = opened.last.max(i64::try_from(modified).unwrap_or(0));
+    let mut step = opened.step;
+    let mut all = vec![Arc::new(opened.reserved)];
+    for Mount { at, place, dir } in mounts {
+        let opened = Reserved::open(sys, dir, at.clone(), place, settings)?;
+        let named = |errno: Errno| at_place(explain(errno), &opened.reserved.place);
+        reserved::sync_opened(sys, dir, &opened, settings).map_err(named)?;
+        (last, step) = (last.max(opened.last), step.max(opened.step));
+        all.push(Arc::new(opened.reserved));
+    }
+    let clock = Clock::new(last, step);
+    for reserved in &all {
+        let Reserved { staging, trash, .. } = &**reserved;
+        let named = |errno: Errno| reserved.explain("staging", errno);
+        for name in names_in(sys, staging).map_err(named)? {
+            let moved = format!("{:016x}", clock.next());
+            sys.rename((staging, &*name), (trash, &moved), RenameFlags::empty()).map_err(named)?;
+        }
     }
     let uploads_dir = Arc::new(uploads_dir);
-    let uploads = recover_uploads(sys, &uploads_dir, &opened.reserved, &clock)?;
-    Ok(Own { reserved: opened.reserved, uploads_dir, clock, uploads })
+    let uploads = recover_uploads(sys, &uploads_dir, &all[0], &clock)?;
+    Ok(Own { reserved: all, uploads_dir, clock, uploads })
 }
 
 /// Writes down that the process ended in order, and gives up the lock.

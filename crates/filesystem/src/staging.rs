@@ -87,7 +87,7 @@ impl Store {
     }
 
     /// Syncs what takes long while no lock is held.
-    fn sync_if_large(&self, staged: &Staged, size: u64) -> Result<()> {
+    pub(crate) fn sync_if_large(&self, staged: &Staged, size: u64) -> Result<()> {
         if size > SMALL { self.sync_content(&staged.file) } else { Ok(()) }
     }
 

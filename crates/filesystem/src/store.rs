@@ -28,6 +28,7 @@ use crate::{
     error::{at_place, explain, is_nothing, not_found},
     list::Windows,
     locks::Locks,
+    mounts::Mount,
     names,
     reserved::Reserved,
     sys::{self, Facts, Kind, Resolve, Sys},
@@ -55,7 +56,9 @@ pub(crate) struct Store {
     pub(crate) sys: Sys,
     pub(crate) location: PathBuf,
     pub(crate) root: OwnedFd,
-    /// Our own directories; none if the root is only read.
+    /// The directories of the store that are on file systems of their own.
+    pub(crate) mounts: Vec<Mount>,
+    /// Our own directories: in the root, and in each of the mounts; none if the root is only read.
     pub(crate) reserved: Vec<Arc<Reserved>>,
     /// Content and records of uploads in progress; `None` if the root is only read.
     pub(crate) uploads_dir: Option<Arc<OwnedFd>>,
@@ -79,28 +82,31 @@ pub(crate) struct Store {
     said_foreign: AtomicBool,
 }
 
+/// A root that was opened.
+pub(crate) struct Opened {
+    pub(crate) location: PathBuf,
+    pub(crate) root: OwnedFd,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) in_memory: bool,
+    /// `None` if it is only read.
+    pub(crate) own: Option<Own>,
+}
+
 /// What the driver opens in order to write.
 pub(crate) struct Own {
-    pub(crate) reserved: Reserved,
+    /// That of the root first, then those of mounts in the order of their paths.
+    pub(crate) reserved: Vec<Arc<Reserved>>,
     pub(crate) uploads_dir: Arc<OwnedFd>,
     pub(crate) clock: Clock,
     pub(crate) uploads: BTreeMap<Path, Arc<Upload>>,
 }
 
 impl Store {
-    /// A store on a root that is open. Without anything of its own it is only read.
-    pub(crate) fn new(
-        sys: Sys,
-        settings: Settings,
-        work: Work,
-        location: PathBuf,
-        root: OwnedFd,
-        in_memory: bool,
-        own: Option<Own>,
-    ) -> Self {
+    pub(crate) fn new(sys: Sys, settings: Settings, work: Work, opened: Opened) -> Self {
+        let Opened { location, root, mounts, in_memory, own } = opened;
         let (reserved, uploads_dir, clock, uploads) = match own {
             Some(Own { reserved, uploads_dir, clock, uploads }) => {
-                (vec![Arc::new(reserved)], Some(uploads_dir), clock, uploads)
+                (reserved, Some(uploads_dir), clock, uploads)
             }
             // No time is given to a file.
             None => (Vec::new(), None, Clock::new(0, 1), BTreeMap::new()),
@@ -109,6 +115,7 @@ impl Store {
             sys,
             location,
             root,
+            mounts,
             reserved,
             uploads_dir,
             settings,
@@ -142,9 +149,34 @@ impl Store {
         if self.settings.read_only { Err(read_only()) } else { Ok(()) }
     }
 
-    /// Fails if the root is no longer at its location.
-    pub(crate) fn require_root(&self) -> Result<()> {
-        require_at(&self.sys, &self.root, &self.location)
+    /// Fails if the root is no longer at its location, or a mount at, above or below `path` is gone.
+    fn require_places(&self, path: &Path) -> Result<()> {
+        require_at(&self.sys, &self.root, &self.location)?;
+        let touched = |at: &Path| at.starts_with(path) || path.starts_with(at);
+        let mut mounts = self.mounts.iter().filter(|mount| touched(&mount.at));
+        mounts.try_for_each(|mount| require_at(&self.sys, &mount.dir, &mount.place))
+    }
+
+    /// Whether something is mounted at or below a path.
+    pub(crate) fn is_mount_below(&self, path: &Path) -> bool {
+        self.mounts.iter().any(|mount| mount.at.starts_with(path))
+    }
+
+    /// Fails if the store is on several file systems: nothing is renamed from one to another.
+    pub(crate) fn require_one_file_system(&self) -> Result<()> {
+        let Some(mount) = self.mounts.first() else { return Ok(()) };
+        let cause = "a file system is mounted here: in a store on several, nothing is renamed";
+        Err(at_place(Error::new(ErrorKind::Unsupported).with_source(cause), &mount.place))
+    }
+
+    /// Whether content at `path` is on another file system than the uploads.
+    pub(crate) fn is_elsewhere(&self, path: &Path) -> bool {
+        self.mounts.iter().any(|mount| path.starts_with(&mount.at))
+    }
+
+    /// Where a path is on this machine.
+    pub(crate) fn place_of(&self, path: &Path) -> PathBuf {
+        self.location.join(self.relative(path))
     }
 
     /// What an operation on `path` answers, if `result` may be wrong because the root has gone.
@@ -157,7 +189,7 @@ impl Store {
             }
         };
         if doubtful {
-            self.require_root()?;
+            self.require_places(path)?;
         }
         result
     }
@@ -212,10 +244,44 @@ impl Store {
         if !matches!(error.kind(), ErrorKind::StorageFull { .. }) {
             return error;
         }
+        if !self.mounts.is_empty() {
+            // It is not known here which file system is full.
+            return error;
+        }
         let available =
             self.sys.stat_fs(&self.root).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
         let source = std::io::Error::from(errno);
         Error::new(ErrorKind::StorageFull { needed: None, available }).with_source(source)
+    }
+
+    /// The answer about a path that cannot be made: something is in the way.
+    pub(crate) fn conflict(&self, path: &Path, errno: Errno) -> Error {
+        if !is_nothing(errno) {
+            return explain(errno);
+        }
+        let error = Error::new(ErrorKind::PathConflict);
+        let is_other = |at: &Path| {
+            let found = names::look(self, at, Resolve::Fully);
+            matches!(found, Ok(Some(facts)) if facts.kind == Kind::Other)
+        };
+        let upwards = std::iter::successors(Some(path.clone()), Path::parent);
+        match upwards.filter(|at| !at.is_root()).find(is_other) {
+            Some(at) => {
+                let cause = "a symbolic link or a special file, which the driver does not follow";
+                at_place(error.with_source(cause), self.place_of(&at))
+            }
+            None => error,
+        }
+    }
+
+    /// An error of a move to or from a path.
+    pub(crate) fn explain_move(&self, path: &Path, errno: Errno) -> Error {
+        if errno != Errno::XDEV {
+            return self.explain(errno);
+        }
+        let cause = "it is on another file system than when the root was opened: open it again";
+        let error = Error::new(ErrorKind::Unavailable).with_source(cause);
+        at_place(error, self.place_of(path))
     }
 
     // ---- looking
@@ -292,6 +358,7 @@ impl Store {
     /// Whether content can be written, and why not.
     pub(crate) fn write_health(&self) -> Result<()> {
         self.require_writable()?;
+        Mount::require_all(&self.mounts, &self.sys, &self.location)?;
         for reserved in &self.reserved {
             reserved.require_present(&self.sys)?;
             self.try_writing(reserved)?;
@@ -364,11 +431,6 @@ pub(crate) fn version(facts: &Facts) -> Version {
 /// A path as a directory and a name in it.
 pub(crate) fn split(path: &Path) -> Result<(Path, &str)> {
     path.parent().zip(path.name()).ok_or_else(|| Error::new(ErrorKind::InvalidPath).at(path))
-}
-
-/// The answer about a path that cannot be made: something is in the way.
-pub(crate) fn conflict(errno: Errno) -> Error {
-    if is_nothing(errno) { ErrorKind::PathConflict.into() } else { explain(errno) }
 }
 
 impl fmt::Debug for Store {

@@ -18,8 +18,9 @@ use super::{
 use crate::{
     Durability, clock,
     publish::Source,
+    staging::Staged,
     store::{SMALL, Store, version},
-    sys::Resolve,
+    sys::{Facts, Resolve},
 };
 
 /// What a writer may have accepted and not yet handed over, apart from the piece accepted last:
@@ -148,21 +149,37 @@ impl Session {
         self.poll_queue(cx, |state| !state.running)
     }
 
-    /// Publishes the upload, all of which is in its file. Under the locks of the upload and of
-    /// `dest`.
-    fn publish(&mut self, dest: &Path, precondition: &Precondition) -> Result<Metadata> {
+    /// Publishes the upload, all of which is in its file, or its copy on the file system of `dest`.
+    /// Under the locks of the upload and of `dest`.
+    fn publish(
+        &mut self,
+        dest: &Path,
+        precondition: &Precondition,
+        mut copy: Option<Staged>,
+    ) -> Result<Metadata> {
         let written = self.own()?.written;
         let (store, upload) = (Arc::clone(&self.store), Arc::clone(&self.upload));
         let mut file = None;
         let file = upload.open(&store, &mut file, written);
         let file = file.map_err(|failure| upload.settle(&store, failure))?;
-        let facts = store.stamp(file)?;
-        let lost = |error| Failure::Lost { found: u64::MAX, error };
-        store.sync_whole(file).map_err(|error| upload.settle(&store, lost(error)))?;
+        let facts = store.stamp(copy.as_ref().map_or(file, |copy| &copy.file))?;
+        if facts.size != written {
+            let cause = "another program has changed the data while it was copied";
+            return Err(Error::new(ErrorKind::Unavailable).with_source(cause));
+        }
+        match &copy {
+            // The data itself is still there.
+            Some(copy) => store.sync_whole(&copy.file)?,
+            None => {
+                let lost = |error| Failure::Lost { found: u64::MAX, error };
+                store.sync_whole(file).map_err(|error| upload.settle(&store, lost(error)))?;
+            }
+        }
         let base = upload.header.base.clone().filter(|_| dest == upload.path());
         let base = base.map(Precondition::IfVersion);
         let name = upload.data_name();
-        let source = Source::Reserved(&upload.dir, &name);
+        let own = Source::Reserved(&upload.dir, &name);
+        let source = copy.as_ref().map_or(own, Staged::source);
         store.place(source, dest, &|current| {
             base.as_ref().map_or(Ok(()), |base| base.check(current))?;
             precondition.check(current)
@@ -174,7 +191,10 @@ impl Session {
         let has_record = state.has_record;
         drop(state);
         self.ended = true;
-        if has_record {
+        if let Some(copy) = &mut copy {
+            copy.published = true;
+            upload.remove_files(&store, written);
+        } else if has_record {
             upload.remove_record(&store);
         }
         Ok(store.metadata(dest, &facts))
@@ -238,6 +258,44 @@ fn require_none(store: &Store, path: &Path) -> Result<()> {
         return Err(ErrorKind::UploadInProgress.into());
     }
     Ok(())
+}
+
+impl Upload {
+    /// Does what takes long before the upload is published, without a lock: makes its data durable,
+    /// or copies it, if it is to be published on another file system, at `dest`.
+    fn prepare(
+        &self,
+        store: &Arc<Store>,
+        token: i64,
+        dest: Option<&Path>,
+    ) -> Result<Option<Staged>> {
+        let file = match self.open_existing(store) {
+            // It was fenced and removed, or another program has damaged it.
+            Err(error) => {
+                self.inspect(store);
+                let written = own(store, self, token)?.written;
+                // Nothing was written, so that there is no file yet.
+                return if written > 0 {
+                    Err(error)
+                } else {
+                    dest.map(|dest| store.stage(dest)).transpose()
+                };
+            }
+            Ok(file) => file,
+        };
+        let Some(dest) = dest else {
+            let synced = store.sync_content(&file);
+            let lost = |error| Failure::Lost { found: u64::MAX, error };
+            synced.map_err(|error| self.settle(store, lost(error)))?;
+            return Ok(None);
+        };
+        let size = own(store, self, token)?.written;
+        let facts = Facts { size, ..store.sys.stat(&file).map_err(|e| self.explain(store, e))? };
+        let copy = store.stage(dest)?;
+        store.copy_file(&file, &facts, &copy.file)?;
+        store.sync_if_large(&copy, size)?;
+        Ok(Some(copy))
+    }
 }
 
 fn own<'a>(store: &Store, upload: &'a Upload, token: i64) -> Result<MutexGuard<'a, State>> {
@@ -305,22 +363,21 @@ impl WriteSession for Session {
         poll_fn(|cx| self.poll_drained(cx)).await?;
         let store = Arc::clone(&self.store);
         let (path, dest) = (self.upload.path().clone(), dest.clone());
-        if self.size() > SMALL && store.settings.durability != Durability::None {
+        let elsewhere = store.is_elsewhere(&dest);
+        let large = self.size() > SMALL && store.settings.durability != Durability::None;
+        let mut copy = None;
+        if elsewhere || large {
             // Where nobody waits for it.
-            let (upload, of) = (Arc::clone(&self.upload), Arc::clone(&store));
-            let lost = |error| Failure::Lost { found: u64::MAX, error };
-            let synced = store.work.run(&[], move || match upload.open_existing(&of) {
-                Ok(file) => of.sync_content(&file).map_err(|error| upload.settle(&of, lost(error))),
-                // It was fenced and removed, or it is damaged: publishing tells which.
-                Err(_) => Ok(()),
-            });
-            synced.await?;
+            let (upload, of, token) = (Arc::clone(&self.upload), Arc::clone(&store), self.token);
+            let to = elsewhere.then(|| dest.clone());
+            let prepared = store.work.run(&[], move || upload.prepare(&of, token, to.as_ref()));
+            copy = prepared.await?;
         }
         let held = store.locks.paths(Some(&path), &[&dest]).await;
         let target = dest.clone();
         let mut session = self;
         let publish = move || {
-            let result = session.publish(&target, &precondition);
+            let result = session.publish(&target, &precondition, copy);
             let result = session.store.check_root(&target, result);
             if result.is_err() {
                 // A commit keeps first and publishes then.
