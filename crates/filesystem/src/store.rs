@@ -171,7 +171,7 @@ impl Store {
 
     /// Whether content at `path` is on another file system than the uploads.
     pub(crate) fn is_elsewhere(&self, path: &Path) -> bool {
-        self.mounts.iter().any(|mount| path.starts_with(&mount.at))
+        self.mounts.iter().any(|mount| path.starts_with(&mount.at) && *path != mount.at)
     }
 
     /// Where a path is on this machine.
@@ -196,8 +196,10 @@ impl Store {
 
     /// Our own directories for content at a path.
     pub(crate) fn reserved_for(&self, path: &Path) -> Result<&Arc<Reserved>> {
-        let mut reserved = self.reserved.iter().rev();
-        reserved.find(|reserved| path.starts_with(&reserved.at)).ok_or_else(read_only)
+        // The name of a directory on which something is mounted is not on that mount.
+        let mut mounts = self.reserved.iter().skip(1).rev();
+        let mount = mounts.find(|reserved| path.starts_with(&reserved.at) && *path != reserved.at);
+        mount.or(self.reserved.first()).ok_or_else(read_only)
     }
 
     /// The directory of the uploads.

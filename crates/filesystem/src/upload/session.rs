@@ -194,6 +194,8 @@ impl Session {
         if let Some(copy) = &mut copy {
             copy.published = true;
             upload.remove_files(&store, written);
+            // A power cut may bring the upload back if this fails; it is published all the same.
+            let _ = store.sync_dir(&upload.dir);
         } else if has_record {
             upload.remove_record(&store);
         }
