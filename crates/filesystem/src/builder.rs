@@ -104,11 +104,14 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable), naming the root, if it is open in another process or
-    /// in this one, or outside of a runtime; [`Unsupported`](ErrorKind::Unsupported) if the file
-    /// system keeps times more coarsely than to a millisecond, which versions are made of;
+    /// The cause names the place. [`Unavailable`](ErrorKind::Unavailable) if the root, or something
+    /// that is mounted below it, is open in another process or in this one, if a root to be read only
+    /// is missing, or outside of a runtime. [`Unsupported`](ErrorKind::Unsupported) if the file
+    /// system keeps times more coarsely than to a millisecond, which versions are made of; if one of
+    /// the first directories is a symbolic link; if something is mounted on the driver's own
+    /// directories; if the layout is that of a later version.
     /// [`NotADirectory`](ErrorKind::NotADirectory), [`PermissionDenied`](ErrorKind::PermissionDenied)
-    /// and what else the system answers.
+    /// and other errors of the system.
     ///
     /// # Cancel safety
     ///

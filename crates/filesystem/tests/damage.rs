@@ -50,7 +50,9 @@ fn content(size: usize) -> Bytes {
 const SIZE: usize = 100_000;
 
 /// What another program does to the file with the data of an upload, and how much is left of it.
-type Damage = (&'static str, fn(&FsPath) -> io::Result<()>, u64);
+type Damage = (&'static str, Act, u64);
+
+type Act = fn(&FsPath) -> io::Result<()>;
 
 const DAMAGES: [Damage; 6] = [
     ("removed", |at| fs::remove_file(at), 0),
@@ -141,7 +143,7 @@ async fn nothing_is_written_after_a_gap_where_data_is_missing() {
         damage(&data).unwrap();
         let mut write = async || {
             writer.write("and more").await?;
-            SinkExt::<Bytes>::flush(&mut writer).await.map_err(Error::from)
+            SinkExt::<Bytes>::flush(&mut writer).await
         };
         is_corrupted(&write().await.unwrap_err(), &data, left, what);
         drop(writer);
@@ -215,7 +217,7 @@ async fn damage_to_one_upload_leaves_others_and_files_alone() {
 
 #[tokio::test]
 async fn a_damaged_record_is_written_anew_when_the_upload_is_kept() {
-    let damages: [(&str, fn(&FsPath) -> io::Result<()>); 4] = [
+    let damages: [(&str, Act); 4] = [
         ("removed", |at| fs::remove_file(at)),
         ("emptied", |at| File::options().write(true).open(at)?.set_len(0)),
         ("replaced by a directory", |at| fs::remove_file(at).and_then(|()| fs::create_dir(at))),
