@@ -16,7 +16,7 @@ use bytes::Bytes;
 use filesystem::Filesystem;
 use futures::{SinkExt, poll};
 use storage_driver::{
-    Error, ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt, WriterOptions,
+    Error, ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt, Writer, WriterOptions,
 };
 use tempfile::TempDir;
 
@@ -79,6 +79,17 @@ fn is_corrupted(error: &Error, file: &FsPath, left: u64, what: &str) {
     assert!(text.contains(&format!("{left} of {SIZE} bytes")), "{what}: {text}");
 }
 
+/// An upload that was kept, and its file, which was damaged since.
+async fn damaged(damage: Act) -> (TempDir, Filesystem, Writer, PathBuf) {
+    let (root, driver) = store().await;
+    let mut writer = driver.create(&path("/u")).await.unwrap();
+    writer.write(content(SIZE)).await.unwrap();
+    writer.sync().await.unwrap();
+    let data = file(&root, "data");
+    damage(&data).unwrap();
+    (root, driver, writer, data)
+}
+
 /// That the upload stands at `left`, and can be continued and published from there.
 async fn continues(driver: &Filesystem, left: u64, what: &str) {
     let mut writer = driver.resume(&path("/u")).await.unwrap();
@@ -91,13 +102,8 @@ async fn continues(driver: &Filesystem, left: u64, what: &str) {
 #[tokio::test]
 async fn a_commit_of_damaged_data_publishes_nothing_and_says_how_much_is_left() {
     for (what, damage, left) in DAMAGES {
-        let (root, driver) = store().await;
+        let (_root, driver, writer, data) = damaged(damage).await;
         driver.put(&path("/u"), "old").await.unwrap();
-        let mut writer = driver.create(&path("/u")).await.unwrap();
-        writer.write(content(SIZE)).await.unwrap();
-        writer.sync().await.unwrap();
-        let data = file(&root, "data");
-        damage(&data).unwrap();
         is_corrupted(&writer.commit().await.unwrap_err(), &data, left, what);
         assert_eq!(driver.get_bytes(&path("/u"), 99).await.unwrap(), "old", "{what}");
         continues(&driver, left, what).await;
@@ -119,12 +125,7 @@ async fn a_large_commit_of_damaged_data_publishes_nothing() {
 #[tokio::test]
 async fn keeping_damaged_data_says_how_much_is_left() {
     for (what, damage, left) in DAMAGES {
-        let (root, driver) = store().await;
-        let mut writer = driver.create(&path("/u")).await.unwrap();
-        writer.write(content(SIZE)).await.unwrap();
-        writer.sync().await.unwrap();
-        let data = file(&root, "data");
-        damage(&data).unwrap();
+        let (_root, driver, mut writer, data) = damaged(damage).await;
         is_corrupted(&writer.sync().await.expect_err(what), &data, left, what);
         // The writer says so from then on.
         assert_eq!(writer.close().await.expect_err(what).kind(), ErrorKind::Corrupted, "{what}");
@@ -135,12 +136,7 @@ async fn keeping_damaged_data_says_how_much_is_left() {
 #[tokio::test]
 async fn nothing_is_written_after_a_gap_where_data_is_missing() {
     for (what, damage, left) in DAMAGES {
-        let (root, driver) = store().await;
-        let mut writer = driver.create(&path("/u")).await.unwrap();
-        writer.write(content(SIZE)).await.unwrap();
-        writer.sync().await.unwrap();
-        let data = file(&root, "data");
-        damage(&data).unwrap();
+        let (_root, driver, mut writer, data) = damaged(damage).await;
         let mut write = async || {
             writer.write("and more").await?;
             SinkExt::<Bytes>::flush(&mut writer).await
