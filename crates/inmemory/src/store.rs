@@ -266,7 +266,7 @@ impl Store {
     pub(crate) fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<(u64, Waste)> {
         let now = self.now();
         let mut state = self.write()?;
-        let cancelled = state.take_uploads(path, |upload| now.since(upload.written()) > older_than);
+        let cancelled = state.take_uploads(path, |upload| now.since(upload.written()) >= older_than);
         drop(state);
         Ok((cancelled.len() as u64, waste_of(cancelled)))
     }
