@@ -61,6 +61,7 @@ mod builder;
 mod draft;
 mod driver;
 mod file;
+mod job;
 mod map;
 mod reader;
 mod rope;
@@ -70,9 +71,11 @@ mod sync;
 mod time;
 mod tree;
 mod upload;
+mod uploads;
 mod usage;
 mod walk;
 mod waste;
+mod work;
 
 use std::{fmt, sync::Arc};
 
@@ -109,6 +112,7 @@ impl InMemory {
 
     /// The memory that the store and its forks hold.
     pub fn usage(&self) -> Usage {
+        self.store.garbage().collect();
         self.store.budget().usage()
     }
 
