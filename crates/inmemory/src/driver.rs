@@ -260,6 +260,7 @@ impl InMemory {
     /// The file and its content of this moment. The rope may come to be the last of it.
     fn snapshot(&self, path: &Path) -> Result<(Metadata, Rope)> {
         path.require_not_root()?;
+        self.store.garbage().collect();
         self.store.look(|tree| {
             let file = tree.file(path)?;
             Ok((file.metadata(path), file.rope()))

@@ -59,8 +59,7 @@ impl Rope {
     /// All segments, if there are several and this is the last that holds them.
     pub(crate) fn into_last_pieces(self) -> Option<Pieces> {
         let Self::Tree(root) = self else { return None };
-        let root = Arc::into_unique(root)?.shareable();
-        Some(Pieces { first: Some(Piece::Node(root)), levels: Vec::new() })
+        Pieces { first: Some(Piece::Node(root)), levels: Vec::new() }.into_last()
     }
 
     /// Puts a segment, which is not empty, behind the others.
@@ -160,6 +159,14 @@ impl Pieces {
     /// Whether there is at most one segment.
     pub(crate) fn is_short(&self) -> bool {
         self.levels.is_empty() && !matches!(self.first, Some(Piece::Node(_)))
+    }
+
+    /// What is left to free, if that is more than a segment and this may be the last that holds it.
+    pub(crate) fn into_last(mut self) -> Option<Self> {
+        if let Some(Piece::Node(node)) = self.first {
+            self.first = Arc::into_unique(node).map(|node| Piece::Node(node.shareable()));
+        }
+        (!self.is_short()).then_some(self)
     }
 
     fn pop(&mut self) -> Option<Piece> {

@@ -24,6 +24,7 @@ impl AsRef<[u8]> for Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         work::count(1);
+        work::count_freed(self.data.capacity());
         self.budget.recycle(std::mem::take(&mut self.data), OVERHEAD);
     }
 }
@@ -43,6 +44,7 @@ impl AsRef<[u8]> for Vouched {
 impl Drop for Vouched {
     fn drop(&mut self) {
         let bytes = self.data.len() as u64;
+        work::count_freed(self.data.len());
         self.data = Bytes::new();
         self.budget.release(bytes, OVERHEAD);
     }

@@ -140,7 +140,7 @@ impl Waste {
             Part::Segments(mut segments) => {
                 let Some(segment) = segments.free_next() else { return Some(1) };
                 self.parts.push(Part::Segments(segments));
-                Some(segment.as_ref().map_or(1, cost))
+                Some(segment.map_or(1, free))
             }
         }
     }
@@ -190,9 +190,7 @@ impl Waste {
     }
 
     pub(crate) fn add_pieces(&mut self, pieces: Pieces) {
-        if !pieces.is_short() {
-            self.parts.push(Part::Segments(pieces));
-        }
+        self.parts.extend(pieces.into_last().map(Part::Segments));
     }
 
     /// What was looked at, and may be gone from the store since.
@@ -338,8 +336,11 @@ impl Drop for Snapshot<'_> {
     }
 }
 
-fn cost(segment: &Bytes) -> usize {
-    1 + segment.len() / BYTES_A_STEP
+/// Lets go of a segment. It costs little if others hold it too.
+fn free(segment: Bytes) -> usize {
+    let before = work::freed_bytes();
+    drop(segment);
+    1 + work::freed_bytes().wrapping_sub(before) / BYTES_A_STEP
 }
 
 #[cfg(test)]

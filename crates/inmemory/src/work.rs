@@ -1,6 +1,7 @@
 //! How much one poll may do, and a count of it for tests.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     task::{Context, Poll},
 };
@@ -57,9 +58,23 @@ pub(crate) async fn collect<T: AsRef<Path>>(
     Page { items, next: Page::from_sorted(of, &none, rest).next }
 }
 
+thread_local! {
+    static FREED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Called when a segment goes, of which this was the last reference.
+pub(crate) fn count_freed(bytes: usize) {
+    FREED.set(FREED.get().wrapping_add(bytes));
+}
+
+/// How many bytes of segments this thread has freed.
+pub(crate) fn freed_bytes() -> usize {
+    FREED.get()
+}
+
 #[cfg(test)]
 thread_local! {
-    static COUNT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    static COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Counts entries, nodes and segments that this thread touches or frees. Only tests do.

@@ -94,6 +94,26 @@ fn files_of_256_kib_are_given_back_to_the_system() {
 }
 
 #[test]
+fn uploads_are_given_back_to_the_system_but_for_their_first_256_kib() {
+    const FILES: u64 = 200;
+    alone("uploads_are_given_back_to_the_system_but_for_their_first_256_kib", || {
+        let store = InMemory::new();
+        let chunk = Bytes::from(vec![7; 32 << 10]);
+        let before = resident();
+        for number in 0..FILES {
+            let path = Path::new(format!("/dir/{number}")).unwrap();
+            let mut writer = block_on(store.create(&path)).unwrap();
+            (0..32).for_each(|_| block_on(writer.write(chunk.clone())).unwrap());
+            block_on(writer.commit()).unwrap();
+        }
+        assert!(resident() - before >= FILES * MIB);
+        block_on(store.delete(&Path::new("/dir").unwrap(), Precondition::None)).unwrap();
+        let stays = resident().saturating_sub(before);
+        assert!(stays <= FILES * (256 << 10) + SLACK, "{stays} bytes stay");
+    });
+}
+
+#[test]
 fn memory_of_smaller_files_is_used_again() {
     alone("memory_of_smaller_files_is_used_again", || {
         for (files, size) in [(10_000, 64 << 10), (100_000, 4 << 10), (20_000, 5000)] {
