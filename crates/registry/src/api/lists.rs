@@ -11,7 +11,10 @@ use crate::{
     digest::Digest,
     error::Result,
     name::{Name, Tag},
-    store::{Referrers, manifest::OCI_INDEX},
+    store::{
+        Referrers,
+        manifest::{Description, OCI_INDEX},
+    },
 };
 
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
@@ -73,7 +76,9 @@ pub(super) async fn referrers(call: Call, name: Name, subject: &str) -> Result<R
     let Referrers { items, next: last, held } =
         store.referrers(&name, &subject, last.as_ref(), filter, REFERRERS_PAGE).await?;
     let path = format!("/v2/{name}/referrers/{subject}");
-    let last = last.map(|last| last.to_string());
+    // No referrer is listed with a longer type: the link would only repeat it.
+    let is_matchable = filter.is_none_or(|filter| filter.len() <= Description::MAX_ARTIFACT_TYPE);
+    let last = last.filter(|_| is_matchable).map(|last| last.to_string());
     let link = last.map(|last| {
         let mut query = vec![("last", last.as_str())];
         query.extend(filter.map(|filter| ("artifactType", filter)));

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
 
 /// A JSON value.
@@ -92,7 +93,7 @@ impl<'a> Text<'a> {
     }
 
     pub(crate) fn read(self) -> Cow<'a, str> {
-        if !self.0.contains(&b'\\') {
+        if memchr(b'\\', self.0).is_none() {
             return String::from_utf8_lossy(self.0.get(1..self.0.len() - 1).unwrap_or_default());
         }
         let Unescaped(bytes) = serde_json::from_slice(self.0).unwrap_or_default();
@@ -184,13 +185,14 @@ fn length(text: &[u8]) -> usize {
 /// Where the string that begins at `start` has its second quote.
 fn end_of_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
-    loop {
-        match text.get(at) {
-            Some(b'\\') => at += 2,
-            Some(b'"') | None => return at,
-            Some(_) => at += 1,
+    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if text[at] == b'"' {
+            return at;
         }
+        at += 2;
     }
+    text.len()
 }
 
 /// The bytes that a string stands for, which need not be UTF-8.

@@ -71,11 +71,15 @@ pub(crate) struct Manifest<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Description {
-    /// At most 255 bytes.
+    /// At most [`MAX_ARTIFACT_TYPE`](Self::MAX_ARTIFACT_TYPE) bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) artifact_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<Box<RawValue>>,
+}
+
+impl Description {
+    pub(crate) const MAX_ARTIFACT_TYPE: usize = 255;
 }
 
 /// What a manifest refers to.
@@ -371,13 +375,15 @@ impl<'a> Manifest<'a> {
     }
 
     /// How a list of referrers describes it. Annotations are repeated up to [`MAX_ANNOTATIONS`]; one
-    /// that does not fit is left out, as is an artifact type of more than 255 bytes.
+    /// that does not fit is left out, as is an artifact type that is too long.
     pub(crate) fn description(&self) -> Description {
         let config = || self.config()?.text("mediaType");
         let artifact_type = self.text("artifactType").or_else(config);
         let annotations = Some(self.annotations()).filter(|it| !it.is_empty());
         Description {
-            artifact_type: artifact_type.filter(|it| it.len() <= 255).map(Cow::into_owned),
+            artifact_type: artifact_type
+                .filter(|it| it.len() <= Description::MAX_ARTIFACT_TYPE)
+                .map(Cow::into_owned),
             annotations: annotations.and_then(|it| to_raw_value(&it).ok()),
         }
     }

@@ -358,3 +358,19 @@ async fn annotations_that_do_not_fit_are_left_out_of_a_list() {
     assert_eq!(found[0]["annotations"], json!({ "a": "1", "c": "" }));
     assert_eq!(found[0].get("artifactType"), None);
 }
+
+#[tokio::test]
+async fn a_filter_that_is_too_long_to_match_is_not_repeated_in_a_link() {
+    let (service, subject) = with_subject().await;
+    let mut pushed = Vec::new();
+    for n in 0..501 {
+        let mut manifest = about(&subject);
+        manifest["annotations"] = json!({ "n": n.to_string() });
+        pushed.push(service.store_manifest(manifest.to_string()).await);
+    }
+    let children: Vec<&str> = pushed.iter().map(String::as_str).collect();
+    service.push_manifest("demo", &fallback(&subject), OCI_INDEX, &index(&children)).await;
+    let query = format!("{subject}?artifactType={}", "a".repeat(300));
+    let answer = referrers(&service, &query).await.expect(200);
+    assert_eq!((listed(&answer), answer.headers.get("link")), (vec![], None));
+}
