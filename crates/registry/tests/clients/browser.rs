@@ -1,6 +1,10 @@
 //! Chromium: what it makes of content that a client stored.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
 
 use crate::support::{
     curl::Curl,
@@ -12,7 +16,7 @@ use crate::support::{
 /// Marks the page if it is run.
 const SCRIPT: &str = "<script>document.documentElement.setAttribute('ran','yes')</script>";
 
-/// The page that Chromium makes of `url`, after its scripts have run.
+/// The page that Chromium makes of `url`, after its scripts have run; empty for a download.
 fn rendered(chromium: &Program, url: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let profile = format!("--user-data-dir={}", text(profile.path()));
@@ -30,9 +34,18 @@ fn rendered(chromium: &Program, url: &str) -> String {
         "--dump-dom",
         url,
     ];
-    // A download is no page, and may be an error.
-    let output = chromium.command().args(flags).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let mut browser = chromium.command().args(flags).spawn().unwrap();
+    // A page ends the program, a download does not.
+    let log = BufReader::new(browser.stderr.take().unwrap()).lines();
+    let is_download = log.map_while(Result::ok).any(|line| line.contains("Page load failed"));
+    let mut page = String::new();
+    if is_download {
+        browser.kill().unwrap();
+    } else {
+        browser.stdout.take().unwrap().read_to_string(&mut page).unwrap();
+    }
+    browser.wait().unwrap();
+    page
 }
 
 /// A manifest of `media_type` with a script in it, stored as a registry would have that takes any type.
