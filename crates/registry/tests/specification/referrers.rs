@@ -303,7 +303,7 @@ fn digests(pages: &[Answer]) -> Vec<String> {
 #[tokio::test]
 async fn a_referrer_that_clients_listed_many_times_is_included_once() {
     let (service, subject) = with_subject().await;
-    let referrer = service.push_manifest("demo", "sig", OCI_MANIFEST, &about(&subject)).await;
+    let referrer = service.store_manifest(about(&subject).to_string()).await;
     let many = index(&vec![&*referrer; 5000]);
     service.push_manifest("demo", &fallback(&subject), OCI_INDEX, &many).await;
     let pages = pages(&service, &format!("/v2/demo/referrers/{subject}")).await;
