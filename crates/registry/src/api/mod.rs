@@ -221,18 +221,21 @@ fn json(value: &impl serde::Serialize) -> Response {
 
 /// A list as JSON. Its memory is reserved by `held` until the client has received it.
 fn list(mut held: Held, value: &impl serde::Serialize) -> Result<Response> {
-    struct Reserved(Vec<u8>, #[allow(dead_code, reason = "gives back when dropped")] Held);
+    struct Reserved {
+        text: Vec<u8>,
+        _held: Held,
+    }
 
     impl AsRef<[u8]> for Reserved {
         fn as_ref(&self) -> &[u8] {
-            &self.0
+            &self.text
         }
     }
 
     let mut text = serde_json::to_vec(value).map_err(|error| Error::new(Code::Unknown, error))?;
     text.shrink_to_fit();
     held.resize(text.len() as u64)?;
-    let body = Body::from(Bytes::from_owner(Reserved(text, held)));
+    let body = Body::from(Bytes::from_owner(Reserved { text, _held: held }));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

@@ -251,12 +251,8 @@ impl<'a> Manifest<'a> {
     /// Its type, as far as it says so itself. One that a browser would render is not told.
     pub(crate) fn own_type(&self) -> Option<String> {
         if let Some(own) = self.text("mediaType") {
-            return Some(if media_type::is_safe(&own) {
-                own.as_ref()
-            } else {
-                media_type::UNKNOWN
-            })
-            .map(str::to_owned);
+            let own = Some(&*own).filter(|own| media_type::is_safe(own));
+            return Some(own.unwrap_or(media_type::UNKNOWN).to_owned());
         }
         let is_old = self.all("fsLayers").next().is_some();
         match (self.is_index(), self.is_image(), is_old) {
