@@ -14,6 +14,8 @@ mod incoming;
 mod layout;
 mod metrics;
 mod name;
+#[cfg(feature = "program")]
+mod object;
 mod observe;
 mod ops;
 mod options;

@@ -18,6 +18,8 @@ use tower_http::{
 };
 use tracing::{Span, error, field, info, info_span, warn};
 
+use crate::api::seal;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is taken from a client, in bytes.
@@ -102,7 +104,10 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
         .unwrap_or("a panic without a text");
     error!(panic = text, "a handler panicked");
     let body = r#"{"errors":[{"code":"UNKNOWN","message":"internal error"}]}"#;
-    (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "application/json")], body).into_response()
+    let content_type = [(CONTENT_TYPE, "application/json")];
+    let mut response = (StatusCode::INTERNAL_SERVER_ERROR, content_type, body).into_response();
+    seal(&mut response);
+    response
 }
 
 #[cfg(test)]

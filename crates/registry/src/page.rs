@@ -14,10 +14,10 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::{
     access::Action,
-    api::Api,
+    api::{Api, NO_SNIFFING},
     error::{Code, Result},
-    name::{Name, Reference, Tag},
-    store::{Page, accept::Accept, manifest::Manifest},
+    name::{Name, Tag},
+    store::Page,
 };
 
 /// How many repositories, or tags, a page has.
@@ -52,6 +52,7 @@ fn answer(page: Result<Markup>) -> Response {
     let mut response = page.into_response();
     let policy = HeaderValue::from_static(POLICY);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
     response
 }
 
@@ -99,14 +100,13 @@ async fn tags(api: &Api, parts: &Parts, name: &str, last: Option<String>) -> Res
 }
 
 async fn describe(api: &Api, name: &Name, tag: &Tag) -> Result<Markup> {
-    let everything = Accept::everything();
-    let served = api.store.manifest(name, &Reference::Tag(tag.clone()), &everything).await;
-    let served = match served {
-        Ok(served) => served,
+    let Some(digest) = api.store.tagged(name, tag).await? else { return Ok(html! {}) };
+    let found = api.store.manifest_of(name, &digest, |it| it.content_size()).await;
+    let (served, size) = match found {
+        Ok(found) => found,
         Err(error) if error.code() == Code::ManifestUnknown => return Ok(html! {}),
         Err(error) => return Err(error),
     };
-    let size = Manifest::parse(&served.content).ok().map(|it| it.content_size());
     Ok(html! {
         tr {
             td { (tag) }

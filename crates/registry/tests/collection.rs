@@ -352,3 +352,62 @@ async fn a_registry_from_which_all_was_deleted_holds_no_content() {
     let usage = service.store.usage();
     assert_eq!((usage.committed, usage.uploads, usage.pinned), (0, 0, 0), "{usage:?}");
 }
+
+#[tokio::test]
+async fn the_children_of_an_index_stay_whether_they_are_blobs_or_manifests() {
+    let (service, clock) = long_ago();
+    service.push_blob("demo", "a cache's layer").await;
+    service.push_blob("demo", "{}").await;
+    service.push_blob("demo", "layer").await;
+    let child = image(&[b"layer"]);
+    let child_digest = digest(child.to_string().as_bytes());
+    service.push_manifest("demo", &child_digest, OCI_MANIFEST, &child).await;
+    let list = index(&[&child_digest, &digest(b"a cache's layer")]);
+    service.push_manifest("demo", "v1", OCI_INDEX, &list).await;
+    collect_all(&service, &clock).await;
+    service.get(&by_digest(&child_digest)).await.expect(200);
+    for content in [&b"a cache's layer"[..], b"{}", b"layer"] {
+        service.get(&blob("demo", content)).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_any_reader_could_see_in_a_manifest_stays() {
+    let (service, clock) = long_ago();
+    service.push_blob("demo", "{}").await;
+    let layers = ["first", "second", "third", "fourth"];
+    for layer in layers {
+        service.push_blob("demo", layer).await;
+    }
+    let [first, second, third, fourth] = layers.map(|layer| digest(layer.as_bytes()));
+    let content = format!(
+        r#"{{"Layers":[{{"digest":"{first}"}}],"layers":[{{"digest":"{second}","Digest":"{third}"}}],"#
+    ) + &format!(r#""layer\u017f":[{{"digest":"{fourth}"}}],"#)
+        + &image(&[]).to_string()[1..].replace(r#","layers":[]"#, "");
+    let kind = [("content-type", OCI_MANIFEST)];
+    service.send("PUT", "/v2/demo/manifests/v1", &kind, content).await.expect(201);
+    collect_all(&service, &clock).await;
+    for layer in layers {
+        service.get(&blob("demo", layer.as_bytes())).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_an_odd_manifest_of_another_registry_names_stays() {
+    let (service, clock) = long_ago();
+    service.push_blob("demo", "layer").await;
+    let layer = digest(b"layer");
+    for content in [
+        format!(
+            r#"{{"schemaVersion":2,"config":null,"layers":[{{"digest":"{layer}","size":-1}}]}}"#
+        ),
+        format!(r#"{{"schemaVersion":2,"layers":[null,5,{{"digest":"{layer}"}}]}}"#),
+        format!(r#"[{{"digest":"{layer}"}}]"#),
+    ] {
+        service.push_blob("demo", "layer").await;
+        let manifest = service.store_manifest(content).await;
+        collect_unused(&service, &clock).await;
+        service.get(&blob("demo", b"layer")).await.expect(200);
+        service.delete(&by_digest(&manifest)).await.expect(202);
+    }
+}

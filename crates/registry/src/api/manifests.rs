@@ -32,14 +32,15 @@ pub(super) async fn pull(call: Call, name: Name, reference: &str) -> Result<Resp
     }
     let content = [
         (header::CONTENT_TYPE, served.media_type),
-        (header::CONTENT_LENGTH, served.content.len().to_string()),
+        (header::CONTENT_LENGTH, served.size.to_string()),
     ];
-    let body = match call.parts.method {
-        Method::HEAD => {
+    let body = match (&call.parts.method, served.content) {
+        (&Method::HEAD, _) => {
             store.hold_manifest(&name, &served.digest).await?;
             Body::empty()
         }
-        _ => Body::from(served.content),
+        (_, Some(content)) => Body::from(content),
+        (_, None) => Body::from_stream(store.manifest_reader(&served.digest).await?),
     };
     Ok((StatusCode::OK, described, content, body).into_response())
 }
@@ -61,11 +62,13 @@ pub(super) async fn push(call: Call, name: Name, reference: &str, body: Body) ->
     let content_type = content_type(&call.parts.headers)?;
     let api = &call.api;
     let permit = api.permit()?;
-    let content = api.incoming(body).whole(api.store.options.max_manifest_size).await?;
+    let mut held = api.store.budget.hold();
+    let limit = api.store.options.max_manifest_size;
+    let content = api.incoming(body).whole(limit, &mut held).await?;
     // To its end, also when the client does not wait for that.
     let (store, repository, of) = (api.store.clone(), name.clone(), reference.clone());
     let pushed = to_its_end(async move {
-        let _held = permit;
+        let _held = (permit, held);
         let content_type = content_type.as_deref();
         store.put_manifest(&repository, &of, &tags, content_type, content).await
     });
@@ -110,7 +113,7 @@ fn content_type(headers: &HeaderMap) -> Result<Option<String>> {
     let text = value.to_str().ok().and_then(|text| text.split(';').next()).map(str::trim);
     match text {
         Some("") => Ok(None),
-        Some(text) if text.len() <= 255 => Ok(Some(text.to_owned())),
-        _ => Err(Error::new(Code::ManifestInvalid, "the Content-Type is none")),
+        Some(text) => Ok(Some(text.to_owned())),
+        None => Err(Error::new(Code::ManifestInvalid, "Content-Type is not a media type")),
     }
 }

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use crate::{
     metrics::{Metrics, Route},
     name::Name,
     query::Query,
-    store::Store,
+    store::{Held, Store},
 };
 
 mod blobs;
@@ -33,6 +34,17 @@ mod uploads;
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+
+/// A browser takes content for what it is said to be.
+pub(crate) const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+/// A browser runs no script of content, loads nothing for it, and gives it an origin of its own.
+const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
+
+/// Keeps browsers from rendering the response: its content is whatever a client pushed.
+pub(crate) fn seal(response: &mut Response) {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
+}
 
 /// What all requests share.
 pub(crate) struct Api {
@@ -133,6 +145,7 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
         Err(error) => Err(error),
     };
     let mut response = answered.unwrap_or_else(Error::into_response);
+    seal(&mut response);
     response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
     response.extensions_mut().insert(Route(route));
     response
@@ -204,6 +217,26 @@ fn json(value: &impl serde::Serialize) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
         Err(error) => Error::new(Code::Unknown, error).into_response(),
     }
+}
+
+/// A list as JSON. Its memory is reserved by `held` until the client has received it.
+fn list(mut held: Held, value: &impl serde::Serialize) -> Result<Response> {
+    struct Reserved {
+        text: Vec<u8>,
+        _held: Held,
+    }
+
+    impl AsRef<[u8]> for Reserved {
+        fn as_ref(&self) -> &[u8] {
+            &self.text
+        }
+    }
+
+    let mut text = serde_json::to_vec(value).map_err(|error| Error::new(Code::Unknown, error))?;
+    text.shrink_to_fit();
+    held.resize(text.len() as u64)?;
+    let body = Body::from(Bytes::from_owner(Reserved { text, _held: held }));
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// Whether a client already has what is named by `tag`, an entity tag with its quotes.

@@ -26,6 +26,10 @@ use super::{
 /// fills it. It is also the largest frame of HTTP/2.
 const READ_BYTES: u32 = 256 << 10;
 
+/// How many requests of one connection of HTTP/2 are served at a time; clients keep others back. Each may
+/// have a chunk of its response in memory.
+const MAX_STREAMS: u32 = 64;
+
 /// How long a client has to take its leave once it is told to.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -55,7 +59,10 @@ impl Connections {
         http.http1()
             .header_read_timeout(None)
             .max_buf_size(limits.max_header_bytes.max(READ_BYTES) as usize);
-        http.http2().max_header_list_size(limits.max_header_bytes).max_frame_size(READ_BYTES);
+        http.http2()
+            .max_header_list_size(limits.max_header_bytes)
+            .max_frame_size(READ_BYTES)
+            .max_concurrent_streams(MAX_STREAMS);
         Self { router, scheme, limits, http, stopping, end: CancellationToken::new() }
     }
 

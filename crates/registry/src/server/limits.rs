@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// What connections may take of a [`Server`](super::Server), in number, bytes and time.
 ///
+/// A connection of HTTP/2 has at most 64 requests at a time.
+///
 /// A connection is ended when it is the client's turn and nothing happens for too long. How long a
 /// handler may take, and how long it waits for the body of a request, is up to the handler.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -154,14 +154,9 @@ impl Store {
     async fn revisions(&self, name: &Name) -> Result<HashMap<Digest, Revision>> {
         let links = self.files_below(&layout::revisions(name), "link");
         let revisions = links.map_ok(|(digest, link)| async move {
-            let content = match self.manifest_content(&digest).await {
-                Ok(content) => content,
-                Err(error) => return Err(error.into_cause()),
-            };
-            let (references, subject) = match &content {
-                Some(content) => Manifest::marks(content),
-                None => (Vec::new(), None),
-            };
+            let marks = self.read_manifest(&digest, |content| Manifest::marks(content)).await;
+            let (references, subject) =
+                marks.map_err(crate::error::Error::into_cause)?.unwrap_or_default();
             Ok((digest, Revision { link, references, subject }))
         });
         revisions.try_buffer_unordered(CONCURRENCY).try_collect().await

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use storage_driver::{Payload, Precondition, StorageDriverExt};
+use storage_driver::{ErrorKind, Payload, Precondition, ReadRange, Reader, StorageDriverExt};
 
 use super::{
     CONCURRENCY, Store,
     accept::Accept,
-    manifest::{DOCKER_LIST, Manifest, OCI_INDEX, Referred},
+    manifest::{Checked, DOCKER_LIST, Manifest, OCI_INDEX, Referred},
+    media_type,
 };
 use crate::{
     digest::{Algorithm, Digest},
@@ -18,12 +19,17 @@ use crate::{
     name::{Name, Reference, Tag},
 };
 
+/// The largest manifest, in bytes, that is read in one call.
+const SMALL: u64 = 64 << 10;
+
 /// A manifest as it is served.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
-    pub(crate) content: Bytes,
+    pub(crate) size: u64,
+    /// Where that is at most [`SMALL`]. A larger one is not kept in memory for a client.
+    pub(crate) content: Option<Bytes>,
 }
 
 /// What came of a push.
@@ -43,7 +49,7 @@ impl Store {
         content_type: Option<&str>,
         content: Bytes,
     ) -> Result<Pushed> {
-        let manifest = Manifest::check(&content, content_type)?;
+        let Checked { references, subject, is_typed } = Manifest::check(&content, content_type)?;
         let digest = match reference {
             Reference::Tag(_) => Digest::of(Algorithm::Sha256, &content),
             Reference::Digest(expected) => {
@@ -55,9 +61,7 @@ impl Store {
                 digest
             }
         };
-        let subject = manifest.subject()?;
-        let references = manifest.references()?;
-        let noted = manifest.own_type().is_none().then_some(content_type).flatten();
+        let noted = content_type.filter(|_| !is_typed);
         loop {
             let since = Instant::now();
             let held = || since.elapsed() < self.options.grace / 2;
@@ -116,16 +120,34 @@ impl Store {
         stream::iter(references.iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, |referred| async move {
                 let (digest, found) = match referred {
-                    Referred::Blob(digest) => (digest, self.blob(name, digest).await.map(drop)),
-                    Referred::Manifest(_) if self.options.sparse_indexes => return Ok(()),
-                    Referred::Manifest(digest) => (digest, self.hold_manifest(name, digest).await),
+                    Referred::Blob(digest) | Referred::Elsewhere(digest) => {
+                        (digest, self.blob(name, digest).await.map(drop))
+                    }
+                    Referred::Child(digest) => (digest, self.hold_child(name, digest).await),
                 };
-                found.map_err(|error| match error.code() {
-                    Code::BlobUnknown | Code::ManifestUnknown => missing(digest),
-                    _ => error,
-                })
+                let may_be_absent = match referred {
+                    Referred::Blob(_) => false,
+                    Referred::Elsewhere(_) => true,
+                    Referred::Child(_) => self.options.sparse_indexes,
+                };
+                match found.map_err(|error| (error.code(), error)) {
+                    Err((Code::BlobUnknown | Code::ManifestUnknown, _)) if may_be_absent => Ok(()),
+                    Err((Code::BlobUnknown | Code::ManifestUnknown, _)) => Err(missing(digest)),
+                    Err((_, error)) => Err(error),
+                    Ok(()) => Ok(()),
+                }
             })
             .await
+    }
+
+    /// Makes sure that what an index lists is in the repository, as a manifest or as a blob, and stays.
+    async fn hold_child(&self, name: &Name, digest: &Digest) -> Result<()> {
+        match self.hold_manifest(name, digest).await {
+            Err(error) if error.code() == Code::ManifestUnknown => {
+                self.blob(name, digest).await.map(drop)
+            }
+            held => held,
+        }
     }
 
     /// Makes sure that a manifest is in the repository, and stays for whoever is told so: its content
@@ -176,14 +198,14 @@ impl Store {
                 None => return Err(unknown(tag)),
             },
         };
-        let served = self.manifest_of(name, &digest).await?;
+        let (served, child) = self.manifest_of(name, &digest, |it| it.default_child()).await?;
         if accept.takes(&served.media_type) {
             return Ok(served);
         }
         if let (Reference::Tag(_), DOCKER_LIST | OCI_INDEX) = (reference, &*served.media_type)
-            && let Some(child) = Manifest::parse(&served.content)?.default_child()
+            && let Some(child) = child.flatten()
         {
-            let child = self.manifest_of(name, &child).await?;
+            let (child, _) = self.manifest_of(name, &child, |_| ()).await?;
             if accept.takes(&child.media_type) {
                 return Ok(child);
             }
@@ -192,37 +214,79 @@ impl Store {
         Err(Error::new(Code::ManifestUnknown, text))
     }
 
-    /// A manifest of the repository by its digest.
-    pub(crate) async fn manifest_of(&self, name: &Name, digest: &Digest) -> Result<Served> {
+    /// A manifest of the repository by its digest, and what `read` makes of it; `None` if it is not
+    /// one that can be read.
+    pub(crate) async fn manifest_of<T>(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        read: impl FnOnce(&Manifest<'_>) -> T,
+    ) -> Result<(Served, Option<T>)> {
         if self.file(&layout::revision(name, digest)).await?.is_none() {
             return Err(unknown(digest));
         }
-        let content = self.manifest_content(digest).await?.ok_or_else(|| unknown(digest))?;
-        let own = Manifest::parse(&content).ok().and_then(|it| it.own_type().map(str::to_owned));
+        let found = self.read_manifest(digest, |content| {
+            let manifest = Manifest::parse(content).ok();
+            let own = manifest.as_ref().and_then(Manifest::own_type);
+            let size = content.len() as u64;
+            let small = (size <= SMALL).then(|| content.clone());
+            (size, small, own, manifest.as_ref().map(read))
+        });
+        let (size, content, own, read) = found.await?.ok_or_else(|| unknown(digest))?;
         let media_type = match own {
             Some(own) => own,
             None => self.noted_type(name, digest).await?,
         };
-        Ok(Served { digest: *digest, media_type, content })
+        Ok((Served { digest: *digest, media_type, size, content }, read))
     }
 
-    /// The content of a manifest, whatever repository it is in; `None` where there is none.
+    /// What `read` makes of the content of a manifest, whatever repository that is in; `None` where there is
+    /// none.
     ///
-    /// One that was taken under another limit, or by another registry, is served all the same, up to
-    /// four times the limit.
-    pub(crate) async fn manifest_content(&self, digest: &Digest) -> Result<Option<Bytes>> {
-        let limit = self.options.max_manifest_size.saturating_mul(4);
-        match self.driver.get_content(&layout::blob(digest), limit).await {
-            Ok(content) => Ok(Some(content.into_bytes())),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
+    /// The content is in memory for the time of `read`, and counted by the [budget](super::Budget).
+    pub(crate) async fn read_manifest<T>(
+        &self,
+        digest: &Digest,
+        read: impl FnOnce(&Bytes) -> T,
+    ) -> Result<Option<T>> {
+        let path = layout::blob(digest);
+        let mut limit = SMALL;
+        loop {
+            // Twice: the content, and what is made of it.
+            let _held = self.budget.read(limit.saturating_mul(2)).await?;
+            match self.driver.get_content(&path, limit).await {
+                Ok(content) => return Ok(Some(read(&content.into_bytes()))),
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => match error.kind() {
+                    ErrorKind::ContentTooLarge { size, .. }
+                        if size > limit && size <= self.options.max_stored_manifest() =>
+                    {
+                        limit = size;
+                    }
+                    _ => return Err(error.into()),
+                },
+            }
+        }
+    }
+
+    /// Opens the content of a manifest.
+    pub(crate) async fn manifest_reader(&self, digest: &Digest) -> Result<Reader> {
+        match self.driver.reader(&layout::blob(digest), ReadRange::Full).await {
+            Err(error) if error.is_not_found() => Err(unknown(digest)),
+            opened => Ok(opened?),
         }
     }
 
     async fn noted_type(&self, name: &Name, digest: &Digest) -> Result<String> {
         match self.driver.get_bytes(&layout::media_type(name, digest), 1024).await {
-            Ok(noted) => Ok(String::from_utf8_lossy(&noted).into_owned()),
+            Ok(noted) => {
+                let noted = std::str::from_utf8(&noted).ok().filter(|it| media_type::is_safe(it));
+                Ok(noted.unwrap_or(media_type::UNKNOWN).to_owned())
+            }
             Err(error) if error.is_not_found() => Ok("application/json".to_owned()),
+            Err(error) if matches!(error.kind(), ErrorKind::ContentTooLarge { .. }) => {
+                Ok(media_type::UNKNOWN.to_owned())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -235,9 +299,8 @@ impl Store {
         }
         // The revision last: a deletion that is cut off can be asked for again.
         self.delete_tags_of(name, digest).await?;
-        if let Some(content) = self.manifest_content(digest).await?
-            && let Ok(Some(subject)) = Manifest::parse(&content).and_then(|it| it.subject())
-        {
+        let subject = |content: &Bytes| Manifest::parse(content).ok()?.subject().ok()?;
+        if let Some(subject) = self.read_manifest(digest, subject).await?.flatten() {
             let referrer = layout::referrer(name, &subject, digest);
             self.driver.delete_many(&[referrer]).await?;
         }

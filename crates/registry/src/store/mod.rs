@@ -17,16 +17,21 @@ use crate::{
 
 pub(crate) mod accept;
 mod blobs;
+mod budget;
 mod catalog;
 pub(crate) mod collect;
+mod json;
 mod locks;
 pub(crate) mod manifest;
 mod manifests;
+mod media_type;
 mod referrers;
 mod tags;
 mod uploads;
 
 pub(crate) use self::{
+    budget::{Budget, Held},
+    referrers::Referrers,
     tags::Page,
     uploads::{Chunk, Standing, Upload},
 };
@@ -43,6 +48,7 @@ pub(crate) struct Store {
     pub(crate) driver: Arc<dyn StorageDriver>,
     capabilities: Capabilities,
     pub(crate) options: Options,
+    pub(crate) budget: Budget,
     uploads: uploads::Uploads,
     locks: locks::Locks,
 }
@@ -51,7 +57,8 @@ impl Store {
     pub(crate) fn new(driver: Arc<dyn StorageDriver>, options: Options) -> Self {
         let capabilities = driver.capabilities();
         let (uploads, locks) = (uploads::Uploads::default(), locks::Locks::default());
-        Self { driver, capabilities, options, uploads, locks }
+        let budget = Budget::new(options.manifest_memory());
+        Self { driver, capabilities, options, budget, uploads, locks }
     }
 
     /// The digest that a link holds; `None` where there is no link.
