@@ -131,9 +131,9 @@ impl Store {
         }
     }
 
-    async fn put_link(&self, path: &Path, digest: &Digest) -> Result<Metadata> {
+    async fn put_link(&self, path: &Path, digest: &Digest) -> storage_driver::Result<Metadata> {
         let content = Payload::from(digest.to_string());
-        Ok(self.driver.put_content(path, content, Precondition::None).await?)
+        self.driver.put_content(path, content, Precondition::None).await
     }
 
     /// Deletes a file as it was seen. `false` if it has changed since, or is gone.
@@ -234,6 +234,18 @@ impl Store {
     pub(crate) async fn has_repository(&self, name: &Name) -> Result<bool> {
         Ok(self.is_dir(&layout::manifests(name)).await?
             || self.is_dir(&layout::layers(name)).await?)
+    }
+}
+
+/// Makes a call that may be made twice, and makes it again at once if the store says that it may succeed
+/// then. A second failure is the result.
+async fn retry<T, F>(mut call: impl FnMut() -> F) -> storage_driver::Result<T>
+where
+    F: Future<Output = storage_driver::Result<T>>,
+{
+    match call().await {
+        Err(error) if error.is_retryable() => call().await,
+        result => result,
     }
 }
 

@@ -43,7 +43,8 @@ impl Store {
             true => self.put_immutable(&current, tag, digest).await?,
             false => drop(self.put_link(&current, digest).await?),
         }
-        self.put_link(&layout::tag_index(name, tag, digest), digest).await.map(drop)
+        self.put_link(&layout::tag_index(name, tag, digest), digest).await?;
+        Ok(())
     }
 
     /// Sets a tag that names nothing as yet, or this already.

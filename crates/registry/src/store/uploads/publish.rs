@@ -8,7 +8,7 @@ use crate::{
     digest::{Digest, Hasher},
     error::{Code, Error, Result},
     layout,
-    store::{Hold, Store},
+    store::{Hold, Store, retry},
 };
 
 impl Turn<'_> {
@@ -38,27 +38,36 @@ impl Turn<'_> {
         let (blob, size) = (layout::blob(digest), writer.size());
         // The link first: what is published is then never without, and an upload that fails to be
         // published can be finished again. Of a link to nothing nobody notices.
-        store.put_link(&layout::layer(&upload.name, digest), digest).await?;
+        let link = layout::layer(&upload.name, digest);
+        retry(|| store.put_link(&link, digest)).await?;
         let mut writer = writer;
+        let mut may_retry = true;
         let mut precondition = match store.capabilities.conditional_commit {
             true => Precondition::IfAbsent,
             false => Precondition::None,
         };
         loop {
-            match writer.commit_to(&blob, precondition).await {
+            match writer.commit_to(&blob, precondition.clone()).await {
                 Ok(_) => break,
-                Err(error) if error.is_precondition_failed() => {}
+                Err(error) if error.is_precondition_failed() => {
+                    precondition = match store.obstacle(&blob, size).await? {
+                        Some(precondition) => precondition,
+                        None => {
+                            let _ = store.driver.cancel_upload(&upload.path()).await;
+                            break;
+                        }
+                    };
+                }
+                // The upload is kept, so that it can be published once more.
+                Err(error) if error.is_retryable() && may_retry => may_retry = false,
                 Err(error) => return Err(error.into()),
             }
-            precondition = match store.obstacle(&blob, size).await? {
-                Some(precondition) => precondition,
-                None => {
-                    let _ = store.driver.cancel_upload(&upload.path()).await;
+            let path = upload.path();
+            writer = match retry(|| store.driver.resume(&path)).await {
+                Err(error) if error.is_not_found() => {
+                    store.published(upload, digest).await?;
                     break;
                 }
-            };
-            writer = match store.driver.resume(&upload.path()).await {
-                Err(error) if error.is_not_found() => return Err(upload.unknown()),
                 writer => writer?,
             };
         }
@@ -99,30 +108,33 @@ impl Store {
     /// not, it is gone.
     pub(super) async fn publish_staged(&self, upload: &Upload, expected: &Digest) -> Result<()> {
         let path = upload.path();
-        let mut reader = match self.driver.reader(&path, ReadRange::default()).await {
-            Err(error) if error.is_not_found() => return self.published(upload, expected).await,
-            reader => reader?,
+        let read = || async {
+            let mut reader = self.driver.reader(&path, ReadRange::default()).await?;
+            let mut hasher = Hasher::new(expected.algorithm());
+            while let Some(bytes) = reader.try_next().await? {
+                hasher.update(&bytes);
+            }
+            Ok((hasher.digest(), reader.metadata().size))
         };
-        let size = reader.metadata().size;
-        let mut hasher = Hasher::new(expected.algorithm());
-        while let Some(bytes) = reader.try_next().await? {
-            hasher.update(&bytes);
-        }
-        let digest = hasher.digest();
+        let (digest, size) = match retry(read).await {
+            Err(error) if error.is_not_found() => return self.published(upload, expected).await,
+            read => read?,
+        };
         if digest != *expected {
             self.remove(upload).await?;
             let text = format!("what was uploaded is {digest}, not {expected}; it is gone");
             return Err(Error::new(Code::DigestInvalid, text));
         }
-        self.put_link(&layout::layer(&upload.name, expected), expected).await?;
+        let link = layout::layer(&upload.name, expected);
+        retry(|| self.put_link(&link, expected)).await?;
         let blob = layout::blob(expected);
         let mut precondition = Precondition::IfAbsent;
         loop {
-            let moved = match self.capabilities.rename_file {
-                true => self.driver.rename(&path, &blob, precondition).await,
-                false => self.driver.copy(&path, &blob, precondition).await,
+            let publish = || match self.capabilities.rename_file {
+                true => self.driver.rename(&path, &blob, precondition.clone()),
+                false => self.driver.copy(&path, &blob, precondition.clone()),
             };
-            match moved {
+            match retry(publish).await {
                 Ok(_) => break,
                 Err(error) if error.is_precondition_failed() => {}
                 // A request at the same time has done it.

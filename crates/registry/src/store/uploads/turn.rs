@@ -13,7 +13,7 @@ use crate::{
     error::{Code, Error, Result},
     incoming::Incoming,
     layout,
-    store::{Store, is_damage},
+    store::{Store, is_damage, retry},
 };
 
 /// A request's turn at an upload, with the writer that goes with it.
@@ -73,7 +73,13 @@ impl Store {
         };
         let opening = session.opening.lock().await;
         session.progress().check(number)?;
-        let writer = match self.driver.writer(&upload.path(), WriterOptions::new(mode)).await {
+        let path = upload.path();
+        let open = || self.driver.writer(&path, WriterOptions::new(mode));
+        let opened = match mode {
+            WriteMode::Resume { .. } => retry(open).await,
+            _ => open().await,
+        };
+        let writer = match opened {
             Ok(writer) => writer,
             Err(error) => match error.kind() {
                 ErrorKind::OffsetMismatch { size, .. } => return Err(out_of_order(size)),
@@ -111,7 +117,7 @@ impl Store {
             return Ok(Some(Hasher::new(algorithm)));
         }
         let path = layout::hash_state(&upload.name, upload.id, algorithm, size);
-        match self.driver.get_content(&path, 1024).await {
+        match retry(|| self.driver.get_content(&path, 1024)).await {
             Ok(state) => Ok(Hasher::restore(algorithm, &state.into_bytes())),
             Err(error) if error.is_not_found() || is_damage(&error) => Ok(None),
             Err(error) => Err(error.into()),
