@@ -15,7 +15,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::{
     access::Action,
     api::{Api, NO_SNIFFING},
-    error::{Code, Result},
+    error::Result,
     name::{Name, Tag},
     store::Page,
 };
@@ -104,8 +104,12 @@ async fn describe(api: &Api, name: &Name, tag: &Tag) -> Result<Markup> {
     let found = api.store.manifest_of(name, &digest, |it| it.content_size()).await;
     let (served, size) = match found {
         Ok(found) => found,
-        Err(error) if error.code() == Code::ManifestUnknown => return Ok(html! {}),
-        Err(error) => return Err(error),
+        Err(error) if error.is_retryable() => return Err(error),
+        // One manifest that cannot be read does not stop the page.
+        Err(error) => {
+            error.log();
+            return Ok(html! {});
+        }
     };
     Ok(html! {
         tr {
