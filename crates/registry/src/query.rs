@@ -19,6 +19,7 @@ impl Query {
     }
 
     /// A form, in which a `+` is a space.
+    #[cfg(feature = "program")]
     pub(crate) fn parse_form(text: &[u8]) -> Self {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }

@@ -9,6 +9,7 @@ use storage_driver::{Payload, Precondition, StorageDriverExt};
 use super::{
     CONCURRENCY, Store,
     accept::Accept,
+    conditions::Conditions,
     manifest::{DOCKER_LIST, Manifest, OCI_INDEX, Referred},
 };
 use crate::{
@@ -34,13 +35,14 @@ pub(crate) struct Pushed {
 }
 
 impl Store {
-    /// Stores a manifest, and has `tags` name it.
+    /// Stores a manifest, and has `tags` name it, if `conditions` hold of what `reference` names.
     pub(crate) async fn put_manifest(
         &self,
         name: &Name,
         reference: &Reference,
         tags: &[Tag],
         content_type: Option<&str>,
+        conditions: &Conditions,
         content: Bytes,
     ) -> Result<Pushed> {
         let manifest = Manifest::check(&content, content_type)?;
@@ -58,6 +60,12 @@ impl Store {
         let subject = manifest.subject()?;
         let references = manifest.references()?;
         let noted = manifest.own_type().is_none().then_some(content_type).flatten();
+        let unconditional = Conditions::default();
+        let (mut of_link, of_tag) = match reference {
+            Reference::Digest(_) => (conditions, &unconditional),
+            Reference::Tag(_) => (&unconditional, conditions),
+        };
+        let mut has_tagged = false;
         loop {
             let since = Instant::now();
             let held = || since.elapsed() < self.options.grace / 2;
@@ -70,7 +78,9 @@ impl Store {
                 }
             }
             self.put_manifest_blob(&digest, content.clone()).await?;
-            let link = self.put_link(&layout::revision(name, &digest), &digest).await?;
+            let revision = Reference::Digest(digest);
+            let link = self.put_link_if(name, &revision, &digest, of_link).await?;
+            of_link = &unconditional;
             // After the link: see how a collection takes them from an untagged manifest.
             if let Some(kind) = noted {
                 self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
@@ -93,8 +103,12 @@ impl Store {
                 }
                 return Err(error);
             }
-            for tag in tags {
-                self.put_tag(name, tag, &digest).await?;
+            // A conditional change is made once, so that it does not undo a later one of another client.
+            if !has_tagged || of_tag.is_none() {
+                for tag in tags {
+                    self.put_tag(name, tag, &digest, of_tag).await?;
+                }
+                has_tagged = true;
             }
             match held() {
                 true => return Ok(Pushed { digest, subject }),
@@ -227,12 +241,19 @@ impl Store {
         }
     }
 
-    /// Deletes a manifest, and every tag that names it.
-    pub(crate) async fn delete_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
+    /// Deletes a manifest, and every tag that names it, if `conditions` hold.
+    pub(crate) async fn delete_manifest(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        conditions: &Conditions,
+    ) -> Result<()> {
         let _alone = self.locks.delete(name).await;
         if self.file(&layout::revision(name, digest)).await?.is_none() {
             return Err(unknown(digest));
         }
+        // The content of a digest never changes, so there is no update to lose in between.
+        conditions.check(Some(digest))?;
         // The revision last: a deletion that is cut off can be asked for again.
         self.delete_tags_of(name, digest).await?;
         if let Some(content) = self.manifest_content(digest).await?

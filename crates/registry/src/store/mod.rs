@@ -19,6 +19,7 @@ pub(crate) mod accept;
 mod blobs;
 mod catalog;
 pub(crate) mod collect;
+pub(crate) mod conditions;
 mod locks;
 pub(crate) mod manifest;
 mod manifests;

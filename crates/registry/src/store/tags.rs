@@ -4,12 +4,12 @@ use futures::{Stream, StreamExt, TryStreamExt, future::ready};
 use http::StatusCode;
 use storage_driver::{Entry, ListOptions, Path, Payload, Precondition, StorageDriverExt};
 
-use super::{Store, manifests::unknown};
+use super::{Store, conditions::Conditions, manifests::unknown};
 use crate::{
     digest::Digest,
     error::{Code, Error, Result},
     layout,
-    name::{Name, Tag},
+    name::{Name, Reference, Tag},
 };
 
 /// Some of a list, and whether there is more.
@@ -20,8 +20,19 @@ pub(crate) struct Page<T> {
 }
 
 impl Store {
-    pub(super) async fn put_tag(&self, name: &Name, tag: &Tag, digest: &Digest) -> Result<()> {
+    /// Has `tag` name `digest`, if `conditions` hold.
+    pub(super) async fn put_tag(
+        &self,
+        name: &Name,
+        tag: &Tag,
+        digest: &Digest,
+        conditions: &Conditions,
+    ) -> Result<()> {
         self.put_link(&layout::tag_index(name, tag, digest), digest).await?;
+        if !conditions.is_none() {
+            let reference = Reference::Tag(tag.clone());
+            return self.put_link_if(name, &reference, digest, conditions).await.map(drop);
+        }
         let current = layout::current(name, tag);
         if !(self.options.immutable_tags && self.capabilities.conditional_put) {
             return self.put_link(&current, digest).await.map(drop);
@@ -89,8 +100,17 @@ impl Store {
         found.map_err(Error::from)
     }
 
-    pub(crate) async fn delete_tag(&self, name: &Name, tag: &Tag) -> Result<()> {
+    /// Deletes a tag, if `conditions` hold.
+    pub(crate) async fn delete_tag(
+        &self,
+        name: &Name,
+        tag: &Tag,
+        conditions: &Conditions,
+    ) -> Result<()> {
         let _shared = self.locks.push(name).await;
+        if !conditions.is_none() {
+            return self.delete_tag_if(name, tag, conditions).await;
+        }
         match self.driver.delete(&layout::tag(name, tag), Precondition::None).await {
             Ok(()) => Ok(()),
             Err(error) if error.is_not_found() => Err(unknown(tag)),
