@@ -27,6 +27,8 @@ pub(crate) enum Code {
     ManifestUnknown,
     NameInvalid,
     NameUnknown,
+    /// Of RFC 9110: the specification has no conditional requests.
+    PreconditionFailed,
     SizeInvalid,
     TooManyRequests,
     Unauthorized,
@@ -49,6 +51,7 @@ impl Code {
             Self::ManifestUnknown => ("MANIFEST_UNKNOWN", StatusCode::NOT_FOUND),
             Self::NameInvalid => ("NAME_INVALID", StatusCode::BAD_REQUEST),
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
+            Self::PreconditionFailed => ("PRECONDITION_FAILED", StatusCode::PRECONDITION_FAILED),
             Self::SizeInvalid => ("SIZE_INVALID", StatusCode::BAD_REQUEST),
             Self::TooManyRequests => ("TOOMANYREQUESTS", StatusCode::TOO_MANY_REQUESTS),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
@@ -158,7 +161,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();
         match refusal {
-            Refusal::Unauthorized { challenge } => {
+            Refusal::Unauthorized { challenge } | Refusal::InsufficientScope { challenge } => {
                 Self::new(Code::Unauthorized, text).header(header::WWW_AUTHENTICATE, challenge)
             }
             Refusal::Denied => Self::new(Code::Denied, text),

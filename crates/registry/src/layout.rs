@@ -116,6 +116,11 @@ pub(crate) fn uploads(name: &Name) -> Path {
     path(format!("{ROOT}/repositories/{name}/_uploads"))
 }
 
+/// The directory of the manifests that a tag has named.
+pub(crate) fn tag_indexes(name: &Name, tag: &Tag) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/tags/{tag}/index"))
+}
+
 /// The directory of an upload.
 pub(crate) fn upload(name: &Name, id: Uuid) -> Path {
     path(format!("{ROOT}/repositories/{name}/_uploads/{id}"))

@@ -5,7 +5,7 @@ use http::{HeaderName, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{json, value::RawValue};
 
-use super::{Call, json, list};
+use super::{Call, list};
 use crate::{
     access::Action,
     digest::Digest,
@@ -36,18 +36,12 @@ fn next(path: &str, query: &[(&str, &str)]) -> [(HeaderName, String); 1] {
 }
 
 pub(super) async fn catalog(call: Call) -> Result<Response> {
-    call.api.admit(&call.parts, None, Action::Catalog).await?;
     let query = call.query();
     let limit = query.limit(CATALOG_PAGE, MAX_PAGE)?;
-    let last = query.get("last").filter(|last| !last.is_empty()).map(Name::parse).transpose()?;
-    if limit == 0 {
-        return Ok(json(&json!({ "repositories": [] })));
-    }
-    let page = call.api.store.catalog(last.as_ref(), limit).await?;
-    let names: Vec<&str> = page.items.iter().map(Name::as_str).collect();
-    let (n, last) = (limit.to_string(), names.last().copied());
-    let link = last.filter(|_| page.more);
-    let link = link.map(|last| next("/v2/_catalog", &[("n", &n), ("last", last)]));
+    let page = call.api.repositories(&call.parts, query.get("last"), limit).await?;
+    let names: Vec<&str> = page.names.iter().map(Name::as_str).collect();
+    let n = limit.to_string();
+    let link = page.next.map(|last| next("/v2/_catalog", &[("n", &n), ("last", &last)]));
     let held = call.api.store.budget.hold();
     Ok((link, list(held, &json!({ "repositories": names }))?).into_response())
 }

@@ -14,9 +14,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, reque
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::endpoint::Endpoint;
+pub(crate) use self::catalog::Repositories;
+use self::{catalog::Cursors, endpoint::Endpoint};
 use crate::{
     access::{AccessRequest, Action, Authorize},
+    digest::Digest,
     error::{Code, Error, Result},
     incoming::Incoming,
     metrics::{Metrics, Route},
@@ -26,6 +28,8 @@ use crate::{
 };
 
 mod blobs;
+mod byteranges;
+mod catalog;
 mod endpoint;
 mod lists;
 mod manifests;
@@ -53,6 +57,7 @@ pub(crate) struct Api {
     pub(crate) interrupt: CancellationToken,
     pub(crate) metrics: Metrics,
     uploads: Arc<Semaphore>,
+    cursors: Cursors,
 }
 
 impl Api {
@@ -64,7 +69,7 @@ impl Api {
     ) -> Self {
         let uploads =
             Arc::new(Semaphore::new(store.options.max_uploads.min(Semaphore::MAX_PERMITS)));
-        Self { store, authorize, interrupt, metrics, uploads }
+        Self { store, authorize, interrupt, metrics, uploads, cursors: Cursors::new() }
     }
 
     pub(crate) fn router(self: Arc<Self>) -> Router {
@@ -85,6 +90,17 @@ impl Api {
         let Some(authorize) = &self.authorize else { return Ok(()) };
         let asked = AccessRequest::new(parts, name.map(Name::as_str), action);
         Ok(authorize.authorize(asked).await?)
+    }
+
+    /// Says which headers of a request its response depends on, for caches.
+    pub(crate) fn set_vary(&self, response: &mut Response, is_negotiated: bool) {
+        let vary = match (is_negotiated, self.authorize.is_some()) {
+            (true, true) => "Accept, Authorization",
+            (true, false) => "Accept",
+            (false, true) => "Authorization",
+            (false, false) => return,
+        };
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static(vary));
     }
 
     /// Room for one more request that uploads.
@@ -139,7 +155,9 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let endpoint = Endpoint::parse(parts.uri.path());
     let route = endpoint.as_ref().map_or("unknown", Endpoint::route);
-    let call = Call { api, parts };
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    let is_negotiated = reads && matches!(endpoint, Ok(Endpoint::Manifest(..)));
+    let call = Call { api: Arc::clone(&api), parts };
     let answered = match endpoint {
         Ok(endpoint) => dispatch(call, endpoint, body).await,
         Err(error) => Err(error),
@@ -147,6 +165,7 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     let mut response = answered.unwrap_or_else(Error::into_response);
     seal(&mut response);
     response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    api.set_vary(&mut response, is_negotiated);
     response.extensions_mut().insert(Route(route));
     response
 }
@@ -239,11 +258,7 @@ fn list(mut held: Held, value: &impl serde::Serialize) -> Result<Response> {
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Whether a client already has what is named by `tag`, an entity tag with its quotes.
-fn has_already(headers: &HeaderMap, tag: &str) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+/// The entity tag of content: its digest, in quotes.
+fn entity_tag(digest: &Digest) -> String {
+    format!("\"{digest}\"")
 }

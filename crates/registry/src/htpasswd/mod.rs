@@ -14,6 +14,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use http::request::Parts;
 use tokio::{sync::Semaphore, task};
 
 use self::users::Users;
@@ -172,6 +173,12 @@ impl Authorize for Htpasswd {
             return Ok(());
         }
         Err(if user.is_some() { Refusal::Denied } else { refused() })
+    }
+
+    async fn may_pull(&self, parts: &Parts, repositories: &[&str]) -> Result<Vec<bool>, Refusal> {
+        let user = self.identify(Credentials::of(&parts.headers)).await?;
+        let name = user.as_ref().map(|user| user.name.as_str());
+        Ok(self.rules.may_pull(name, repositories))
     }
 }
 

@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use super::{
     ServerLimits,
     activity::{Activity, Turn, Watched},
+    host,
     stream::Stream,
 };
 
@@ -134,6 +135,9 @@ impl Connections {
     ) -> axum::response::Response {
         if header_bytes(&request) > u64::from(self.limits.max_header_bytes) {
             return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
+        }
+        if let Err(wrong) = host::check(&request) {
+            return (StatusCode::BAD_REQUEST, wrong).into_response();
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -3,6 +3,7 @@
 mod activity;
 mod backoff;
 mod connection;
+mod host;
 mod limits;
 mod stream;
 #[cfg(test)]

@@ -37,23 +37,30 @@ impl Store {
         Err(unknown(digest))
     }
 
-    /// Opens a blob of the repository, or a range of it, and reads the first bytes: a store that cannot
-    /// give them is an error, rather than a response that breaks off after its headers.
-    ///
-    /// The driver's `InvalidOffset` is given back inside, with the size of the blob.
-    pub(crate) async fn read_blob(
-        &self,
-        name: &Name,
-        digest: &Digest,
-        range: ReadRange,
-    ) -> Result<storage_driver::Result<Reader>> {
+    /// Opens a blob of the repository.
+    pub(crate) async fn read_blob(&self, name: &Name, digest: &Digest) -> Result<Reader> {
         if self.file(&layout::layer(name, digest)).await?.is_none() {
             return Err(unknown(digest));
         }
+        self.read_content(digest, ReadRange::Full).await
+    }
+
+    /// The size of a blob of the repository, for a client that reads parts of it.
+    pub(crate) async fn blob_size(&self, name: &Name, digest: &Digest) -> Result<u64> {
+        if self.file(&layout::layer(name, digest)).await?.is_some()
+            && let Some(file) = self.content(digest).await?
+        {
+            return Ok(file.size);
+        }
+        Err(unknown(digest))
+    }
+
+    /// Opens a range of a blob, whatever repository it is in, and reads the first bytes: a store that
+    /// cannot give them is an error, rather than a response that breaks off after its headers.
+    pub(crate) async fn read_content(&self, digest: &Digest, range: ReadRange) -> Result<Reader> {
         let mut reader = match self.driver.reader(&layout::blob(digest), range).await {
             Err(error) if error.is_not_found() => return Err(unknown(digest)),
-            Err(error) => return Ok(Err(error)),
-            Ok(reader) => reader,
+            opened => opened?,
         };
         let (metadata, range) = (reader.metadata().clone(), reader.range());
         if !is_whole(&metadata, digest) {
@@ -61,15 +68,14 @@ impl Store {
         }
         let first = match reader.try_next().await {
             Ok(Some(first)) => first,
-            Ok(None) => return Ok(Ok(reader)),
+            Ok(None) => return Ok(reader),
             Err(error) => {
-                return Err(Error::from(error)
-                    .status(StatusCode::SERVICE_UNAVAILABLE)
-                    .retry_after(RETRY));
+                let error = Error::from(error).status(StatusCode::SERVICE_UNAVAILABLE);
+                return Err(error.retry_after(RETRY));
             }
         };
         let chunks = stream::once(ready(Ok(first))).chain(reader);
-        Ok(Ok(Reader::new(self.driver.name(), metadata, range, chunks)))
+        Ok(Reader::new(self.driver.name(), metadata, range, chunks))
     }
 
     /// Takes a blob from the repository. Others keep it; with the last, a collection frees it.

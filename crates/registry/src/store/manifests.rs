@@ -11,6 +11,7 @@ use storage_driver::{
 use super::{
     CONCURRENCY, Hold, Store,
     accept::Accept,
+    conditions::Conditions,
     manifest::{Checked, DOCKER_LIST, Manifest, OCI_INDEX, Referred},
     media_type, warn_unreadable,
 };
@@ -42,13 +43,14 @@ pub(crate) struct Pushed {
 }
 
 impl Store {
-    /// Stores a manifest, and has `tags` name it.
+    /// Stores a manifest, and has `tags` name it, if `conditions` hold of what `reference` names.
     pub(crate) async fn put_manifest(
         &self,
         name: &Name,
         reference: &Reference,
         tags: &[Tag],
         content_type: Option<&str>,
+        conditions: &Conditions,
         content: Bytes,
     ) -> Result<Pushed> {
         let Checked { references, subject, is_typed } = Manifest::check(&content, content_type)?;
@@ -64,6 +66,12 @@ impl Store {
             }
         };
         let noted = content_type.filter(|_| !is_typed);
+        let unconditional = Conditions::default();
+        let (mut of_link, of_tag) = match reference {
+            Reference::Digest(_) => (conditions, &unconditional),
+            Reference::Tag(_) => (&unconditional, conditions),
+        };
+        let mut has_tagged = false;
         loop {
             let since = Instant::now();
             let held = || since.elapsed() < self.options.grace / 2;
@@ -76,7 +84,9 @@ impl Store {
                 }
             }
             self.put_manifest_blob(&digest, content.clone()).await?;
-            let link = self.put_link(&layout::revision(name, &digest), &digest).await?;
+            let revision = Reference::Digest(digest);
+            let link = self.put_link_if(name, &revision, &digest, of_link).await?;
+            of_link = &unconditional;
             // After the link: see how a collection takes them from an untagged manifest.
             if let Some(kind) = noted {
                 self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
@@ -99,8 +109,12 @@ impl Store {
                 }
                 return Err(error);
             }
-            for tag in tags {
-                self.put_tag(&push, name, tag, &digest).await?;
+            // A conditional change is made once, so that it does not undo a later one of another client.
+            if !has_tagged || of_tag.is_none() {
+                for tag in tags {
+                    self.put_tag(&push, name, tag, &digest, of_tag).await?;
+                }
+                has_tagged = true;
             }
             match held() {
                 true => return Ok(Pushed { digest, subject }),
@@ -314,12 +328,13 @@ impl Store {
         }
     }
 
-    /// Opens the content of a manifest.
+    /// Opens the content of a manifest, and reads the first bytes.
     pub(crate) async fn manifest_reader(&self, digest: &Digest) -> Result<Reader> {
-        match self.driver.reader(&layout::blob(digest), ReadRange::Full).await {
-            Err(error) if error.is_not_found() => Err(unknown(digest)),
-            opened => Ok(opened?),
-        }
+        let opened = self.read_content(digest, ReadRange::Full).await;
+        opened.map_err(|error| match error.code() {
+            Code::BlobUnknown => unknown(digest),
+            _ => error,
+        })
     }
 
     async fn noted_type(&self, name: &Name, digest: &Digest) -> Result<String> {
@@ -336,14 +351,21 @@ impl Store {
         }
     }
 
-    /// Deletes a manifest, and every tag that names it.
+    /// Deletes a manifest, and every tag that names it, if `conditions` hold.
     ///
     /// With a driver that has preconditions, tags are found and deleted while others push: a tag that
     /// moves meanwhile stays. Pushes only wait for the deletion of the manifest itself.
-    pub(crate) async fn delete_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
+    pub(crate) async fn delete_manifest(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        conditions: &Conditions,
+    ) -> Result<()> {
         if self.file(&layout::revision(name, digest)).await?.is_none() {
             return Err(unknown(digest));
         }
+        // The content of a digest never changes, so there is no update to lose in between.
+        conditions.check(Some(digest))?;
         let mut deletion = self.locks.delete(name);
         let has_preconditions = self.capabilities.conditional_put;
         if has_preconditions {

@@ -19,6 +19,7 @@ mod blobs;
 mod budget;
 mod catalog;
 pub(crate) mod collect;
+pub(crate) mod conditions;
 mod json;
 mod keyed;
 mod locks;

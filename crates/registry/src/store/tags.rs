@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use storage_driver::{Entry, ListOptions, Path, Payload, Precondition};
 
 use super::{
     CONCURRENCY, Link, Store, is_nothing,
+    conditions::Conditions,
     locks::Push,
     manifest::{Manifest, Referred},
     manifests::unknown,
@@ -16,7 +18,7 @@ use crate::{
     digest::Digest,
     error::{Code, Error, Result},
     layout,
-    name::{Name, Tag},
+    name::{Name, Reference, Tag},
 };
 
 /// Some of a list, and whether there is more.
@@ -27,21 +29,26 @@ pub(crate) struct Page<T> {
 }
 
 impl Store {
-    /// Has a tag name a manifest that is there.
+    /// Has `tag` name a manifest that is there, if `conditions` hold.
     pub(super) async fn put_tag(
         &self,
         push: &Push<'_>,
         name: &Name,
         tag: &Tag,
         digest: &Digest,
+        conditions: &Conditions,
     ) -> Result<()> {
         push.set(tag);
         let current = layout::current(name, tag);
         // A tag is visible by its current link, so that is written first: whatever happens in between,
         // each tag that is visible can be pulled.
-        match self.options.immutable_tags {
-            true => self.put_immutable(&current, tag, digest).await?,
-            false => drop(self.put_link(&current, digest).await?),
+        if !conditions.is_none() {
+            let reference = Reference::Tag(tag.clone());
+            self.put_link_if(name, &reference, digest, conditions).await?;
+        } else if self.options.immutable_tags {
+            self.put_immutable(&current, tag, digest).await?;
+        } else {
+            self.put_link(&current, digest).await?;
         }
         self.put_link(&layout::tag_index(name, tag, digest), digest).await?;
         Ok(())
@@ -212,13 +219,27 @@ impl Store {
         }
     }
 
-    pub(crate) async fn delete_tag(&self, name: &Name, tag: &Tag) -> Result<()> {
+    /// Deletes a tag, if `conditions` hold.
+    pub(crate) async fn delete_tag(
+        &self,
+        name: &Name,
+        tag: &Tag,
+        conditions: &Conditions,
+    ) -> Result<()> {
         let _shared = self.locks.push(name).await;
+        if !conditions.is_none() {
+            return self.delete_tag_if(name, tag, conditions).await;
+        }
         match self.driver.delete(&layout::tag(name, tag), Precondition::None).await {
             Ok(()) => Ok(()),
             Err(error) if error.is_not_found() => Err(unknown(tag)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The manifest that a tag names.
+    pub(crate) async fn tagged(&self, name: &Name, tag: &Tag) -> Result<Option<Digest>> {
+        self.link(&layout::current(name, tag)).await
     }
 
     /// The manifest that a tag names; none, if the tag cannot be read.

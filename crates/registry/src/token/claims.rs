@@ -44,6 +44,10 @@ impl Claims {
         object::from_slice(&key.open(token)?).ok()
     }
 
+    pub(super) fn user_name(&self) -> Option<&str> {
+        self.user.as_ref().map(|user| user.name.as_str())
+    }
+
     pub(super) fn issued(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(self.expires.saturating_sub(TIME_TO_LIVE.as_secs()))
     }

@@ -37,7 +37,9 @@ pub(super) fn router(tokens: Tokens) -> Router {
 
 async fn by_query(State(tokens): State<Tokens>, parts: Parts) -> Response {
     let credentials = Credentials::of(&parts.headers);
-    answer(issue(&tokens, credentials, &Query::of(&parts.uri)).await)
+    // Clients encode the spaces between scopes as a form does.
+    let query = Query::parse_form(parts.uri.query().unwrap_or_default().as_bytes());
+    answer(issue(&tokens, credentials, &query).await)
 }
 
 async fn by_form(State(tokens): State<Tokens>, body: Body) -> Response {
@@ -56,7 +58,7 @@ async fn receive(tokens: &Tokens, body: Body) -> Result<Response> {
         invalid("the form took too long to come").status(StatusCode::REQUEST_TIMEOUT)
     })?;
     let body = body.map_err(|_| invalid("a form of at most 64 KiB is wanted"))?;
-    let form = Query::parse(&body);
+    let form = Query::parse_form(&body);
     if form.get("grant_type") != Some("password") {
         return Err(invalid("the grant_type is password"));
     }

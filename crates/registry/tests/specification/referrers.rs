@@ -155,6 +155,19 @@ async fn a_referrer_has_its_annotations() {
     assert_eq!(found[0]["annotations"], manifest["annotations"]);
 }
 
+#[tokio::test]
+async fn a_plus_in_an_artifact_type_needs_no_encoding() {
+    let (service, subject) = with_subject().await;
+    let mut manifest = about(&subject);
+    manifest["artifactType"] = "application/vnd.x+json".into();
+    push(&service, "sig", &manifest).await.expect(201);
+    for kind in ["application/vnd.x+json", "application%2Fvnd.x%2Bjson"] {
+        let answer =
+            referrers(&service, &format!("{subject}?artifactType={kind}")).await.expect(200);
+        assert_eq!(listed(&answer).len(), 1, "{kind}");
+    }
+}
+
 // 102. If a query results in no matching referrers, an empty manifest list MUST be returned.
 #[tokio::test]
 async fn no_referrers_are_an_empty_list() {
