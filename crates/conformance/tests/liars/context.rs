@@ -51,12 +51,12 @@ liar! {
 }
 
 liar! {
-    /// 8.4: a writer's errors are said to be of its opening.
+    /// 8.4: a writer's errors name the root.
     OfWriters {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
             let inner = self.0.writer(path, options).await?;
             let (path, size) = (path.clone(), inner.size());
-            let session = Opening { inner, path: path.clone() };
+            let session = Opening { inner, path: Path::root() };
             Ok(Writer::new("reference", path, size, session))
         }
     }

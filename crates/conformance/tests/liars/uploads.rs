@@ -490,7 +490,7 @@ impl Lie for CreateKeepsTheBase {
     }
 
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
-        let mode = options.mode.clone();
+        let mode = options.mode;
         let base = version(&self.honest, path).await;
         let inner = self.honest.writer(path, options).await?;
         let mut bases = self.bases.lock().unwrap();
