@@ -56,7 +56,6 @@ fn alone() -> (MutexGuard<'static, ()>, Runtime) {
 #[track_caller]
 fn assert_peak(base: usize, bound: usize) {
     let peak = alloc::peak(base);
-    println!("{} MiB at the peak, {} MiB allowed", peak / MIB, bound / MIB);
     assert!(peak <= bound, "{} MiB at the peak, more than {} MiB", peak / MIB, bound / MIB);
 }
 
