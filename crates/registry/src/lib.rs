@@ -8,6 +8,7 @@ mod access;
 mod api;
 mod digest;
 mod error;
+mod error_chain;
 #[cfg(feature = "program")]
 mod htpasswd;
 mod incoming;
@@ -35,6 +36,7 @@ pub use crate::htpasswd::{
 };
 pub use crate::{
     access::{AccessRequest, Action, Authorize, Refusal},
+    error_chain::ErrorChain,
     metrics::{Memory, Metrics, Route, UploadInProgress},
     observe::observed,
     ops::ops_router,

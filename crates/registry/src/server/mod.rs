@@ -4,7 +4,10 @@ mod activity;
 mod backoff;
 mod connection;
 mod limits;
+mod progress;
+mod response;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "program")]
