@@ -6,6 +6,7 @@ struct WorkspaceReadme;
 
 mod access;
 mod api;
+mod client;
 mod digest;
 mod error;
 mod error_chain;
@@ -36,6 +37,7 @@ pub use crate::htpasswd::{
 };
 pub use crate::{
     access::{AccessRequest, Action, Authorize, Refusal},
+    client::behind_proxy,
     error_chain::ErrorChain,
     metrics::{Memory, Metrics, Route, UploadInProgress},
     observe::observed,

@@ -18,6 +18,8 @@ use tower_http::{
 };
 use tracing::{Span, error, field, info, info_span, warn};
 
+use crate::client;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is taken from a client, in bytes.
@@ -27,8 +29,9 @@ const MAX_REQUEST_ID: usize = 64;
 ///
 /// The id is that of `x-request-id`, if that comes once and as 1 to 64 visible ASCII characters, and
 /// a new UUID otherwise. It is in the header of the response, in the extensions of the request
-/// (`tower_http::request_id::RequestId`), and in the span `request`, with method and path, in which
-/// everything is logged. When the head of the response is there, a line at INFO says its status and
+/// (`tower_http::request_id::RequestId`), and in the span `request`, with method and path, the address of
+/// the client (as a [trusted proxy](crate::behind_proxy) says it, if there is one) and, once it is known, the
+/// user; everything is logged in this span. When the head of the response is there, a line at INFO says its status and
 /// the latency in milliseconds. What breaks after that is a line at WARN.
 ///
 /// A panic is answered 500, with the body of an OCI error, and logged at ERROR. Put this around
@@ -79,7 +82,15 @@ fn span(request: &Request) -> Span {
             .get::<RequestId>()
             .and_then(|id| id.header_value().to_str().ok())
             .map(field::display),
+        client = client::address(request.extensions()).map(field::display),
+        user = field::Empty,
     )
+}
+
+/// Logs that the request under way is of this user.
+#[cfg(feature = "program")]
+pub(crate) fn record_user(name: &str) {
+    Span::current().record("user", name);
 }
 
 fn answered<B>(response: &http::Response<B>, latency: Duration, _: &Span) {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpStream, task::spawn_blocking, time::interval};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::spawn_blocking, time::interval};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -22,6 +22,14 @@ use tokio_rustls::{
     },
     server::TlsStream,
 };
+
+use super::stream::Stream;
+use crate::ErrorChain;
+
+/// The response to plain HTTP, with the text of Go's servers, which clients look for.
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
+    Connection: close\r\nContent-Length: 48\r\n\r\n\
+    Client sent an HTTP request to an HTTPS server.\n";
 
 /// A certificate and its key, for a [`Server`](super::Server).
 ///
@@ -138,12 +146,28 @@ impl Tls {
         match self.reload().await {
             Ok(true) => tracing::info!(%certificate, "a new certificate"),
             Ok(false) => tracing::debug!(%certificate, "the same certificate"),
-            Err(error) => tracing::error!(%error, "the old certificate is kept"),
+            Err(error) => {
+                tracing::error!(error = %ErrorChain(&error), "the old certificate is kept");
+            }
         }
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        TlsAcceptor::from(self.config.clone()).accept(stream).await
+    /// Makes the handshake. `None`, if the client sent a request in plain HTTP: it was told so, and the
+    /// connection is closed.
+    pub(super) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<Option<TlsStream<TcpStream>>> {
+        let mut first = [0];
+        stream.peek(&mut first).await?;
+        // A method of HTTP begins with a letter, a record of TLS with none.
+        if first[0].is_ascii_alphabetic() {
+            let mut stream = Stream::new(stream);
+            stream.write_all(PLAIN_HTTP).await?;
+            stream.shutdown().await?;
+            return Ok(None);
+        }
+        TlsAcceptor::from(self.config.clone()).accept(stream).await.map(Some)
     }
 }
 

@@ -23,7 +23,7 @@ pub use self::{
     key::{TokenKey, TokenKeyError},
     realm::{ExternalUrl, ParseExternalUrlError},
 };
-use crate::{AccessRequest, Action, Authorize, Htpasswd, Refusal, htpasswd::User};
+use crate::{AccessRequest, Action, Authorize, Htpasswd, Refusal, htpasswd::User, observe};
 
 /// How a challenge calls the registry.
 const SERVICE: &str = "registry";
@@ -141,6 +141,9 @@ impl Tokens {
             return Err(self.challenge(request, Some("invalid_token")));
         };
         let user = claims.user.as_ref().map(|user| user.name.as_str());
+        if let Some(user) = user {
+            observe::record_user(user);
+        }
         let is_allowed = self.users.rules().allow(user, repository, action);
         match is_allowed && claims.cover(repository, action) {
             true => Ok(()),
