@@ -1,6 +1,6 @@
 //! [`Error`]: an answer that is not what was asked for, as the specification has it.
 
-use std::{error::Error as _, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use axum::{
     body::Body,
@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 use storage_driver::ErrorKind;
 
-use crate::access::Refusal;
+use crate::{ErrorChain, access::Refusal};
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -164,8 +164,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let Parts { status, code, message, headers, cause } = *self.0;
         if let Some(cause) = cause.filter(|_| status.is_server_error()) {
-            let source = cause.source().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(%status, error = %cause, source, "the driver failed");
+            tracing::error!(%status, error = %ErrorChain(&cause), "the driver failed");
         }
         let body = json!({ "errors": [{ "code": code.parts().0, "message": message }] });
         let mut response = Response::new(Body::from(body.to_string()));

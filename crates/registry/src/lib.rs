@@ -41,7 +41,7 @@ pub use crate::{
     error_chain::ErrorChain,
     metrics::{Memory, Metrics, Route, UploadInProgress},
     observe::observed,
-    ops::ops_router,
+    ops::{Ops, livez_router},
     options::GcOptions,
     registry::{Builder, Registry},
     server::{Server, ServerLimits},

@@ -1,8 +1,8 @@
 //! [`Tls`]: a certificate and its key, read from files and read again.
 
 use std::{
-    io,
-    path::PathBuf,
+    fs, io,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -179,14 +179,18 @@ impl Files {
                 let file = file.clone();
                 |source| TlsError::File { file, source }
             };
-            let chain = CertificateDer::pem_file_iter(&files.certificate)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            let chain = read_pem(&files.certificate)
+                .and_then(|text| {
+                    CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()
+                })
                 .and_then(|chain| match chain.is_empty() {
                     true => Err(pem::Error::NoItemsFound),
                     false => Ok(chain),
                 })
                 .map_err(of(&files.certificate))?;
-            let key = PrivateKeyDer::from_pem_file(&files.key).map_err(of(&files.key))?;
+            let key = read_pem(&files.key)
+                .and_then(|text| PrivateKeyDer::from_pem_slice(&text))
+                .map_err(of(&files.key))?;
             CertifiedKey::from_der(chain, key, &files.provider).map_err(|source| files.pair(source))
         });
         let read = read.await.unwrap_or_else(|_| {
@@ -200,6 +204,17 @@ impl Files {
     fn pair(&self, source: rustls::Error) -> TlsError {
         TlsError::Pair { certificate: self.certificate.clone(), key: self.key.clone(), source }
     }
+}
+
+/// The text of a file, without the byte order mark with which some editors begin it. The first item would
+/// otherwise be passed over.
+fn read_pem(file: &Path) -> Result<Vec<u8>, pem::Error> {
+    let mut text = fs::read(file).map_err(pem::Error::Io)?;
+    let mark = "\u{feff}".as_bytes();
+    if text.starts_with(mark) {
+        text.drain(..mark.len());
+    }
+    Ok(text)
 }
 
 impl ResolvesServerCert for Current {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use registry::{GcOptions, Metrics, Registry};
+use registry::{ErrorChain, GcOptions, Metrics, Registry};
 
 use crate::{failure::Failure, settings::Effective, storage};
 
@@ -47,6 +47,7 @@ pub(crate) async fn collect(registry: Registry, metrics: Metrics, settings: Effe
             }
             Err(error) => {
                 metrics.garbage_collection_failed();
+                let error = ErrorChain(&error);
                 tracing::error!(%error, "the garbage was not collected, or not all of it");
             }
         }
@@ -60,7 +61,9 @@ pub(crate) async fn cancel_stale_uploads(registry: Registry, settings: Effective
         match registry.cancel_uploads(ttl).await {
             Ok(0) => {}
             Ok(uploads) => tracing::info!(uploads, "stale uploads are cancelled"),
-            Err(error) => tracing::error!(%error, "stale uploads are not cancelled"),
+            Err(error) => {
+                tracing::error!(error = %ErrorChain(&error), "stale uploads are not cancelled");
+            }
         }
         tokio::time::sleep(STALE_UPLOADS).await;
     }
