@@ -1,24 +1,24 @@
 //! [`observed`]: request ids, a line in the log for each request, and no connection lost to a panic.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, fmt, time::Duration};
 
 use axum::{
-    Router,
+    BoxError, Router,
     body::Body,
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tower::util::MapRequestLayer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    classify::ServerErrorsFailureClass,
+    classify::{ClassifiedResponse, ClassifyEos, ClassifyResponse, SharedClassifier},
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
 use tracing::{Span, error, field, info, info_span, warn};
 
-use crate::client;
+use crate::{ErrorChain, client};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -38,7 +38,7 @@ const MAX_REQUEST_ID: usize = 64;
 /// what should be told of panics last, inside [`Metrics::track`](crate::Metrics::track):
 /// `metrics.track(observed(router))` counts them as 500.
 pub fn observed(router: Router) -> Router {
-    let trace = TraceLayer::new_for_http()
+    let trace = TraceLayer::new(SharedClassifier::new(BrokenBodies))
         .make_span_with(span)
         .on_request(())
         .on_response(answered)
@@ -98,10 +98,44 @@ fn answered<B>(response: &http::Response<B>, latency: Duration, _: &Span) {
     info!(status = response.status().as_u16(), latency_ms, "answered");
 }
 
-/// A status is in the line of the answer; what is new is a body that broke off.
-fn broken(failure: ServerErrorsFailureClass, _: Duration, _: &Span) {
-    if let ServerErrorsFailureClass::Error(error) = failure {
-        warn!(error, "the response broke off");
+fn broken(error: String, _: Duration, _: &Span) {
+    warn!(error, "the response broke off");
+}
+
+/// What fails of a response: not its status, which has a line of its own, but a body that breaks off. A failure
+/// is told with all its causes.
+#[derive(Debug, Clone, Copy)]
+struct BrokenBodies;
+
+impl ClassifyResponse for BrokenBodies {
+    type FailureClass = String;
+    type ClassifyEos = Self;
+
+    fn classify_response<B>(
+        self,
+        _: &http::Response<B>,
+    ) -> ClassifiedResponse<Self::FailureClass, Self> {
+        ClassifiedResponse::RequiresEos(self)
+    }
+
+    fn classify_error<E: fmt::Display + 'static>(self, error: &E) -> String {
+        // What the layer for panics makes of every body's error.
+        match (error as &dyn Any).downcast_ref::<BoxError>() {
+            Some(error) => ErrorChain(&**error).to_string(),
+            None => error.to_string(),
+        }
+    }
+}
+
+impl ClassifyEos for BrokenBodies {
+    type FailureClass = String;
+
+    fn classify_eos(self, _: Option<&HeaderMap>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn classify_error<E: fmt::Display + 'static>(self, error: &E) -> String {
+        ClassifyResponse::classify_error(self, error)
     }
 }
 

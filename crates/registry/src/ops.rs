@@ -232,7 +232,8 @@ mod tests {
         let response = get(&Ops::new(Arc::new(faulty)).router(), "/healthz").await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[RETRY_AFTER], "5");
-        assert_eq!(text(response).await, "cannot read: inmemory: health /: permission denied\n");
+        let body = "cannot read: inmemory: health /: permission denied: an injected fault\n";
+        assert_eq!(text(response).await, body);
     }
 
     #[tokio::test]

@@ -158,6 +158,17 @@ async fn files_without_a_certificate_or_a_key_are_not_loaded() {
     assert!(absent.to_string().starts_with("/absent: "), "{absent}");
 }
 
+#[tokio::test]
+async fn files_may_begin_with_a_byte_order_mark() {
+    let (pair, certificate) = Pair::new();
+    for file in [pair.certificate(), pair.key()] {
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("\u{feff}{text}")).unwrap();
+    }
+    let address = serve(pair.load().await.unwrap()).await;
+    connect(address, &certificate, &[]).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_watch_takes_the_new_certificate() {
     let (pair, _) = Pair::new();
