@@ -258,13 +258,13 @@ mod tests {
     #[test]
     fn a_line_without_user_or_hash_is_refused() {
         assert_eq!(problem("alice"), (1, HtpasswdProblem::NotAnEntry));
-        assert_eq!(problem(&format!(":{}", hash())), (1, HtpasswdProblem::NotAnEntry));
+        assert_eq!(problem(format!(":{}", hash())), (1, HtpasswdProblem::NotAnEntry));
     }
 
     #[test]
     fn the_words_of_rules_are_no_users() {
         for name in ["*", "anonymous"] {
-            assert_eq!(problem(&format!("{name}:{}", hash())), (1, HtpasswdProblem::Reserved));
+            assert_eq!(problem(format!("{name}:{}", hash())), (1, HtpasswdProblem::Reserved));
         }
     }
 
