@@ -269,8 +269,40 @@ fn a_store_that_is_open_already_is_an_error() {
     let _serving = Serving::new(&["--storage", &storage]);
     let text = failure(&["gc", "--storage", &storage]);
     assert!(text.starts_with(&format!("registry: {storage}: ")), "{text}");
-    let cause = format!("unavailable: {}: another process", directory.path().display());
-    assert!(text.contains(&cause), "{text}");
+    let cause = format!("unavailable: {}", directory.path().display());
+    assert!(text.contains(&cause) && text.contains("another process"), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_registry_writes_nothing_and_is_healthy() {
+    let directory = TempDir::new().unwrap();
+    let storage = format!("file://{}", directory.path().display());
+    let by_url = format!("{storage}?read_only=true");
+    for arguments in [&["--read-only", "--storage", &storage][..], &["--storage", &by_url]] {
+        let serving = Serving::new(arguments);
+        assert!(serving.get("/healthz").starts_with("HTTP/1.0 200"));
+        assert!(serving.get("/v2/a/manifests/b").starts_with("HTTP/1.0 404"));
+        let mut stream = TcpStream::connect(serving.address()).unwrap();
+        write!(stream, "POST /v2/a/blobs/uploads/ HTTP/1.0\r\nhost: a\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 405"), "{answer}");
+        serving.signal(Signal::TERM);
+        let (status, log) = serving.end();
+        assert!(status.success() && !log.contains("ERROR"), "{log}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_registry_serves_a_store_that_another_process_has_open() {
+    let directory = TempDir::new().unwrap();
+    let storage = format!("file://{}", directory.path().display());
+    let _serving = Serving::new(&["--storage", &storage]);
+    let other = Serving::new(&["--storage", &storage, "--read-only"]);
+    assert!(other.get("/healthz").starts_with("HTTP/1.0 200"));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn options(settings: &Effective) -> GcOptions {
 
 /// Removes what nothing refers to, or says what it is.
 pub(crate) async fn gc(settings: Effective, dry_run: bool) -> Result<(), Failure> {
-    let driver = storage::open(&settings.storage, None).await?;
+    let driver = storage::open(&settings.storage, false, None).await?;
     let options = GcOptions { dry_run, ..options(&settings) };
     let registry = Registry::builder(driver.clone()).grace(options.grace).build();
     let collected = registry.collect(&options).await;

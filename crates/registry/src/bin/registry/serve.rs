@@ -153,7 +153,7 @@ impl Service {
         interrupt: &CancellationToken,
     ) -> Result<Self, Failure> {
         let metrics = Metrics::new();
-        let driver = storage::open(&settings.storage, Some(&metrics)).await?;
+        let driver = storage::open(&settings.storage, settings.read_only, Some(&metrics)).await?;
         let builder = Registry::builder(metrics.driver(Arc::clone(&driver)));
         let (builder, tokens) = match passwords {
             Some(passwords) => {

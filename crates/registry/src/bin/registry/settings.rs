@@ -244,7 +244,10 @@ impl Settings {
             let text = format!("`{name}` needs an `htpasswd`; without users, everybody may push");
             return Err(Failure::Settings(text));
         }
-        Ok(self.fill())
+        let mut settings = self.fill();
+        // Else pushes would be taken that the store then refuses.
+        settings.read_only |= matches!(settings.storage, Location::File { read_only: true, .. });
+        Ok(settings)
     }
 
     /// The settings that are given and mean nothing without users.
