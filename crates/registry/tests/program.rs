@@ -305,6 +305,18 @@ fn a_read_only_registry_serves_a_store_that_another_process_has_open() {
     assert!(other.get("/healthz").starts_with("HTTP/1.0 200"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_is_reached_by_a_link_is_named_at_the_start() {
+    let [directory, other] = [(); 2].map(|()| TempDir::new().unwrap());
+    let tree = directory.path().join("docker/registry/v2");
+    fs::create_dir_all(&tree).unwrap();
+    std::os::unix::fs::symlink(other.path(), tree.join("blobs")).unwrap();
+    let storage = format!("file://{}", directory.path().display());
+    let text = failure(&["serve", "--listen=127.0.0.1:0", "--storage", &storage]);
+    assert!(text.contains(tree.join("blobs").to_str().unwrap()), "{text}");
+}
+
 #[test]
 fn a_certificate_that_is_not_there_is_an_error() {
     let text = failure(&["serve", "--tls-cert=absent.crt", "--tls-key=absent.key"]);
