@@ -1,6 +1,6 @@
 //! [`Error`]: an answer that is not what was asked for, as the specification has it.
 
-use std::{error::Error as _, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use axum::{
     body::Body,
@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 use storage_driver::ErrorKind;
 
-use crate::access::Refusal;
+use crate::{ErrorChain, access::Refusal};
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -177,8 +177,7 @@ impl Error {
     pub(crate) fn log(&self) {
         let Parts { status, cause, .. } = &*self.0;
         if let Some(cause) = cause.as_ref().filter(|_| status.is_server_error()) {
-            let source = cause.source().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(%status, error = %cause, source, "the driver failed");
+            tracing::error!(%status, error = %ErrorChain(cause), "the driver failed");
         }
     }
 }

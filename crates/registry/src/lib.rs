@@ -6,8 +6,10 @@ struct WorkspaceReadme;
 
 mod access;
 mod api;
+mod client;
 mod digest;
 mod error;
+mod error_chain;
 #[cfg(feature = "program")]
 mod htpasswd;
 mod incoming;
@@ -37,9 +39,11 @@ pub use crate::htpasswd::{
 };
 pub use crate::{
     access::{AccessRequest, Action, Authorize, Refusal},
+    client::behind_proxy,
+    error_chain::ErrorChain,
     metrics::{Memory, Metrics, Route, UploadInProgress},
     observe::observed,
-    ops::ops_router,
+    ops::{Ops, livez_router},
     options::GcOptions,
     registry::{Builder, Registry},
     server::{Server, ServerLimits},

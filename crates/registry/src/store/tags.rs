@@ -8,8 +8,9 @@ use http::StatusCode;
 use storage_driver::{Entry, ListOptions, Path, Payload, Precondition};
 
 use super::{
-    CONCURRENCY, Link, Store, is_nothing,
+    CONCURRENCY, Link, Store,
     conditions::Conditions,
+    is_nothing,
     locks::Push,
     manifest::{Manifest, Referred},
     manifests::unknown,

@@ -23,7 +23,7 @@ pub use self::{
     key::{TokenKey, TokenKeyError},
     realm::{ExternalUrl, ParseExternalUrlError},
 };
-use crate::{AccessRequest, Action, Authorize, Htpasswd, Refusal, htpasswd::User};
+use crate::{AccessRequest, Action, Authorize, Htpasswd, Refusal, htpasswd::User, observe};
 
 /// How a challenge calls the registry.
 const SERVICE: &str = "registry";
@@ -143,7 +143,11 @@ impl Tokens {
         let Some(claims) = self.open(token) else {
             return Err(self.challenge(request, Some("invalid_token")));
         };
-        let is_allowed = self.users.rules().allow(claims.user_name(), repository, action);
+        let user = claims.user_name();
+        if let Some(user) = user {
+            observe::record_user(user);
+        }
+        let is_allowed = self.users.rules().allow(user, repository, action);
         match is_allowed && claims.cover(repository, action) {
             true => Ok(()),
             // Another token would not help.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use registry::{GcOptions, Metrics, Registry};
+use registry::{ErrorChain, GcOptions, Metrics, Registry};
 
 use crate::{failure::Failure, settings::Effective, storage};
 
@@ -24,7 +24,7 @@ fn options(settings: &Effective) -> GcOptions {
 
 /// Removes what nothing refers to, or says what it is.
 pub(crate) async fn gc(settings: Effective, dry_run: bool) -> Result<(), Failure> {
-    let driver = storage::open(&settings.storage, None).await?;
+    let driver = storage::open(&settings.storage, false, None).await?;
     let options = GcOptions { dry_run, ..options(&settings) };
     let registry = Registry::builder(driver.clone()).grace(options.grace).build();
     let collected = registry.collect(&options).await;
@@ -48,6 +48,7 @@ pub(crate) async fn collect(registry: Registry, metrics: Metrics, settings: Effe
             }
             Err(error) => {
                 metrics.garbage_collection_failed();
+                let error = ErrorChain(&error);
                 tracing::error!(%error, "the garbage was not collected, or not all of it");
             }
         }
@@ -62,7 +63,9 @@ pub(crate) async fn cancel_stale_uploads(registry: Registry, settings: Effective
         match registry.cancel_uploads(ttl).await {
             Ok(0) => {}
             Ok(uploads) => tracing::info!(uploads, "stale uploads are cancelled"),
-            Err(error) => tracing::error!(%error, "stale uploads are not cancelled"),
+            Err(error) => {
+                tracing::error!(error = %ErrorChain(&error), "stale uploads are not cancelled");
+            }
         }
         tokio::time::sleep(interval).await;
     }
