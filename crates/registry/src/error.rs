@@ -111,13 +111,18 @@ impl Error {
         self.0.status == StatusCode::CONFLICT
     }
 
+    /// Whether the store failed in a way that may pass, rather than over what was asked for.
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.0.cause.as_ref().is_some_and(storage_driver::Error::is_retryable)
+    }
+
     pub(crate) fn code(&self) -> Code {
         self.0.code
     }
 }
 
 /// What a driver says to a client who waits: soon, but not at once.
-const RETRY: Duration = Duration::from_secs(5);
+pub(crate) const RETRY: Duration = Duration::from_secs(5);
 
 /// What of the driver's errors is not about the path, which each caller knows how to answer.
 impl From<storage_driver::Error> for Error {
@@ -160,13 +165,21 @@ impl From<Refusal> for Error {
     }
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let Parts { status, code, message, headers, cause } = *self.0;
-        if let Some(cause) = cause.filter(|_| status.is_server_error()) {
+impl Error {
+    /// Logs what the driver said, if that is why a request fails.
+    pub(crate) fn log(&self) {
+        let Parts { status, cause, .. } = &*self.0;
+        if let Some(cause) = cause.as_ref().filter(|_| status.is_server_error()) {
             let source = cause.source().map(ToString::to_string).unwrap_or_default();
             tracing::error!(%status, error = %cause, source, "the driver failed");
         }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.log();
+        let Parts { status, code, message, headers, .. } = *self.0;
         let body = json!({ "errors": [{ "code": code.parts().0, "message": message }] });
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = status;

@@ -103,6 +103,11 @@ pub(crate) fn referrer(name: &Name, subject: &Digest, digest: &Digest) -> Path {
     path(format!("{ROOT}/repositories/{name}/_manifests/referrers/{subject}/{digest}/link"))
 }
 
+/// The directory of the uploads of a repository.
+pub(crate) fn uploads(name: &Name) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_uploads"))
+}
+
 /// The directory of an upload.
 pub(crate) fn upload(name: &Name, id: Uuid) -> Path {
     path(format!("{ROOT}/repositories/{name}/_uploads/{id}"))

@@ -15,7 +15,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::{
     access::Action,
     api::Api,
-    error::{Code, Result},
+    error::Result,
     name::{Name, Reference, Tag},
     store::{Page, accept::Accept, manifest::Manifest},
 };
@@ -103,8 +103,12 @@ async fn describe(api: &Api, name: &Name, tag: &Tag) -> Result<Markup> {
     let served = api.store.manifest(name, &Reference::Tag(tag.clone()), &everything).await;
     let served = match served {
         Ok(served) => served,
-        Err(error) if error.code() == Code::ManifestUnknown => return Ok(html! {}),
-        Err(error) => return Err(error),
+        Err(error) if error.is_retryable() => return Err(error),
+        // One manifest that cannot be read does not stop the page.
+        Err(error) => {
+            error.log();
+            return Ok(html! {});
+        }
     };
     let size = Manifest::parse(&served.content).ok().map(|it| it.content_size());
     Ok(html! {

@@ -139,6 +139,16 @@ impl Builder {
         self
     }
 
+    /// How many uploads may be in progress in the store, those included that their clients have left.
+    /// One more is refused with 429. 65,536 by default.
+    ///
+    /// The count is approximate: uploads that other processes begin or end on the same store are noticed
+    /// when stale uploads are [cancelled](Registry::cancel_uploads), or before an upload is refused.
+    pub fn max_open_uploads(mut self, uploads: usize) -> Self {
+        self.options.max_open_uploads = uploads;
+        self
+    }
+
     /// How long a request may take to send the next 4 KiB of its body, or its end; then it is answered
     /// 408, and what came is kept. There is no bound on the whole. 60 seconds by default.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {

@@ -29,7 +29,11 @@ impl Store {
         let mut inner = self.inner_directories(options);
         while found.len() < limit || !ordered {
             let Some(dir) = inner.try_next().await? else { break };
-            if dir.name() == Some("_manifests") {
+            // What else is there names no manifest: leftovers of pushes and deletions that were cut off.
+            if dir.name() == Some("_manifests")
+                && let Ok(revisions) = dir.join("revisions")
+                && self.is_dir(&revisions).await?
+            {
                 found.push(dir);
             }
         }

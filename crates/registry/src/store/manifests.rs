@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
-use storage_driver::{Payload, Precondition, StorageDriverExt};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use storage_driver::{Metadata, Payload, Precondition, ReadRange, StorageDriverExt};
 
 use super::{
-    CONCURRENCY, Store,
+    CONCURRENCY, Hold, Store,
     accept::Accept,
     manifest::{DOCKER_LIST, Manifest, OCI_INDEX, Referred},
+    warn_unreadable,
 };
 use crate::{
     digest::{Algorithm, Digest},
@@ -63,7 +64,7 @@ impl Store {
             let held = || since.elapsed() < self.options.grace / 2;
             self.require(name, &references).await?;
 
-            let _shared = self.locks.push(name).await;
+            let push = self.locks.push(name).await;
             if self.options.immutable_tags {
                 for tag in tags {
                     self.require_free(name, tag, &digest).await?;
@@ -94,11 +95,11 @@ impl Store {
                 return Err(error);
             }
             for tag in tags {
-                self.put_tag(name, tag, &digest).await?;
+                self.put_tag(&push, name, tag, &digest).await?;
             }
             match held() {
                 true => return Ok(Pushed { digest, subject }),
-                false => match self.hold_manifest(name, &digest).await {
+                false => match self.held_manifest(name, &digest, Hold::Required).await {
                     Ok(()) => return Ok(Pushed { digest, subject }),
                     Err(error) if error.code() == Code::ManifestUnknown => {}
                     Err(error) => return Err(error),
@@ -116,9 +117,13 @@ impl Store {
         stream::iter(references.iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, |referred| async move {
                 let (digest, found) = match referred {
-                    Referred::Blob(digest) => (digest, self.blob(name, digest).await.map(drop)),
+                    Referred::Blob(digest) => {
+                        (digest, self.held_blob(name, digest, Hold::Required).await.map(drop))
+                    }
                     Referred::Manifest(_) if self.options.sparse_indexes => return Ok(()),
-                    Referred::Manifest(digest) => (digest, self.hold_manifest(name, digest).await),
+                    Referred::Manifest(digest) => {
+                        (digest, self.held_manifest(name, digest, Hold::Required).await)
+                    }
                 };
                 found.map_err(|error| match error.code() {
                     Code::BlobUnknown | Code::ManifestUnknown => missing(digest),
@@ -128,30 +133,43 @@ impl Store {
             .await
     }
 
-    /// Makes sure that a manifest is in the repository, and stays for whoever is told so: its content
-    /// as a blob does, and its link, which a collection of untagged manifests takes.
+    /// Makes sure that a manifest is in the repository, for a client that is told so: see
+    /// [`Store::hold`].
     pub(crate) async fn hold_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
-        for path in [layout::revision(name, digest), layout::blob(digest)] {
-            match self.file(&path).await? {
-                Some(file) if self.hold(&file).await? => {}
-                _ => return Err(unknown(digest)),
-            }
-        }
-        Ok(())
+        self.held_manifest(name, digest, Hold::IfPossible).await
     }
 
+    /// As [`hold_manifest`](Self::hold_manifest). A collection takes the content, as of a blob, and the
+    /// link, of an untagged manifest.
+    async fn held_manifest(&self, name: &Name, digest: &Digest, hold: Hold) -> Result<()> {
+        if let Some(link) = self.file(&layout::revision(name, digest)).await?
+            && self.hold(&link, hold).await?
+            && let Some(content) = self.content(digest).await?
+            && self.hold(&content, hold).await?
+        {
+            return Ok(());
+        }
+        Err(unknown(digest))
+    }
+
+    /// Stores the content of a manifest. The same content stays as it is, which spares a write; damaged
+    /// content is replaced.
     async fn put_manifest_blob(&self, digest: &Digest, content: Bytes) -> Result<()> {
         let path = layout::blob(digest);
         loop {
-            // The same content, if there is any: it stays as it is, which spares a write.
-            if let Some(file) = self.file(&path).await?
-                && self.hold(&file).await?
-            {
-                return Ok(());
-            }
-            let precondition = match self.capabilities.conditional_put {
-                true => Precondition::IfAbsent,
-                false => Precondition::None,
+            let precondition = match self.file(&path).await? {
+                Some(file) if self.has_content(&file, &content).await? => {
+                    match self.hold(&file, Hold::Required).await? {
+                        true => return Ok(()),
+                        false => continue,
+                    }
+                }
+                Some(damaged) => {
+                    tracing::warn!(%path, "this manifest is damaged and is replaced");
+                    self.if_version(damaged.version)
+                }
+                None if self.capabilities.conditional_put => Precondition::IfAbsent,
+                None => Precondition::None,
             };
             let content = Payload::from(content.clone());
             match self.driver.put_content(&path, content, precondition).await {
@@ -159,6 +177,28 @@ impl Store {
                 Err(error) if error.is_precondition_failed() => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// Whether a file has this content. A file that cannot be read has not.
+    async fn has_content(&self, file: &Metadata, content: &[u8]) -> Result<bool> {
+        if file.size != content.len() as u64 {
+            return Ok(false);
+        }
+        let compare = async {
+            let mut reader = self.driver.reader(&file.path, ReadRange::default()).await?;
+            let mut rest = content;
+            while let Some(chunk) = reader.try_next().await? {
+                match rest.strip_prefix(&*chunk) {
+                    Some(more) => rest = more,
+                    None => return Ok(false),
+                }
+            }
+            Ok(rest.is_empty())
+        };
+        match compare.await {
+            Err(error @ storage_driver::Error { .. }) if error.is_retryable() => Err(error.into()),
+            compared => Ok(compared.unwrap_or(false)),
         }
     }
 
@@ -228,16 +268,42 @@ impl Store {
     }
 
     /// Deletes a manifest, and every tag that names it.
+    ///
+    /// With a driver that has preconditions, tags are found and deleted while others push: a tag that
+    /// moves meanwhile stays. Pushes only wait for the deletion of the manifest itself.
     pub(crate) async fn delete_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
-        let _alone = self.locks.delete(name).await;
-        if self.file(&layout::revision(name, digest)).await?.is_none() {
+        let revision = layout::revision(name, digest);
+        if self.file(&revision).await?.is_none() {
             return Err(unknown(digest));
         }
+        let mut deletion = self.locks.delete(name);
+        let has_preconditions = self.capabilities.conditional_put;
+        if has_preconditions {
+            self.delete_or_refuse(name, self.all_tags(name), digest).await?;
+        }
+        let subject = match self.manifest_content(digest).await {
+            Ok(content) => content
+                .and_then(|content| Manifest::parse(&content).and_then(|it| it.subject()).ok())
+                .flatten(),
+            Err(error) if error.is_retryable() => return Err(error),
+            Err(error) => {
+                warn_unreadable(&layout::blob(digest), &error.into_cause());
+                None
+            }
+        };
+
+        let set_meanwhile = deletion.exclude().await;
+        // Another deletion may have been faster.
+        if self.file(&revision).await?.is_none() {
+            return Err(unknown(digest));
+        }
+        let tags = match has_preconditions {
+            true => stream::iter(set_meanwhile.into_iter().map(Ok)).left_stream(),
+            false => self.all_tags(name).right_stream(),
+        };
+        self.delete_or_refuse(name, tags, digest).await?;
         // The revision last: a deletion that is cut off can be asked for again.
-        self.delete_tags_of(name, digest).await?;
-        if let Some(content) = self.manifest_content(digest).await?
-            && let Ok(Some(subject)) = Manifest::parse(&content).and_then(|it| it.subject())
-        {
+        if let Some(subject) = subject {
             let referrer = layout::referrer(name, &subject, digest);
             self.driver.delete_many(&[referrer]).await?;
         }
@@ -247,18 +313,16 @@ impl Store {
         }
     }
 
-    async fn delete_tags_of(&self, name: &Name, digest: &Digest) -> Result<()> {
-        let mut tags = self.all_tags(name).map_ok(|tag| async move {
-            let names_it = self.link(&layout::current(name, &tag)).await? == Some(*digest);
-            Ok::<_, Error>(names_it.then(|| layout::tag(name, &tag)))
-        });
-        let mut tags = tags.by_ref().try_buffer_unordered(CONCURRENCY);
-        while let Some(found) = tags.try_next().await? {
-            if let Some(tag) = found {
-                self.driver.delete_many(&[tag]).await?;
-            }
+    async fn delete_or_refuse(
+        &self,
+        name: &Name,
+        tags: impl Stream<Item = Result<Tag>> + Send,
+        digest: &Digest,
+    ) -> Result<()> {
+        match self.options.immutable_tags {
+            true => self.require_untagged(name, tags, digest).await,
+            false => self.delete_tags_of(name, tags, digest).await,
         }
-        Ok(())
     }
 }
 

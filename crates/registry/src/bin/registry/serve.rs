@@ -62,10 +62,13 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
     let _ = writeln!(io::stdout(), "listening on {scheme}://{address}");
     tracing::info!(%address, scheme, storage = %settings.storage, "listening");
 
-    let registry = service.registry.clone();
-    let _collecting =
-        Background::spawn(gc::collect(registry.clone(), service.metrics.clone(), settings.clone()));
-    let _cancelling = Background::spawn(gc::cancel_stale_uploads(registry, settings.clone()));
+    // A store that is read-only is not written to by the registry itself either.
+    let _maintenance = (!settings.read_only).then(|| {
+        let (registry, metrics) = (service.registry.clone(), service.metrics.clone());
+        let cancelling = gc::cancel_stale_uploads(registry.clone(), settings.clone());
+        let collecting = gc::collect(registry, metrics, settings.clone());
+        [Background::spawn(cancelling), Background::spawn(collecting)]
+    });
     let watch = async {
         match &tls {
             Some(tls) => tls.watch(CERTIFICATE).await,
@@ -163,6 +166,7 @@ impl Service {
             .max_blob_size(settings.max_blob_size.0)
             .max_manifest_size(settings.max_manifest_size.0)
             .max_uploads(settings.max_uploads.get())
+            .max_open_uploads(settings.max_open_uploads.get())
             .body_timeout(settings.body_timeout.into())
             .read_only(settings.read_only)
             .delete(settings.delete)

@@ -163,6 +163,10 @@ settings! {
     #[arg(env = "REGISTRY_MAX_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
     max_uploads: NonZeroUsize = const { NonZeroUsize::new(4_096).unwrap() },
 
+    /// Number of uploads in progress, those included that their clients have left [default: 65536]
+    #[arg(env = "REGISTRY_MAX_OPEN_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
+    max_open_uploads: NonZeroUsize = const { NonZeroUsize::new(65_536).unwrap() },
+
     /// Number of connections at a time [default: 16384]
     #[arg(env = "REGISTRY_MAX_CONNECTIONS", value_name = "NUMBER", help_heading = "Limits")]
     max_connections: NonZeroUsize = const { NonZeroUsize::new(16_384).unwrap() },
@@ -206,7 +210,8 @@ settings! {
     #[arg(value_parser = BoolishValueParser::new())]
     gc_untagged: bool = false,
 
-    /// Time without a byte after which an unfinished upload is removed [default: 7days]
+    /// Time without a byte after which an unfinished upload is removed, within half as much again or an
+    /// hour [default: 7days]
     #[arg(env = "REGISTRY_UPLOAD_TTL", value_name = "TIME", help_heading = "Garbage")]
     #[serde(with = "text")]
     upload_ttl: Duration = StdDuration::from_secs(7 * 24 * 60 * 60).into(),
