@@ -133,7 +133,7 @@ impl Client {
         let upload = begun.header("location").to_owned();
         let finish = with_digest(&upload, &digest(content));
         let mut at = 0;
-        for _ in 0..MANY {
+        for attempt in 0..MANY {
             let rest = &content[at..];
             let (method, uri, chunk) = match rest.len() {
                 0..=4 => ("PUT", &finish, rest),
@@ -150,6 +150,10 @@ impl Client {
                 404 => return self.assert_published(name, content).await,
                 status => {
                     assert!(status >= 500, "{}: {sent:?}", self.context);
+                    if attempt % 2 == 1 {
+                        // Else a period of faults may meet the same call of each attempt.
+                        self.ask(&upload).await;
+                    }
                     match self.ask(&upload).await {
                         Some(stands) => at = stands_at(&stands),
                         None => return self.assert_published(name, content).await,
