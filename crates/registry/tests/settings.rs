@@ -69,6 +69,7 @@ sparse-indexes = true
 max-blob-size = "1001"
 max-manifest-size = "1KiB"
 max-uploads = 3
+max-open-uploads = 8
 max-connections = 4
 header-timeout = "1m 1s"
 body-timeout = "5ms"

@@ -272,8 +272,7 @@ impl Store {
     /// With a driver that has preconditions, tags are found and deleted while others push: a tag that
     /// moves meanwhile stays. Pushes only wait for the deletion of the manifest itself.
     pub(crate) async fn delete_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
-        let revision = layout::revision(name, digest);
-        if self.file(&revision).await?.is_none() {
+        if self.file(&layout::revision(name, digest)).await?.is_none() {
             return Err(unknown(digest));
         }
         let mut deletion = self.locks.delete(name);
@@ -293,10 +292,6 @@ impl Store {
         };
 
         let set_meanwhile = deletion.exclude().await;
-        // Another deletion may have been faster.
-        if self.file(&revision).await?.is_none() {
-            return Err(unknown(digest));
-        }
         let tags = match has_preconditions {
             true => stream::iter(set_meanwhile.into_iter().map(Ok)).left_stream(),
             false => self.all_tags(name).right_stream(),
