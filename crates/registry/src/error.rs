@@ -111,9 +111,13 @@ impl Error {
         self.0.status == StatusCode::CONFLICT
     }
 
-    /// Whether the store failed in a way that may pass, rather than over what was asked for.
+    /// Whether the same request may succeed later, because the failure is not about what it asks for.
     pub(crate) fn is_retryable(&self) -> bool {
-        self.0.cause.as_ref().is_some_and(storage_driver::Error::is_retryable)
+        let is_told = matches!(
+            self.0.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        );
+        is_told || self.0.cause.as_ref().is_some_and(storage_driver::Error::is_retryable)
     }
 
     pub(crate) fn code(&self) -> Code {

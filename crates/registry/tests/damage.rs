@@ -294,6 +294,9 @@ async fn a_damaged_manifest_is_replaced_by_a_push() {
         service.push_blob("demo", EMPTY_CONFIG).await;
         let pushed = service.push_manifest("demo", "v1", OCI_MANIFEST, &image(&[])).await;
         service.store.put(&data(&pushed), damaged.to_vec()).await.unwrap();
+        // A client that finds it does not push it.
+        service.head(&format!("/v2/demo/manifests/{pushed}")).await.expect(404);
+        service.get("/v2/demo/manifests/v1").await.expect(404);
         service.push_manifest("demo", "v1", OCI_MANIFEST, &image(&[])).await;
         assert_eq!(service.get("/v2/demo/manifests/v1").await.expect(200).body, manifest);
     }

@@ -252,16 +252,15 @@ impl Store {
         let links = self.files_below(&layout::revisions(name), "link");
         let revisions = links.map_ok(|(digest, link)| async move {
             let read = match self.manifest_content(&digest).await {
-                Ok(Some(content)) if Digest::of(digest.algorithm(), &content) == digest => {
+                Ok(Some(content)) => {
                     let (references, subject) = Manifest::marks(&content);
                     Ok(Marks { references, subject })
                 }
-                Ok(Some(_)) => Err(corrupted("the content does not have this digest")),
                 // Deleted since the link was found.
                 Ok(None) if self.file(&link.path).await.is_ok_and(|link| link.is_none()) => {
                     return Ok(None);
                 }
-                Ok(None) => Err(corrupted("the content of a manifest is missing")),
+                Ok(None) => Err(corrupted("the content of a manifest is missing or damaged")),
                 Err(error) => Err(error.into_cause()),
             };
             Ok(Some((digest, Revision { link, read })))

@@ -185,7 +185,7 @@ impl Store {
         if file.size != content.len() as u64 {
             return Ok(false);
         }
-        let compare = async {
+        let compare: storage_driver::Result<bool> = async {
             let mut reader = self.driver.reader(&file.path, ReadRange::default()).await?;
             let mut rest = content;
             while let Some(chunk) = reader.try_next().await? {
@@ -195,9 +195,10 @@ impl Store {
                 }
             }
             Ok(rest.is_empty())
-        };
-        match compare.await {
-            Err(error @ storage_driver::Error { .. }) if error.is_retryable() => Err(error.into()),
+        }
+        .await;
+        match compare {
+            Err(error) if error.is_retryable() => Err(error.into()),
             compared => Ok(compared.unwrap_or(false)),
         }
     }
@@ -246,14 +247,23 @@ impl Store {
         Ok(Served { digest: *digest, media_type, content })
     }
 
-    /// The content of a manifest, whatever repository it is in; `None` where there is none.
+    /// The content of a manifest, whatever repository it is in; `None` where there is none, or damaged
+    /// content: clients that are told that a manifest is missing push it again.
     ///
     /// One that was taken under another limit, or by another registry, is served all the same, up to
     /// four times the limit.
     pub(crate) async fn manifest_content(&self, digest: &Digest) -> Result<Option<Bytes>> {
         let limit = self.options.max_manifest_size.saturating_mul(4);
-        match self.driver.get_content(&layout::blob(digest), limit).await {
-            Ok(content) => Ok(Some(content.into_bytes())),
+        let path = layout::blob(digest);
+        match self.driver.get_content(&path, limit).await {
+            Ok(content) => {
+                let content = content.into_bytes();
+                if Digest::of(digest.algorithm(), &content) == *digest {
+                    return Ok(Some(content));
+                }
+                tracing::warn!(%path, "this manifest is damaged and is treated as missing");
+                Ok(None)
+            }
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
