@@ -129,35 +129,29 @@ impl Store {
         body: Incoming,
         digest: &Digest,
     ) -> Result<()> {
-        self.finish_counted(upload, chunk, body, digest).await?;
+        let at = chunk.map(|chunk| chunk.first);
+        let finished: Result<()> = async {
+            let mut turn = match self.resume(upload, at).await {
+                Err(error) if error.code() == Code::BlobUploadUnknown => {
+                    let has_more = chunk.is_some() || body.length() != Some(0);
+                    match self.staged(upload).await? {
+                        // A request before this one was cut off while it read what it had committed.
+                        Some(_) if !has_more => return self.publish_staged(upload, digest).await,
+                        Some(_) => self.reopen(upload, at).await?,
+                        None => return self.published(upload, digest).await,
+                    }
+                }
+                turn => turn?,
+            };
+            match turn.receive(chunk, body).await {
+                Ok(()) => turn.finish(digest).await,
+                Err(error) => turn.keep(Err(error)).await.map(drop),
+            }
+        }
+        .await;
+        finished?;
         self.open_uploads.ended();
         Ok(())
-    }
-
-    async fn finish_counted(
-        &self,
-        upload: &Upload,
-        chunk: Option<Chunk>,
-        body: Incoming,
-        digest: &Digest,
-    ) -> Result<()> {
-        let at = chunk.map(|chunk| chunk.first);
-        let mut turn = match self.resume(upload, at).await {
-            Err(error) if error.code() == Code::BlobUploadUnknown => {
-                let has_more = chunk.is_some() || body.length() != Some(0);
-                match self.staged(upload).await? {
-                    // A request before this one was cut off while it read what it had committed.
-                    Some(_) if !has_more => return self.publish_staged(upload, digest).await,
-                    Some(_) => self.reopen(upload, at).await?,
-                    None => return self.published(upload, digest).await,
-                }
-            }
-            turn => turn?,
-        };
-        match turn.receive(chunk, body).await {
-            Ok(()) => turn.finish(digest).await,
-            Err(error) => turn.keep(Err(error)).await.map(drop),
-        }
     }
 
     /// The file of an upload that was committed at its own path, to be read.
