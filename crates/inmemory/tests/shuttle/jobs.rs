@@ -17,7 +17,7 @@ fn delete_many(store: &InMemory, at: &'static [&'static str]) -> thread::JoinHan
 fn a_deletion_of_many_paths_is_seen_whole() {
     check(|| {
         let store = InMemory::new();
-        ["/a", "/b", "/c"].map(|at| put(&store, at, "x"));
+        ["/a", "/b", "/c"].iter().for_each(|at| drop(put(&store, at, "x")));
         let delete = delete_many(&store, &["/a", "/b", "/c"]);
         let other = store.clone();
         let seen = run(move || walk(&other).len());
@@ -32,7 +32,7 @@ fn a_deletion_of_many_paths_is_seen_whole() {
 fn two_deletions_of_many_paths_and_a_put() {
     check(|| {
         let store = InMemory::new();
-        ["/a", "/b"].map(|at| put(&store, at, "x"));
+        ["/a", "/b"].iter().for_each(|at| drop(put(&store, at, "x")));
         let one = delete_many(&store, &["/a", "/b"]);
         let two = delete_many(&store, &["/b", "/a"]);
         let other = store.clone();
@@ -40,7 +40,7 @@ fn two_deletions_of_many_paths_and_a_put() {
             let metadata = block_on(other.put(&path("/b"), "y")).unwrap();
             assert!(metadata.size == 1);
         });
-        [one, two, put].map(join);
+        [one, two, put].into_iter().for_each(join);
         assert!(walk(&store).len() <= 1);
         nothing_is_held(store);
     });
