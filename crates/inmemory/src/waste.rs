@@ -118,7 +118,7 @@ impl Waste {
                     drop(uploads);
                     self.parts.push(Part::Entries(table.drain()));
                 }
-                Some(4)
+                Some(16)
             }
             Part::Tables(mut tables) => {
                 let Some(table) = tables.next() else { return Some(1) };
@@ -129,7 +129,7 @@ impl Waste {
                 let Some(entry) = entries.next() else { return Some(1) };
                 self.parts.push(Part::Entries(entries));
                 drop(entry);
-                Some(4)
+                Some(16)
             }
             Part::Paths(mut paths) => {
                 let Some(path) = paths.next() else { return Some(1) };

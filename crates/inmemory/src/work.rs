@@ -16,8 +16,9 @@ pub(crate) const STEPS: usize = 1 << 12;
 /// up to two microseconds, most of it to allocate a path or to copy tree nodes.
 pub(crate) const ENTRIES: usize = 1000;
 
-/// How many paths a poll deletes, at up to ten microseconds each.
-pub(crate) const PATHS: usize = 256;
+/// How many paths a poll deletes, at up to ten microseconds each. Under shuttle a second path makes it
+/// a job.
+pub(crate) const PATHS: usize = if cfg!(shuttle) { 1 } else { 256 };
 
 /// Wakes the task and says that it is not done.
 pub(crate) fn pending<T>(cx: &mut Context<'_>) -> Poll<T> {
