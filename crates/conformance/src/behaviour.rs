@@ -3,9 +3,8 @@
 use std::fmt;
 
 use futures::future::BoxFuture;
-use storage_driver::Capabilities;
 
-use crate::Subject;
+use crate::{Conditions, Subject};
 
 /// One thing that a driver does by the contract.
 #[derive(Clone, Copy)]
@@ -17,8 +16,8 @@ pub struct Behaviour {
     pub clauses: &'static [&'static str],
     /// Whether it is run by default.
     pub size: Size,
-    /// Whether it is asked of a driver with these capabilities, and if not, why.
-    pub applies: fn(&Capabilities) -> Result<(), &'static str>,
+    /// Whether it is asked under these conditions, and if not, why.
+    pub applies: fn(&Conditions) -> Result<(), &'static str>,
     /// Runs it. It panics where the driver does something else.
     pub run: fn(Subject) -> BoxFuture<'static, ()>,
 }
@@ -56,12 +55,12 @@ macro_rules! registry {
             name: concat!(stringify!($module), "::", stringify!($name)),
             clauses: &[$(stringify!($clause)),+],
             size: { let size = Size::Quick; $(let size = { let _ = size; registry!(@ $full) };)? size },
-            applies: |capabilities| {
-                let _ = capabilities;
-                $($(if !capabilities.$claimed {
-                    return Err(concat!("`", stringify!($claimed), "` is not claimed"));
+            applies: |conditions| {
+                let _ = conditions;
+                $($(if !conditions.$claimed {
+                    return Err(registry!(@without $claimed));
                 })+)?
-                $($(if capabilities.$unclaimed {
+                $($(if conditions.$unclaimed {
                     return Err(concat!("`", stringify!($unclaimed), "` is claimed"));
                 })+)?
                 Ok(())
@@ -70,6 +69,8 @@ macro_rules! registry {
         },)*)*];
     };
     (@ full) => { Size::Full };
+    (@without clock) => { "the fixture offers no clock to set" };
+    (@without $capability:ident) => { concat!("`", stringify!($capability), "` is not claimed") };
 }
 
 crate::__behaviours!(registry);

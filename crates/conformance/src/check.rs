@@ -5,11 +5,13 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use storage_driver::{
-    Error, ErrorKind, Metadata, Path, Payload, Reader, Stat, StorageDriver, StorageDriverExt,
-    Version, WalkOptions, Writer,
+    Error, ErrorKind, Metadata, Operation, Path, Payload, Reader, Stat, StorageDriver,
+    StorageDriverExt, Version, WalkOptions, Writer,
 };
+
+use crate::tasks::at_once;
 
 /// More than any content in a quick behaviour.
 pub(crate) const LIMIT: u64 = 64 << 20;
@@ -50,6 +52,26 @@ pub(crate) fn fails<T: Debug>(result: Result<T, Error>, kind: ErrorKind) -> Erro
     error
 }
 
+/// Checks that an error says by which driver, in which operation and where, and reads as one line. A
+/// provided method may leave the operation to the one that it is made of, and so may a driver over a
+/// driver.
+#[track_caller]
+pub(crate) fn explains(
+    driver: &dyn StorageDriver,
+    error: &Error,
+    operations: &[Operation],
+    at: &str,
+) {
+    assert_eq!(error.driver(), Some(driver.name()), "{error:?}");
+    let operation = error.operation().expect("an operation");
+    assert!(operations.contains(&operation), "{operation} is none of {operations:?}");
+    assert_eq!(error.path(), Some(&path(at)), "{error:?}");
+    let text = error.to_string();
+    let kind = error.kind();
+    assert_eq!(text, format!("{}: {operation} {at}: {kind}", driver.name()));
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
 /// Puts a file.
 pub(crate) async fn put(
     driver: &dyn StorageDriver,
@@ -58,6 +80,12 @@ pub(crate) async fn put(
 ) -> Metadata {
     let stored = driver.put(&path(at), content).await;
     stored.unwrap_or_else(|error| panic!("{at} should take content: {error:?}"))
+}
+
+/// Puts files of no bytes, many at once.
+pub(crate) async fn put_all(driver: &dyn StorageDriver, paths: impl IntoIterator<Item = String>) {
+    let puts = paths.into_iter().map(|at| async move { drop(put(driver, &at, "").await) }.boxed());
+    at_once(puts.collect()).await;
 }
 
 /// All of a file.

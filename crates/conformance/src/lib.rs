@@ -50,11 +50,12 @@ mod runner;
 mod subject;
 mod suite;
 mod tasks;
+mod watch;
 
 pub use behaviour::{Behaviour, Size, behaviours};
 pub use model::same_answers;
 pub use pattern::{Mismatch, Pattern};
-pub use plan::{Plan, plan};
+pub use plan::{Conditions, Plan, plan};
 pub use report::{Failure, LeftOut, Report};
 pub use runner::run;
 #[doc(hidden)]

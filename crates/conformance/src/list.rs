@@ -2,7 +2,8 @@
 //!
 //! A line is `name: [clauses] condition size;`, in the group of the module that holds the function.
 //!
-//! - `if append && copy` asks it only of drivers that claim both;
+//! - `if append && copy` asks it only of drivers that claim both; `if clock` only where the fixture
+//!   can set the driver's clock;
 //! - `unless append || copy` only of drivers that claim neither;
 //! - `@full` leaves it out of the default run.
 //!
@@ -57,9 +58,13 @@ macro_rules! __behaviours {
                 a_directory_exists_while_a_file_lies_under_it: [2.2];
                 the_last_deletion_removes_all_directories_above: [2.2];
                 a_directory_stays_while_one_of_its_files_does: [2.2];
+                a_directory_stays_when_its_first_child_goes: [2.2, 6.1];
+                a_directory_stays_when_its_last_child_goes: [2.2, 6.1];
                 an_upload_makes_no_directory: [2.2, 2.4];
                 a_cancelled_upload_leaves_no_directory: [2.2, 5.11];
                 a_put_that_fails_leaves_no_directory: [2.2, 3.4] if conditional_put;
+                a_rename_that_fails_leaves_no_directory: [2.2, 7.1] if rename_file && conditional_put;
+                a_copy_that_fails_leaves_no_directory: [2.2, 7.6] if copy && conditional_put;
                 the_last_file_renamed_away_takes_its_directory_along: [2.2, 7.1] if rename_file;
                 a_put_at_a_directory_is_a_path_conflict: [2.3] if sees_conflicts;
                 a_put_under_a_file_is_a_path_conflict: [2.3] if sees_conflicts;
@@ -152,6 +157,9 @@ macro_rules! __behaviours {
                 a_reader_holds_its_content_under_a_commit: [4.3];
                 a_reader_holds_its_content_under_a_commit_to: [4.3];
                 a_reader_holds_its_content_under_an_append: [4.3, 5.5] if append;
+                a_reader_of_an_appended_file_holds_its_content_under_an_append: [4.3, 5.5] if append;
+                a_reader_of_an_appended_file_holds_its_content_under_a_put: [4.3, 5.5] if append;
+                a_reader_of_a_copy_holds_its_content_under_an_append: [4.3, 5.5, 7.6] if append && copy;
                 a_reader_holds_its_content_under_a_deletion: [4.3];
                 a_reader_holds_its_content_under_the_deletion_of_the_directory: [4.3];
                 a_reader_holds_its_content_under_a_rename_away: [4.3, 7.1] if rename_file;
@@ -201,6 +209,8 @@ macro_rules! __behaviours {
                 sync_keeps_everything_through_a_drop: [5.9];
                 writing_goes_on_after_a_sync: [5.9];
                 a_drop_keeps_everything: [5.9] if keeps_on_drop;
+                a_drop_keeps_what_was_written_after_a_sync: [5.9] if keeps_on_drop;
+                what_was_accepted_before_a_fence_is_kept: [5.7, 5.9] if keeps_on_drop;
                 a_drop_keeps_a_beginning_no_shorter_than_the_last_sync: [5.9, 10.1] unless keeps_on_drop;
                 a_writer_dropped_after_a_sync_can_be_found: [5.9, 5.16, 9.1];
                 a_dropped_write_is_accepted_whole_or_not_at_all: [5.14, 9.1];
@@ -267,6 +277,13 @@ macro_rules! __behaviours {
                 append_leaves_a_copy_of_its_base_alone: [5.5, 7.6] if append && copy;
                 append_leaves_open_readers_alone: [4.3, 5.5] if append;
                 append_gives_a_new_version: [2.1, 5.5] if append;
+                append_of_nothing_gives_a_new_version: [2.1, 5.5] if append && unique_versions;
+                a_range_of_an_appended_file_crosses_its_pieces: [4.1, 5.5] if append;
+                create_after_an_append_forgets_what_that_started_from: [5.3, 5.5] if append;
+                append_onto_what_was_touched_fails: [5.5, 7.7] if append && touch;
+                append_onto_equal_content_of_another_version_fails: [5.5] if append && rename_file && unique_versions;
+                append_onto_what_was_renamed_away_and_back_succeeds: [2.1, 5.5, 7.1] if append && rename_file;
+                append_to_its_own_path_by_commit_to_checks_both_conditions: [5.5, 5.12] if append && conditional_commit;
                 append_that_is_not_claimed_is_unsupported: [5.5, 10.1] unless append;
             }
             committing {
@@ -276,6 +293,10 @@ macro_rules! __behaviours {
                 commit_to_leaves_the_content_at_its_own_path: [5.12];
                 commit_to_leaves_the_upload_at_the_destination: [5.12];
                 commit_to_its_own_path_is_a_commit: [5.12];
+                commit_to_its_own_path_takes_a_precondition: [5.12] if conditional_commit;
+                commit_to_its_own_path_fails_under_a_false_precondition: [5.10, 5.12] if conditional_commit;
+                a_commit_that_fails_leaves_no_directory: [2.2, 5.10] if conditional_commit;
+                commit_to_leaves_uploads_under_the_destination: [5.12];
                 commit_to_below_its_own_path_is_no_conflict: [5.12];
                 commit_to_takes_if_absent: [5.12] if conditional_commit;
                 commit_to_if_absent_fails_where_a_file_is: [5.10, 5.12] if conditional_commit;
@@ -321,6 +342,9 @@ macro_rules! __behaviours {
                 an_upload_says_its_size_where_that_is_known: [5.8, 5.16];
                 an_upload_keeps_the_time_of_its_start: [5.16];
                 uploads_are_paged: [5.16];
+                pages_of_uploads_of_every_limit_join_to_the_whole: [5.16];
+                a_page_of_uploads_as_long_as_the_limit_may_be_the_last: [5.16];
+                uploads_of_a_directory_start_after_a_path: [5.16];
                 a_page_of_no_uploads_says_whether_there_are_more: [5.16];
                 uploads_start_after_a_path_that_need_not_exist: [5.16];
                 cancel_upload_removes_the_upload: [5.16];
@@ -331,6 +355,8 @@ macro_rules! __behaviours {
                 cancel_uploads_removes_those_at_and_under_the_path: [5.16];
                 cancel_uploads_of_the_root_removes_all: [5.16];
                 cancel_uploads_leaves_the_young: [5.16];
+                cancel_uploads_counts_from_the_last_write: [5.16];
+                cancel_uploads_leaves_committed_content: [5.16];
                 cancel_uploads_where_none_is_counts_0: [5.16];
                 cancel_uploads_fences: [5.7, 5.16];
                 cancel_uploads_goes_beyond_one_page: [5.16];
@@ -345,6 +371,7 @@ macro_rules! __behaviours {
                 list_tells_files_from_directories: [6.2];
                 list_sorts_by_name: [6.2];
                 list_says_what_stat_says: [6.2];
+                list_says_what_stat_says_after_a_change: [6.2];
                 list_gives_a_directory_of_many_files_once: [6.2, 6.5];
                 list_of_a_leaves_ab_out: [6.2];
                 list_of_a_file_is_refused: [6.2];
@@ -403,6 +430,7 @@ macro_rules! __behaviours {
                 rename_under_a_file_is_a_path_conflict: [7.3] if rename_file && sees_conflicts;
                 rename_under_itself_is_a_path_conflict: [7.3] if rename_file;
                 rename_onto_itself_changes_nothing: [7.3] if rename_file;
+                rename_onto_itself_checks_its_precondition: [7.1, 7.3] if rename_file && conditional_put;
                 rename_of_nothing_onto_itself_is_not_found: [7.3] if rename_file;
                 rename_leaves_uploads_at_both_ends: [5.7, 7.1] if rename_file;
                 rename_leaves_siblings: [7.1] if rename_file;
@@ -441,6 +469,7 @@ macro_rules! __behaviours {
                 copy_onto_a_directory_is_a_path_conflict: [7.3, 7.6] if copy && sees_conflicts;
                 copy_under_a_file_is_a_path_conflict: [7.3, 7.6] if copy && sees_conflicts;
                 copy_onto_itself_changes_nothing: [7.3, 7.6] if copy;
+                copy_onto_itself_checks_its_precondition: [7.3, 7.6] if copy && conditional_put;
                 copy_leaves_uploads_at_both_ends: [5.7, 7.6] if copy;
                 copy_that_is_not_claimed_is_unsupported: [7.6, 10.1] unless copy;
                 touch_makes_a_new_version_of_the_same_content: [7.7] if touch;
@@ -457,6 +486,8 @@ macro_rules! __behaviours {
                 delete_removes_uploads_at_and_under_the_path: [7.4];
                 delete_of_a_file_removes_the_upload_at_its_path: [7.4];
                 delete_of_uploads_alone_succeeds: [7.4];
+                delete_of_an_upload_alone_fences: [5.7, 7.4];
+                a_deletion_that_fails_fences_nobody: [5.7, 7.4];
                 delete_of_a_leaves_ab: [7.4];
                 delete_of_the_file_a_leaves_ab: [7.4];
                 delete_of_nothing_is_not_found: [7.4];
@@ -465,8 +496,14 @@ macro_rules! __behaviours {
                 delete_takes_if_version: [7.4] if conditional_put;
                 delete_if_version_fails_where_another_is: [3.4, 7.4] if conditional_put;
                 delete_if_version_of_a_directory_is_refused: [7.4] if conditional_put;
+                delete_if_version_of_nothing_is_not_found: [7.4] if conditional_put;
+                delete_if_version_removes_the_upload_at_the_path: [7.4] if conditional_put;
+                delete_if_version_of_an_upload_alone_fails: [7.4] if conditional_put;
+                delete_if_absent_is_unsupported_whatever_is_there: [7.4];
+                delete_of_the_root_if_absent_is_an_invalid_path: [1.3, 7.4];
                 a_conditional_put_or_delete_that_is_not_claimed_is_unsupported: [3.4, 7.4, 10.1] unless conditional_put;
                 delete_many_deletes_each: [7.5];
+                delete_many_removes_uploads_at_and_under_each_path: [7.5];
                 delete_many_passes_over_what_is_missing: [7.5];
                 delete_many_takes_a_path_twice_and_below_another: [7.5];
                 delete_many_of_no_path_changes_nothing: [7.5];
@@ -536,12 +573,40 @@ macro_rules! __behaviours {
                 after_shutdown_nothing_can_be_deleted: [9.4];
                 after_shutdown_nothing_can_be_moved: [9.4];
                 after_shutdown_open_writers_are_at_an_end: [9.4];
+                after_shutdown_errors_of_reading_say_where: [8.1, 9.4];
+                after_shutdown_errors_of_looking_up_say_where: [8.1, 9.4];
+                after_shutdown_errors_of_writing_say_where: [8.1, 9.4];
+                after_shutdown_errors_of_uploads_say_where: [8.1, 9.4];
+                after_shutdown_errors_of_cancelling_say_where: [8.1, 9.4];
+                after_shutdown_errors_of_deleting_say_where: [8.1, 9.4];
+                after_shutdown_errors_of_moving_say_where: [8.1, 9.4];
+                after_shutdown_errors_of_health_say_where: [8.1, 9.4, 10.4];
+                after_shutdown_errors_of_writers_say_where: [8.1, 8.4, 9.4];
                 after_shutdown_an_open_reader_gives_no_mix: [9.4];
                 a_second_shutdown_does_nothing: [9.4];
                 a_shutdown_with_uploads_open_does_not_wait_for_them: [9.4];
                 a_store_that_works_is_healthy: [10.4];
                 asking_for_health_changes_nothing: [10.4];
                 after_shutdown_a_store_is_not_healthy: [9.4, 10.4];
+            }
+            times {
+                a_put_is_of_the_moment: [2.1, 6.1] if clock;
+                a_commit_is_of_the_moment: [2.1, 5.1] if clock;
+                a_later_rename_keeps_the_time: [7.1] if clock && rename_file && atomic_rename;
+                a_later_rename_of_a_directory_keeps_times: [7.2] if clock && rename_dir && atomic_rename;
+                a_copy_is_of_the_moment: [7.6] if clock && copy;
+                a_touch_is_of_the_moment: [7.7] if clock && touch;
+                other_content_of_the_same_moment_has_another_version: [2.1] if clock;
+                a_touch_at_the_same_moment_makes_another_version: [7.7] if clock && touch;
+                an_upload_says_when_it_was_started_and_last_written: [5.16] if clock;
+                create_dates_the_upload_anew: [5.3, 5.16] if clock;
+                an_append_is_dated_by_its_opening: [5.5, 5.16] if clock && append;
+                cancel_uploads_takes_an_upload_of_exactly_the_age: [5.16] if clock;
+                cancel_uploads_leaves_an_upload_a_second_younger: [5.16] if clock;
+                cancel_uploads_of_any_age_takes_what_was_written_this_moment: [5.16] if clock;
+                an_upload_written_in_the_future_has_no_age: [5.16] if clock;
+                the_age_of_an_upload_counts_from_its_last_write: [5.16] if clock;
+                cancel_uploads_takes_the_old_and_leaves_the_young: [5.16] if clock;
             }
             capabilities {
                 capabilities_are_the_same_at_every_call: [10.1];

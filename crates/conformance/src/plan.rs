@@ -1,20 +1,49 @@
 //! [`Plan`]: which behaviours are asked of a driver.
 
-use std::fmt;
+use std::{fmt, ops::Deref};
 
 use storage_driver::Capabilities;
 
-use crate::{Behaviour, LeftOut, Size, behaviours};
+use crate::{Behaviour, Fixture, LeftOut, Size, behaviours};
+
+/// What decides which behaviours are asked: what a driver claims, and what its fixture offers.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Conditions {
+    /// What the driver claims.
+    pub capabilities: Capabilities,
+    /// Whether the fixture can [set the driver's clock](Fixture::with_clock).
+    pub clock: bool,
+}
+
+impl Deref for Conditions {
+    type Target = Capabilities;
+
+    fn deref(&self) -> &Capabilities {
+        &self.capabilities
+    }
+}
+
+impl From<&Capabilities> for Conditions {
+    /// Those of a driver without a clock that can be set.
+    fn from(capabilities: &Capabilities) -> Self {
+        Self { capabilities: *capabilities, clock: false }
+    }
+}
+
+impl From<&Fixture> for Conditions {
+    fn from(fixture: &Fixture) -> Self {
+        Self { capabilities: fixture.driver.capabilities(), clock: fixture.clock.is_some() }
+    }
+}
 
 /// Which behaviours are asked of a driver, and which are left out and why.
 ///
 /// A backend pins the numbers in a test, so that none vanishes:
 ///
 /// ```
-/// # use conformance::reference::Reference;
-/// use storage_driver::StorageDriver;
-///
-/// let plan = conformance::plan(&Reference::new().capabilities());
+/// # use conformance::{Fixture, reference::Reference};
+/// let plan = conformance::plan(&Fixture::from(Reference::new()));
 /// assert!(plan.quick() > 120);
 /// ```
 #[derive(Debug, Clone)]
@@ -22,15 +51,17 @@ use crate::{Behaviour, LeftOut, Size, behaviours};
 pub struct Plan {
     /// What is asked.
     pub asked: Vec<&'static Behaviour>,
-    /// What is left out, because it is about other capabilities.
+    /// What is left out, because it is about other capabilities, or needs a clock that can be set.
     pub left_out: Vec<LeftOut>,
 }
 
-/// Chooses the behaviours by what a driver claims.
-pub fn plan(capabilities: &Capabilities) -> Plan {
+/// Chooses the behaviours, for a `&Fixture`, or for the `&Capabilities` of a driver whose clock
+/// cannot be set.
+pub fn plan(conditions: impl Into<Conditions>) -> Plan {
+    let conditions = conditions.into();
     let mut plan = Plan { asked: Vec::new(), left_out: Vec::new() };
     for behaviour in behaviours() {
-        match (behaviour.applies)(capabilities) {
+        match (behaviour.applies)(&conditions) {
             Ok(()) => plan.asked.push(behaviour),
             Err(why) => plan.left_out.push(LeftOut { name: behaviour.name, why }),
         }

@@ -42,6 +42,8 @@ pub(crate) struct State {
     uploads: BTreeMap<Path, InProgress>,
     /// The last number given out, as a version or as a token.
     counter: u64,
+    /// Where the clock stands still, if it does.
+    held: Option<SystemTime>,
     shut_down: bool,
 }
 
@@ -101,6 +103,15 @@ impl Reference {
     pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
+    }
+
+    /// Makes the clock stand still at `time`, from now on and for every handle to the store.
+    pub fn set_time(&self, time: SystemTime) {
+        self.lock().held = Some(time);
+    }
+
+    fn now(&self, state: &State) -> SystemTime {
+        state.held.unwrap_or_else(|| (self.clock)())
     }
 
     /// All that is in the store now.
@@ -303,7 +314,8 @@ impl StorageDriver for Reference {
             path.require_not_root()?;
             state.check_place(path)?;
             state.check(path, &precondition)?;
-            Ok(state.commit(path, content.into_bytes(), (self.clock)()))
+            let now = self.now(state);
+            Ok(state.commit(path, content.into_bytes(), now))
         })
     }
 
@@ -316,7 +328,7 @@ impl StorageDriver for Reference {
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         let (token, size) = self.run(Operation::Writer, path, |state| {
             path.require_not_root()?;
-            let now = (self.clock)();
+            let now = self.now(state);
             let new = |content: Vec<u8>, base| InProgress {
                 content,
                 token: 0,
@@ -400,7 +412,7 @@ impl StorageDriver for Reference {
 
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
         self.run(Operation::CancelUploads, path, |state| {
-            let now = (self.clock)();
+            let now = self.now(state);
             let before = state.uploads.len();
             state.uploads.retain(|at, upload| {
                 let age = now.duration_since(upload.written).unwrap_or_default();
@@ -412,8 +424,9 @@ impl StorageDriver for Reference {
 
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
         self.run(Operation::Delete, path, |state| {
-            self.check_condition(&precondition)?;
             path.require_not_root()?;
+            precondition.require_for_deletion()?;
+            self.check_condition(&precondition)?;
             let files: Vec<Path> = state.files_in(path).map(|(at, _)| at.clone()).collect();
             let uploads = state.uploads_in(path);
             if files.is_empty() && uploads.is_empty() {
@@ -468,7 +481,7 @@ impl StorageDriver for Reference {
     async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
         self.transfer(Operation::Copy, (from, to), &precondition, |state, file| File {
             version: Version::from(state.next()),
-            modified: (self.clock)(),
+            modified: self.now(state),
             ..file
         })
     }
@@ -477,8 +490,8 @@ impl StorageDriver for Reference {
         self.run(Operation::Touch, path, |state| {
             require(self.capabilities.touch)?;
             path.require_not_root()?;
-            let content = state.file(path)?.content.clone();
-            Ok(state.commit(path, content, (self.clock)()))
+            let (content, now) = (state.file(path)?.content.clone(), self.now(state));
+            Ok(state.commit(path, content, now))
         })
     }
 

@@ -1,23 +1,21 @@
-//! Running behaviours: each on a runtime of its own, under a deadline.
+//! Running behaviours: each on a runtime of its own, watched for calls that do not end.
 
-use std::{any::Any, io::Write, time::Duration};
+use std::{
+    any::Any,
+    io::Write,
+    sync::mpsc::{RecvTimeoutError, channel},
+};
 
-use storage_driver::Capabilities;
-use tokio::{runtime, time::timeout};
+use tokio::{runtime, time::Instant};
 
-use crate::{Behaviour, Failure, Fixture, LeftOut, Report, Size, Subject, behaviours, plan};
+use crate::{
+    Behaviour, Conditions, Failure, Fixture, LeftOut, Report, Size, Subject, behaviours, plan,
+};
 
 const WORKERS: usize = 2;
 
-impl Size {
-    /// When a behaviour is taken to hang. Generous, for slow machines and backends.
-    fn deadline(self) -> Duration {
-        match self {
-            Self::Quick => Duration::from_secs(120),
-            Self::Full => Duration::from_secs(3600),
-        }
-    }
-}
+/// How much longer a call may take in a behaviour of the full size.
+const FULL_SIZE: u32 = 10;
 
 /// Runs the behaviours that `select` wants on the drivers that `factory` makes, one after the other.
 ///
@@ -37,11 +35,11 @@ where
     F: Fn() -> M + Clone + Send + Sync + 'static,
     M: Future<Output: Into<Fixture>> + Send + 'static,
 {
-    let capabilities = capabilities(&Subject::new(factory.clone()));
+    let conditions = conditions(&Subject::new(factory.clone()));
     let mut report = Report::default();
     for behaviour in behaviours().iter().filter(|behaviour| select(behaviour)) {
         let name = behaviour.name;
-        if let Err(why) = (behaviour.applies)(&capabilities) {
+        if let Err(why) = (behaviour.applies)(&conditions) {
             report.left_out.push(LeftOut { name, why });
             continue;
         }
@@ -64,7 +62,7 @@ pub fn test(subject: Subject, name: &str) {
         .iter()
         .find(|behaviour| behaviour.name == name)
         .unwrap_or_else(|| panic!("no behaviour is called {name}"));
-    match (behaviour.applies)(&capabilities(&subject)) {
+    match (behaviour.applies)(&conditions(&subject)) {
         Err(why) => println!("left out: {why}"),
         Ok(()) => {
             if let Err(message) = check(behaviour, &subject) {
@@ -76,33 +74,48 @@ pub fn test(subject: Subject, name: &str) {
 
 /// The body of the `summary` that [`suite!`](crate::suite) makes.
 pub fn summary(subject: Subject) {
-    let plan = plan(&capabilities(&subject));
+    let plan = plan(conditions(&subject));
     // Not by `println!`, which the test harness keeps to itself when a test passes.
     let written = writeln!(std::io::stderr(), "\nconformance: {plan}");
     written.expect("standard error takes the summary");
 }
 
-fn capabilities(subject: &Subject) -> Capabilities {
-    runtime().block_on(subject.driver()).capabilities()
+fn conditions(subject: &Subject) -> Conditions {
+    (&runtime().block_on(subject.fixture())).into()
 }
 
 /// Runs one behaviour; what it panicked with is the error.
 fn check(behaviour: &Behaviour, subject: &Subject) -> Result<(), String> {
+    run_watched(behaviour, subject)
+        .map_err(|message| format!("(clause {}): {message}", behaviour.clauses.join(", ")))
+}
+
+fn run_watched(behaviour: &Behaviour, subject: &Subject) -> Result<(), String> {
     let runtime = runtime();
-    let deadline = behaviour.size.deadline();
-    // On a worker, so that one that blocks its thread meets the deadline too.
     let task = runtime.spawn((behaviour.run)(subject.clone()));
-    let result = runtime.block_on(async { timeout(deadline, task).await });
-    runtime.shutdown_background();
-    let message = match result {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => match error.try_into_panic() {
-            Ok(panic) => text(panic.as_ref()),
-            Err(error) => error.to_string(),
-        },
-        Err(_) => format!("did not end within {} seconds", deadline.as_secs()),
+    let (send, ended) = channel();
+    runtime.spawn(async move { send.send(task.await) });
+    let limit = match behaviour.size {
+        Size::Quick => subject.time_for_a_call(),
+        Size::Full => subject.time_for_a_call().saturating_mul(FULL_SIZE),
     };
-    Err(format!("(clause {}): {message}", behaviour.clauses.join(", ")))
+    let mut left = limit;
+    // This thread waits without the runtime, so that a driver which blocks every worker is found too.
+    let result = loop {
+        match ended.recv_timeout(left) {
+            Ok(result) => break Ok(result),
+            Err(RecvTimeoutError::Timeout) => match subject.watch().check(Instant::now(), limit) {
+                Ok(time) => left = time,
+                Err(stall) => break Err(stall.to_string()),
+            },
+            Err(RecvTimeoutError::Disconnected) => break Err("the runtime ended".to_owned()),
+        }
+    };
+    runtime.shutdown_background();
+    result?.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => text(panic.as_ref()),
+        Err(error) => error.to_string(),
+    })
 }
 
 fn runtime() -> runtime::Runtime {
@@ -113,7 +126,8 @@ fn runtime() -> runtime::Runtime {
         .expect("the machine lets us start a runtime")
 }
 
-fn text(panic: &(dyn Any + Send)) -> String {
+/// What a panic says.
+pub(crate) fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("panicked with a value that is no text")

@@ -3,8 +3,9 @@
 /// Makes one `#[test]` per behaviour, in modules by subject, and one, `summary`, that prints how many
 /// there are and which are left out and why.
 ///
-/// Its argument is an expression that makes fresh, empty drivers: see
-/// [`Subject::new`](crate::Subject::new).
+/// Its first argument is an expression that makes fresh, empty drivers: see
+/// [`Subject::new`](crate::Subject::new). `call_timeout = <Duration>` may follow: see
+/// [`Subject::call_timeout`](crate::Subject::call_timeout).
 ///
 /// ```no_run
 /// # mod doctest {
@@ -14,9 +15,9 @@
 /// ```
 #[macro_export]
 macro_rules! suite {
-    ($factory:expr $(,)?) => {
+    ($factory:expr $(, call_timeout = $limit:expr)? $(,)?) => {
         fn conformance_subject() -> $crate::Subject {
-            $crate::Subject::new($factory)
+            $crate::Subject::new($factory)$(.call_timeout($limit))?
         }
 
         $crate::__behaviours!($crate::__tests);

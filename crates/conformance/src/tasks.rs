@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use futures::future::join_all;
+use futures::{
+    StreamExt,
+    future::{BoxFuture, join_all},
+    stream,
+};
 use storage_driver::{Error, ErrorKind};
 use tokio::{
     sync::Barrier,
@@ -14,6 +18,16 @@ use tokio::{
 
 /// How many tasks race.
 pub(crate) const TASKS: u64 = 8;
+
+/// How many sequences of the model test, or rounds of a history, are played at once on a driver
+/// whose calls take long.
+pub(crate) const AT_ONCE_WHEN_SLOW: usize = 128;
+
+/// Does many things on one task, some at once, so that a driver whose calls take long is not waited
+/// for by one at a time.
+pub(crate) async fn at_once(parts: Vec<BoxFuture<'_, ()>>) {
+    stream::iter(parts).buffer_unordered(32).collect::<()>().await;
+}
 
 /// Runs a task for each number, all from one start, and gives what they answered.
 pub(crate) async fn race<T, F>(act: impl Fn(u64) -> F) -> Vec<T>

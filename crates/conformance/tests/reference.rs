@@ -1,15 +1,28 @@
 //! The suite, run on the reference: what it asks is possible, of a driver that claims everything,
 //! of one that claims nothing, and of one whose every call waits.
 
-use conformance::{layers::Yielding, reference::Reference};
-use storage_driver::Capabilities;
+use conformance::{Fixture, layers::Yielding, reference::Reference};
+use storage_driver::{Capabilities, StorageDriver};
 
-conformance::suite!(|| async { Reference::new() });
+/// `driver`, which is made of `store`, with the clock of that.
+fn with_clock(store: Reference, driver: impl StorageDriver + 'static) -> Fixture {
+    Fixture::from(driver).with_clock(move |time| store.set_time(time))
+}
+
+fn claiming(capabilities: Capabilities) -> Fixture {
+    let store = Reference::claiming(capabilities);
+    with_clock(store.clone(), store)
+}
+
+conformance::suite!(|| async {
+    let store = Reference::new();
+    with_clock(store.clone(), store)
+});
 
 mod claims_nothing {
     use super::*;
 
-    conformance::suite!(|| async { Reference::claiming(Capabilities::none()) });
+    conformance::suite!(|| async { claiming(Capabilities::none()) });
 }
 
 /// The longest paths that it holds are shorter than those that can be made.
@@ -26,12 +39,15 @@ mod holds_short_paths {
             max_path_bytes: 300,
             ..Capabilities::none()
         };
-        Reference::claiming(capabilities)
+        claiming(capabilities)
     });
 }
 
 mod yields {
     use super::*;
 
-    conformance::suite!(|| async { Yielding::new(Reference::new()) });
+    conformance::suite!(|| async {
+        let store = Reference::new();
+        with_clock(store.clone(), Yielding::new(store))
+    });
 }

@@ -1,7 +1,26 @@
 //! What the suite says of a run: what passed, what failed, what was left out and why.
 
-use conformance::{Size, Subject, behaviours, plan, reference::Reference};
+use std::time::Duration;
+
+use conformance::{
+    Behaviour, Fixture, Size, Subject, behaviours, layers::Delayed, plan, reference::Reference,
+};
 use storage_driver::{Capabilities, Path, Precondition, StorageDriver, StorageDriverExt};
+
+/// As many object stores take for a call.
+const SLOW: Duration = Duration::from_millis(30);
+/// How long a driver as slow as that may take for the quick size.
+const QUICK_SIZE: Duration = Duration::from_secs(15 * 60);
+
+fn slow() -> Fixture {
+    let store = Reference::new();
+    let driver = Delayed::new(store.clone(), SLOW);
+    Fixture::from(driver).with_clock(move |time| store.set_time(time))
+}
+
+fn is_quick(behaviour: &Behaviour) -> bool {
+    behaviour.size == Size::Quick
+}
 
 fn nothing_claimed() -> Reference {
     Reference::claiming(Capabilities::none())
@@ -132,4 +151,47 @@ fn what_a_fixture_keeps_outlives_the_driver_and_no_more() {
     assert_eq!(dropped.load(Ordering::SeqCst), 0);
     drop(subject);
     assert_eq!(dropped.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_of_30_ms_a_call_passes_the_quick_size_within_15_minutes() {
+    let begun = tokio::time::Instant::now();
+    let mut longest = Vec::new();
+    for behaviour in plan(&slow()).asked.into_iter().filter(|behaviour| is_quick(behaviour)) {
+        let begun = tokio::time::Instant::now();
+        (behaviour.run)(Subject::new(|| async { slow() })).await;
+        longest.push((begun.elapsed(), behaviour.name));
+    }
+    let taken = begun.elapsed();
+    longest.sort();
+    let longest = &longest[longest.len() - 20..];
+    assert!(taken < QUICK_SIZE, "{taken:?}, of which {longest:#?}");
+}
+
+/// The same in real time: `cargo test -p conformance --test runner -- --ignored`.
+#[test]
+#[ignore = "sleeps for about ten minutes"]
+fn a_driver_that_sleeps_30_ms_a_call_passes_the_quick_size() {
+    let begun = std::time::Instant::now();
+    let report = conformance::run(|| async { slow() }, is_quick);
+    assert!(report.is_success(), "{report}");
+    assert!(begun.elapsed() < QUICK_SIZE, "{:?}", begun.elapsed());
+}
+
+#[test]
+#[should_panic(expected = "`put_content` of /a did not end within 50ms")]
+fn a_call_that_does_not_end_is_named() {
+    let hangs = || async { Delayed::new(Reference::new(), Duration::from_secs(1 << 20)) };
+    let subject = Subject::new(hangs).call_timeout(Duration::from_millis(50));
+    conformance::test(subject, "namespace::a_file_of_no_bytes_is_a_file");
+}
+
+#[test]
+fn a_plan_asks_about_times_where_the_clock_can_be_set() {
+    let driver = Reference::new();
+    let (without, with) = (plan(&driver.capabilities()), plan(&slow()));
+    assert!(with.quick() > without.quick());
+    let left_out: Vec<_> = without.left_out.iter().filter(|it| it.why.contains("clock")).collect();
+    assert_eq!(left_out.len(), with.quick() - without.quick());
+    assert!(left_out.iter().all(|it| it.name.starts_with("times::")), "{left_out:?}");
 }

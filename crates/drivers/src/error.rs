@@ -57,13 +57,13 @@ pub enum ParseLocationError {
     #[error("the directory's name is not UTF-8")]
     NotUtf8,
     /// The query has a key that the scheme does not know.
-    #[error("unknown key `{key}`; `{scheme}:` knows `{known}`")]
+    #[error("unknown key `{key}`; `{scheme}:` knows {known}")]
     UnknownKey {
         /// The scheme.
         scheme: &'static str,
         /// The key that was given.
         key: String,
-        /// The key that it knows.
+        /// The keys that it knows, as a text for people.
         known: &'static str,
     },
     /// The query has a key twice.

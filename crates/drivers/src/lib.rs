@@ -7,6 +7,7 @@
 //! | `inmemory:?capacity=1GiB` | the same, which holds so many bytes at most: a [`ByteSize`] |
 //! | `file:///srv/registry` | `filesystem` on this directory, which is made if it is not there; Linux only |
 //! | `file:///srv/registry?durability=data` | the same, with another [`Durability`] than `full` |
+//! | `file:///srv/registry?read_only=true` | the same, only read: no file is made, no lock is taken, the directory must exist |
 //!
 //! ```
 //! # tokio_test::block_on(async {

@@ -18,7 +18,7 @@ use crate::{ByteSize, Durability, Root};
 /// use drivers::{Durability, Location};
 ///
 /// let location: Location = "file:///srv/my%20registry?durability=data".parse()?;
-/// let Location::File { root, durability } = &location else { unreachable!() };
+/// let Location::File { root, durability, .. } = &location else { unreachable!() };
 /// assert_eq!(root.as_path().to_str(), Some("/srv/my registry"));
 /// assert_eq!(*durability, Durability::Data);
 /// assert_eq!(location.to_string(), "file:///srv/my%20registry?durability=data");
@@ -38,10 +38,15 @@ pub enum Location {
     },
     /// A store on the files of a directory. It can be named on every system, and opened on Linux.
     File {
-        /// The directory. It is made if it is not there.
+        /// The directory. It is made if it is not there, unless the store is only read.
         root: Root,
         /// What is durable when an operation returns.
         durability: Durability,
+        /// Whether the store is only read: then nothing is made, locked or recovered, the
+        /// directory must exist, and what would change the store is
+        /// [`Unsupported`](storage_driver::ErrorKind::Unsupported). For a read-only mount, or
+        /// for a store that another process serves.
+        read_only: bool,
     },
 }
 
@@ -71,19 +76,26 @@ impl Location {
                 };
                 Ok(Arc::new(builder.build()))
             }
-            Self::File { root, durability } => open_files(root, *durability).await,
+            Self::File { root, durability, read_only } => {
+                open_files(root, *durability, *read_only).await
+            }
         }
     }
 }
 
 #[cfg(target_os = "linux")]
-async fn open_files(root: &Root, durability: Durability) -> Result<Arc<dyn StorageDriver>> {
-    let builder = filesystem::Filesystem::builder().durability(durability.into());
+async fn open_files(
+    root: &Root,
+    durability: Durability,
+    read_only: bool,
+) -> Result<Arc<dyn StorageDriver>> {
+    let builder = filesystem::Filesystem::builder();
+    let builder = builder.durability(durability.into()).read_only(read_only);
     Ok(Arc::new(builder.open(root.as_path()).await?))
 }
 
 #[cfg(not(target_os = "linux"))]
-async fn open_files(root: &Root, _: Durability) -> Result<Arc<dyn StorageDriver>> {
+async fn open_files(root: &Root, _: Durability, _: bool) -> Result<Arc<dyn StorageDriver>> {
     use storage_driver::{Error, ErrorKind, Operation, Path};
     let cause = format!("{}: stores on files are for Linux", root.as_path().display());
     let error = Error::new(ErrorKind::Unsupported).with_source(cause);
@@ -113,12 +125,17 @@ impl fmt::Display for Location {
             Self::InMemory { capacity: Some(capacity) } => {
                 write!(f, "inmemory:?capacity={}", ByteSize(*capacity))
             }
-            Self::File { root, durability } => {
+            Self::File { root, durability, read_only } => {
                 let path = root.as_path().as_os_str().as_encoded_bytes();
                 write!(f, "file://{}", percent_encode(path, ENCODED))?;
-                match durability {
-                    Durability::Full => Ok(()),
-                    durability => write!(f, "?durability={durability}"),
+                let durability = Some(durability).filter(|&it| *it != Durability::default());
+                match (durability, read_only) {
+                    (None, false) => Ok(()),
+                    (None, true) => write!(f, "?read_only=true"),
+                    (Some(durability), false) => write!(f, "?durability={durability}"),
+                    (Some(durability), true) => {
+                        write!(f, "?durability={durability}&read_only=true")
+                    }
                 }
             }
         }

@@ -47,7 +47,9 @@ fn in_memory(Parts { path, query, .. }: Parts<'_>) -> Result<Location, Error> {
     if !path.is_empty() {
         return Err(Error::InMemoryPath { found: path.to_owned() });
     }
-    let capacity = option::<ByteSize>("inmemory", "capacity", query)?;
+    let mut query = Query { scheme: "inmemory", known: "`capacity`", pairs: pairs(query) };
+    let capacity = query.take::<ByteSize>("capacity")?;
+    query.end()?;
     Ok(Location::InMemory { capacity: capacity.map(|size| size.0) })
 }
 
@@ -63,8 +65,12 @@ fn file(Parts { path, start, query }: Parts<'_>) -> Result<Location, Error> {
         return Err(Error::Host { host: host.to_owned() });
     }
     let root = Root::new(decode(path, start)?)?;
-    let durability = option("file", "durability", query)?.unwrap_or_default();
-    Ok(Location::File { root, durability })
+    let known = "`durability` and `read_only`";
+    let mut query = Query { scheme: "file", known, pairs: pairs(query) };
+    let durability = query.take("durability")?.unwrap_or_default();
+    let read_only = query.take("read_only")?.unwrap_or_default();
+    query.end()?;
+    Ok(Location::File { root, durability, read_only })
 }
 
 /// The name that a path of a URL stands for, which begins at `start` of the text.
@@ -88,27 +94,43 @@ fn name(bytes: Vec<u8>) -> Result<OsString, Error> {
     String::from_utf8(bytes).map(OsString::from).map_err(|_| Error::NotUtf8)
 }
 
-/// The value of `known`, the one key that the query of this scheme may have.
-fn option<T: FromStr<Err: fmt::Display>>(
+/// The pairs of a query that were not taken yet.
+struct Query<'a> {
     scheme: &'static str,
+    /// The keys that the scheme knows, as a text for people.
     known: &'static str,
-    query: &str,
-) -> Result<Option<T>, Error> {
-    let mut found = None;
-    for pair in query.split('&').filter(|_| !query.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if key != known {
-            return Err(Error::UnknownKey { scheme, key: key.to_owned(), known });
+    pairs: Vec<(&'a str, &'a str)>,
+}
+
+fn pairs(query: &str) -> Vec<(&str, &str)> {
+    let pairs = query.split('&').filter(|_| !query.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect()
+}
+
+impl Query<'_> {
+    /// The value of a key, if it is given.
+    fn take<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        key: &'static str,
+    ) -> Result<Option<T>, Error> {
+        let mut values = self.pairs.extract_if(.., |(found, _)| *found == key);
+        let Some((_, value)) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(Error::RepeatedKey { key });
         }
-        if found.is_some() {
-            return Err(Error::RepeatedKey { key: known });
-        }
-        let parsed = value.parse().map_err(|why: T::Err| Error::Value {
-            key: known,
+        value.parse().map(Some).map_err(|why: T::Err| Error::Value {
+            key,
             value: value.to_owned(),
             why: why.to_string(),
-        });
-        found = Some(parsed?);
+        })
     }
-    Ok(found)
+
+    /// Fails if there is a key that was not taken.
+    fn end(self) -> Result<(), Error> {
+        let Self { scheme, known, pairs } = self;
+        match pairs.first() {
+            Some((key, _)) => Err(Error::UnknownKey { scheme, key: (*key).to_owned(), known }),
+            None => Ok(()),
+        }
+    }
 }

@@ -12,7 +12,11 @@ fn in_memory(capacity: Option<u64>) -> Location {
 }
 
 fn file(root: &str, durability: Durability) -> Location {
-    Location::File { root: Root::new(root).unwrap(), durability }
+    Location::File { root: Root::new(root).unwrap(), durability, read_only: false }
+}
+
+fn read_only(root: &str, durability: Durability) -> Location {
+    Location::File { root: Root::new(root).unwrap(), durability, read_only: true }
 }
 
 /// A test per text that names a store, with the store, and how it is written.
@@ -46,6 +50,13 @@ accepted! {
         "file:///srv?durability=data" => file("/srv", Durability::Data), "file:///srv?durability=data";
     nothing_may_be_durable:
         "file:///srv?durability=none" => file("/srv", Durability::None), "file:///srv?durability=none";
+    a_store_can_be_opened_read_only:
+        "file:///srv?read_only=true" => read_only("/srv", Durability::Full), "file:///srv?read_only=true";
+    a_store_is_writable_when_it_says_so:
+        "file:///srv?read_only=false" => file("/srv", Durability::Full), "file:///srv";
+    both_keys_of_a_file_url_can_be_given_in_any_order:
+        "file:///srv?read_only=true&durability=none" => read_only("/srv", Durability::None),
+        "file:///srv?durability=none&read_only=true";
     the_whole_file_system_is_a_directory: "file:///" => file("/", Durability::Full), "file:///";
     this_machine_may_be_named:
         "file://localhost/srv" => file("/srv", Durability::Full), "file:///srv";
@@ -111,6 +122,12 @@ rejected! {
         "file:///srv?durability", Error::Value { .. }, "`durability=`: a durability is `full`";
     an_unknown_durability_is_refused:
         "file:///srv?durability=most", Error::Value { .. }, "`full`, `data` or `none`";
+    read_only_is_true_or_false: "file:///srv?read_only=yes", Error::Value { .. }, "`true` or `false`";
+    a_repeated_key_of_a_file_url_is_refused:
+        "file:///srv?read_only=true&durability=data&read_only=true", Error::RepeatedKey { .. },
+        "`read_only` is given twice";
+    an_unknown_key_among_known_ones_is_refused:
+        "file:///srv?read_only=true&mode=600", Error::UnknownKey { .. }, "`read_only`";
     a_capacity_without_digits_is_refused:
         "inmemory:?capacity=much", Error::Value { .. }, "`capacity=much`: not a size";
     a_negative_capacity_is_refused: "inmemory:?capacity=-1", Error::Value { .. }, "not a size";
@@ -145,6 +162,7 @@ fn any_location() -> impl Strategy<Value = Location> {
         any::<Option<u64>>().prop_map(in_memory),
         (0..u64::MAX >> 40, 0..40).prop_map(|(size, shift)| in_memory(Some(size << shift))),
         ("/[^\0]*", any_durability()).prop_map(|(root, durability)| file(&root, durability)),
+        ("/[^\0]*", any_durability()).prop_map(|(root, durability)| read_only(&root, durability)),
     ]
 }
 
@@ -167,6 +185,8 @@ fn near_urls() -> impl Strategy<Value = String> {
         "%00",
         "capacity",
         "durability",
+        "read_only",
+        "true",
         "full",
         "data",
         "1",

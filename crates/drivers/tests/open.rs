@@ -50,7 +50,7 @@ mod files {
     use super::*;
 
     fn at(root: &std::path::Path, durability: Durability) -> Location {
-        Location::File { root: Root::new(root).unwrap(), durability }
+        Location::File { root: Root::new(root).unwrap(), durability, read_only: false }
     }
 
     #[tokio::test]
@@ -108,6 +108,20 @@ mod files {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let cause = error.source().unwrap().to_string();
         assert!(cause.contains(dir.path().to_str().unwrap()), "{cause}");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_served_can_be_opened_read_only_and_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let location = at(dir.path(), Durability::Full);
+        let served = location.open().await.unwrap();
+        let path = Path::new("/a").unwrap();
+        served.put(&path, "content").await.unwrap();
+        let location: Location = format!("{location}?read_only=true").parse().unwrap();
+        let driver = location.open().await.unwrap();
+        assert_eq!(driver.get_bytes(&path, 100).await.unwrap(), "content");
+        let error = driver.put(&path, "new").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 
     #[test]

@@ -41,7 +41,12 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        let settings = Settings { durability: Durability::Full, file_mode: 0o600, dir_mode: 0o700 };
+        let settings = Settings {
+            durability: Durability::Full,
+            file_mode: 0o600,
+            dir_mode: 0o700,
+            read_only: false,
+        };
         Self { settings, sys: Sys::default() }
     }
 }
@@ -65,6 +70,25 @@ impl Builder {
         self
     }
 
+    /// Whether the root is only read. `false` unless set.
+    ///
+    /// Opening such a root makes no file, takes no lock, and recovers nothing, so that it works on a
+    /// read-only mount, without the permission to write, and while another process serves the root.
+    /// The root must exist. The driver then claims no operation in its
+    /// [`Capabilities`](storage_driver::Capabilities), and each that would change something fails
+    /// with [`Unsupported`](ErrorKind::Unsupported) before any effect; `health` says that it can be
+    /// read and not written.
+    ///
+    /// Of a root that another process serves, each operation sees what is committed at that moment:
+    /// a file is read whole, as it was when its reader was opened. What it sees may not be durable
+    /// yet: if the other process fails to sync it, that process takes it back.
+    /// [`uploads`](storage_driver::StorageDriver::uploads) gives what is kept on the disk, which may
+    /// be less than the other process has accepted.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.settings.read_only = read_only;
+        self
+    }
+
     /// Goes to the system by way of a test.
     #[cfg(test)]
     pub(crate) fn probe(mut self, probe: Arc<crate::sys::probe::Probe>) -> Self {
@@ -73,18 +97,21 @@ impl Builder {
     }
 
     /// Opens the directory `root`, which is made if it is not there, takes the lock on it, and puts
-    /// in order what a crash has left.
+    /// in order what a crash has left. If it is [`read_only`](Self::read_only), it does none of that.
     ///
     /// It has to be called inside of a tokio runtime, on whose blocking threads the driver will work
     /// from then on, wherever it is called from.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable), naming the root, if it is open in another process or
-    /// in this one, or outside of a runtime; [`Unsupported`](ErrorKind::Unsupported) if the file
-    /// system keeps times more coarsely than to a millisecond, which versions are made of;
+    /// The cause names the place. [`Unavailable`](ErrorKind::Unavailable) if the root, or something
+    /// that is mounted below it, is open in another process or in this one, if a root to be read only
+    /// is missing, or outside of a runtime. [`Unsupported`](ErrorKind::Unsupported) if the file
+    /// system keeps times more coarsely than to a millisecond, which versions are made of; if one of
+    /// the first directories is a symbolic link; if something is mounted on the driver's own
+    /// directories; if the layout is that of a later version.
     /// [`NotADirectory`](ErrorKind::NotADirectory), [`PermissionDenied`](ErrorKind::PermissionDenied)
-    /// and what else the system answers.
+    /// and other errors of the system.
     ///
     /// # Cancel safety
     ///

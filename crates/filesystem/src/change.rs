@@ -9,7 +9,7 @@ use crate::{
     error::{explain, not_found},
     names::{self, NameKind},
     publish::Source,
-    store::{SMALL, Store, conflict, split, version},
+    store::{SMALL, Store, split, version},
     sys::{Kind, Resolve},
 };
 
@@ -79,7 +79,7 @@ impl Store {
                 Ok(None) => return Err(ErrorKind::Unavailable.into()),
                 Err(error) => return Err(self.undone(&to_parent, error).at(to)),
             },
-            Err(errno) => return Err(self::conflict(errno).at(to)),
+            Err(errno) => return Err(self.conflict(&to_parent, errno).at(to)),
         };
         let source = Source::Committed(&above, from_name);
         let moved =
@@ -117,7 +117,7 @@ impl Store {
         precondition.check(Some(&version(&facts)))?;
         let (parent, name) = split(path)?;
         let dir = self.open_dir(&parent).map_err(not_found)?;
-        self.move_aside((&dir, name), facts.size)?;
+        self.move_aside(path, (&dir, name), facts.size)?;
         self.prune(&parent);
         Ok(Removed::Done)
     }
@@ -126,25 +126,25 @@ impl Store {
     /// tree.
     pub(crate) fn delete_dir(&self, path: &Path, shared: bool) -> Result<()> {
         let (parent, name) = split(path)?;
-        if shared {
+        if shared || self.is_mount_below(path) {
             return self.delete_below(path);
         }
         let dir = self.open_dir(&parent).map_err(not_found)?;
-        self.move_aside((&dir, name), u64::MAX)?;
+        self.move_aside(path, (&dir, name), u64::MAX)?;
         self.prune(&parent);
         Ok(())
     }
 
-    /// Moves an entry into the trash, from where it is removed: at once if it is small.
-    fn move_aside(&self, from: (&OwnedFd, &str), size: u64) -> Result<()> {
+    /// Moves the entry for `path` into the trash, from where it is removed: at once if it is small.
+    fn move_aside(&self, path: &Path, from: (&OwnedFd, &str), size: u64) -> Result<()> {
         let name = self.new_name();
-        let to = (&self.trash, name.as_str());
+        let to = (&self.reserved_for(path)?.trash, name.as_str());
         let moved = self.sys.rename_new(from, to).and_then(|()| {
             self.sync_dir(from.0).inspect_err(|_| {
                 let _ = self.sys.rename_new(to, from);
             })
         });
-        moved.map_err(|errno| self.explain(errno))?;
+        moved.map_err(|errno| self.explain_move(path, errno))?;
         // What cannot be removed at once is trash.
         if size > SMALL || self.sys.unlink(to.0, to.1).is_err() {
             self.littered.store(true, Ordering::Release);

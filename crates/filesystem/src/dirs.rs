@@ -8,7 +8,7 @@ use storage_driver::{Path, Result};
 use crate::{
     Durability,
     error::is_nothing,
-    store::{Store, conflict, split},
+    store::{Store, split},
     sys,
 };
 
@@ -22,7 +22,7 @@ impl Store {
             match self.open_dir(&above) {
                 Ok(dir) => break dir,
                 Err(Errno::NOENT) if !above.is_root() => missing.push(above),
-                Err(errno) => return Err(conflict(errno)),
+                Err(errno) => return Err(self.conflict(&above, errno)),
             }
         };
         while let Some(path) = missing.pop() {
@@ -39,7 +39,7 @@ impl Store {
             dir = match self.sys.open_dir(&dir, name) {
                 Ok(dir) => dir,
                 Err(Errno::NOENT) => return Ok(None),
-                Err(errno) => return Err(conflict(errno)),
+                Err(errno) => return Err(self.conflict(&path, errno)),
             };
         }
         Ok(Some(dir))

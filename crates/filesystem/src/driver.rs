@@ -1,9 +1,8 @@
 //! The contract, on [`Filesystem`].
 
-use std::{ops::Bound, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use async_trait::async_trait;
-use rustix::fs::StatVfsMountFlags;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page, Path,
     Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, Walk,
@@ -46,8 +45,18 @@ impl Filesystem {
     ) -> Result<T> {
         self.store.require_open()?;
         self.store.work.settled(path).await;
-        let store = Arc::clone(&self.store);
-        self.store.work.run(&[], move || look(&store)).await
+        self.prepare(path, move |store| look(store)).await
+    }
+
+    /// Does what needs no lock for an operation on `path`, on a thread.
+    async fn prepare<T: Send + 'static>(
+        &self,
+        path: &Path,
+        prepare: impl FnOnce(&Arc<Store>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (store, path) = (Arc::clone(&self.store), path.clone());
+        let prepare = move || store.check_root(&path, prepare(&store));
+        self.store.work.run(&[], prepare).await
     }
 
     /// Changes something at `paths`, on a thread, which holds what has to be held.
@@ -58,9 +67,10 @@ impl Filesystem {
         change: impl FnOnce(&Arc<Store>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let store = Arc::clone(&self.store);
+        let path = paths.first().map_or_else(Path::root, |&path| path.clone());
         let change = move || {
             store.require_open()?;
-            let result = change(&store);
+            let result = store.check_root(&path, change(&store));
             store.empty_trash();
             drop(held);
             result
@@ -70,29 +80,29 @@ impl Filesystem {
 
     async fn open_session(&self, path: &Path, mode: WriteMode) -> Result<Session> {
         path.require_not_root()?;
-        self.store.require_open()?;
+        self.store.require_writable()?;
         let store = &self.store;
         match mode {
             WriteMode::Resume { at } => {
-                let _held = store.locks.paths(Some(path), &[]).await;
-                store.require_open()?;
-                Session::resume(store, path, at)
+                let held = store.locks.paths(Some(path), &[]).await;
+                let of = path.clone();
+                self.change(&[path], held, move |store| Session::resume(store, &of, at)).await
             }
             WriteMode::Create => {
                 let held = store.locks.paths(Some(path), &[]).await;
                 store.require_open()?;
                 if !store.uploads().contains_key(path) {
-                    return Ok(Session::create(store, path));
+                    return Session::create(store, path);
                 }
                 // The files of the one that is there have to go.
                 let at = path.clone();
-                self.change(&[path], held, move |store| Ok(Session::create(store, &at))).await
+                self.change(&[path], held, move |store| Session::create(store, &at)).await
             }
             WriteMode::Append { at: offset } => {
                 store.work.settled(path).await;
-                let (of, at) = (Arc::clone(store), path.clone());
-                let copy = move || Copied::new(&of, &at, offset);
-                let copied = store.work.run(&[], copy).await?;
+                let at = path.clone();
+                let copy = move |store: &Arc<Store>| Copied::new(store, &at, offset);
+                let copied = self.prepare(path, copy).await?;
                 let held = store.locks.paths(Some(path), &[]).await;
                 let at = path.clone();
                 let append = move |store: &Arc<Store>| Session::append(store, &at, copied);
@@ -138,13 +148,14 @@ fn delete(store: &Store, path: &Path, precondition: &Precondition, reach: Reach)
     }
     match store.delete_file(path, precondition)? {
         Removed::Done => {}
-        Removed::IsADirectory => {
-            require_file(precondition)?;
-            match reach {
-                Reach::Path => return Ok(false),
-                Reach::Tree { shared } => store.delete_dir(path, shared)?,
-            }
+        // A directory has no version.
+        Removed::IsADirectory if !precondition.is_none() => {
+            return Err(ErrorKind::IsADirectory.into());
         }
+        Removed::IsADirectory => match reach {
+            Reach::Path => return Ok(false),
+            Reach::Tree { shared } => store.delete_dir(path, shared)?,
+        },
         Removed::Nothing if !uploads.is_empty() => precondition.check(None)?,
         Removed::Nothing => return Err(ErrorKind::PathNotFound.into()),
     }
@@ -155,18 +166,19 @@ fn delete(store: &Store, path: &Path, precondition: &Precondition, reach: Reach)
     Ok(true)
 }
 
-/// A directory has no version.
-fn require_file(precondition: &Precondition) -> Result<()> {
-    match precondition {
-        Precondition::IfVersion(_) => Err(ErrorKind::IsADirectory.into()),
-        precondition => precondition.check(None),
-    }
-}
-
 fn uploads_below(store: &Store, path: &Path) -> Vec<Arc<upload::Upload>> {
     let uploads = store.uploads();
-    let below = uploads.range(path.clone()..).take_while(|(at, _)| at.starts_with(path));
+    let below = below(&uploads, path, Bound::Included(path.clone()));
     below.map(|(_, upload)| Arc::clone(upload)).collect()
+}
+
+/// What is at and below a path, from `start` on.
+fn below<'a, T>(
+    all: &'a BTreeMap<Path, T>,
+    path: &'a Path,
+    start: Bound<Path>,
+) -> impl Iterator<Item = (&'a Path, &'a T)> {
+    all.range((start, Bound::Unbounded)).take_while(move |(at, _)| at.starts_with(path))
 }
 
 #[async_trait]
@@ -176,22 +188,30 @@ impl StorageDriver for Filesystem {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            conditional_put: true,
-            conditional_commit: true,
-            rename_file: true,
-            rename_dir: true,
-            copy: true,
-            append: true,
-            touch: true,
+        let guarantees = Capabilities {
             durable: true,
-            keeps_on_drop: true,
-            atomic_rename: true,
-            one_step_commit_to: true,
             sees_conflicts: true,
             unique_versions: true,
             ordered_walk: true,
             ..Capabilities::none()
+        };
+        if self.store.settings.read_only {
+            return guarantees;
+        }
+        // Nothing is renamed from one file system to another, nor published there in one step.
+        let one = self.store.mounts.is_empty();
+        Capabilities {
+            conditional_put: true,
+            conditional_commit: true,
+            rename_file: one,
+            rename_dir: one,
+            copy: true,
+            append: true,
+            touch: true,
+            keeps_on_drop: true,
+            atomic_rename: one,
+            one_step_commit_to: one,
+            ..guarantees
         }
     }
 
@@ -203,19 +223,20 @@ impl StorageDriver for Filesystem {
     ) -> Result<Metadata> {
         run(Operation::PutContent, path, async {
             path.require_not_root()?;
-            self.store.require_open()?;
+            self.store.require_writable()?;
             let at = path.clone();
             if content.len() as u64 <= SMALL {
                 // So it takes one thread once.
                 let held = self.store.locks.paths(None, &[path]).await;
                 let put = move |store: &Arc<Store>| {
-                    let staged = store.stage_content(&content)?;
+                    let staged = store.stage_content(&content, &at)?;
                     store.publish_staged(staged, &at, &precondition)
                 };
                 return self.change(&[path], held, put).await;
             }
-            let store = Arc::clone(&self.store);
-            let staged = self.store.work.run(&[], move || store.stage_content(&content)).await?;
+            let dest = path.clone();
+            let stage = move |store: &Arc<Store>| store.stage_content(&content, &dest);
+            let staged = self.prepare(path, stage).await?;
             let held = self.store.locks.paths(None, &[path]).await;
             let put = move |store: &Arc<Store>| store.publish_staged(staged, &at, &precondition);
             self.change(&[path], held, put).await
@@ -261,7 +282,7 @@ impl StorageDriver for Filesystem {
             self.store.require_open()?;
             self.store.work.settled(path).await;
             if path.is_root() {
-                return Ok(Stat::Directory(path.clone()));
+                return self.look(path, |_| Ok(Stat::Directory(Path::root()))).await;
             }
             if let Ok(Some(facts)) = names::look(&self.store, path, Resolve::Cached)
                 && facts.kind == Kind::File
@@ -299,15 +320,17 @@ impl StorageDriver for Filesystem {
         run(Operation::Uploads, path, async {
             self.store.require_open()?;
             self.store.work.settled(path).await;
-            let uploads = self.store.uploads();
             let start = match &options.start_after {
                 Some(start) if start > path => Bound::Excluded(start.clone()),
                 _ => Bound::Included(path.clone()),
             };
-            let found = uploads
-                .range((start, Bound::Unbounded))
-                .take_while(|(at, _)| at.starts_with(path))
-                .map(|(_, upload)| upload.describe());
+            if self.store.settings.read_only {
+                let uploads = self.look(path, recovery::read_uploads).await?;
+                let found = below(&uploads, path, start).map(|(_, upload)| upload.clone());
+                return Ok(Page::from_sorted(path, &options, found));
+            }
+            let uploads = self.store.uploads();
+            let found = below(&uploads, path, start).map(|(_, upload)| upload.describe());
             Ok(Page::from_sorted(path, &options, found))
         })
         .await
@@ -316,7 +339,7 @@ impl StorageDriver for Filesystem {
     async fn cancel_upload(&self, path: &Path) -> Result<()> {
         run(Operation::CancelUpload, path, async {
             path.require_not_root()?;
-            self.store.require_open()?;
+            self.store.require_writable()?;
             let held = self.store.locks.paths(Some(path), &[]).await;
             let at = path.clone();
             let cancel = move |store: &Arc<Store>| {
@@ -332,7 +355,7 @@ impl StorageDriver for Filesystem {
 
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
         run(Operation::CancelUploads, path, async {
-            self.store.require_open()?;
+            self.store.require_writable()?;
             let age = i64::try_from(older_than.as_nanos()).unwrap_or(i64::MAX);
             let mut cancelled = 0;
             for found in uploads_below(&self.store, path) {
@@ -358,7 +381,8 @@ impl StorageDriver for Filesystem {
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
         run(Operation::Delete, path, async {
             path.require_not_root()?;
-            self.store.require_open()?;
+            precondition.require_for_deletion()?;
+            self.store.require_writable()?;
             self.delete_any(path, precondition).await
         })
         .await
@@ -368,7 +392,8 @@ impl StorageDriver for Filesystem {
         run(Operation::Rename, from, async {
             from.require_not_root()?;
             to.require_not_root()?;
-            self.store.require_open()?;
+            self.store.require_writable()?;
+            self.store.require_one_file_system()?;
             let held = self.store.locks.paths(None, &[from, to]).await;
             let (source, target) = (from.clone(), to.clone());
             let rename = move |store: &Arc<Store>| store.rename(&source, &target, &precondition);
@@ -381,7 +406,8 @@ impl StorageDriver for Filesystem {
         run(Operation::RenameDir, from, async {
             from.require_not_root()?;
             to.require_not_root()?;
-            self.store.require_open()?;
+            self.store.require_writable()?;
+            self.store.require_one_file_system()?;
             let held = self.store.locks.whole().await;
             let (source, target) = (from.clone(), to.clone());
             let rename = move |store: &Arc<Store>| store.rename_dir(&source, &target);
@@ -394,17 +420,17 @@ impl StorageDriver for Filesystem {
         run(Operation::Copy, from, async {
             from.require_not_root()?;
             to.require_not_root()?;
+            self.store.require_writable()?;
             if from == to {
                 let metadata = self.stat(from).await.and_then(Stat::into_file);
                 let metadata = metadata.map_err(|error| error.during(Operation::Copy))?;
                 precondition.check(Some(&metadata.version))?;
                 return Ok(metadata);
             }
-            let source = from.clone();
-            self.store.require_open()?;
             self.store.work.settled(from).await;
-            let store = Arc::clone(&self.store);
-            let staged = self.store.work.run(&[], move || store.stage_copy(&source)).await?;
+            let (source, target) = (from.clone(), to.clone());
+            let stage = move |store: &Arc<Store>| store.stage_copy(&source, &target);
+            let staged = self.prepare(from, stage).await?;
             let held = self.store.locks.paths(None, &[to]).await;
             let target = to.clone();
             let copy = move |store: &Arc<Store>| {
@@ -420,7 +446,7 @@ impl StorageDriver for Filesystem {
     async fn touch(&self, path: &Path) -> Result<Metadata> {
         run(Operation::Touch, path, async {
             path.require_not_root()?;
-            self.store.require_open()?;
+            self.store.require_writable()?;
             let held = self.store.locks.paths(None, &[path]).await;
             let at = path.clone();
             self.change(&[path], held, move |store| store.touch(&at)).await
@@ -431,18 +457,7 @@ impl StorageDriver for Filesystem {
     async fn health(&self) -> Health {
         let in_context = |error: Error| error.context(NAME, Operation::Health, &Path::root());
         let root = Path::root();
-        let health = self.look(&root, |store| {
-            let fs = store.sys.stat_fs(&store.root).map_err(explain)?;
-            let write = if fs.f_flag.contains(StatVfsMountFlags::RDONLY) {
-                Err(Error::new(ErrorKind::PermissionDenied).with_source("mounted read-only"))
-            } else if fs.f_bavail == 0 {
-                let kind = ErrorKind::StorageFull { needed: None, available: Some(0) };
-                Err(Error::new(kind))
-            } else {
-                store.try_writing()
-            };
-            Ok(write)
-        });
+        let health = self.look(&root, |store| Ok(store.write_health()));
         match health.await {
             Ok(write) => {
                 let mut health = Health::ok();

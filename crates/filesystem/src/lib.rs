@@ -45,7 +45,36 @@
 //! devices, empty directories) is not shown and not touched, and is said once in the log
 //! ([`tracing`]); a deletion of a directory leaves it where it is, a rename of one takes it along. No
 //! path is resolved out of the root or through a symbolic link (`openat2` with `RESOLVE_BENEATH`;
-//! where the kernel is older than 5.6, component by component).
+//! where the kernel is older than 5.6, component by component). A symbolic link to a directory among
+//! the first four levels of the root (and the first 1,024 entries) keeps the root from opening: what
+//! is behind it would be missing from the store. The error names the link. Mount that directory
+//! there instead.
+//!
+//! # Several file systems
+//!
+//! A directory of the root may be a mount point, such as `docker/registry/v2/blobs` on a disk of its
+//! own; the driver's own directory in the root may not. Between two mounts nothing can be renamed, so
+//! the driver keeps a `~storage-driver` directory on each of them, with a lock, staging and trash,
+//! and makes content on the mount on which it publishes it. Then:
+//!
+//! - `put_content` and `copy` cost what they cost otherwise. A commit of an upload to a path on a
+//!   mount **copies** the data, before it takes any lock, and then publishes the copy: both file
+//!   systems need room for it until the commit returns.
+//! - Each file is still published whole or not at all, and as durably. A crash in the middle of such
+//!   a commit may leave the upload behind although it was published.
+//! - `rename` and `rename_dir` are `Unsupported`, within one file system too, and the
+//!   [capabilities](storage_driver::Capabilities) say so.
+//! - The deletion of a directory that holds a mount point removes file after file, and leaves the
+//!   mount points.
+//!
+//! Mounts are read from `/proc/self/mountinfo` when the root is opened. If something is mounted or
+//! unmounted below the root after that, `health` fails, and so do operations there, with
+//! `Unavailable` and the path; open the root again.
+//!
+//! # Roots that are only read
+//!
+//! [`Builder::read_only`] opens a root without writing anything: on a read-only mount, without the
+//! permission to write, or while another process serves it.
 //!
 //! # What is durable when
 //!
@@ -67,9 +96,40 @@
 //! where that can be done. For the data of an upload it cannot: what was accepted since it was last
 //! kept is given up, the writer says so at each call, and `Resume` goes on from what was kept.
 //!
+//! # When something else changes the driver's files
+//!
+//! Before data of an upload is extended, kept or published, its file is compared with what was
+//! written. If another program has removed, replaced or cut it, the writer fails with `Corrupted`,
+//! which names the file and how many bytes are left; nothing of it is published, and `Resume` stands
+//! at what is left of what was kept. What another program has appended is cut off. Content that was
+//! changed in place is not noticed. A record that was removed is written again when the upload is
+//! kept next; one that cannot be read when the root is opened is discarded with its upload, and the
+//! log says so. Other uploads and files are not affected.
+//!
+//! If the root itself was removed, renamed, replaced or unmounted, nothing in it is said not to be
+//! found: operations that would say so fail with `Unavailable`, whose cause is the place of the root,
+//! and so does `health`.
+//!
+//! # Failures
+//!
 //! A full disk, a quota, a read-only mount, too many open files and I/O errors are errors of their
 //! kinds, change nothing, and go away with their cause; a writer holds what it had accepted and tries
 //! again at the next call.
+//!
+//! # What an append costs
+//!
+//! Opening a writer to append copies the content that is there into the upload. On a file system
+//! that shares blocks between files (Btrfs, XFS made with `reflink=1`) that takes the same short time
+//! at any size, and no room. On others (ext4, tmpfs) each append reads and writes all of the content,
+//! inside the kernel: a file that grows to N bytes in k appends of equal size writes N × (k + 1) / 2
+//! bytes in all, and while an append is in progress the content is on the disk twice. Write a
+//! large file in one upload, which may be resumed any number of times at no such cost.
+//!
+//! # What shutdown leaves
+//!
+//! `shutdown` waits for operations under way and keeps what open writers have accepted. It does not
+//! wait until the trash is empty: it stops removing, and the disk space of what was deleted last is
+//! given back when the root is opened next.
 //!
 //! # Versions
 //!
@@ -97,7 +157,7 @@
 //!   those that nobody has asked for in ten seconds go with the next listing. A **walk** holds a
 //!   window for each directory that it is in.
 //!
-//! One process opens a root at a time. Operations on one path wait for each other without a thread;
+//! One process opens a root at a time, apart from those that only read it. Operations on one path wait for each other without a thread;
 //! those on a whole directory (its deletion or rename) for all that change anything, for as long as
 //! a rename takes. The deletion of a directory first reads the names in it, while others work on; a
 //! rename to a longer path does so while they wait.
@@ -116,11 +176,13 @@ mod durability;
 mod error;
 mod list;
 mod locks;
+mod mounts;
 mod names;
 mod publish;
 mod reader;
 mod record;
 mod recovery;
+mod reserved;
 mod staging;
 mod store;
 mod sys;

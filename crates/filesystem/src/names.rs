@@ -6,11 +6,12 @@ use rustix::{
     fs::{FileType, RawDir},
     io::Errno,
 };
-use storage_driver::Path;
+use storage_driver::{Error, ErrorKind, Path};
 
 use crate::{
-    error::is_nothing,
-    store::{RESERVED, Store},
+    error::{at_place, explain, is_nothing},
+    reserved::RESERVED,
+    store::Store,
     sys::{Kind, Resolve, Result, Sys},
 };
 
@@ -341,6 +342,53 @@ pub(crate) fn prune_below(store: &Store, path: &Path) -> Result<()> {
     // A directory is found before those below it.
     for dir in dirs.into_iter().rev() {
         store.remove_dir_if_empty(&dir)?;
+    }
+    Ok(())
+}
+
+/// Fails if one of the first directories of the store is a symbolic link to a directory: what is
+/// behind it would be missing from the store, and nothing could be put there. It looks no deeper than
+/// four names, and at no more than 1,024 entries in all.
+pub(crate) fn require_no_linked_dir(store: &Store) -> storage_driver::Result<()> {
+    const DEPTH: usize = 4;
+    let mut left = 1024;
+    let mut dirs = vec![Path::root()];
+    let mut linked = None;
+    for _ in 0..DEPTH {
+        for path in std::mem::take(&mut dirs) {
+            let dir = match store.open_dir(&path) {
+                // It belongs to somebody else, or it is gone.
+                Err(Errno::ACCESS) => continue,
+                Err(errno) if is_nothing(errno) => continue,
+                dir => dir.map_err(explain)?,
+            };
+            let read = each_entry(store, &dir, |name, ours| {
+                let text = std::str::from_utf8(name).ok();
+                let child = text.and_then(|text| path.join(text).ok());
+                match (ours, child) {
+                    (Some((_, NameKind::Dir)), Some(child)) => dirs.push(child),
+                    (None, Some(child)) => {
+                        let found = store.sys.stat_place(&store.place_of(&child));
+                        if found.is_ok_and(|facts| facts.kind == Kind::Dir) {
+                            linked = Some(child);
+                        }
+                    }
+                    _ => {}
+                }
+                left -= 1;
+                linked.is_none() && left > 0
+            });
+            read.map_err(explain)?;
+            if let Some(path) = linked {
+                let cause = "a symbolic link to a directory, which the driver does not follow: mount \
+                             the directory here instead";
+                let error = Error::new(ErrorKind::Unsupported).with_source(cause);
+                return Err(at_place(error, store.place_of(&path)));
+            }
+            if left == 0 {
+                return Ok(());
+            }
+        }
     }
     Ok(())
 }

@@ -10,8 +10,9 @@ use crate::{
     Durability,
     error::explain,
     names,
+    reserved::Reserved,
     staging::Staged,
-    store::{SMALL, Store, conflict, split, version},
+    store::{SMALL, Store, split, version},
     sys::{self, Facts, Kind, Resolve},
 };
 
@@ -40,11 +41,7 @@ impl Store {
     ) -> Result<Metadata> {
         let facts = self.stamp(&staged.file)?;
         self.sync_whole(&staged.file)?;
-        let source = match &staged.name {
-            None => Source::Unnamed(&staged.file),
-            Some(name) => Source::Reserved(&self.staging, name),
-        };
-        self.place(source, dest, &|current| precondition.check(current))?;
+        self.place(staged.source(), dest, &|current| precondition.check(current))?;
         staged.published = true;
         Ok(self.metadata(dest, &facts))
     }
@@ -74,6 +71,7 @@ impl Store {
         check: &impl Fn(Option<&Version>) -> Result<()>,
     ) -> Result<()> {
         let (parent, name) = split(dest)?;
+        let reserved = self.reserved_for(dest)?;
         for _ in 0..TRIES {
             let dir = match self.open_dir(&parent) {
                 Ok(dir) => dir,
@@ -88,7 +86,7 @@ impl Store {
                         }
                     }
                 }
-                Err(errno) => return Err(conflict(errno)),
+                Err(errno) => return Err(self.conflict(&parent, errno)),
             };
             match self.sync_fresh(&parent) {
                 Ok(()) => {}
@@ -102,7 +100,9 @@ impl Store {
                     Ok(()) => return Ok(()),
                     Err(Errno::EXIST) => {}
                     Err(Errno::NOENT) => continue,
-                    Err(errno) => return Err(self.undone(&parent, self.explain(errno))),
+                    Err(errno) => {
+                        return Err(self.undone(&parent, self.explain_move(dest, errno)));
+                    }
                 }
             }
             let current = match self.sys.stat_at(&dir, name) {
@@ -117,23 +117,26 @@ impl Store {
                 }
                 Some(facts) if facts.kind == Kind::File => {
                     check(Some(&version(&facts)))?;
-                    self.replace(from, (&dir, name), &facts)
+                    self.replace(reserved, from, (&dir, name), &facts)
                 }
                 Some(facts) if facts.kind == Kind::Dir => {
                     self.make_way(dest)?;
                     continue;
                 }
-                Some(_) => return Err(ErrorKind::PathConflict.into()),
+                Some(_) => return Err(self.conflict(dest, Errno::LOOP)),
             };
             match done {
                 Ok(()) => return Ok(()),
                 // The directory was removed because it was empty, or somebody else put something
                 // here: look again.
                 Err(Errno::NOENT | Errno::EXIST | Errno::ISDIR) => {}
-                Err(errno) => return Err(self.undone(&parent, self.explain(errno))),
+                Err(errno) => {
+                    return Err(self.undone(&parent, self.explain_move(dest, errno)));
+                }
             }
         }
-        Err(ErrorKind::Unavailable.into())
+        let cause = "directories on the way to the path were removed again and again";
+        Err(Error::new(ErrorKind::Unavailable).with_source(cause))
     }
 
     /// Removes directories that were made for nothing.
@@ -162,13 +165,19 @@ impl Store {
 
     /// Gives a file the name of another. That one is held until the change is durable, so that it can
     /// come back.
-    fn replace(&self, from: Source<'_>, to: (&OwnedFd, &str), replaced: &Facts) -> sys::Result<()> {
+    fn replace(
+        &self,
+        reserved: &Reserved,
+        from: Source<'_>,
+        to: (&OwnedFd, &str),
+        replaced: &Facts,
+    ) -> sys::Result<()> {
         let (named, hold) = (self.new_name(), self.new_name());
-        let hold = (&self.staging, hold.as_str());
+        let hold = (&reserved.staging, hold.as_str());
         let old = match from {
             Source::Unnamed(file) => {
-                self.sys.name(file, (&self.staging, &named))?;
-                (&self.staging, named.as_str())
+                self.sys.name(file, (&reserved.staging, &named))?;
+                (&reserved.staging, named.as_str())
             }
             Source::Reserved(dir, name) | Source::Committed(dir, name) => (dir, name),
         };
@@ -193,7 +202,7 @@ impl Store {
                 })
             });
             if held {
-                self.discard(hold, replaced.size);
+                self.discard(reserved, hold, replaced.size);
             }
             moved
         });
@@ -214,7 +223,7 @@ impl Store {
 
     /// Removes the directory at `path` if no caller can see it. Others may make it again at once.
     pub(crate) fn make_way(&self, path: &Path) -> Result<()> {
-        if names::has_file_below(self, path).map_err(explain)? {
+        if self.is_mount_below(path) || names::has_file_below(self, path).map_err(explain)? {
             return Err(ErrorKind::PathConflict.into());
         }
         names::prune_below(self, path).map_err(explain)?;

@@ -3,8 +3,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ffi::{CStr, CString},
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::Path as FsPath,
     sync::Arc,
 };
@@ -16,94 +17,85 @@ use rustix::{
 use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
-    Durability,
     clock::{self, Clock},
-    error::explain,
+    error::{at_place, explain},
+    mounts::Mount,
+    names,
     record::Record,
-    store::{Opened, RESERVED, Settings, Store},
-    sys::{Resolve, Sys},
+    reserved::{self, RESERVED, Reserved},
+    store::{Opened, Own, Settings, Store},
+    sys::{Facts, Kind, Resolve, Sys},
     upload::Upload,
     work::Work,
-    write::write_all,
 };
 
-/// What the lock file says: which layout this is, and whether the last process ended in order.
-const OPEN: &str = "storage-driver 1 open\n";
-const SHUT: &str = "storage-driver 1 shut\n";
-
-/// Opens the root at `location`, which is made if it is not there.
+/// Opens the root at `location`. Unless it is to be read only, it is made if it is not there.
 pub(crate) fn open(sys: Sys, location: &FsPath, settings: Settings, work: Work) -> Result<Store> {
-    let named = |errno: Errno| in_root(location, explain_root(errno));
-    make_root(location, settings.dir_mode).map_err(|e| in_root(location, e))?;
+    let location = &*std::path::absolute(location).map_err(Error::from)?;
+    let named = |errno: Errno| at_place(explain_root(errno), location);
+    if !settings.read_only {
+        make_root(location, settings.dir_mode).map_err(|error| at_place(error, location))?;
+    }
     let root = sys.open_root(location).map_err(named)?;
-    let reserved = make_reserved(&sys, &root, RESERVED, settings).map_err(named)?;
-    let (lock, ended_in_order) =
-        take_lock(&sys, &reserved, settings).map_err(|error| in_root(location, error))?;
-    let [staging, uploads_dir, trash] =
-        ["staging", "uploads", "trash"].map(|name| make_reserved(&sys, &reserved, name, settings));
-    let (staging, uploads_dir, trash) =
-        (staging.map_err(named)?, uploads_dir.map_err(named)?, trash.map_err(named)?);
-    if settings.durability == Durability::Full {
-        // Their own names; and what the last process did and had no time to sync.
-        let synced = if ended_in_order {
-            [&root, &reserved].into_iter().try_for_each(|dir| ignore_unsyncable(sys.sync_dir(dir)))
-        } else {
-            sys.sync_all(&root)
-        };
-        synced.map_err(named)?;
-    }
-    // No commit of an earlier process is later than the last change to these, whatever has been done
-    // to the system's clock since.
-    let mut last = 0;
-    for dir in [&staging, &uploads_dir, &trash] {
-        let modified = sys.stat(dir).map_err(named)?.modified;
-        last = last.max(i64::try_from(modified).unwrap_or(0));
-    }
-    let clock =
-        Clock::new(last, finest_step(&sys, &staging, settings).map_err(|e| in_root(location, e))?);
-    for name in names_in(&sys, &staging).map_err(named)? {
-        let moved = format!("{:016x}", clock.next());
-        sys.rename((&staging, name.as_str()), (&trash, &moved), RenameFlags::empty())
-            .map_err(named)?;
-    }
-    let uploads = recover_uploads(&sys, &uploads_dir, location).map_err(named)?;
-    let in_memory = sys.is_in_memory(&root).map_err(named)?;
-    let has_unnamed = can_name(&sys, &staging, settings);
-    let location = location.to_owned();
-    let opened = Opened {
-        location,
-        root,
-        staging,
-        uploads_dir,
-        trash,
-        lock,
-        in_memory,
-        has_unnamed,
-        clock,
-        uploads,
+    let mounts = Mount::open_all(&sys, &root, location)?;
+    let in_memory = mounts.is_empty() && sys.is_in_memory(&root).map_err(named)?;
+    let own = match settings.read_only {
+        true => {
+            require_layout(&sys, &root).map_err(|e| at_place(e, location.join(RESERVED)))?;
+            None
+        }
+        false => Some(open_own(&sys, &root, location, &mounts, settings)?),
     };
-    Ok(Store::new(sys, settings, work, opened))
+    let location = location.to_owned();
+    let opened = Opened { location, root, mounts, in_memory, own };
+    let store = Store::new(sys, settings, work, opened);
+    names::require_no_linked_dir(&store)?;
+    Ok(store)
+}
+
+/// Opens what the driver needs in order to write, and puts it in order.
+fn open_own(
+    sys: &Sys,
+    root: &OwnedFd,
+    location: &FsPath,
+    mounts: &[Mount],
+    settings: Settings,
+) -> Result<Own> {
+    let opened = Reserved::open(sys, root, Path::root(), location, settings)?;
+    let named = |errno: Errno| at_place(explain(errno), &opened.reserved.place);
+    let uploads_dir = reserved::make(sys, &opened.dir, "uploads", settings).map_err(named)?;
+    let modified = sys.stat(&uploads_dir).map_err(named)?.modified;
+    reserved::sync_opened(sys, root, &opened, settings).map_err(named)?;
+    let mut last = opened.last.max(i64::try_from(modified).unwrap_or(0));
+    let mut step = opened.step;
+    let mut all = vec![Arc::new(opened.reserved)];
+    for Mount { at, place, dir } in mounts {
+        let opened = Reserved::open(sys, dir, at.clone(), place, settings)?;
+        let named = |errno: Errno| at_place(explain(errno), &opened.reserved.place);
+        reserved::sync_opened(sys, dir, &opened, settings).map_err(named)?;
+        (last, step) = (last.max(opened.last), step.max(opened.step));
+        all.push(Arc::new(opened.reserved));
+    }
+    let clock = Clock::new(last, step);
+    for reserved in &all {
+        let Reserved { staging, trash, .. } = &**reserved;
+        let named = |errno: Errno| reserved.explain("staging", errno);
+        for name in names_in(sys, staging).map_err(named)? {
+            let moved = format!("{:016x}", clock.next());
+            sys.rename((staging, &*name), (trash, &moved), RenameFlags::empty()).map_err(named)?;
+        }
+    }
+    let uploads_dir = Arc::new(uploads_dir);
+    let uploads = recover_uploads(sys, &uploads_dir, &all[0], &clock)?;
+    Ok(Own { reserved: all, uploads_dir, clock, uploads })
 }
 
 /// Writes down that the process ended in order, and gives up the lock.
 pub(crate) fn close(store: &Store) -> Result<()> {
-    let lock = store.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    let Some(lock) = lock else { return Ok(()) };
-    if !store.fresh.is_empty() {
-        // Something could not be synced. Who opens the root next syncs everything.
-        return Ok(());
-    }
-    write_all(&store.sys, &lock, &[SHUT.into()], 0).map_err(|(_, errno)| store.explain(errno))
-}
-
-/// An error that names the root, for there is no path in the store to blame.
-fn in_root(location: &FsPath, error: Error) -> Error {
-    let kind = error.kind();
-    let cause = match std::error::Error::source(&error) {
-        Some(source) => format!("{}: {source}", location.display()),
-        None => location.display().to_string(),
-    };
-    Error::new(kind).with_source(cause)
+    // If something could not be synced, who opens the root next syncs everything.
+    let in_order = store.fresh.is_empty();
+    let reserved = store.reserved.iter();
+    reserved.map(|reserved| reserved.close(&store.sys, in_order)).fold(Ok(()), Result::and)
 }
 
 fn explain_root(errno: Errno) -> Error {
@@ -115,138 +107,176 @@ fn explain_root(errno: Errno) -> Error {
 
 fn make_root(location: &FsPath, mode: u32) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(mode).create(location).map_err(Error::from)
-}
-
-/// Makes a directory of our own, and opens it.
-fn make_reserved(
-    sys: &Sys,
-    at: &OwnedFd,
-    name: &str,
-    settings: Settings,
-) -> crate::sys::Result<OwnedFd> {
-    match sys.mkdir(at, name, settings.dir_mode) {
-        Ok(()) | Err(Errno::EXIST) => sys.open_dir(at, name),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Takes the lock; says too whether the process that had it last ended in order.
-fn take_lock(sys: &Sys, reserved: &OwnedFd, settings: Settings) -> Result<(OwnedFd, bool)> {
-    let file = match sys.create(reserved, "lock", settings.file_mode) {
-        Err(Errno::EXIST) => sys.open_write(reserved, "lock"),
-        file => file,
-    };
-    let file = file.map_err(explain)?;
-    match sys.lock(&file) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            let cause = "another process, or another driver in this one, has it open";
-            return Err(Error::new(ErrorKind::Unavailable).with_source(cause));
-        }
-        Err(errno) => return Err(explain(errno)),
-    }
-    let mut text = [0; 64];
-    let length = sys.read(&file, &mut text, 0).map_err(explain)?;
-    let ended_in_order = match &text[..length] {
-        text if text == SHUT.as_bytes() => true,
-        text if OPEN.as_bytes().starts_with(text) => false,
-        _ => {
-            let cause = "its layout is of another version of this driver";
-            return Err(Error::new(ErrorKind::Unsupported).with_source(cause));
-        }
-    };
-    write_all(sys, &file, &[OPEN.into()], 0).map_err(|(_, errno)| explain(errno))?;
-    Ok((file, ended_in_order))
-}
-
-/// The finest step of time that the file system keeps, in nanoseconds.
-fn finest_step(sys: &Sys, staging: &OwnedFd, settings: Settings) -> Result<i64> {
-    /// Coarser than this, and two commits in a row would have to wait for each other.
-    const COARSEST: i64 = 1_000_000;
-    let name = "probe";
-    let _ = sys.unlink(staging, name);
-    let file = sys.create(staging, name, settings.file_mode).map_err(explain)?;
-    let odd = clock::now() / 1_000_000_000 * 1_000_000_000 + 123_456_789;
-    let kept = sys.set_modified(&file, odd).and_then(|()| sys.stat(&file));
-    let removed = sys.unlink(staging, name);
-    let kept = i64::try_from(kept.map_err(explain)?.modified).unwrap_or(0);
-    removed.map_err(explain)?;
-    let steps = std::iter::successors(Some(1), |step| Some(step * 10));
-    let step = steps.take_while(|&step| step <= COARSEST).find(|step| odd / step * step == kept);
-    step.ok_or_else(|| {
-        let cause = "its file system keeps times too coarsely to tell two versions apart";
-        Error::new(ErrorKind::Unsupported).with_source(cause)
+    let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(location);
+    made.map_err(|error| match Errno::from_io_error(&error) {
+        Some(errno) => explain_root(errno),
+        None => Error::from(error),
     })
 }
 
-/// Whether a file can be made without a name and be given one later: not on every file system.
-fn can_name(sys: &Sys, staging: &OwnedFd, settings: Settings) -> bool {
-    let name = "probe";
-    let named = sys
-        .create_unnamed(staging, settings.file_mode)
-        .and_then(|file| sys.name(&file, (staging, name)))
-        .and_then(|()| sys.unlink(staging, name));
-    named.is_ok()
+/// Fails if a driver of another version has made the reserved directory, if there is one.
+fn require_layout(sys: &Sys, root: &OwnedFd) -> Result<()> {
+    match sys.open_file(root, &format!("{RESERVED}/lock"), Resolve::Fully) {
+        Ok(lock) => reserved::require_layout(sys, &lock).map(drop),
+        Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(explain(errno)),
+    }
+}
+
+/// An upload in progress of which record and data were found.
+struct Found {
+    /// What its files are called.
+    name: String,
+    record: Record,
+    data: Facts,
+}
+
+/// What lies in the directory of the uploads.
+#[derive(Default)]
+struct Scan {
+    /// The latest at each path.
+    uploads: BTreeMap<Path, Found>,
+    /// What belongs to none of them.
+    stray: Vec<CString>,
+    /// Records that cannot be read, of uploads with data.
+    unreadable: Vec<String>,
+}
+
+impl Scan {
+    fn read(sys: &Sys, dir: &OwnedFd) -> crate::sys::Result<Self> {
+        let mut scan = Self::default();
+        let mut data = HashMap::new();
+        let mut records = Vec::new();
+        for file in names_in(sys, dir)? {
+            let text = file.to_str().unwrap_or_default();
+            if let Some(name) = text.strip_suffix(".record") {
+                records.push(name.to_owned());
+            } else if let Some(name) = text.strip_suffix(".data") {
+                match sys.stat_at(dir, text) {
+                    Ok(facts) if facts.kind == Kind::File => {
+                        data.insert(name.to_owned(), facts);
+                    }
+                    Ok(_) => scan.stray.push(file),
+                    // Another process, which has the root open, has removed it.
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(errno),
+                }
+            } else {
+                scan.stray.push(file);
+            }
+        }
+        // Names are times: of two at one path, the later has replaced the earlier.
+        records.sort_unstable();
+        for name in records {
+            let record = read_record(sys, dir, &format!("{name}.record"))?;
+            match (record, data.remove(&name)) {
+                (Some(record), Some(data)) => {
+                    let path = record.header.path.clone();
+                    if let Some(earlier) = scan.uploads.insert(path, Found { name, record, data }) {
+                        scan.discard(&earlier.name);
+                    }
+                }
+                (record, data) => {
+                    // It was published, or never kept.
+                    scan.discard(&name);
+                    if record.is_none() && data.is_some_and(|data| data.size > 0) {
+                        scan.unreadable.push(name);
+                    }
+                }
+            }
+        }
+        let unkept = data.keys().map(|name| file_name(name, "data"));
+        scan.stray.extend(unkept);
+        Ok(scan)
+    }
+
+    /// The record goes first: without it, the data belongs to no upload.
+    fn discard(&mut self, name: &str) {
+        self.stray.extend([file_name(name, "record"), file_name(name, "data")]);
+    }
+}
+
+fn file_name(name: &str, extension: &str) -> CString {
+    // It was read from a directory, so there is no NUL byte in it.
+    CString::new(format!("{name}.{extension}")).unwrap_or_default()
 }
 
 /// Finds the uploads in progress, and removes what is none.
 fn recover_uploads(
     sys: &Sys,
-    dir: &OwnedFd,
-    location: &FsPath,
-) -> crate::sys::Result<BTreeMap<Path, Arc<Upload>>> {
-    let mut sizes = HashMap::new();
-    let mut records = Vec::new();
-    for file in names_in(sys, dir)? {
-        if let Some(name) = file.strip_suffix(".record") {
-            records.push(name.to_owned());
-        } else if let Some(name) = file.strip_suffix(".data") {
-            sizes.insert(name.to_owned(), sys.stat_at(dir, &file)?.size);
-        } else {
-            sys.unlink(dir, &*file)?;
+    dir: &Arc<OwnedFd>,
+    reserved: &Reserved,
+    clock: &Clock,
+) -> Result<BTreeMap<Path, Arc<Upload>>> {
+    let named = |errno: Errno| reserved.explain("uploads", errno);
+    let scan = Scan::read(sys, dir).map_err(named)?;
+    for name in scan.unreadable {
+        let record = reserved.place.join(format!("uploads/{name}.record"));
+        tracing::warn!(
+            record = %record.display(),
+            "the record of an upload in progress cannot be read: the upload is discarded"
+        );
+    }
+    for file in scan.stray {
+        let name = format!("{:016x}", clock.next());
+        match reserved.remove(sys, (dir, &file), &name) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(named(errno)),
         }
     }
-    // Names are times: of two at one path, the later has replaced the earlier.
-    records.sort_unstable();
-    let mut uploads = BTreeMap::<Path, Arc<Upload>>::new();
-    for name in records {
-        let file = format!("{name}.record");
-        let record = read_record(sys, dir, &file)?;
-        let whole = record.filter(|record| {
-            let size = sizes.get(&name).copied();
-            if size.is_some_and(|size| size < record.kept.size) {
-                tracing::warn!(
-                    root = %location.display(),
-                    path = %record.header.path,
-                    "an upload in progress has lost data that was kept: it is discarded"
-                );
-            }
-            size.is_some_and(|size| size >= record.kept.size)
-        });
-        match whole {
-            Some(record) => {
-                sizes.remove(&name);
-                let (path, kept) = (record.header.path.clone(), record.kept.size);
-                let upload = Upload::recovered(name, record);
-                sys.truncate(sys.open_write(dir, &upload.data_name())?, kept)?;
-                if let Some(earlier) = uploads.insert(path, Arc::new(upload)) {
-                    sys.unlink(dir, &*earlier.record_name())?;
-                    sys.unlink(dir, &*earlier.data_name())?;
-                }
-            }
-            // It was published, or never kept.
-            None => sys.unlink(dir, &*file)?,
+    let mut uploads = BTreeMap::new();
+    for (path, Found { name, mut record, data }) in scan.uploads {
+        let file = reserved.place.join(format!("uploads/{name}.data"));
+        if data.size < record.kept.size {
+            tracing::warn!(
+                file = %file.display(),
+                path = %path,
+                kept = record.kept.size,
+                found = data.size,
+                "the data of an upload in progress was cut short: the upload is resumed from there"
+            );
+            record.kept.size = data.size;
         }
-    }
-    for name in sizes.keys() {
-        sys.unlink(dir, &*format!("{name}.data"))?;
+        let kept = record.kept.size;
+        let upload = Upload::recovered(Arc::clone(dir), name, record, data);
+        let opened = sys.open_write(dir, &upload.data_name());
+        opened
+            .and_then(|opened| sys.truncate(opened, kept))
+            .map_err(|e| at_place(explain(e), file))?;
+        uploads.insert(path, Arc::new(upload));
     }
     Ok(uploads)
 }
 
+/// The uploads in progress in a root that is only read, at and below a path: as they are kept.
+pub(crate) fn read_uploads(store: &Store) -> Result<BTreeMap<Path, storage_driver::Upload>> {
+    let place = store.location.join(RESERVED).join("uploads");
+    let relative = format!("{RESERVED}/uploads");
+    let scan = match store.sys.open_dir(&store.root, &relative) {
+        Err(Errno::NOENT) => Ok(Scan::default()),
+        dir => dir.and_then(|dir| Scan::read(&store.sys, &dir)),
+    };
+    let scan = scan.map_err(|errno| at_place(explain(errno), place))?;
+    let uploads = scan.uploads.into_iter().map(|(path, Found { record, data, .. })| {
+        let [started, written] =
+            [record.header.started, record.kept.written].map(|time| clock::to_system(time.into()));
+        let size = record.kept.size.min(data.size);
+        (path.clone(), storage_driver::Upload::new(path, started, written, Some(size)))
+    });
+    Ok(uploads.collect())
+}
+
+/// Reads the record in a file; `None` if it is none.
 fn read_record(sys: &Sys, dir: &OwnedFd, name: &str) -> crate::sys::Result<Option<Record>> {
-    let file = sys.open_file(dir, name, Resolve::Fully)?;
+    match sys.stat_at(dir, name) {
+        Ok(facts) if facts.kind == Kind::File => {}
+        Ok(_) | Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno),
+    }
+    let file = match sys.open_file(dir, name, Resolve::Fully) {
+        Err(Errno::NOENT) => return Ok(None),
+        file => file?,
+    };
     let mut text = vec![0; Record::MOST];
     let mut length = 0;
     loop {
@@ -257,21 +287,15 @@ fn read_record(sys: &Sys, dir: &OwnedFd, name: &str) -> crate::sys::Result<Optio
     }
 }
 
-fn names_in(sys: &Sys, dir: &OwnedFd) -> crate::sys::Result<Vec<String>> {
+fn names_in(sys: &Sys, dir: impl AsFd) -> crate::sys::Result<Vec<CString>> {
     sys.read_dir()?;
     let mut names = Vec::new();
     for entry in Dir::read_from(dir)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name != "." && name != ".." {
-            names.push(name);
+        let entry = entry?;
+        let name: &CStr = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push(name.to_owned());
         }
     }
     Ok(names)
-}
-
-fn ignore_unsyncable(result: crate::sys::Result<()>) -> crate::sys::Result<()> {
-    match result {
-        Err(Errno::INVAL) => Ok(()),
-        result => result,
-    }
 }

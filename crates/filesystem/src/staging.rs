@@ -9,6 +9,9 @@ use storage_driver::{ErrorKind, Path, Payload, Result};
 use crate::{
     Durability,
     buffers::Buffers,
+    error::at_place,
+    publish::Source,
+    reserved::Reserved,
     store::{SMALL, Store},
     sys::{self, Facts, Resolve},
     write::write_all,
@@ -18,6 +21,7 @@ use crate::{
 /// when it is dropped unpublished; one that has none goes by itself.
 pub(crate) struct Staged {
     store: Arc<Store>,
+    reserved: Arc<Reserved>,
     pub(crate) name: Option<String>,
     pub(crate) file: OwnedFd,
     pub(crate) published: bool,
@@ -27,44 +31,63 @@ impl Drop for Staged {
     fn drop(&mut self) {
         let Some(name) = self.name.as_ref().filter(|_| !self.published) else { return };
         let size = self.store.sys.stat(&self.file).map_or(0, |facts| facts.size);
-        self.store.discard((&self.store.staging, name), size);
+        self.store.discard(&self.reserved, (&self.reserved.staging, name), size);
+    }
+}
+
+impl Staged {
+    /// Where the file comes from when it is given its name in the tree.
+    pub(crate) fn source(&self) -> Source<'_> {
+        match &self.name {
+            None => Source::Unnamed(&self.file),
+            Some(name) => Source::Reserved(&self.reserved.staging, name),
+        }
     }
 }
 
 impl Store {
-    /// Makes a file without a name, or with one in the staging directory where that is not possible.
-    pub(crate) fn stage(self: &Arc<Self>) -> Result<Staged> {
+    /// Makes a file that is to be published at `dest`: without a name, or with one in the staging
+    /// directory where that is not possible.
+    pub(crate) fn stage(self: &Arc<Self>, dest: &Path) -> Result<Staged> {
         let mode = self.settings.file_mode;
-        let name = (!self.has_unnamed).then(|| self.new_name());
+        let reserved = Arc::clone(self.reserved_for(dest)?);
+        let name = (!reserved.has_unnamed).then(|| self.new_name());
         let file = match &name {
-            None => self.sys.create_unnamed(&self.staging, mode),
-            Some(name) => self.sys.create(&self.staging, name, mode),
+            None => self.sys.create_unnamed(&reserved.staging, mode),
+            Some(name) => self.sys.create(&reserved.staging, name, mode),
         };
-        let file = file.map_err(|errno| self.explain(errno))?;
-        Ok(Staged { store: Arc::clone(self), name, file, published: false })
+        let file = file.map_err(|errno| {
+            let error = at_place(self.explain(errno), reserved.place.join("staging"));
+            reserved.require_present(&self.sys).err().unwrap_or(error)
+        })?;
+        Ok(Staged { store: Arc::clone(self), reserved, name, file, published: false })
     }
 
-    /// Makes a file with this content.
-    pub(crate) fn stage_content(self: &Arc<Self>, content: &Payload) -> Result<Staged> {
-        let staged = self.stage()?;
+    /// Makes a file with this content, to be published at `dest`.
+    pub(crate) fn stage_content(
+        self: &Arc<Self>,
+        content: &Payload,
+        dest: &Path,
+    ) -> Result<Staged> {
+        let staged = self.stage(dest)?;
         let parts: Vec<Bytes> = content.parts().cloned().collect();
         write_all(&self.sys, &staged.file, &parts, 0).map_err(|(_, errno)| self.explain(errno))?;
         self.sync_if_large(&staged, content.len() as u64)?;
         Ok(staged)
     }
 
-    /// Makes a file with the content of the file at `from`.
-    pub(crate) fn stage_copy(self: &Arc<Self>, from: &Path) -> Result<Staged> {
+    /// Makes a file with the content of the file at `from`, to be published at `dest`.
+    pub(crate) fn stage_copy(self: &Arc<Self>, from: &Path, dest: &Path) -> Result<Staged> {
         let (source, facts) =
             self.open_file(from, Resolve::Fully).map_err(|e| self.explain_open(from, e))?;
-        let staged = self.stage()?;
+        let staged = self.stage(dest)?;
         self.copy_file(&source, &facts, &staged.file)?;
         self.sync_if_large(&staged, facts.size)?;
         Ok(staged)
     }
 
     /// Syncs what takes long while no lock is held.
-    fn sync_if_large(&self, staged: &Staged, size: u64) -> Result<()> {
+    pub(crate) fn sync_if_large(&self, staged: &Staged, size: u64) -> Result<()> {
         if size > SMALL { self.sync_content(&staged.file) } else { Ok(()) }
     }
 

@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     os::fd::OwnedFd,
-    path::PathBuf,
+    path::{Path as FsPath, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::io::Errno;
+use rustix::{fs::StatVfsMountFlags, io::Errno};
 use storage_driver::{Error, ErrorKind, Metadata, Path, Result, Version};
 
 use crate::{
@@ -25,19 +25,18 @@ use crate::{
     buffers::Buffers,
     clock::{Clock, to_system},
     durability::{DirSyncs, FreshDirs},
-    error::{explain, is_nothing, not_found},
+    error::{at_place, explain, is_nothing, not_found},
     list::Windows,
     locks::Locks,
+    mounts::Mount,
     names,
+    reserved::Reserved,
     sys::{self, Facts, Kind, Resolve, Sys},
     trash,
     upload::Upload,
     work::Work,
     write::write_all,
 };
-
-/// The directory in the root that is not a part of the namespace: `~` is in no path.
-pub(crate) const RESERVED: &str = "~storage-driver";
 
 /// A file of at most so many bytes, 1 MiB, is written, synced and removed on the spot, while locks are
 /// held; with a larger one that takes time that nobody should wait for.
@@ -49,20 +48,20 @@ pub(crate) struct Settings {
     pub(crate) durability: Durability,
     pub(crate) file_mode: u32,
     pub(crate) dir_mode: u32,
+    pub(crate) read_only: bool,
 }
 
-/// A root that is open, and locked.
+/// A root that is open; locked, unless it is only read.
 pub(crate) struct Store {
     pub(crate) sys: Sys,
     pub(crate) location: PathBuf,
     pub(crate) root: OwnedFd,
-    /// Content that is being made.
-    pub(crate) staging: OwnedFd,
-    /// Content and records of uploads in progress.
-    pub(crate) uploads_dir: OwnedFd,
-    /// What was deleted and is yet to be removed.
-    pub(crate) trash: OwnedFd,
-    pub(crate) lock: Mutex<Option<OwnedFd>>,
+    /// The directories of the store that are on file systems of their own.
+    pub(crate) mounts: Vec<Mount>,
+    /// Our own directories: in the root, and in each of the mounts; none if the root is only read.
+    pub(crate) reserved: Vec<Arc<Reserved>>,
+    /// Content and records of uploads in progress; `None` if the root is only read.
+    pub(crate) uploads_dir: Option<Arc<OwnedFd>>,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) locks: Locks,
@@ -75,8 +74,6 @@ pub(crate) struct Store {
     pub(crate) closed: AtomicBool,
     /// Whether reading never waits for a disk.
     pub(crate) in_memory: bool,
-    /// Whether files without a name can be made, and given one.
-    pub(crate) has_unnamed: bool,
     /// Whether something was put into the trash since it was emptied last.
     pub(crate) littered: AtomicBool,
     /// Whether the trash is being emptied.
@@ -85,32 +82,42 @@ pub(crate) struct Store {
     said_foreign: AtomicBool,
 }
 
-/// The parts of a [`Store`] that opening finds or makes.
+/// A root that was opened.
 pub(crate) struct Opened {
     pub(crate) location: PathBuf,
     pub(crate) root: OwnedFd,
-    pub(crate) staging: OwnedFd,
-    pub(crate) uploads_dir: OwnedFd,
-    pub(crate) trash: OwnedFd,
-    pub(crate) lock: OwnedFd,
+    pub(crate) mounts: Vec<Mount>,
     pub(crate) in_memory: bool,
-    pub(crate) has_unnamed: bool,
+    /// `None` if it is only read.
+    pub(crate) own: Option<Own>,
+}
+
+/// What the driver opens in order to write.
+pub(crate) struct Own {
+    /// That of the root first, then those of mounts in the order of their paths.
+    pub(crate) reserved: Vec<Arc<Reserved>>,
+    pub(crate) uploads_dir: Arc<OwnedFd>,
     pub(crate) clock: Clock,
     pub(crate) uploads: BTreeMap<Path, Arc<Upload>>,
 }
 
 impl Store {
     pub(crate) fn new(sys: Sys, settings: Settings, work: Work, opened: Opened) -> Self {
-        let Opened { location, root, staging, uploads_dir, trash, .. } = opened;
-        let Opened { lock, in_memory, has_unnamed, clock, uploads, .. } = opened;
+        let Opened { location, root, mounts, in_memory, own } = opened;
+        let (reserved, uploads_dir, clock, uploads) = match own {
+            Some(Own { reserved, uploads_dir, clock, uploads }) => {
+                (reserved, Some(uploads_dir), clock, uploads)
+            }
+            // No time is given to a file.
+            None => (Vec::new(), None, Clock::new(0, 1), BTreeMap::new()),
+        };
         Self {
             sys,
             location,
             root,
-            staging,
+            mounts,
+            reserved,
             uploads_dir,
-            trash,
-            lock: Mutex::new(Some(lock)),
             settings,
             clock,
             locks: Locks::default(),
@@ -122,7 +129,6 @@ impl Store {
             uploads: Mutex::new(uploads),
             closed: AtomicBool::new(false),
             in_memory,
-            has_unnamed,
             littered: AtomicBool::new(true),
             emptying: AtomicBool::new(false),
             said_foreign: AtomicBool::new(false),
@@ -135,6 +141,70 @@ impl Store {
             return Err(Error::new(ErrorKind::Unavailable).with_source("the driver was shut down"));
         }
         Ok(())
+    }
+
+    /// Fails once the driver was shut down, or if the root is only read.
+    pub(crate) fn require_writable(&self) -> Result<()> {
+        self.require_open()?;
+        if self.settings.read_only { Err(read_only()) } else { Ok(()) }
+    }
+
+    /// Fails if the root is no longer at its location, or a mount at, above or below `path` is gone.
+    fn require_places(&self, path: &Path) -> Result<()> {
+        require_at(&self.sys, &self.root, &self.location)?;
+        let touched = |at: &Path| at.starts_with(path) || path.starts_with(at);
+        let mut mounts = self.mounts.iter().filter(|mount| touched(&mount.at));
+        mounts.try_for_each(|mount| require_at(&self.sys, &mount.dir, &mount.place))
+    }
+
+    /// Whether something is mounted at or below a path.
+    pub(crate) fn is_mount_below(&self, path: &Path) -> bool {
+        self.mounts.iter().any(|mount| mount.at.starts_with(path))
+    }
+
+    /// Fails if the store is on several file systems: nothing is renamed from one to another.
+    pub(crate) fn require_one_file_system(&self) -> Result<()> {
+        let Some(mount) = self.mounts.first() else { return Ok(()) };
+        let cause = "a file system is mounted here: in a store on several, nothing is renamed";
+        Err(at_place(Error::new(ErrorKind::Unsupported).with_source(cause), &mount.place))
+    }
+
+    /// Whether content at `path` is on another file system than the uploads.
+    pub(crate) fn is_elsewhere(&self, path: &Path) -> bool {
+        self.mounts.iter().any(|mount| path.starts_with(&mount.at) && *path != mount.at)
+    }
+
+    /// Where a path is on this machine.
+    pub(crate) fn place_of(&self, path: &Path) -> PathBuf {
+        self.location.join(self.relative(path))
+    }
+
+    /// What an operation on `path` answers, if `result` may be wrong because the root has gone.
+    pub(crate) fn check_root<T>(&self, path: &Path, result: Result<T>) -> Result<T> {
+        use ErrorKind::{Other, PathNotFound, PermissionDenied, Unavailable};
+        let doubtful = match &result {
+            Ok(_) => path.is_root(),
+            Err(error) => {
+                matches!(error.kind(), PathNotFound | Unavailable | PermissionDenied | Other)
+            }
+        };
+        if doubtful {
+            self.require_places(path)?;
+        }
+        result
+    }
+
+    /// Our own directories for content at a path.
+    pub(crate) fn reserved_for(&self, path: &Path) -> Result<&Arc<Reserved>> {
+        // The name of a directory on which something is mounted is not on that mount.
+        let mut mounts = self.reserved.iter().skip(1).rev();
+        let mount = mounts.find(|reserved| path.starts_with(&reserved.at) && *path != reserved.at);
+        mount.or(self.reserved.first()).ok_or_else(read_only)
+    }
+
+    /// The directory of the uploads.
+    pub(crate) fn uploads_dir(&self) -> Result<&Arc<OwnedFd>> {
+        self.uploads_dir.as_ref().ok_or_else(read_only)
     }
 
     pub(crate) fn uploads(&self) -> MutexGuard<'_, BTreeMap<Path, Arc<Upload>>> {
@@ -176,10 +246,44 @@ impl Store {
         if !matches!(error.kind(), ErrorKind::StorageFull { .. }) {
             return error;
         }
+        if !self.mounts.is_empty() {
+            // It is not known here which file system is full.
+            return error;
+        }
         let available =
             self.sys.stat_fs(&self.root).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
         let source = std::io::Error::from(errno);
         Error::new(ErrorKind::StorageFull { needed: None, available }).with_source(source)
+    }
+
+    /// The answer about a path that cannot be made: something is in the way.
+    pub(crate) fn conflict(&self, path: &Path, errno: Errno) -> Error {
+        if !is_nothing(errno) {
+            return explain(errno);
+        }
+        let error = Error::new(ErrorKind::PathConflict);
+        let is_other = |at: &Path| {
+            let found = names::look(self, at, Resolve::Fully);
+            matches!(found, Ok(Some(facts)) if facts.kind == Kind::Other)
+        };
+        let upwards = std::iter::successors(Some(path.clone()), Path::parent);
+        match upwards.filter(|at| !at.is_root()).find(is_other) {
+            Some(at) => {
+                let cause = "a symbolic link or a special file, which the driver does not follow";
+                at_place(error.with_source(cause), self.place_of(&at))
+            }
+            None => error,
+        }
+    }
+
+    /// An error of a move to or from a path.
+    pub(crate) fn explain_move(&self, path: &Path, errno: Errno) -> Error {
+        if errno != Errno::XDEV {
+            return self.explain(errno);
+        }
+        let cause = "it is on another file system than when the root was opened: open it again";
+        let error = Error::new(ErrorKind::Unavailable).with_source(cause);
+        at_place(error, self.place_of(path))
     }
 
     // ---- looking
@@ -233,26 +337,48 @@ impl Store {
     }
 
     /// Writes a byte, to see whether that can be done.
-    pub(crate) fn try_writing(&self) -> Result<()> {
+    fn try_writing(&self, reserved: &Reserved) -> Result<()> {
+        let fs = self.sys.stat_fs(&reserved.staging).map_err(|e| reserved.explain("staging", e))?;
+        if fs.f_flag.contains(StatVfsMountFlags::RDONLY) {
+            let error = Error::new(ErrorKind::PermissionDenied).with_source("mounted read-only");
+            return Err(at_place(error, &reserved.place));
+        }
+        if fs.f_bavail == 0 {
+            let full = ErrorKind::StorageFull { needed: None, available: Some(0) };
+            return Err(at_place(full.into(), &reserved.place));
+        }
         let name = self.new_name();
-        let file = self.sys.create(&self.staging, &name, self.settings.file_mode);
+        let file = self.sys.create(&reserved.staging, &name, self.settings.file_mode);
         let written = file.and_then(|file| {
             let parts = [Bytes::from_static(b"x")];
             write_all(&self.sys, &file, &parts, 0).map_err(|(_, errno)| errno)
         });
-        let _ = self.sys.unlink(&self.staging, &*name);
-        written.map_err(|errno| self.explain(errno))
+        let _ = self.sys.unlink(&reserved.staging, &*name);
+        written.map_err(|errno| at_place(self.explain(errno), reserved.place.join("staging")))
+    }
+
+    /// Whether content can be written, and why not.
+    pub(crate) fn write_health(&self) -> Result<()> {
+        self.require_writable()?;
+        Mount::require_all(&self.mounts, &self.sys, &self.location)?;
+        for reserved in &self.reserved {
+            reserved.require_present(&self.sys)?;
+            self.try_writing(reserved)?;
+        }
+        let own = self.reserved_for(&Path::root())?;
+        require_at(&self.sys, self.uploads_dir()?, &own.place.join("uploads"))
     }
 
     // ---- leftovers
 
-    /// Removes a file of our own that nobody needs.
-    pub(crate) fn discard(&self, file: (&OwnedFd, &str), size: u64) {
-        if size > SMALL && self.sys.rename_new(file, (&self.trash, &self.new_name())).is_ok() {
+    /// Removes a file of our own that nobody needs, on the file system of these directories.
+    pub(crate) fn discard(&self, reserved: &Reserved, file: (&OwnedFd, &str), size: u64) {
+        let name = self.new_name();
+        if size > SMALL && self.sys.rename_new(file, (&reserved.trash, &name)).is_ok() {
             self.littered.store(true, Ordering::Release);
         } else {
             // What is left is removed when the store is opened next.
-            let _ = self.sys.unlink(file.0, file.1);
+            let _ = reserved.remove(&self.sys, file, &name);
         }
     }
 
@@ -277,6 +403,27 @@ impl Store {
     }
 }
 
+/// Fails if an open directory is no longer at a place: it was removed, renamed, replaced or unmounted.
+pub(crate) fn require_at(sys: &Sys, dir: &OwnedFd, place: &FsPath) -> Result<()> {
+    let opened = sys.stat(dir).map_err(|errno| at_place(explain(errno), place))?;
+    let cause = match sys.stat_place(place) {
+        Ok(facts) if facts.is_same(&opened) => return Ok(()),
+        // The process has given up the privilege to look at it since.
+        Err(Errno::ACCESS) => return Ok(()),
+        Ok(_) => "another directory or file system is there since it was opened",
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
+            "it was removed or renamed since it was opened"
+        }
+        Err(errno) => return Err(at_place(explain(errno), place)),
+    };
+    Err(at_place(Error::new(ErrorKind::Unavailable).with_source(cause), place))
+}
+
+/// The answer to what would change a root that is only read.
+fn read_only() -> Error {
+    Error::new(ErrorKind::Unsupported).with_source("the root was opened to be read only")
+}
+
 /// The version of a file: what changes whenever its content does. The time is unique among all that
 /// were committed here; the rest is for files that another program has written.
 pub(crate) fn version(facts: &Facts) -> Version {
@@ -286,11 +433,6 @@ pub(crate) fn version(facts: &Facts) -> Version {
 /// A path as a directory and a name in it.
 pub(crate) fn split(path: &Path) -> Result<(Path, &str)> {
     path.parent().zip(path.name()).ok_or_else(|| Error::new(ErrorKind::InvalidPath).at(path))
-}
-
-/// The answer about a path that cannot be made: something is in the way.
-pub(crate) fn conflict(errno: Errno) -> Error {
-    if is_nothing(errno) { ErrorKind::PathConflict.into() } else { explain(errno) }
 }
 
 impl fmt::Debug for Store {

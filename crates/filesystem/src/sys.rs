@@ -53,6 +53,7 @@ pub(crate) enum Call {
     Stat,
     ReadDir,
     StatFs,
+    Mounts,
 }
 
 /// What is at a path.
@@ -64,6 +65,13 @@ pub(crate) struct Facts {
     pub(crate) modified: i128,
     pub(crate) device: u64,
     pub(crate) inode: u64,
+}
+
+impl Facts {
+    /// Whether both are about one file or directory, which may have changed.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
 }
 
 /// What a path is.
@@ -118,6 +126,14 @@ impl Sys {
         }
     }
 
+    /// Fails between two of the mounts that a test has made up.
+    #[cfg(test)]
+    fn require_one_mount(&self, from: impl AsFd, to: impl AsFd) -> Result<()> {
+        let Some(probe) = &self.probe else { return Ok(()) };
+        let same = probe.mount_of(from.as_fd()) == probe.mount_of(to.as_fd());
+        if same { Ok(()) } else { Err(Errno::XDEV) }
+    }
+
     /// Whether a test wants the ways that are for older kernels and poorer file systems.
     fn is_old(&self) -> bool {
         #[cfg(test)]
@@ -149,6 +165,29 @@ impl Sys {
     /// Opens a directory that is no one's but the caller's choice: the root.
     pub(crate) fn open_root(&self, path: &std::path::Path) -> Result<OwnedFd> {
         self.call(Call::OpenDir, || fs::openat(CWD, path, DIR | OFlags::CLOEXEC, Mode::empty()))
+    }
+
+    /// The table of what is mounted where.
+    pub(crate) const MOUNTS: &'static str = "/proc/self/mountinfo";
+
+    /// Reads that table. It is empty where there is no `/proc`.
+    pub(crate) fn mounts(&self) -> Result<Vec<u8>> {
+        self.call(Call::Mounts, || {
+            #[cfg(test)]
+            if let Some(table) = self.probe.as_ref().and_then(|probe| probe.mounts()) {
+                return Ok(table);
+            }
+            match std::fs::read(Self::MOUNTS) {
+                Ok(table) => Ok(table),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+                Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+            }
+        })
+    }
+
+    /// What is at a place on this machine, which need not be in the root.
+    pub(crate) fn stat_place(&self, path: &std::path::Path) -> Result<Facts> {
+        self.call(Call::Stat, || fs::stat(path)).map(facts)
     }
 
     /// Opens a directory beneath `at`, for reading, syncing, and as the place of its entries.
@@ -206,6 +245,8 @@ impl Sys {
     /// Gives a file without a name one, where nothing is.
     pub(crate) fn name(&self, file: impl AsFd, to: (impl AsFd, &str)) -> Result<()> {
         let (file, target, name) = (file.as_fd(), to.0.as_fd(), to.1);
+        #[cfg(test)]
+        self.require_one_mount(file, target)?;
         self.call(Call::Link, || match fs::linkat(file, "", target, name, AtFlags::EMPTY_PATH) {
             // Before Linux 6.10 that takes a privilege that the way by /proc does not.
             Err(Errno::NOENT) => {
@@ -350,6 +391,8 @@ impl Sys {
         flags: RenameFlags,
     ) -> Result<()> {
         let ((source, name), (target, new)) = ((from.0.as_fd(), from.1), (to.0.as_fd(), to.1));
+        #[cfg(test)]
+        self.require_one_mount(source, target)?;
         self.call(Call::Rename, || {
             if flags.is_empty() {
                 fs::renameat(source, name, target, new)
@@ -379,6 +422,8 @@ impl Sys {
     /// Gives a file a second name.
     pub(crate) fn link(&self, from: (impl AsFd, &str), to: (impl AsFd, &str)) -> Result<()> {
         let ((source, name), (target, new)) = ((from.0.as_fd(), from.1), (to.0.as_fd(), to.1));
+        #[cfg(test)]
+        self.require_one_mount(source, target)?;
         self.call(Call::Link, || fs::linkat(source, name, target, new, AtFlags::empty()))?;
         #[cfg(test)]
         self.did(|| probe::Effect::link((source, name), (target, new)));

@@ -3,8 +3,10 @@
 mod disk;
 mod faults;
 mod listing;
+mod mounts;
 mod old;
 mod power;
+mod read_only;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,8 +29,16 @@ struct Fixture {
 
 impl Fixture {
     async fn new(durability: Durability) -> Self {
+        Self::with_mounts(durability, &[]).await
+    }
+
+    /// One on whose root something is mounted at these directories, as far as the driver can see.
+    async fn with_mounts(durability: Durability, mounts: &[&str]) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let probe = Arc::new(Probe::default());
+        let places = mounts.iter().map(|mount| root.path().canonicalize().unwrap().join(mount));
+        let places: Vec<_> = places.collect();
+        places.iter().for_each(|place| std::fs::create_dir_all(place).unwrap());
+        let probe = Arc::new(Probe::mounted(places));
         let driver = Self::open(&root, &probe, durability).await;
         Self { driver, probe, root }
     }
@@ -42,9 +52,14 @@ impl Fixture {
         builder.open(root.path()).await.unwrap()
     }
 
-    /// The names in one of the reserved directories.
+    /// The names in one of the reserved directories of the root.
     fn reserved(&self, name: &str) -> Vec<String> {
-        let dir = self.root.path().join(crate::store::RESERVED).join(name);
+        self.reserved_at("", name)
+    }
+
+    /// The names in one of the reserved directories of a mount.
+    fn reserved_at(&self, mount: &str, name: &str) -> Vec<String> {
+        let dir = self.root.path().join(mount).join(crate::reserved::RESERVED).join(name);
         let names = std::fs::read_dir(dir).unwrap();
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }

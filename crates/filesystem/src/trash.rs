@@ -4,45 +4,50 @@
 //! trash, to be removed as entries of their own. So however deep a tree was, two directories are open
 //! at a time, and what a crash leaves is taken up again by whoever opens the store next.
 
-use std::{ffi::CStr, mem::MaybeUninit, os::fd::AsFd, sync::atomic::Ordering};
+use std::{
+    ffi::CStr,
+    mem::MaybeUninit,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, atomic::Ordering},
+};
 
 use rustix::{
     fs::{FileType, RawDir},
     io::Errno,
 };
 
-use crate::{store::Store, sys::Result};
+use crate::{reserved::Reserved, store::Store, sys::Result};
 
 /// Removes all that is in the trash, or stops when the driver is shut down.
 pub(crate) fn empty(store: &Store) -> Result<()> {
     let closed = || store.closed.load(Ordering::Acquire);
-    loop {
-        let mut found = false;
-        each(store, &store.trash, |name, kind| {
-            found = true;
-            remove(store, name, kind)?;
-            Ok(!closed())
-        })?;
-        if !found || closed() {
-            return Ok(());
+    for Reserved { trash, .. } in store.reserved.iter().map(Arc::as_ref) {
+        let mut found = true;
+        while std::mem::take(&mut found) && !closed() {
+            each(store, trash, |name, kind| {
+                found = true;
+                remove(store, trash, name, kind)?;
+                Ok(!closed())
+            })?;
         }
     }
+    Ok(())
 }
 
-fn remove(store: &Store, name: &CStr, kind: FileType) -> Result<()> {
-    if kind != FileType::Directory && unlink(store, &store.trash, name)? {
+fn remove(store: &Store, trash: &OwnedFd, name: &CStr, kind: FileType) -> Result<()> {
+    if kind != FileType::Directory && unlink(store, trash, name)? {
         return Ok(());
     }
     let sys = &store.sys;
     let text = name.to_str().map_err(|_| Errno::ILSEQ)?;
-    let dir = sys.open_dir(&store.trash, text)?;
+    let dir = sys.open_dir(trash, text)?;
     each(store, &dir, |entry, kind| {
         if kind == FileType::Directory || !unlink(store, &dir, entry)? {
-            sys.rename_new((&dir, entry), (&store.trash, &store.new_name()))?;
+            sys.rename_new((&dir, entry), (trash, &store.new_name()))?;
         }
         Ok(!store.closed.load(Ordering::Acquire))
     })?;
-    match sys.rmdir(&store.trash, text) {
+    match sys.rmdir(trash, text) {
         // Reading what changes meanwhile may leave entries out: it is found again.
         Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
         result => result,

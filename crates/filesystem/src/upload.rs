@@ -6,6 +6,7 @@
 //!
 //! An upload that was never kept has no record, and a crash forgets it.
 
+mod data;
 mod queue;
 mod session;
 
@@ -19,12 +20,13 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind, Path, Result, Version};
 
-use self::queue::Queue;
 pub(crate) use self::session::{Copied, Session};
+use self::{data::Failure, queue::Queue};
 use crate::{
     Durability, clock,
     record::{Header, Kept, Record},
     store::Store,
+    sys::{Facts, Kind},
     write::write_all,
 };
 
@@ -32,6 +34,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Upload {
     header: Header,
+    /// The directory of its files.
+    dir: Arc<OwnedFd>,
     /// What its files are called: the same, with `.data` and `.record`.
     name: String,
     state: Mutex<State>,
@@ -51,8 +55,10 @@ struct State {
     /// When data was accepted last.
     touched: i64,
     has_record: bool,
-    /// How often it was kept.
+    /// Which of the two lines of the record is written next, if that is taken modulo 2.
     turn: u64,
+    /// The file with the data, as it was when it was made or found. `None` before.
+    data: Option<Facts>,
     /// Whether a thread is at work.
     running: bool,
     /// The last time that keeping was asked for, and the last that it was done.
@@ -84,24 +90,24 @@ enum Step {
     Keep { until: u64, kept: Kept, has_record: bool, turn: u64 },
 }
 
-/// Why an upload could not be kept.
-enum NotKept {
-    /// Its data could not be synced: what was not kept before is lost.
-    Data(Error),
-    Record(Error),
+/// A step that was done.
+enum Done {
+    Written(u64),
+    Kept { until: u64, size: u64, turn: u64 },
 }
 
 impl Upload {
-    /// One that is new, and has nothing on the disk yet but what `content` says is in its file.
-    fn new(name: String, path: &Path, base: Option<Version>, size: u64) -> Self {
+    /// One that is new. Its file is to hold `size` bytes before anything is written.
+    fn new(store: &Store, path: &Path, base: Option<Version>, size: u64) -> Result<Self> {
         let started = clock::now();
         let header = Header { path: path.clone(), started, base };
         let state = State { written: size, accepted: size, touched: started, ..State::default() };
-        Self { header, name, state: Mutex::new(state) }
+        let dir = Arc::clone(store.uploads_dir()?);
+        Ok(Self { header, dir, name: store.new_name(), state: Mutex::new(state) })
     }
 
     /// One of which a record was found, in the file of this name.
-    pub(crate) fn recovered(name: String, record: Record) -> Self {
+    pub(crate) fn recovered(dir: Arc<OwnedFd>, name: String, record: Record, data: Facts) -> Self {
         let Record { header, kept: Kept { size, written }, turn } = record;
         let state = State {
             accepted: size,
@@ -110,9 +116,10 @@ impl Upload {
             touched: written,
             has_record: true,
             turn: turn + 1,
+            data: Some(data),
             ..State::default()
         };
-        Self { header, name, state: Mutex::new(state) }
+        Self { header, dir, name, state: Mutex::new(state) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -156,8 +163,18 @@ impl Upload {
 
     /// Removes the record first: without it, the data is nobody's.
     fn remove_files(&self, store: &Store, size: u64) {
-        let _ = store.sys.unlink(&store.uploads_dir, &*self.record_name());
-        store.discard((&store.uploads_dir, &self.data_name()), size);
+        self.remove_record(store);
+        if let Ok(reserved) = self.reserved(store) {
+            store.discard(reserved, (&self.dir, &self.data_name()), size);
+        }
+    }
+
+    /// What is left of it is removed when the store is opened next.
+    fn remove_record(&self, store: &Store) {
+        let (record, name) = (self.record_name(), store.new_name());
+        if let Ok(reserved) = self.reserved(store) {
+            let _ = reserved.remove(&store.sys, (&self.dir, &*record), &name);
+        }
     }
 
     /// Keeps all that was accepted, without anybody who waits for it.
@@ -184,9 +201,20 @@ impl Upload {
     /// Writes what is in the queue, and keeps if that is asked for, until there is nothing to do.
     fn run(&self, store: &Store) {
         let mut file = None;
+        let (mut done, mut failed) = (None, None);
         loop {
             let mut state = self.state();
-            let step = if state.gone {
+            // Who sees that it is done sees that no thread is at work, if that is so.
+            match done.take() {
+                Some(Done::Written(bytes)) => state.written += bytes,
+                Some(Done::Kept { until, size, turn }) => {
+                    (state.done, state.kept, state.turn) = (until, size, turn);
+                    state.has_record = true;
+                }
+                None => {}
+            }
+            state.wake();
+            let step = if state.gone || failed.is_some() {
                 None
             } else if state.queue.len > 0 {
                 Some(Step::Write { parts: state.queue.take(), offset: state.written })
@@ -198,8 +226,8 @@ impl Upload {
                 None
             };
             let Some(step) = step else {
+                state.failure = failed;
                 state.running = false;
-                state.wake();
                 let (gone, size) = (state.gone, state.written);
                 drop(state);
                 if gone {
@@ -209,133 +237,95 @@ impl Upload {
                 return;
             };
             drop(state);
-            let failed = match step {
-                Step::Write { parts, offset } => {
-                    let result = self
-                        .open(store, &mut file)
-                        .map_err(|errno| (0, errno))
-                        .and_then(|file| write_all(&store.sys, file, &parts, offset));
-                    let mut state = self.state();
-                    match result {
-                        Ok(()) => {
-                            state.written +=
-                                parts.iter().map(|part| part.len() as u64).sum::<u64>();
-                            state.wake();
-                            continue;
-                        }
-                        Err((written, errno)) => {
-                            state.written += written;
-                            state.queue.put_back(parts, written);
-                            drop(state);
-                            store.explain(errno)
-                        }
-                    }
-                }
-                Step::Keep { until, kept, has_record, turn } => {
-                    let file = self.open(store, &mut file).map_err(|errno| store.explain(errno));
-                    let result = file
-                        .map_err(NotKept::Record)
-                        .and_then(|file| self.keep(store, file, kept, has_record, turn));
-                    let mut state = self.state();
-                    match result {
-                        Ok(()) => {
-                            state.done = until;
-                            state.kept = kept.size;
-                            state.has_record = true;
-                            state.turn += 1;
-                            state.wake();
-                            continue;
-                        }
-                        Err(NotKept::Record(error)) => error,
-                        Err(NotKept::Data(error)) => {
-                            drop(state);
-                            self.lose(store, &error);
-                            error
-                        }
-                    }
-                }
+            let result = match step {
+                Step::Write { parts, offset } => self.write(store, &mut file, parts, offset),
+                Step::Keep { until, kept, has_record, turn } => self
+                    .open(store, &mut file, kept.size)
+                    .and_then(|file| self.keep(store, file, kept, has_record.then_some(turn)))
+                    .map(|turn| Done::Kept { until, size: kept.size, turn }),
             };
-            let mut state = self.state();
-            state.failure = Some(failed);
-            state.running = false;
-            state.wake();
-            return;
+            match result {
+                Ok(step) => done = Some(step),
+                Err(failure) => failed = Some(self.settle(store, failure)),
+            }
         }
     }
 
-    /// The file with the data, which is made if it is not there yet.
-    fn open<'a>(&self, store: &Store, file: &'a mut Option<OwnedFd>) -> Result<&'a OwnedFd, Errno> {
-        let open = match file.take() {
-            Some(open) => open,
-            None => {
-                let name = self.data_name();
-                match store.sys.open_write(&store.uploads_dir, &name) {
-                    Err(Errno::NOENT) => {
-                        store.sys.create(&store.uploads_dir, &name, store.settings.file_mode)?
-                    }
-                    result => result?,
-                }
-            }
+    /// Writes parts to the file. What could not be written goes back into the queue.
+    fn write(
+        &self,
+        store: &Store,
+        file: &mut Option<OwnedFd>,
+        parts: Vec<Bytes>,
+        offset: u64,
+    ) -> Result<Done, Failure> {
+        let result = match self.open(store, file, offset) {
+            Ok(file) => write_all(&store.sys, file, &parts, offset)
+                .map_err(|(written, errno)| (written, self.explain(store, errno).into())),
+            Err(failure) => Err((0, failure)),
         };
-        Ok(file.insert(open))
+        match result {
+            Ok(()) => Ok(Done::Written(parts.iter().map(|part| part.len() as u64).sum())),
+            Err((written, failure)) => {
+                let mut state = self.state();
+                state.written += written;
+                state.queue.put_back(parts, written);
+                Err(failure)
+            }
+        }
     }
 
+    /// Makes the data durable, and then writes down how much of it there is: into the line of the
+    /// record whose turn it is, or into a new record. Says whose turn comes next.
     fn keep(
         &self,
         store: &Store,
         file: &OwnedFd,
         kept: Kept,
-        has_record: bool,
-        turn: u64,
-    ) -> Result<(), NotKept> {
-        store.sync_content(file).map_err(NotKept::Data)?;
-        let (sys, dir, name) = (&store.sys, &store.uploads_dir, self.record_name());
+        turn: Option<u64>,
+    ) -> Result<u64, Failure> {
+        let lost = |error| Failure::Lost { found: u64::MAX, error };
+        store.sync_content(file).map_err(lost)?;
+        let (sys, dir, name) = (&store.sys, &self.dir, self.record_name());
         let header = self.header.to_text();
         let line = kept.to_line();
-        let written = if has_record {
-            sys.open_write(dir, &name).and_then(|record| {
-                let offset = header.len() as u64 + turn % 2 * Kept::LINE as u64;
-                write_all(sys, &record, &[Bytes::from(line)], offset)
-                    .map_err(|(_, errno)| errno)?;
-                Ok(record)
-            })
-        } else {
-            let _ = sys.unlink(dir, &*name);
-            sys.create(dir, &name, store.settings.file_mode).and_then(|record| {
-                let text = Bytes::from(header + &line);
-                write_all(sys, &record, &[text], 0).map_err(|(_, errno)| errno)?;
-                Ok(record)
-            })
+        let record = match turn {
+            Some(_) => self.open_record(store, header.len() + line.len())?,
+            None => None,
         };
-        let synced = written.map_err(|errno| store.explain(errno)).and_then(|record| {
+        if let (Some(record), Some(turn)) = (record, turn) {
+            let offset = header.len() as u64 + turn % 2 * Kept::LINE as u64;
+            write_all(sys, &record, &[Bytes::from(line)], offset)
+                .map_err(|(_, errno)| store.explain(errno))?;
             store.sync_content(&record)?;
-            if !has_record && store.settings.durability == Durability::Full {
+            return Ok(turn + 1);
+        }
+        let _ = self.reserved(store)?.remove(sys, (dir, &*name), &store.new_name());
+        let created = sys.create(dir, &name, store.settings.file_mode);
+        let written = created.map_err(|errno| store.explain(errno)).and_then(|record| {
+            write_all(sys, &record, &[Bytes::from(header + &line)], 0)
+                .map_err(|(_, errno)| store.explain(errno))?;
+            store.sync_content(&record)?;
+            if store.settings.durability == Durability::Full {
                 store.syncs.sync(sys, dir).map_err(|errno| store.explain(errno))?;
             }
-            Ok(())
+            Ok(1)
         });
-        synced.map_err(|error| {
-            if !has_record {
-                let _ = sys.unlink(dir, &*name);
-            }
-            NotKept::Record(error)
+        written.map_err(|error| {
+            let _ = sys.unlink(dir, &*name);
+            error.into()
         })
     }
 
-    /// Goes back to what was kept: after a sync that failed, nobody knows what is on the disk of
-    /// what came later.
-    fn lose(&self, store: &Store, error: &Error) {
-        let mut state = self.state();
-        let kept = state.kept;
-        state.queue = Queue::default();
-        state.written = kept;
-        state.accepted = kept;
-        state.done = state.wanted;
-        state.lost = Some(error.clone());
-        drop(state);
-        if let Ok(file) = store.sys.open_write(&store.uploads_dir, &self.data_name()) {
-            let _ = store.sys.truncate(&file, kept);
-        }
+    /// Opens the record. `None` if another program has removed or replaced it, or cut it to less than
+    /// `least` bytes: then it is written anew.
+    fn open_record(&self, store: &Store, least: usize) -> Result<Option<OwnedFd>> {
+        let opened = match store.sys.open_write(&self.dir, &self.record_name()) {
+            Err(Errno::NOENT | Errno::ISDIR | Errno::LOOP) => return Ok(None),
+            opened => opened.and_then(|record| Ok((store.sys.stat(&record)?, record))),
+        };
+        let (facts, record) = opened.map_err(|errno| store.explain(errno))?;
+        Ok((facts.kind == Kind::File && facts.size >= least as u64).then_some(record))
     }
 }
 

@@ -118,7 +118,10 @@ impl WalkSource for Descent {
                         store.require_open()?;
                         store.work.settled(&levels.start).await;
                         let of = Arc::clone(&store);
-                        let read = move || levels.read(&of);
+                        let read = move || {
+                            let start = levels.start.clone();
+                            of.check_root(&start, levels.read(&of))
+                        };
                         store.work.run(&[], read).await
                     };
                     self.state = State::Reading(read.boxed());

@@ -18,5 +18,5 @@ async fn this_many_behaviours_are_asked_of_it() {
     let root = tempfile::tempdir().expect("a directory for the test");
     let driver = Filesystem::open(root.path()).await.expect("an empty root opens");
     let plan = conformance::plan(&driver.capabilities());
-    assert_eq!((plan.quick(), plan.full()), (499, 4));
+    assert_eq!((plan.quick(), plan.full()), (544, 4));
 }

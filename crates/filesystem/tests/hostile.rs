@@ -131,6 +131,69 @@ async fn a_symbolic_link_to_a_directory_is_no_way_out() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_put_behind_a_symbolic_link_names_the_link() {
+    let (root, driver) = store().await;
+    let outside = tempfile::tempdir().unwrap();
+    driver.put(&path("/a/ours"), "x").await.unwrap();
+    let link = root.path().join("a/link");
+    symlink(outside.path(), &link).unwrap();
+    for at in ["/a/link", "/a/link/new", "/a/link/new/deep"] {
+        let error = driver.put(&path(at), "x").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PathConflict, "{at}");
+        let cause = std::error::Error::source(&error).unwrap();
+        assert_eq!(cause.to_string(), link.display().to_string(), "{at}");
+        assert!(cause.source().unwrap().to_string().contains("symbolic link"), "{at}");
+    }
+}
+
+#[tokio::test]
+async fn a_root_whose_first_directories_are_symbolic_links_is_refused_and_the_error_names_the_link()
+{
+    for link in ["docker", "docker/registry/v2", "docker/registry/v2/blobs"] {
+        for read_only in [false, true] {
+            let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let link = root.path().join(link);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            symlink(outside.path(), &link).unwrap();
+            let opened = Filesystem::builder().read_only(read_only).open(root.path()).await;
+            let error = opened.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            let cause = std::error::Error::source(&error).unwrap();
+            assert_eq!(cause.to_string(), link.display().to_string());
+            assert!(cause.source().unwrap().to_string().contains("symbolic link"));
+            // With a directory in its place it opens.
+            fs::remove_file(&link).unwrap();
+            fs::create_dir(&link).unwrap();
+            Filesystem::builder().read_only(read_only).open(root.path()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_symbolic_links_do_not_keep_a_root_from_opening() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("a/b/c/d/e")).unwrap();
+    symlink("/dev/null", root.path().join("to-a-device")).unwrap();
+    symlink("/nowhere", root.path().join("a/dangling")).unwrap();
+    symlink(root.path(), root.path().join("a/b/c/d/deep")).unwrap();
+    symlink(root.path(), root.path().join("no path of the store")).unwrap();
+    let driver = Filesystem::open(root.path()).await.unwrap();
+    driver.put(&path("/a/ours"), "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_root_that_is_itself_reached_by_a_symbolic_link_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("real")).unwrap();
+    let link = dir.path().join("link");
+    symlink(dir.path().join("real"), &link).unwrap();
+    let driver = Filesystem::open(&link).await.unwrap();
+    driver.put(&path("/a"), "x").await.unwrap();
+    assert!(driver.health().await.is_healthy());
+    assert_eq!(fs::read(dir.path().join("real/a")).unwrap(), b"x");
+}
+
+#[tokio::test]
 async fn a_symbolic_link_that_is_planted_into_the_trash_is_not_followed() {
     let (root, driver) = store().await;
     let outside = tempfile::tempdir().unwrap();
@@ -149,6 +212,81 @@ async fn a_symbolic_link_that_is_planted_into_the_trash_is_not_followed() {
     tokio::time::timeout(std::time::Duration::from_secs(60), emptied).await.unwrap();
     assert_eq!(fs::read(outside.path().join("file")).unwrap(), b"secret");
     drop(driver);
+}
+
+/// Removes a root that is being served, renames it, or puts another in its place.
+fn displace(root: &std::path::Path, how: usize) {
+    if how == 0 {
+        return fs::remove_dir_all(root).unwrap();
+    }
+    fs::rename(root, root.with_extension("away")).unwrap();
+    if how == 2 {
+        fs::create_dir(root).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_not_found_in_a_root_that_is_no_longer_where_it_was_opened() {
+    for number in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let driver = Filesystem::open(&root).await.unwrap();
+        driver.put(&path("/a/b"), "x").await.unwrap();
+        displace(&root, number);
+        let missing = path("/missing");
+        let errors = [
+            driver.stat(&missing).await.map(drop),
+            driver.stat(&Path::root()).await.map(drop),
+            driver.list(&missing, ListOptions::new()).await.map(drop),
+            driver.list(&Path::root(), ListOptions::new()).await.map(drop),
+            driver.get_content(&missing, 99).await.map(drop),
+            driver.append(&missing).await.map(drop),
+            driver.delete(&missing, Precondition::None).await,
+            driver.touch(&missing).await.map(drop),
+            driver.copy(&missing, &path("/c"), Precondition::None).await.map(drop),
+            driver.rename(&missing, &path("/c"), Precondition::None).await.map(drop),
+            driver.walk(&missing, WalkOptions::new()).try_next().await.map(drop),
+            driver.walk(&Path::root(), WalkOptions::new()).try_collect::<Vec<_>>().await.map(drop),
+            driver.health().await.read,
+            driver.health().await.write,
+        ];
+        for (call, result) in errors.into_iter().enumerate() {
+            let error = result.expect_err(&format!("{number}, call {call}"));
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{number}, call {call}: {error:?}");
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.contains(root.to_str().unwrap()), "{number}, call {call}: {cause}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_root_that_was_removed_takes_no_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let driver = Filesystem::open(&root).await.unwrap();
+    let mut writer = driver.create(&path("/u")).await.unwrap();
+    writer.write("accepted").await.unwrap();
+    writer.sync().await.unwrap();
+    fs::remove_dir_all(&root).unwrap();
+    for at in ["/a", "/b/c"] {
+        fails(driver.put(&path(at), "x"), ErrorKind::Unavailable).await;
+    }
+    fails(driver.put(&path("/large"), vec![b'x'; 2 << 20]), ErrorKind::Unavailable).await;
+    let error = writer.commit().await.unwrap_err();
+    assert!(!error.is_not_found(), "{error:?}");
+    assert!(!root.exists());
+}
+
+#[tokio::test]
+async fn a_root_that_is_back_at_its_location_is_healthy_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, away) = (dir.path().join("root"), dir.path().join("away"));
+    let driver = Filesystem::open(&root).await.unwrap();
+    fs::rename(&root, &away).unwrap();
+    assert!(driver.health().await.read.is_err());
+    fs::rename(&away, &root).unwrap();
+    assert!(driver.health().await.is_healthy());
+    fails(driver.stat(&path("/missing")), ErrorKind::PathNotFound).await;
 }
 
 #[tokio::test]

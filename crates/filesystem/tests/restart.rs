@@ -282,15 +282,15 @@ async fn what_a_crash_left_of_deletions_and_puts_is_swept() {
 }
 
 #[tokio::test]
-async fn opening_does_not_look_at_the_tree() {
+async fn opening_does_not_look_at_the_tree_below_its_first_directories() {
     let root = root();
-    // A directory that nobody may read would be noticed by who looks.
-    fs::create_dir(root.path().join("a")).unwrap();
-    fs::write(root.path().join("a/file"), "x").unwrap();
-    let accessed = || fs::metadata(root.path().join("a")).unwrap().accessed().unwrap();
+    let deep = root.path().join("a/b/c/d");
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("file"), "x").unwrap();
+    let accessed = || fs::metadata(&deep).unwrap().accessed().unwrap();
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
     let times = fs::FileTimes::new().set_accessed(long_ago);
-    File::open(root.path().join("a")).unwrap().set_times(times).unwrap();
+    File::open(&deep).unwrap().set_times(times).unwrap();
     open(root.path()).await.shutdown().await.unwrap();
     assert_eq!(accessed(), long_ago);
 }

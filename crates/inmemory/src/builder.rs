@@ -96,8 +96,9 @@ impl Builder {
             versions: Arc::new(AtomicU64::new(1)),
             clock: self.clock,
             segment_size: self.segment_size,
+            garbage: Arc::default(),
         };
-        InMemory { store: Arc::new(Store::new(shared, Tree::new())) }
+        InMemory { store: Arc::new(Store::new(shared, Tree::default())) }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     buffer::Buffer,
     rope::Rope,
     segment::{self, OVERHEAD, Origin},
+    work,
 };
 
 /// The content of an upload while it grows: sealed segments, and an open tail that small pieces are
@@ -80,22 +81,30 @@ impl Draft {
 
     /// Accepts all of `data`, or nothing.
     pub(crate) fn write(&mut self, data: Bytes, vouched: bool) -> Result<(), Error> {
+        match self.take_over(data, vouched)? {
+            Some(data) => self.pack(&data),
+            None => Ok(()),
+        }
+    }
+
+    /// Accepts `data` if it can be taken over; gives it back if it has to be copied.
+    pub(crate) fn take_over(&mut self, data: Bytes, vouched: bool) -> Result<Option<Bytes>, Error> {
         if data.len() < TAKE_OVER {
-            return self.pack(&data);
+            return Ok(Some(data));
         }
         if vouched {
             self.grow(data.len(), 1)?;
             self.push(segment::vouch(data, &self.budget));
-            return Ok(());
+            return Ok(None);
         }
         match Origin::of(data) {
             Origin::Exact(buffer) => {
                 self.grow(buffer.capacity(), 1)?;
                 self.push(segment::seal(buffer, &self.budget));
-                Ok(())
+                Ok(None)
             }
-            Origin::Wasteful(buffer) => self.pack(&buffer),
-            Origin::Shared(data) => self.pack(&data),
+            Origin::Wasteful(buffer) => Ok(Some(buffer.into())),
+            Origin::Shared(data) => Ok(Some(data)),
         }
     }
 
@@ -236,6 +245,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
+        work::count(1);
         self.budget.transfer(self.own, Owner::Upload, Owner::Nobody);
         if self.tail.capacity() > 0 {
             self.budget.recycle(std::mem::take(&mut self.tail), OVERHEAD);

@@ -1,6 +1,6 @@
 //! The contract, on [`InMemory`].
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
 
 use async_trait::async_trait;
 use storage_driver::{
@@ -12,9 +12,11 @@ use storage_driver::{
 use crate::{
     InMemory,
     reader::Segments,
+    rope::Rope,
     tree::Found,
     walk::{Children, Descent},
-    waste::Waste,
+    waste::{Held, Snapshot, Waste},
+    work::{ENTRIES, collect, yield_now},
 };
 
 const NAME: &str = "inmemory";
@@ -22,13 +24,6 @@ const NAME: &str = "inmemory";
 /// Runs an operation on a path, and gives its error the context.
 fn run<T>(operation: Operation, path: &Path, body: impl FnOnce() -> Result<T>) -> Result<T> {
     body().map_err(|error| error.context(NAME, operation, path))
-}
-
-/// Frees what an operation, which is done, has left.
-async fn freed<T>(done: Result<(T, Waste)>) -> Result<T> {
-    let (result, waste) = done?;
-    waste.free().await;
-    Ok(result)
 }
 
 #[async_trait]
@@ -59,11 +54,11 @@ impl StorageDriver for InMemory {
     }
 
     async fn get_content(&self, path: &Path, limit: u64) -> Result<Content> {
-        run(Operation::GetContent, path, || self.content(path, &ReadRange::Full, limit))
+        self.content(Operation::GetContent, path, &ReadRange::Full, limit).await
     }
 
     async fn get_range(&self, path: &Path, range: ReadRange, limit: u64) -> Result<Content> {
-        run(Operation::GetRange, path, || self.content(path, &range, limit))
+        self.content(Operation::GetRange, path, &range, limit).await
     }
 
     async fn put_content(
@@ -72,40 +67,38 @@ impl StorageDriver for InMemory {
         content: Payload,
         precondition: Precondition,
     ) -> Result<Metadata> {
-        let put = run(Operation::PutContent, path, || {
-            path.require_not_root()?;
-            self.store.put(path, content, &precondition)
-        });
-        freed(put).await
+        self.change(Operation::PutContent, &[path], async {
+            self.store.put(path, content, &precondition).await
+        })
+        .await
     }
 
     async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
+        let garbage = self.store.garbage();
         run(Operation::Reader, path, || {
-            path.require_not_root()?;
-            let (metadata, rope) = self.store.look(|tree| {
-                let file = tree.file(path)?;
-                Ok((file.metadata(path), file.rope()))
-            })?;
-            let range = range.resolve(metadata.size)?;
-            Ok(Reader::new(NAME, metadata, range.clone(), Segments { rope, range }))
+            let (metadata, rope) = self.snapshot(path)?;
+            let opened = range.resolve(metadata.size).map(|range| {
+                let segments = Segments::new(&rope, range.clone(), garbage);
+                Reader::new(NAME, metadata, range, segments)
+            });
+            garbage.add_rope(rope);
+            opened
         })
     }
 
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
-        let opened = run(Operation::Writer, path, || {
-            path.require_not_root()?;
+        let open = async {
+            let store = &self.store;
             let (session, waste) = match options.mode {
-                WriteMode::Create => self.store.create(path, &options)?,
-                WriteMode::Resume { at } => {
-                    (self.store.resume(path, at, &options)?, Waste::default())
-                }
+                WriteMode::Create => store.create(path, &options).await?,
+                WriteMode::Resume { at } => (store.resume(path, at, &options)?, Waste::default()),
                 WriteMode::Append { at } => {
-                    (self.store.append(path, at, &options)?, Waste::default())
+                    (store.append(path, at, &options).await?, Waste::default())
                 }
             };
             Ok((Writer::new(NAME, path.clone(), session.start(), session), waste))
-        });
-        freed(opened).await
+        };
+        self.change(Operation::Writer, &[path], open).await
     }
 
     async fn stat(&self, path: &Path) -> Result<Stat> {
@@ -119,84 +112,67 @@ impl StorageDriver for InMemory {
     }
 
     async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-        run(Operation::List, path, || {
-            let dir = self.store.look(|tree| tree.dir(path))?;
-            let children = Children::after(&dir, path, options.start_after.as_ref());
-            Ok(Page::from_sorted(path, &options, children.into_iter().flatten()))
-        })
+        let dir = run(Operation::List, path, || self.store.look(|tree| tree.dir(path)))?;
+        let children = Children::after(&dir, path, options.start_after.as_ref());
+        let mut snapshot = Snapshot::new(dir, self.store.garbage());
+        let page = collect(path, &options, Vec::new(), children.into_iter().flatten()).await;
+        poll_fn(|cx| snapshot.poll_release(cx)).await;
+        Ok(page)
     }
 
     fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
         match self.store.look(|tree| tree.dir(path)) {
             Ok(dir) => {
-                let descent = Descent::after(&dir, path, options.start_after.as_ref());
-                Walk::new(NAME, path.clone(), descent)
+                let (start, garbage) = (options.start_after.as_ref(), self.store.garbage());
+                Walk::new(NAME, path.clone(), Descent::after(dir, path, start, garbage))
             }
             Err(error) => Walk::new(NAME, path.clone(), Failed(Some(error))),
         }
     }
 
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
-        run(Operation::Uploads, path, || self.store.uploads(path, &options))
+        let page = self.store.uploads(path, &options).await;
+        run(Operation::Uploads, path, || page)
     }
 
     async fn cancel_upload(&self, path: &Path) -> Result<()> {
-        let cancelled = run(Operation::CancelUpload, path, || {
-            path.require_not_root()?;
-            Ok(((), self.store.cancel_upload(path)?))
-        });
-        freed(cancelled).await
+        let cancel = async { Ok(((), self.store.cancel_upload(path).await?)) };
+        self.change(Operation::CancelUpload, &[path], cancel).await
     }
 
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
-        let cancel = || self.store.cancel_uploads(path, older_than);
-        freed(run(Operation::CancelUploads, path, cancel)).await
+        let cancelled = self.store.cancel_uploads(path, older_than).await;
+        self.freed(run(Operation::CancelUploads, path, || cancelled)).await
     }
 
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
-        let deleted = run(Operation::Delete, path, || {
-            path.require_not_root()?;
-            Ok(((), self.store.delete(path, &precondition)?))
-        });
-        freed(deleted).await
+        let delete = async { Ok(((), self.store.delete(path, &precondition).await?)) };
+        self.change(Operation::Delete, &[path], delete).await
     }
 
     async fn delete_many(&self, paths: &[Path]) -> Result<()> {
-        let delete = || Ok(((), self.store.delete_many(paths)?));
-        freed(run(Operation::DeleteMany, &Path::root(), delete)).await
+        let deleted = self.store.delete_many(paths).await.map(|waste| ((), waste));
+        self.freed(run(Operation::DeleteMany, &Path::root(), || deleted)).await
     }
 
     async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
-        let done = run(Operation::Rename, from, || {
-            from.require_not_root()?;
-            to.require_not_root()?;
-            self.store.rename(from, to, &precondition)
-        });
-        freed(done).await
+        let rename = self.store.rename(from, to, &precondition);
+        self.change(Operation::Rename, &[from, to], rename).await
     }
 
     async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
-        run(Operation::RenameDir, from, || {
-            from.require_not_root()?;
-            to.require_not_root()?;
-            self.store.rename_dir(from, to)
-        })
+        let rename = async { Ok(((), self.store.rename_dir(from, to).await?)) };
+        self.change(Operation::RenameDir, &[from, to], rename).await
     }
 
     async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
-        let done = run(Operation::Copy, from, || {
-            from.require_not_root()?;
-            to.require_not_root()?;
-            self.store.copy(from, to, &precondition)
-        });
-        freed(done).await
+        let copy = self.store.copy(from, to, &precondition);
+        self.change(Operation::Copy, &[from, to], copy).await
     }
 
     async fn touch(&self, path: &Path) -> Result<Metadata> {
-        run(Operation::Touch, path, || {
-            path.require_not_root()?;
-            self.store.touch(path)
-        })
+        let touch = async { Ok((self.store.touch(path).await?, Waste::default())) };
+        self.change(Operation::Touch, &[path], touch).await
     }
 
     async fn health(&self) -> Health {
@@ -214,24 +190,81 @@ impl StorageDriver for InMemory {
     }
 
     async fn shutdown(&self) -> Result<()> {
-        self.store.shut_down().free().await;
+        let garbage = self.store.garbage();
+        garbage.free(self.store.shut_down()).await;
+        garbage.collect_all().await;
         Ok(())
     }
 }
 
 impl InMemory {
-    fn content(&self, path: &Path, range: &ReadRange, limit: u64) -> Result<Content> {
+    /// Runs an operation that changes something at `paths`, of which the first is the one that it is
+    /// known by, and frees what it has left.
+    async fn change<T>(
+        &self,
+        operation: Operation,
+        paths: &[&Path],
+        body: impl Future<Output = Result<(T, Waste)>>,
+    ) -> Result<T> {
+        let allowed = paths.iter().try_for_each(|path| path.require_not_root());
+        let done = match allowed {
+            Ok(()) => body.await,
+            Err(error) => Err(error),
+        };
+        self.freed(run(operation, paths[0], || done)).await
+    }
+
+    /// Frees what an operation, which is done, has left, and a part of what others have.
+    async fn freed<T>(&self, done: Result<(T, Waste)>) -> Result<T> {
+        let garbage = self.store.garbage();
+        garbage.collect();
+        let (result, waste) = done?;
+        garbage.free(waste).await;
+        Ok(result)
+    }
+
+    async fn content(
+        &self,
+        operation: Operation,
+        path: &Path,
+        range: &ReadRange,
+        limit: u64,
+    ) -> Result<Content> {
+        let (metadata, rope) = run(operation, path, || self.snapshot(path))?;
+        let found = run(operation, path, || {
+            let range = range.resolve(metadata.size)?;
+            let size = range.end - range.start;
+            if size > limit {
+                return Err(Error::new(ErrorKind::ContentTooLarge { size, limit }));
+            }
+            Ok(rope.pieces(range))
+        });
+        let mut waste = Waste::default();
+        waste.add_rope(rope);
+        let held = Held { waste, garbage: self.store.garbage() };
+        let pieces = found?;
+        let mut payload = Payload::new();
+        let mut until_yield = ENTRIES;
+        for piece in pieces {
+            if until_yield == 0 {
+                yield_now().await;
+                until_yield = ENTRIES;
+            }
+            until_yield -= 1;
+            payload.push(piece);
+        }
+        held.free().await;
+        Ok(Content::new(metadata, payload))
+    }
+
+    /// The file and its content of this moment. The rope may come to be the last of it.
+    fn snapshot(&self, path: &Path) -> Result<(Metadata, Rope)> {
         path.require_not_root()?;
-        let (metadata, rope) = self.store.look(|tree| {
+        self.store.garbage().collect();
+        self.store.look(|tree| {
             let file = tree.file(path)?;
             Ok((file.metadata(path), file.rope()))
-        })?;
-        let range = range.resolve(metadata.size)?;
-        let size = range.end - range.start;
-        if size > limit {
-            return Err(Error::new(ErrorKind::ContentTooLarge { size, limit }));
-        }
-        Ok(Content::new(metadata, rope.payload(range)))
+        })
     }
 }
 

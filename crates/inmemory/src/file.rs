@@ -15,6 +15,7 @@ use crate::{
     rope::Rope,
     sync::{AtomicU32, Ordering::AcqRel, Ordering::Relaxed},
     time::Timestamp,
+    work,
 };
 
 /// Content of so many bytes stands with its name; longer content is a [`Blob`](crate::blob::Blob).
@@ -281,6 +282,7 @@ impl Clone for File {
 
 impl Drop for File {
     fn drop(&mut self) {
+        work::count(1);
         if let Head::Small(small) = self.head()
             && small.owners.fetch_sub(1, AcqRel) == 1
         {

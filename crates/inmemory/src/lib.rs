@@ -1,4 +1,4 @@
-//! A storage driver in memory that never lies.
+//! A storage driver in memory: linearizable, with exact accounting of memory.
 //!
 //! Content is a sequence of segments, so that no blob, however large, needs one contiguous
 //! allocation or is copied when it grows. Reads copy nothing. Readers, copies, appends and forks
@@ -40,17 +40,61 @@
 //! has, but for a last commit of up to 64 KiB, which the first write copies so that many small
 //! appends stay compact.
 //!
+//! On Linux, buffers of at least 256 KiB are mapped from the system, and go back to it when the last
+//! file, upload and reader lets go of them. These hold a put of that size, and an upload except its
+//! first 256 KiB, whose buffers grow from 4 KiB. Everything else goes back to the allocator: smaller
+//! buffers, names, and buffers taken over from the caller. An allocator may keep freed memory for later
+//! allocations, so that a process can stay as large as the small files that it once held. A store
+//! that is filled again with files of the same sizes uses that memory again; a test bounds the growth at
+//! 2 %. [`InMemory::usage`] counts what the store holds, not what the allocator keeps.
+//!
+//! A reader holds the segments of its range that it has not given yet, and no others.
+//!
 //! # Concurrency
 //!
-//! All operations are linearizable. Each is one short critical section, in which references move,
-//! and at most 4 KiB of content, of a small file that is renamed, copied or touched; no lock is held
-//! across an await, or while memory is freed. A writer never waits for room: a full store is an
-//! error, and writing goes on when room was made. It holds nothing back: what one `write` accepted
-//! is in the store's count. No runtime is needed.
+//! All operations are linearizable. Each takes effect in one short critical section, in which
+//! references move, and at most 4 KiB of content, of a small file that is renamed, copied or touched; no
+//! lock is held across an await, or while memory is freed. No runtime is needed.
 //!
-//! What takes long gives other tasks a turn in between: a writer each time it has accepted 1 MiB, a
-//! walk each thousand entries, and whatever frees much (a deletion, a commit that replaces a large
-//! file) about each half a millisecond. Only the last reader of a deleted file frees it at once.
+//! A writer never waits for room: a full store is an error, and the writer can continue when there is
+//! room. It holds nothing back: what one `write` accepted is in the store's count.
+//!
+//! # Work in one poll
+//!
+//! No operation does more than about a millisecond of work in one poll, or under the store's lock;
+//! then it wakes its task and returns `Pending`. With *n* for what the operation works on:
+//!
+//! | operation | work under the lock | longest poll |
+//! |---|---|---|
+//! | `stat`, `reader`, `touch`, `rename`, `copy`, `resume`, `append` | O(log n) | O(log n) |
+//! | `fork` | O(1) | O(1) |
+//! | `get_content`, `get_range` | O(log n) | 1,000 segments |
+//! | `put_content` | O(log n) | 1 MiB copied |
+//! | `Writer::write` | none | a copy of the data of this call; the writer yields after each 1 MiB |
+//! | `commit`, `cancel`, `cancel_upload`, `create` | O(log n) | 4,096 steps of freeing |
+//! | `delete` of a file or a directory | O(log n) | 4,096 steps of freeing |
+//! | `delete_many` | 256 paths | 256 paths, 4,096 steps of freeing |
+//! | `cancel_uploads` | 1,000 uploads | 1,000 uploads, 4,096 steps of freeing |
+//! | `rename_dir` | O(log n); 1,000 entries if the longest path below has to be measured | the same |
+//! | `list` | O(log n) | 1,000 entries |
+//! | `uploads` | 1,000 uploads | 1,000 uploads |
+//! | `walk` | O(log n) | one entry, and a yield after each 1,000; 4,096 steps of freeing at the end |
+//! | `shutdown` | O(1) | 4,096 steps of freeing |
+//! | `usage` | none | 4,096 steps of freeing |
+//! | `health` | none | O(1) |
+//! | drop of a future, reader, walk or handle | O(log n) | 4,096 steps of freeing |
+//!
+//! A step frees 1 KiB of a segment, or a quarter of an entry, and takes about 0.1 µs. What a drop leaves
+//! is freed in parts of that size by later operations of the store and its forks, `usage` included, and
+//! before the store refuses content for lack of room. Two drops free everything at once: that of the
+//! last handle of a store and its forks, unless [`shutdown`](storage_driver::StorageDriver::shutdown)
+//! came first, and that of a `Content` or of `Bytes` that are the last to hold their segments.
+//!
+//! A `delete_many` of more than 256 paths, `cancel_uploads`, and a `rename_dir` that has to measure are
+//! prepared in parts and take effect at one moment. Operations that change the store do such parts
+//! first while one is under way; reads do not wait. Dropped before that moment, they change nothing.
+//! A page of more than 1,000 uploads shows the size and last write of the later ones as they are when
+//! the page reaches them.
 //!
 //! Content is kept as long as the store: it is not `durable`.
 
@@ -61,6 +105,7 @@ mod builder;
 mod draft;
 mod driver;
 mod file;
+mod job;
 mod map;
 mod reader;
 mod rope;
@@ -70,9 +115,11 @@ mod sync;
 mod time;
 mod tree;
 mod upload;
+mod uploads;
 mod usage;
 mod walk;
 mod waste;
+mod work;
 
 use std::{fmt, sync::Arc};
 
@@ -108,7 +155,11 @@ impl InMemory {
     }
 
     /// The memory that the store and its forks hold.
+    ///
+    /// Before that it frees a part of what dropped operations and readers have left, which is counted
+    /// until it is freed.
     pub fn usage(&self) -> Usage {
+        self.store.garbage().collect();
         self.store.budget().usage()
     }
 

@@ -5,6 +5,8 @@ use std::{cmp::Ordering, mem};
 use arrayvec::ArrayVec;
 use triomphe::{Arc, UniqueArc};
 
+use crate::work;
+
 /// The most entries or children of a node; half of it is the least, but for the root.
 const FANOUT: usize = 32;
 /// By how much an inner node grows: not to twice its size, for there are many.
@@ -150,6 +152,7 @@ impl<V: Named> Map<V> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
+        work::count(1);
         let mut child = self.root.as_ref()?;
         let key = Key::from(name);
         loop {
@@ -187,23 +190,21 @@ impl<V: Named> Map<V> {
 
     /// Puts in `value` under its name; gives back what had that name before.
     pub(crate) fn insert(&mut self, value: V) -> Option<V> {
+        work::count(1);
         let Some(root) = &mut self.root else {
             let slot = Slot { head: Key::from(value.name()).head, value: Some(value) };
             self.root = Some(Child::Leaf(Leaf::from_iter([slot])));
             return None;
         };
         let (old, split) = root.insert(Key::from(value.name()).head, value);
-        if let Some(right) = split {
-            let left = Branch { first: Box::from(""), child: root.clone() };
-            let (heads, branches) = (vec![0, right.0], vec![left, right.1]);
-            *root = Child::Inner(Arc::new(Inner { heads, branches }));
-        }
+        self.grow(split);
         old
     }
 
     /// Takes out what has this name; as to names that are not there, see
     /// [`get_mut`](Self::get_mut).
     pub(crate) fn remove(&mut self, name: &str) -> Option<V> {
+        work::count(1);
         let root = self.root.as_mut()?;
         let removed = root.remove(Key::from(name));
         // A root with one child, or none, is one level too many.
@@ -215,6 +216,76 @@ impl<V: Named> Map<V> {
             _ => {}
         }
         removed
+    }
+
+    /// Takes out the entries from `start` on and before `end`. Takes a few steps a level, however many
+    /// entries there are.
+    pub(crate) fn take_range(&mut self, start: &str, end: Option<&str>) -> Self {
+        let after = end.map(|end| self.split_off(end));
+        let taken = self.split_off(start);
+        after.into_iter().for_each(|after| self.append(after));
+        taken
+    }
+
+    /// Takes out the entries that do not order before `at`.
+    fn split_off(&mut self, at: &str) -> Self {
+        let Some(root) = self.root.take() else { return Self::default() };
+        let (left, mut right) = root.split_at(Key::from(at));
+        // Names may come that order before all that is there now.
+        right.root.iter_mut().for_each(|root| root.set_first(&(0, Box::from(""))));
+        *self = left;
+        right
+    }
+
+    /// Puts in the entries of `next`, all of which order after those here.
+    fn append(&mut self, mut next: Self) {
+        let (Some(left), Some(right)) = (&mut self.root, &mut next.root) else {
+            if self.root.is_none() {
+                *self = next;
+            }
+            return;
+        };
+        let separator = {
+            let last = left.last_leaf().0.last().and_then(Slot::name).unwrap_or_default();
+            let first = right.first_leaf().0.first().and_then(Slot::name).unwrap_or_default();
+            between(last, first)
+        };
+        right.set_first(&separator);
+        let (left_height, right_height) = (left.height(), right.height());
+        if left_height >= right_height {
+            let child = right.clone();
+            next.root = None;
+            let half = (separator.0, Branch { first: separator.1, child });
+            let split = left.append(left_height - right_height, half);
+            self.grow(split);
+        } else {
+            let left = left.clone();
+            self.root = None;
+            let split = right.prepend(right_height - left_height, left, separator);
+            *self = next;
+            self.grow(split);
+        }
+    }
+
+    /// Puts a new root above the old one and the right half that was cut off it, if one was.
+    fn grow(&mut self, right: Option<Half<V>>) {
+        let Some(left) = self.root.take() else { return };
+        self.root = Some(match right {
+            None => left,
+            Some((head, right)) => {
+                let left = Branch { first: Box::from(""), child: left };
+                Child::Inner(Arc::new(Inner { heads: vec![0, head], branches: vec![left, right] }))
+            }
+        });
+    }
+
+    /// The map of these branches, which may be none or one.
+    fn of(heads: Vec<u64>, mut branches: Vec<Branch<V>>) -> Self {
+        let root = match branches.len() {
+            0 | 1 => branches.pop().map(|branch| branch.child),
+            _ => Some(Child::Inner(Arc::new(Inner { heads, branches }))),
+        };
+        Self { root }
     }
 
     /// The entries in order, from the first, or after a name.
@@ -251,6 +322,111 @@ impl<V: Named> Child<V> {
         match self {
             Self::Leaf(leaf) => leaf.0.len(),
             Self::Inner(inner) => inner.branches.len(),
+        }
+    }
+
+    /// How many levels are below; 0 of a leaf.
+    fn height(&self) -> usize {
+        let below = |child: &Self| match child {
+            Self::Leaf(_) => None,
+            Self::Inner(inner) => inner.branches.first().map(|branch| branch.child.clone()),
+        };
+        std::iter::successors(below(self), below).count()
+    }
+
+    fn first_leaf(&self) -> &Leaf<V> {
+        match self {
+            Self::Leaf(leaf) => leaf,
+            Self::Inner(inner) => inner.branches[0].child.first_leaf(),
+        }
+    }
+
+    fn last_leaf(&self) -> &Leaf<V> {
+        match self {
+            Self::Leaf(leaf) => leaf,
+            Self::Inner(inner) => inner.branches[inner.branches.len() - 1].child.last_leaf(),
+        }
+    }
+
+    /// Sets the text before the first child, of this node and of all first nodes below: where nodes
+    /// are joined, it comes to stand between two children.
+    fn set_first(&mut self, separator: &(u64, Box<str>)) {
+        if let Self::Inner(inner) = self {
+            let inner = Arc::make_mut(inner);
+            inner.heads[0] = separator.0;
+            inner.branches[0].first = separator.1.clone();
+            inner.branches[0].child.set_first(separator);
+        }
+    }
+
+    /// What orders before `key`, and the rest.
+    fn split_at(self, key: Key<'_>) -> (Map<V>, Map<V>) {
+        work::count(1);
+        match self {
+            Self::Leaf(mut leaf) => {
+                let at = leaf.search(key.head, || key.text).unwrap_or_else(|at| at);
+                let mut left = leaf.take();
+                let right: Slots<V> = left.drain(at..).collect();
+                let map = |slots: Slots<V>| Map {
+                    root: (!slots.is_empty()).then(|| Self::Leaf(slots.into_iter().collect())),
+                };
+                (map(left), map(right))
+            }
+            Self::Inner(inner) => {
+                let index = inner.index_of(key.head, || key.text);
+                let Inner { mut heads, mut branches } = Arc::unwrap_or_clone(inner);
+                let after = Map::of(heads.split_off(index + 1), branches.split_off(index + 1));
+                heads.pop();
+                let child = branches.pop().map(|branch| branch.child);
+                let (left, mut right) =
+                    child.map_or_else(Default::default, |child| child.split_at(key));
+                let mut before = Map::of(heads, branches);
+                before.append(left);
+                right.append(after);
+                (before, right)
+            }
+        }
+    }
+
+    /// Puts what follows behind the last node `levels` below; gives back a right half if that is too
+    /// much for one.
+    fn append(&mut self, levels: usize, right: Half<V>) -> Option<Half<V>> {
+        work::count(1);
+        match self {
+            Self::Inner(inner) if levels > 0 => {
+                let inner = Arc::make_mut(inner);
+                let last = inner.branches.len() - 1;
+                if let Some(half) = inner.branches[last].child.append(levels - 1, right) {
+                    inner.insert(last + 1, half);
+                }
+                inner.split()
+            }
+            _ => self.join(right),
+        }
+    }
+
+    /// Puts what comes before in front of the first node `levels` below, between which and it is
+    /// this separator; gives back a right half if that is too much for one.
+    fn prepend(
+        &mut self,
+        levels: usize,
+        left: Self,
+        separator: (u64, Box<str>),
+    ) -> Option<Half<V>> {
+        work::count(1);
+        match self {
+            Self::Inner(inner) if levels > 0 => {
+                let inner = Arc::make_mut(inner);
+                inner.heads[0] = 0;
+                inner.branches[0].first = Box::from("");
+                let half = inner.branches[0].child.prepend(levels - 1, left, separator);
+                half.into_iter().for_each(|half| inner.insert(1, half));
+                inner.split()
+            }
+            _ => {
+                let child = mem::replace(self, left);
+                self.join((separator.0, Branch { first: separator.1, child }))
+            }
         }
     }
 
@@ -468,6 +644,7 @@ impl<V> Iter<V> {
 
     /// Goes past what comes next, which was [looked at](Self::peek).
     pub(crate) fn advance(&mut self) {
+        work::count(1);
         if let Some((_, index)) = &mut self.leaf {
             *index += 1;
         }
@@ -495,7 +672,8 @@ impl<V> Iter<V> {
     }
 }
 
-/// Every value of a [`Map`], taken out; what others hold too is left to them.
+/// Every value of a [`Map`], taken out; what others hold too is left to them. An item is `None` where
+/// a step gave no value, because of a node that was opened or that others hold too.
 #[derive(Debug)]
 pub(crate) struct Drain<V> {
     children: Vec<Child<V>>,
@@ -503,27 +681,27 @@ pub(crate) struct Drain<V> {
 }
 
 impl<V> Iterator for Drain<V> {
-    type Item = V;
+    type Item = Option<V>;
 
-    fn next(&mut self) -> Option<V> {
-        loop {
-            if let Some(value) = self.values.next() {
-                return Some(value);
-            }
-            match self.children.pop()? {
-                Child::Leaf(mut leaf) => {
-                    if let Some(slots) = Arc::get_mut(&mut leaf.0) {
-                        let values = slots.iter_mut().filter_map(|slot| slot.value.take());
-                        self.values = values.collect::<Vec<_>>().into_iter();
-                    }
+    fn next(&mut self) -> Option<Option<V>> {
+        work::count(1);
+        if let Some(value) = self.values.next() {
+            return Some(Some(value));
+        }
+        match self.children.pop()? {
+            Child::Leaf(mut leaf) => {
+                if let Some(slots) = Arc::get_mut(&mut leaf.0) {
+                    let values = slots.iter_mut().filter_map(|slot| slot.value.take());
+                    self.values = values.collect::<Vec<_>>().into_iter();
                 }
-                Child::Inner(inner) => {
-                    let inner = Arc::into_unique(inner).map(UniqueArc::into_inner);
-                    let branches = inner.map_or_else(Vec::new, |inner| inner.branches);
-                    self.children.extend(branches.into_iter().map(|branch| branch.child));
+            }
+            Child::Inner(inner) => {
+                if let Some(inner) = Arc::into_unique(inner).map(UniqueArc::into_inner) {
+                    self.children.extend(inner.branches.into_iter().map(|branch| branch.child));
                 }
             }
         }
+        Some(None)
     }
 }
 

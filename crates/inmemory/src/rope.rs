@@ -1,10 +1,12 @@
 //! [`Rope`]: a sequence of segments, however many, in small pieces.
 
-use std::ops::Range;
+use std::{ops::Range, vec};
 
 use bytes::Bytes;
 use storage_driver::Payload;
 use triomphe::{Arc, UniqueArc};
+
+use crate::work;
 
 /// The most children of a node. A full leaf takes 64 × (32 + 8) bytes, so that no part of the table
 /// of segments is ever larger than 2.5 KiB.
@@ -54,19 +56,10 @@ impl Rope {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Takes out every segment that no other rope holds, or not in the same piece of the table.
-    pub(crate) fn drain(self) -> Drain {
-        let mut drain = Drain { nodes: Vec::new(), segments: Vec::new().into_iter() };
-        match self {
-            Self::Empty => {}
-            Self::One(segment) => drain.segments = vec![segment].into_iter(),
-            Self::Tree(root) => drain.nodes.push(root),
-        }
-        drain
+    /// All segments, if there are several and this is the last that holds them.
+    pub(crate) fn into_last_pieces(self) -> Option<Pieces> {
+        let Self::Tree(root) = self else { return None };
+        Pieces { first: Some(Piece::Node(root)), levels: Vec::new() }.into_last()
     }
 
     /// Puts a segment, which is not empty, behind the others.
@@ -91,67 +84,144 @@ impl Rope {
         }
     }
 
-    /// The bytes from `range.start` to the end of the segment they are in, or to `range.end` if
-    /// that is earlier; `None` of an empty range.
-    pub(crate) fn chunk(&self, range: Range<u64>) -> Option<Bytes> {
-        if range.start >= range.end.min(self.len()) {
-            return None;
-        }
-        let (segment, offset) = match self {
-            Self::Empty => return None,
-            Self::One(segment) => (segment, range.start),
-            Self::Tree(root) => root.find(range.start),
+    /// The bytes of `range`, as far as there are any, sharing the segments.
+    ///
+    /// It takes a step for each level, and one for each child of a node that the range has a part
+    /// of the others of: none for a whole rope, and at most [`FANOUT`] a level at either end.
+    pub(crate) fn pieces(&self, range: Range<u64>) -> Pieces {
+        let mut range = range.start..range.end.min(self.len());
+        let mut pieces = Pieces { first: None, levels: Vec::new() };
+        let mut node = match self {
+            _ if range.is_empty() => return pieces,
+            Self::Empty => return pieces,
+            Self::One(segment) => {
+                pieces.first = Some(Piece::Segment(slice(segment, &range)));
+                return pieces;
+            }
+            Self::Tree(root) => root,
         };
-        let length = (segment.len() as u64 - offset).min(range.end - range.start);
-        Some(segment.slice(offset as usize..(offset + length) as usize))
+        // Down to the lowest node that has all of it: one segment needs no list.
+        loop {
+            let (first, last) = node.children_of(&range);
+            if range == (0..node.len()) {
+                pieces.first = Some(Piece::Node(Arc::clone(node)));
+                return pieces;
+            } else if first < last {
+                node.cut(range, &mut pieces.levels);
+                return pieces;
+            }
+            range = node.inside(first, &range);
+            match &node.children {
+                Children::Segments(segments) => {
+                    pieces.first = Some(Piece::Segment(slice(&segments[first], &range)));
+                    return pieces;
+                }
+                Children::Nodes(nodes) => node = &nodes[first],
+            }
+        }
     }
 
-    /// The bytes of `range`, sharing the segments.
+    /// The bytes of `range` as one payload.
     pub(crate) fn payload(&self, range: Range<u64>) -> Payload {
         match self {
             Self::One(segment) if range == (0..segment.len() as u64) => segment.clone().into(),
-            _ => Chunks { rope: self, range }.collect(),
+            _ => self.pieces(range).collect(),
         }
     }
 }
 
-/// The segments of a [`Rope`], taken out.
+/// The segments of a range that were not given yet, and nothing else: it holds a node only if all
+/// that is below the node is yet to be given.
 #[derive(Debug)]
-pub(crate) struct Drain {
-    nodes: Vec<Arc<Node>>,
-    segments: std::vec::IntoIter<Bytes>,
+pub(crate) struct Pieces {
+    first: Option<Piece>,
+    /// What follows: the children of opened nodes, those of the lowest last.
+    levels: Vec<Level>,
 }
 
-impl Iterator for Drain {
+#[derive(Debug)]
+enum Piece {
+    Segment(Bytes),
+    Node(Arc<Node>),
+}
+
+#[derive(Debug)]
+enum Level {
+    Segments(vec::IntoIter<Bytes>),
+    Nodes(vec::IntoIter<Arc<Node>>),
+}
+
+fn slice(segment: &Bytes, range: &Range<u64>) -> Bytes {
+    segment.slice(range.start as usize..range.end as usize)
+}
+
+impl Pieces {
+    /// Whether there is at most one segment.
+    pub(crate) fn is_short(&self) -> bool {
+        self.levels.is_empty() && !matches!(self.first, Some(Piece::Node(_)))
+    }
+
+    /// What is left to free, if that is more than a segment and this may be the last that holds it.
+    pub(crate) fn into_last(mut self) -> Option<Self> {
+        if let Some(Piece::Node(node)) = self.first {
+            self.first = Arc::into_unique(node).map(|node| Piece::Node(node.shareable()));
+        }
+        (!self.is_short()).then_some(self)
+    }
+
+    fn pop(&mut self) -> Option<Piece> {
+        work::count(1);
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        while let Some(level) = self.levels.last_mut() {
+            let piece = match level {
+                Level::Segments(segments) => segments.next().map(Piece::Segment),
+                Level::Nodes(nodes) => nodes.next().map(Piece::Node),
+            };
+            if piece.is_some() {
+                return piece;
+            }
+            self.levels.pop();
+        }
+        None
+    }
+
+    fn open(&mut self, children: Children) {
+        self.levels.push(match children {
+            Children::Segments(segments) => Level::Segments(segments.into_iter()),
+            Children::Nodes(nodes) => Level::Nodes(nodes.into_iter()),
+        });
+    }
+
+    /// Takes out the next segment to free it. Gives `Some(None)` where a step gave no segment: it
+    /// opened a node, or left one to others that hold it too.
+    pub(crate) fn free_next(&mut self) -> Option<Option<Bytes>> {
+        match self.pop()? {
+            Piece::Segment(segment) => return Some(Some(segment)),
+            Piece::Node(node) => {
+                if let Some(node) = Arc::into_unique(node) {
+                    self.open(UniqueArc::into_inner(node).children);
+                }
+            }
+        }
+        Some(None)
+    }
+}
+
+impl Iterator for Pieces {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(segment) = self.segments.next() {
-                return Some(segment);
-            }
-            let node = Arc::into_unique(self.nodes.pop()?).map(UniqueArc::into_inner);
-            match node.map(|node| node.children) {
-                Some(Children::Segments(segments)) => self.segments = segments.into_iter(),
-                Some(Children::Nodes(nodes)) => self.nodes.extend(nodes),
-                None => {}
+            match self.pop()? {
+                Piece::Segment(segment) => return Some(segment),
+                Piece::Node(node) => self.open(match Arc::try_unique(node) {
+                    Ok(node) => UniqueArc::into_inner(node).children,
+                    Err(node) => node.children.clone(),
+                }),
             }
         }
-    }
-}
-
-struct Chunks<'a> {
-    rope: &'a Rope,
-    range: Range<u64>,
-}
-
-impl Iterator for Chunks<'_> {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        let chunk = self.rope.chunk(self.range.clone())?;
-        self.range.start += chunk.len() as u64;
-        Some(chunk)
     }
 }
 
@@ -211,15 +281,43 @@ impl Node {
         Ok(())
     }
 
-    /// The segment that holds the byte at `offset`, which is inside, and where in it.
-    fn find(&self, mut offset: u64) -> (&Bytes, u64) {
-        let mut node = self;
-        loop {
-            let index = node.ends.partition_point(|&end| end <= offset);
-            offset -= index.checked_sub(1).map_or(0, |before| node.ends[before]);
-            match &node.children {
-                Children::Segments(segments) => return (&segments[index], offset),
-                Children::Nodes(nodes) => node = &nodes[index],
+    /// The first and the last child that have bytes of `range`, which is not empty.
+    fn children_of(&self, range: &Range<u64>) -> (usize, usize) {
+        let first = self.ends.partition_point(|&end| end <= range.start);
+        (first, first + self.ends[first..].partition_point(|&end| end < range.end))
+    }
+
+    /// Which bytes of a child `range` has.
+    fn inside(&self, child: usize, range: &Range<u64>) -> Range<u64> {
+        let start = child.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let (from, to) = (range.start.max(start), range.end.min(self.ends[child]));
+        from - start..to - start
+    }
+
+    /// Puts what `range` has of the children into `levels`, the last first.
+    fn cut(&self, range: Range<u64>, levels: &mut Vec<Level>) {
+        let (first, last) = self.children_of(&range);
+        work::count(last - first + 1);
+        match &self.children {
+            Children::Segments(segments) => {
+                let slices = (first..=last).map(|n| slice(&segments[n], &self.inside(n, &range)));
+                levels.push(Level::Segments(slices.collect::<Vec<_>>().into_iter()));
+            }
+            Children::Nodes(nodes) => {
+                let whole = |child: usize| self.inside(child, &range) == (0..nodes[child].len());
+                let (mut start, mut end) = (first, last + 1);
+                if first < last && !whole(last) {
+                    nodes[last].cut(self.inside(last, &range), levels);
+                    end = last;
+                }
+                start += usize::from(!whole(first));
+                if start < end {
+                    let whole: Vec<_> = nodes[start..end].iter().map(Arc::clone).collect();
+                    levels.push(Level::Nodes(whole.into_iter()));
+                }
+                if start > first {
+                    nodes[first].cut(self.inside(first, &range), levels);
+                }
             }
         }
     }

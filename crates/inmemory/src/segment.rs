@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Usage, budget::Budget, buffer::Buffer};
+use crate::{Usage, budget::Budget, buffer::Buffer, work};
 
 pub(crate) const OVERHEAD: u64 = Usage::SEGMENT as u64;
 
@@ -23,6 +23,8 @@ impl AsRef<[u8]> for Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
+        work::count(1);
+        work::count_freed(self.data.capacity());
         self.budget.recycle(std::mem::take(&mut self.data), OVERHEAD);
     }
 }
@@ -42,6 +44,7 @@ impl AsRef<[u8]> for Vouched {
 impl Drop for Vouched {
     fn drop(&mut self) {
         let bytes = self.data.len() as u64;
+        work::count_freed(self.data.len());
         self.data = Bytes::new();
         self.budget.release(bytes, OVERHEAD);
     }

@@ -1,8 +1,8 @@
 //! [`Store`]: the namespace and the uploads, and every step that changes them.
 
 use std::{
-    collections::BTreeMap,
-    ops::Bound,
+    iter::once,
+    mem,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,24 +16,34 @@ use crate::{
     budget::Budget,
     draft::Draft,
     file::{File, SMALL, Stamp},
+    job::{CancelUploads, DeleteMany, Done, Job, Outcome, RenameDir},
     sync::{
         AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
-        Ordering::Release, RwLock, RwLockReadGuard, RwLockWriteGuard, read, write,
+        Ordering::Release, Ordering::SeqCst, RwLock, RwLockReadGuard, RwLockWriteGuard, read,
+        write,
     },
     time::Timestamp,
-    tree::{Directory, Found, Node, Removed, Tree},
-    upload::{Session, Upload},
-    waste::Waste,
+    tree::{Directory, Found, Measure, Node, Removed, Tree},
+    upload::{Session, Upload, YIELD_EVERY},
+    uploads::Uploads,
+    waste::{Garbage, Held, Waste},
+    work::{ENTRIES, PATHS, collect, yield_now},
 };
 
 /// What handles of one store share.
 ///
-/// Each operation is one critical section of `state`, which makes all of them linearizable. In it
-/// references move; content is copied before, and what was removed is dropped after.
+/// Each operation is one critical section of `state`, or a [`Job`] that takes effect in one: that
+/// makes all of them linearizable. In it references move; content is copied before, and what was
+/// removed is dropped after.
 pub(crate) struct Store {
     state: RwLock<State>,
     /// Set under the lock on `state`; read without it by writers.
     closed: AtomicBool,
+    /// Counts the times that uploads were taken out of the table, under the lock on `state`. Read
+    /// without it by writers: as long as it stands still, an upload that was seen there is there.
+    removals: AtomicU64,
+    /// Whether there is a job, as writers have to know.
+    busy: AtomicBool,
     sessions: AtomicU64,
     shared: Shared,
 }
@@ -45,18 +55,31 @@ pub(crate) struct Shared {
     pub(crate) versions: Arc<AtomicU64>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     pub(crate) segment_size: usize,
+    pub(crate) garbage: Arc<Garbage>,
 }
 
-struct State {
-    tree: Tree,
-    uploads: BTreeMap<Path, Arc<Upload>>,
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) tree: Tree,
+    pub(crate) uploads: Uploads,
+    job: Option<(Outcome, Box<dyn Job>)>,
+}
+
+/// How far a directory's rename came.
+pub(crate) enum Renamed {
+    /// It is done, and this is left.
+    Done(Removed),
+    /// Nothing has changed: a path below may become too long, which is to be measured.
+    TooLongPerhaps(Measure),
 }
 
 impl Store {
     pub(crate) fn new(shared: Shared, tree: Tree) -> Self {
         Self {
-            state: RwLock::new(State { tree, uploads: BTreeMap::new() }),
+            state: RwLock::new(State { tree, ..State::default() }),
             closed: AtomicBool::new(false),
+            removals: AtomicU64::new(0),
+            busy: AtomicBool::new(false),
             sessions: AtomicU64::new(1),
             shared,
         }
@@ -69,6 +92,10 @@ impl Store {
 
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.shared.budget
+    }
+
+    pub(crate) fn garbage(&self) -> &Arc<Garbage> {
+        &self.shared.garbage
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -91,8 +118,86 @@ impl Store {
         self.open(read(&self.state))
     }
 
-    fn write(&self) -> Result<RwLockWriteGuard<'_, State>> {
-        self.open(write(&self.state))
+    /// The lock to change something. Other tasks get turns while a job has to be done first.
+    async fn write(&self) -> Result<RwLockWriteGuard<'_, State>> {
+        self.make_room(0);
+        loop {
+            if let Some(state) = self.try_write()? {
+                return Ok(state);
+            }
+            yield_now().await;
+        }
+    }
+
+    /// The lock to change something. `None` if there is a job, of which a part was done instead.
+    fn try_write(&self) -> Result<Option<RwLockWriteGuard<'_, State>>> {
+        let mut state = self.open(write(&self.state))?;
+        if let Some((outcome, mut job)) = state.job.take() {
+            let Some(done) = job.advance(self, &mut state) else {
+                state.job = Some((outcome, job));
+                return Ok(None);
+            };
+            self.busy.store(false, SeqCst);
+            outcome.set(done);
+        }
+        Ok(Some(state))
+    }
+
+    /// Does a job to its end, with turns for other tasks in between.
+    async fn run<J: Job + 'static>(&self, job: impl FnOnce(&State) -> J) -> Result<Done> {
+        let outcome = Outcome::default();
+        {
+            let mut state = self.write().await?;
+            let job = Box::new(job(&state));
+            state.job = Some((outcome.clone(), job));
+            self.busy.store(true, SeqCst);
+        }
+        let begun = Begun { store: self, outcome };
+        loop {
+            let tried = self.try_write().map(drop);
+            if let Some(done) = begun.outcome.take() {
+                return done;
+            }
+            tried?;
+            yield_now().await;
+        }
+    }
+
+    /// Frees garbage as long as there is some and no room for so many bytes of content and what
+    /// points to them. Not under a lock.
+    pub(crate) fn make_room(&self, bytes: usize) {
+        let garbage = self.garbage();
+        // A tail may be as large as what is already packed.
+        let needed = 2 * bytes as u64 + INDEX_ROOM;
+        while garbage.waits() && self.budget().available() < needed && garbage.collect() {}
+    }
+
+    /// Whether this very upload is in the table. `seen` is the count of removals at which it was
+    /// there last.
+    pub(crate) fn has(&self, upload: &Arc<Upload>, seen: &mut u64) -> bool {
+        if *seen == self.removals.load(Acquire) {
+            return true;
+        }
+        let state = read(&self.state);
+        let has = state.uploads.contains(upload);
+        if has {
+            *seen = self.removals.load(Acquire);
+        }
+        has
+    }
+
+    /// Called under the lock, when uploads were taken out of the table.
+    pub(crate) fn count_removal(&self) {
+        self.removals.fetch_add(1, Release);
+    }
+
+    /// Has a job leave an upload alone that was written to: its time of that was set before.
+    pub(crate) fn keep(&self, upload: &Arc<Upload>) {
+        if self.busy.load(SeqCst)
+            && let Some((_, job)) = &mut write(&self.state).job
+        {
+            job.keep(upload);
+        }
     }
 
     /// Looks at the namespace of this moment. What `look` returns is made under the lock.
@@ -111,28 +216,40 @@ impl Store {
         Stamp { modified: self.now(), version }
     }
 
-    pub(crate) fn put(
+    pub(crate) async fn put(
         &self,
         path: &Path,
         content: Payload,
         precondition: &Precondition,
     ) -> Result<(Metadata, Waste)> {
         if content.len() <= SMALL {
-            return self.put_small(path, &content, precondition);
+            return self.put_small(path, &content, precondition).await;
         }
         self.open(())?;
-        let mut draft = self.draft(Some(content.len() as u64));
+        self.make_room(content.len());
+        let draft = self.draft(Some(content.len() as u64));
+        let mut filling = Filling { draft, garbage: self.garbage() };
+        let mut until_yield = YIELD_EVERY;
         for part in content {
-            draft.write(part, false)?;
+            let copied = filling.draft.take_over(part, false)?.unwrap_or_default();
+            // What is taken over costs about as much as the copy of a KiB.
+            for piece in once(&copied[..0]).chain(copied.chunks(YIELD_EVERY)) {
+                if until_yield == 0 {
+                    yield_now().await;
+                    until_yield = YIELD_EVERY;
+                }
+                filling.draft.pack(piece)?;
+                until_yield = until_yield.saturating_sub(piece.len().max(1 << 10));
+            }
         }
-        draft.seal_tail();
-        let mut state = self.write()?;
-        let published = state.publish(self, path, precondition, None, &mut draft);
+        filling.draft.seal_tail();
+        let mut state = self.write().await?;
+        let published = state.publish(self, path, precondition, None, &mut filling.draft);
         drop(state);
         published.map(|(metadata, removed)| (metadata, removed.into()))
     }
 
-    fn put_small(
+    async fn put_small(
         &self,
         path: &Path,
         content: &Payload,
@@ -147,7 +264,7 @@ impl Store {
         // system.
         let (text, mut place, changes) = self.look(plan)?;
         let mut file = File::small(self.budget(), text, content, Stamp::NONE)?;
-        let mut state = self.write()?;
+        let mut state = self.write().await?;
         if state.tree.changes() != changes {
             let (now, there, _) = plan(&state.tree)?;
             place = there;
@@ -162,50 +279,52 @@ impl Store {
         Ok((metadata, replaced.into()))
     }
 
-    /// Publishes the draft of an upload, whose slot the caller has locked.
-    pub(crate) fn publish(
+    /// Publishes the draft of an upload, whose slot the caller has locked. `None` if there is a job.
+    pub(crate) fn try_publish(
         &self,
         dest: &Path,
         precondition: &Precondition,
         appends_to: Option<&Version>,
         upload: &Arc<Upload>,
         draft: &mut Draft,
-    ) -> Result<(Metadata, Waste)> {
-        let mut state = self.write()?;
-        if !upload.is_alive() {
+    ) -> Result<Option<(Metadata, Waste)>> {
+        let Some(mut state) = self.try_write()? else { return Ok(None) };
+        if !state.uploads.contains(upload) {
             return Err(Error::new(ErrorKind::WriterFenced));
         }
         let (metadata, removed) = state.publish(self, dest, precondition, appends_to, draft)?;
-        upload.kill();
-        state.uploads.remove(&upload.path);
+        state.uploads.remove(upload);
+        self.count_removal();
         drop(state);
-        Ok((metadata, removed.into()))
+        Ok(Some((metadata, removed.into())))
     }
 
     /// Starts an upload in the place of the one that is in progress, if one is.
-    pub(crate) fn create(
+    pub(crate) async fn create(
         self: &Arc<Self>,
         path: &Path,
         options: &WriterOptions,
     ) -> Result<(Session, Waste)> {
         let draft = self.draft(options.size_hint);
         let session = Session::create(self, path, draft, None, options.owned_buffers)?;
-        let mut state = self.write()?;
-        let replaced = state.uploads.insert(path.clone(), Arc::clone(session.upload()));
-        replaced.iter().for_each(|upload| upload.kill());
+        let mut state = self.write().await?;
+        let replaced = state.uploads.insert(Arc::clone(session.upload()));
+        if replaced.is_some() {
+            self.count_removal();
+        }
         drop(state);
         Ok((session, waste_of(replaced)))
     }
 
     /// Starts an upload as the content of the file.
-    pub(crate) fn append(
+    pub(crate) async fn append(
         self: &Arc<Self>,
         path: &Path,
         at: Option<u64>,
         options: &WriterOptions,
     ) -> Result<Session> {
-        let mut state = self.write()?;
-        if state.uploads.contains_key(path) {
+        let mut state = self.write().await?;
+        if state.uploads.get(path).is_some() {
             return Err(Error::new(ErrorKind::UploadInProgress));
         }
         let file = state.tree.file(path)?;
@@ -219,7 +338,7 @@ impl Store {
         }
         let version = Some(file.version());
         let session = Session::create(self, path, draft, version, options.owned_buffers)?;
-        state.uploads.insert(path.clone(), Arc::clone(session.upload()));
+        state.uploads.insert(Arc::clone(session.upload()));
         Ok(session)
     }
 
@@ -240,92 +359,112 @@ impl Store {
         }
     }
 
-    pub(crate) fn uploads(
+    pub(crate) async fn uploads(
         &self,
         path: &Path,
         options: &ListOptions,
     ) -> Result<Page<storage_driver::Upload>> {
-        let state = self.read()?;
-        let start = match &options.start_after {
-            Some(start) if start >= path => Bound::Excluded(start),
-            _ => Bound::Included(path),
+        let mut waste = Waste::default();
+        let (first, under) = {
+            let state = self.read()?;
+            waste.add_tables([state.uploads.clone()]);
+            let mut under = state.uploads.under(path, options.start_after.as_ref());
+            // A page is of one moment, as far as one poll may list it.
+            let first = under.by_ref().take(options.limit.min(ENTRIES));
+            (first.map(|upload| upload.describe()).collect(), under)
         };
-        let uploads = state.uploads.range((start, Bound::Unbounded));
-        let under = uploads.map(|(_, upload)| upload).take_while(|u| u.path.starts_with(path));
-        Ok(Page::from_sorted(path, options, under.map(|upload| upload.describe())))
+        let table = Held { waste, garbage: self.garbage() };
+        let rest = under.map(|upload| upload.describe());
+        let page = collect(path, options, first, rest).await;
+        table.free().await;
+        Ok(page)
     }
 
-    pub(crate) fn cancel_upload(&self, path: &Path) -> Result<Waste> {
-        let mut state = self.write()?;
-        let upload = state.uploads.remove(path).ok_or(ErrorKind::PathNotFound)?;
-        upload.kill();
+    pub(crate) async fn cancel_upload(&self, path: &Path) -> Result<Waste> {
+        let mut state = self.write().await?;
+        let upload = state.uploads.get(path).cloned().ok_or(ErrorKind::PathNotFound)?;
+        state.uploads.remove(&upload);
+        self.count_removal();
         drop(state);
         Ok(waste_of([upload]))
     }
 
-    pub(crate) fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<(u64, Waste)> {
+    pub(crate) async fn cancel_uploads(
+        &self,
+        path: &Path,
+        older_than: Duration,
+    ) -> Result<(u64, Waste)> {
         let now = self.now();
-        let mut state = self.write()?;
-        let cancelled = state.take_uploads(path, |upload| now.since(upload.written()) > older_than);
-        drop(state);
-        Ok((cancelled.len() as u64, waste_of(cancelled)))
+        let job = |state: &State| CancelUploads::new(path, older_than, now, state);
+        self.run(job).await.map(|done| (done.count, done.waste))
     }
 
-    /// Removes an upload whose slot the caller has locked.
-    pub(crate) fn forget(&self, upload: &Upload) -> Result<()> {
-        let mut state = self.write()?;
-        if !upload.is_alive() {
+    /// Removes an upload whose slot the caller has locked; false if there is a job.
+    pub(crate) fn try_forget(&self, upload: &Arc<Upload>) -> Result<bool> {
+        let Some(mut state) = self.try_write()? else { return Ok(false) };
+        if !state.uploads.remove(upload) {
             return Err(Error::new(ErrorKind::WriterFenced));
         }
-        upload.kill();
-        state.uploads.remove(&upload.path);
-        Ok(())
+        self.count_removal();
+        Ok(true)
     }
 
-    pub(crate) fn delete(&self, path: &Path, precondition: &Precondition) -> Result<Waste> {
-        let mut state = self.write()?;
+    pub(crate) async fn delete(&self, path: &Path, precondition: &Precondition) -> Result<Waste> {
+        precondition.require_for_deletion()?;
+        let mut state = self.write().await?;
         if !precondition.is_none() {
             let current = match state.tree.get(path) {
                 Some(Found::File(file)) => Some(file.version()),
-                Some(Found::Dir(_)) if matches!(precondition, Precondition::IfVersion(_)) => {
-                    return Err(Error::new(ErrorKind::IsADirectory));
-                }
-                Some(Found::Dir(_)) => None,
-                None if state.has_uploads(path) => None,
+                Some(Found::Dir(_)) => return Err(Error::new(ErrorKind::IsADirectory)),
+                None if state.uploads.has_any(path) => None,
                 None => return Err(Error::new(ErrorKind::PathNotFound)),
             };
             precondition.check(current.as_ref())?;
         }
-        let (removed, uploads) = state.remove(path);
+        let (removed, uploads) = state.remove(self, path);
         drop(state);
         if removed.is_empty() && uploads.is_empty() {
             return Err(Error::new(ErrorKind::PathNotFound));
         }
-        let mut waste = waste_of(uploads);
-        waste.add(removed);
+        let mut waste = Waste::from(removed);
+        waste.add_cancelled(uploads);
         Ok(waste)
     }
 
-    pub(crate) fn delete_many(&self, paths: &[Path]) -> Result<Waste> {
-        paths.iter().try_for_each(Path::require_not_root)?;
-        let mut state = self.write()?;
-        let removed: Vec<_> = paths.iter().map(|path| state.remove(path)).collect();
+    pub(crate) async fn delete_many(&self, paths: &[Path]) -> Result<Waste> {
+        let mut owned = Vec::new();
+        for some in paths.chunks(ENTRIES) {
+            some.iter().try_for_each(Path::require_not_root)?;
+            if paths.len() <= PATHS {
+                return self.delete_few(some).await;
+            }
+            owned.extend_from_slice(some);
+            yield_now().await;
+        }
+        let done = self.run(|state| DeleteMany::new(owned, state)).await?;
+        Ok(done.waste)
+    }
+
+    /// Deletes so many as one critical section may.
+    async fn delete_few(&self, paths: &[Path]) -> Result<Waste> {
+        let mut state = self.write().await?;
+        let removed: Vec<_> = paths.iter().map(|path| state.remove(self, path)).collect();
         drop(state);
         let mut waste = Waste::default();
         for (removed, uploads) in removed {
             waste.add(removed);
-            uploads.iter().for_each(|upload| upload.empty(&mut waste));
+            waste.add_cancelled(uploads);
         }
         Ok(waste)
     }
 
-    pub(crate) fn rename(
+    pub(crate) async fn rename(
         &self,
         from: &Path,
         to: &Path,
         precondition: &Precondition,
     ) -> Result<(Metadata, Waste)> {
-        let mut state = self.write()?;
+        let mut state = self.write().await?;
         let file = state.tree.file(from)?;
         let plan = state.tree.plan(to)?;
         let replaced = plan.replaced().map(File::version);
@@ -344,48 +483,24 @@ impl Store {
         Ok((metadata, waste))
     }
 
-    pub(crate) fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
-        let mut state = self.write()?;
-        let dir = state.tree.dir(from)?;
-        if from == to {
-            return Ok(());
-        }
-        let conflict = || Error::new(ErrorKind::PathConflict).at(to);
-        if to.starts_with(from) || state.tree.get(to).is_some() {
-            return Err(conflict());
-        }
-        let plan = state.tree.plan(to)?;
-        if !dir.fits(to) {
-            return Err(Error::new(ErrorKind::InvalidPath).at(to));
-        }
-        let nothing = match &dir {
-            Directory::Real(dir) => {
-                let place = plan.for_dir(self.budget())?;
-                let name = to.name().unwrap_or_default();
-                let node = Node::from(dir.renamed(name, self.budget())?);
-                state.tree.fill(to, place, node)
+    pub(crate) async fn rename_dir(&self, from: &Path, to: &Path) -> Result<Waste> {
+        let renamed = self.write().await?.rename_dir(self, from, to, None)?;
+        match renamed {
+            Renamed::Done(removed) => Ok(removed.into()),
+            // A job measures it, so that nothing changes between that and the rename.
+            Renamed::TooLongPerhaps(_) => {
+                self.run(|_| RenameDir::new(from, to)).await.map(|done| done.waste)
             }
-            Directory::Implied(file, at) => {
-                let to = to.join(&file.text()[*at..]).map_err(|_| ErrorKind::InvalidPath)?;
-                let plan = state.tree.plan(&to)?;
-                let place = plan.for_file(self.budget())?;
-                let file = file.moved(self.budget(), plan.text(), None)?;
-                state.tree.fill(&to, place, Node::File(file))
-            }
-        };
-        let moved = state.tree.remove(from);
-        drop(state);
-        drop((nothing, moved));
-        Ok(())
+        }
     }
 
-    pub(crate) fn copy(
+    pub(crate) async fn copy(
         &self,
         from: &Path,
         to: &Path,
         precondition: &Precondition,
     ) -> Result<(Metadata, Waste)> {
-        let mut state = self.write()?;
+        let mut state = self.write().await?;
         let file = state.tree.file(from)?;
         let plan = state.tree.plan(to)?;
         let replaced = plan.replaced().map(File::version);
@@ -401,8 +516,8 @@ impl Store {
         Ok((metadata, replaced.into()))
     }
 
-    pub(crate) fn touch(&self, path: &Path) -> Result<Metadata> {
-        let mut state = self.write()?;
+    pub(crate) async fn touch(&self, path: &Path) -> Result<Metadata> {
+        let mut state = self.write().await?;
         let old = state.tree.file(path)?;
         let plan = state.tree.plan(path)?;
         let place = plan.for_file(self.budget())?;
@@ -417,13 +532,57 @@ impl Store {
     pub(crate) fn shut_down(&self) -> Waste {
         let mut state = write(&self.state);
         self.closed.store(true, Release);
-        let removed = state.tree.clear();
-        let uploads = std::mem::take(&mut state.uploads);
-        uploads.values().for_each(|upload| upload.kill());
+        let State { tree, uploads, job } = mem::take(&mut *state);
+        self.count_removal();
         drop(state);
-        let mut waste = waste_of(uploads.into_values());
-        waste.add(removed);
+        let mut waste = job.map(|(_, job)| job.abandon()).unwrap_or_default();
+        waste.add_cancelled(uploads);
+        waste.add(tree.into());
         waste
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let waste = self.shut_down();
+        self.garbage().add(waste);
+    }
+}
+
+/// A job that was begun. It goes without an effect if this is dropped before its end.
+struct Begun<'a> {
+    store: &'a Store,
+    outcome: Outcome,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let mut state = write(&self.store.state);
+        let job = state.job.take_if(|(outcome, _)| outcome.is_of_same_job(&self.outcome));
+        if job.is_some() {
+            self.store.busy.store(false, SeqCst);
+        }
+        drop(state);
+        let waste = match (job, self.outcome.take()) {
+            (Some((_, job)), _) => job.abandon(),
+            (None, Some(Ok(done))) => done.waste,
+            (None, _) => return,
+        };
+        self.store.garbage().add(waste);
+    }
+}
+
+/// A draft that is filled with turns for other tasks in between.
+struct Filling<'a> {
+    draft: Draft,
+    garbage: &'a Garbage,
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        let mut waste = Waste::default();
+        waste.add_draft(&mut self.draft);
+        self.garbage.add(waste);
     }
 }
 
@@ -452,29 +611,63 @@ impl State {
         Ok((metadata, self.tree.fill(path, place, Node::File(file))))
     }
 
-    fn has_uploads(&self, path: &Path) -> bool {
-        self.uploads.range(path..).next().is_some_and(|(upload, _)| upload.starts_with(path))
-    }
-
-    fn take_uploads(&mut self, path: &Path, which: impl Fn(&Upload) -> bool) -> Vec<Arc<Upload>> {
-        let under = self.uploads.range(path..).take_while(|(other, _)| other.starts_with(path));
-        let taken: Vec<_> =
-            under.filter(|(_, upload)| which(upload)).map(|(_, u)| Arc::clone(u)).collect();
-        for upload in &taken {
-            upload.kill();
-            self.uploads.remove(&upload.path);
+    fn remove(&mut self, store: &Store, path: &Path) -> (Removed, Uploads) {
+        let uploads = self.uploads.take(path);
+        if !uploads.is_empty() {
+            store.count_removal();
         }
-        taken
+        (self.tree.remove(path), uploads)
     }
 
-    fn remove(&mut self, path: &Path) -> (Removed, Vec<Arc<Upload>>) {
-        (self.tree.remove(path), self.take_uploads(path, |_| true))
+    /// Renames a directory, if it is known that no path becomes too long: `longest` is the length of
+    /// the longest path below, if that was measured.
+    pub(crate) fn rename_dir(
+        &mut self,
+        store: &Store,
+        from: &Path,
+        to: &Path,
+        longest: Option<usize>,
+    ) -> Result<Renamed> {
+        let dir = self.tree.dir(from)?;
+        if from == to {
+            return Ok(Renamed::Done(Removed::default()));
+        }
+        let conflict = || Error::new(ErrorKind::PathConflict).at(to);
+        if to.starts_with(from) || self.tree.get(to).is_some() {
+            return Err(conflict());
+        }
+        let plan = self.tree.plan(to)?;
+        match dir.fits(to, longest) {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::new(ErrorKind::InvalidPath).at(to)),
+            Err(measure) => return Ok(Renamed::TooLongPerhaps(measure)),
+        }
+        // Nothing is at `to`, so that nothing is replaced.
+        let _ = match &dir {
+            Directory::Real(dir) => {
+                let place = plan.for_dir(store.budget())?;
+                let name = to.name().unwrap_or_default();
+                let node = Node::from(dir.renamed(name, store.budget())?);
+                self.tree.fill(to, place, node)
+            }
+            Directory::Implied(file, at) => {
+                let to = to.join(&file.text()[*at..]).map_err(|_| ErrorKind::InvalidPath)?;
+                let plan = self.tree.plan(&to)?;
+                let place = plan.for_file(store.budget())?;
+                let file = file.moved(store.budget(), plan.text(), None)?;
+                self.tree.fill(&to, place, Node::File(file))
+            }
+        };
+        Ok(Renamed::Done(self.tree.remove(from)))
     }
 }
 
-/// What dead uploads hold.
+/// What uploads hold that are in no table any more.
 fn waste_of(uploads: impl IntoIterator<Item = Arc<Upload>>) -> Waste {
     let mut waste = Waste::default();
     uploads.into_iter().for_each(|upload| upload.empty(&mut waste));
     waste
 }
+
+/// Room for what points to content: names, directories and segments.
+const INDEX_ROOM: u64 = 64 << 10;

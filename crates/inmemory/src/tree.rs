@@ -8,6 +8,7 @@ use crate::{
     budget::{Budget, Charge},
     file::{File, cut, first_of},
     map::{Drain, Iter, Map, Named},
+    work::ENTRIES,
 };
 
 /// The namespace: directories of files and directories.
@@ -21,7 +22,7 @@ use crate::{
 /// own when a second file comes. (A registry has a directory around every blob.)
 ///
 /// No directory is empty, but the root may be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tree {
     root: Arc<Dir>,
     /// Counts the changes, so that what was found can be known to stand still.
@@ -76,19 +77,16 @@ impl Removed {
     }
 }
 
-impl Tree {
-    pub(crate) fn new() -> Self {
-        Self { root: Arc::default(), changes: 0 }
+impl From<Tree> for Removed {
+    fn from(tree: Tree) -> Self {
+        Self { file: None, dir: Some(tree.root) }
     }
+}
 
+impl Tree {
     /// A number that is another after every change.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
-    }
-
-    /// Takes out everything.
-    pub(crate) fn clear(&mut self) -> Removed {
-        Removed { file: None, dir: Some(std::mem::take(&mut self.root)) }
     }
 
     /// What is at `path`.
@@ -381,13 +379,19 @@ impl Directory {
         Some(Self::Implied(file.clone(), file.text().len() - below.len()))
     }
 
-    /// Whether everything in it may move to `to` without a path becoming too long.
-    pub(crate) fn fits(&self, to: &Path) -> bool {
+    /// Whether everything in it may move to `to` without a path becoming too long. `longest` is the
+    /// length of the longest path below, if that was measured; what is to be measured is returned
+    /// if it was not and has to be.
+    pub(crate) fn fits(&self, to: &Path, longest: Option<usize>) -> Result<bool, Measure> {
         let room = Path::MAX_BYTES - to.as_str().len();
         match self {
-            // The bound is quick, and nearly always enough.
-            Self::Real(dir) => dir.longest <= room || dir.longest_now() <= room,
-            Self::Implied(file, at) => 1 + file.text().len() - at <= room,
+            // The bound is nearly always enough.
+            Self::Real(dir) if dir.longest <= room => Ok(true),
+            Self::Real(dir) => match longest {
+                Some(longest) => Ok(longest <= room),
+                None => Err(Measure::new(dir)),
+            },
+            Self::Implied(file, at) => Ok(1 + file.text().len() - at <= room),
         }
     }
 }
@@ -438,7 +442,7 @@ impl Dir {
     }
 
     /// The directories and the files in it, whose names order after `start`.
-    pub(crate) fn iter_after(&self, start: Option<&str>) -> (Iter<Arc<Self>>, Iter<File>) {
+    pub(crate) fn iter_after(&self, start: Option<&str>) -> Listing {
         (self.dirs.iter_after(start), self.files.iter_after(start))
     }
 
@@ -446,25 +450,41 @@ impl Dir {
     pub(crate) fn drain(&mut self) -> (Drain<Arc<Self>>, Drain<File>) {
         (self.dirs.drain(), self.files.drain())
     }
+}
 
-    /// The length of the longest path below, exactly.
-    fn longest_now(&self) -> usize {
-        let mut longest = 0;
-        let mut open = vec![(0, self.iter_after(None))];
-        while let Some((above, (dirs, files))) = open.last_mut() {
-            while let Some(file) = files.peek() {
-                longest = longest.max(*above + 1 + file.text().len());
-                files.advance();
-            }
-            let Some(dir) = dirs.peek() else {
-                open.pop();
-                continue;
+/// The directories and the files of a directory, in order.
+type Listing = (Iter<Arc<Dir>>, Iter<File>);
+
+/// Finds the length of the longest path below a directory, a part at a time.
+pub(crate) struct Measure {
+    longest: usize,
+    /// The directories from the start on, with the length of the path to each.
+    open: Vec<(usize, Listing)>,
+}
+
+impl Measure {
+    fn new(dir: &Dir) -> Self {
+        Self { longest: 0, open: vec![(0, dir.iter_after(None))] }
+    }
+
+    /// Looks at so many entries as one poll may; gives the length at the end.
+    pub(crate) fn advance(&mut self) -> Option<usize> {
+        for _ in 0..ENTRIES {
+            let Some((above, (dirs, files))) = self.open.last_mut() else {
+                return Some(self.longest);
             };
-            let next = (*above + 1 + dir.name.len(), dir.iter_after(None));
-            dirs.advance();
-            open.push(next);
+            if let Some(file) = files.peek() {
+                self.longest = self.longest.max(*above + 1 + file.text().len());
+                files.advance();
+            } else if let Some(dir) = dirs.peek() {
+                let next = (*above + 1 + dir.name.len(), dir.iter_after(None));
+                dirs.advance();
+                self.open.push(next);
+            } else {
+                self.open.pop();
+            }
         }
-        longest
+        None
     }
 }
 
@@ -476,7 +496,7 @@ impl Drop for Dir {
         while let Some(dirs) = open.last_mut() {
             match dirs.next() {
                 Some(dir) => {
-                    if let Some(mut dir) = Arc::into_unique(dir) {
+                    if let Some(mut dir) = dir.and_then(Arc::into_unique) {
                         open.push(dir.dirs.drain());
                     }
                 }

@@ -16,12 +16,11 @@ use crate::{
     budget::Charge,
     draft::Draft,
     store::Store,
-    sync::{
-        AtomicBool, AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering::Acquire, Ordering::Relaxed,
-        Ordering::Release, lock,
-    },
+    sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering::Relaxed, Ordering::SeqCst, lock},
     time::Timestamp,
+    uploads::key,
     waste::Waste,
+    work::yield_now,
 };
 
 /// An upload in progress, shared by the store and by the sessions that were opened for it, of which
@@ -32,13 +31,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Upload {
     pub(crate) path: Path,
+    /// Its place in the table of uploads.
+    pub(crate) key: Box<str>,
     pub(crate) started: Timestamp,
     /// When data was accepted last, and how much there is: outside of the slot, so that uploads can
     /// be listed without waiting for it.
     written: AtomicI64,
     size: AtomicU64,
-    /// Whether the store still has it. Cleared under the store's lock, once.
-    alive: AtomicBool,
     slot: Mutex<Slot>,
     _charge: Charge,
 }
@@ -47,6 +46,8 @@ pub(crate) struct Upload {
 struct Slot {
     /// The session that owns the upload; another's is fenced.
     owner: u64,
+    /// How many removals there were when the upload was last seen in the store's table.
+    seen: u64,
     draft: Option<Draft>,
     /// The version that an append started from.
     appends_to: Option<Version>,
@@ -54,7 +55,7 @@ struct Slot {
 
 impl Upload {
     pub(crate) fn written(&self) -> Timestamp {
-        Timestamp(self.written.load(Relaxed))
+        Timestamp(self.written.load(SeqCst))
     }
 
     pub(crate) fn describe(&self) -> storage_driver::Upload {
@@ -63,22 +64,11 @@ impl Upload {
         storage_driver::Upload::new(self.path.clone(), started, written, size)
     }
 
-    /// Fences every session, for the upload is no longer the store's. Called under the store's
-    /// lock; what the upload holds is freed with the last reference to it, or by
-    /// [`empty`](Self::empty).
-    pub(crate) fn kill(&self) {
-        self.alive.store(false, Release);
-    }
-
-    pub(crate) fn is_alive(&self) -> bool {
-        self.alive.load(Acquire)
-    }
-
-    /// Takes out what a dead upload holds, even if a fenced session is still around. Not under the
-    /// store's lock.
+    /// Takes out what an upload holds that is in no table any more, even if a fenced session is still
+    /// around. Not under the store's lock.
     pub(crate) fn empty(&self, waste: &mut Waste) {
         let draft = lock(&self.slot).draft.take();
-        draft.into_iter().for_each(|draft| waste.add_draft(draft));
+        draft.into_iter().for_each(|mut draft| waste.add_draft(&mut draft));
     }
 
     /// Makes a new session the owner, if the upload stands where the caller believes. `None` if the
@@ -90,7 +80,8 @@ impl Upload {
         vouched: bool,
     ) -> Result<Option<Session>> {
         let mut slot = lock(&self.slot);
-        let Some(draft) = slot.draft.as_ref().filter(|_| self.is_alive()) else { return Ok(None) };
+        let has = store.has(self, &mut slot.seen);
+        let Some(draft) = slot.draft.as_ref().filter(|_| has) else { return Ok(None) };
         let size = draft.len();
         if let Some(given) = at.filter(|&at| at != size) {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
@@ -113,9 +104,12 @@ pub(crate) struct Session {
     until_yield: usize,
 }
 
+/// No count of removals: the upload was not seen yet.
+const NEVER: u64 = u64::MAX;
+
 /// A writer never waits for the store, so it would never let its thread go; it does so each time it
 /// has accepted 1 MiB.
-const YIELD_EVERY: usize = 1 << 20;
+pub(crate) const YIELD_EVERY: usize = 1 << 20;
 
 impl Session {
     /// Opens an upload that is new; the caller puts it into the store.
@@ -130,11 +124,11 @@ impl Session {
         let (started, size, owner) = (store.now(), draft.len(), store.next_session());
         let upload = Upload {
             path: path.clone(),
+            key: key(path),
             started,
             written: AtomicI64::new(started.0),
             size: AtomicU64::new(size),
-            alive: AtomicBool::new(true),
-            slot: Mutex::new(Slot { owner, draft: Some(draft), appends_to }),
+            slot: Mutex::new(Slot { owner, seen: NEVER, draft: Some(draft), appends_to }),
             _charge: charge,
         };
         Ok(Self::new(Arc::clone(store), Arc::new(upload), owner, size, vouched))
@@ -154,31 +148,39 @@ impl Session {
 
     /// The slot, if this session owns it.
     fn own(&self) -> Result<MutexGuard<'_, Slot>> {
-        let slot = lock(&self.upload.slot);
-        // Looked at in this order: a store is closed before its uploads are killed.
-        let owned = slot.owner == self.token && self.upload.is_alive();
+        let mut slot = lock(&self.upload.slot);
+        // Looked at in this order: a store is closed before its uploads are taken out.
+        let owned = slot.owner == self.token && self.store.has(&self.upload, &mut slot.seen);
         if self.store.is_closed() {
             return Err(Error::new(ErrorKind::Unavailable));
         }
         if owned { Ok(slot) } else { Err(Error::new(ErrorKind::WriterFenced)) }
     }
 
-    fn publish(&self, dest: &Path, precondition: &Precondition) -> Result<(Metadata, Waste)> {
+    /// `None` if the store is busy with a job.
+    fn try_publish(
+        &self,
+        dest: &Path,
+        precondition: &Precondition,
+    ) -> Result<Option<(Metadata, Waste)>> {
         let mut slot = self.own()?;
         let Slot { draft, appends_to, .. } = &mut *slot;
         let Some(draft) = draft else { return Err(ErrorKind::WriterFenced.into()) };
         draft.seal_tail();
         let appends_to = appends_to.as_ref().filter(|_| *dest == self.upload.path);
-        self.store.publish(dest, precondition, appends_to, &self.upload, draft)
+        self.store.try_publish(dest, precondition, appends_to, &self.upload, draft)
     }
 
-    fn forget(&self) -> Result<Waste> {
+    /// `None` if the store is busy with a job.
+    fn try_forget(&self) -> Result<Option<Waste>> {
         let slot = self.own()?;
-        self.store.forget(&self.upload)?;
+        if !self.store.try_forget(&self.upload)? {
+            return Ok(None);
+        }
         drop(slot);
         let mut waste = Waste::default();
         self.upload.empty(&mut waste);
-        Ok(waste)
+        Ok(Some(waste))
     }
 
     fn write_with(
@@ -189,11 +191,13 @@ impl Session {
         if length == 0 {
             return Ok(());
         }
+        self.store.make_room(length);
         let mut slot = self.own()?;
         let Some(draft) = &mut slot.draft else { return Err(ErrorKind::WriterFenced.into()) };
         write(draft)?;
         self.upload.size.store(draft.len(), Relaxed);
-        self.upload.written.store(self.store.now().0, Relaxed);
+        self.upload.written.store(self.store.now().0, SeqCst);
+        self.store.keep(&self.upload);
         drop(slot);
         self.until_yield = self.until_yield.saturating_sub(length);
         Ok(())
@@ -230,13 +234,24 @@ impl WriteSession for Session {
         dest: &Path,
         precondition: Precondition,
     ) -> Result<Metadata> {
-        let (metadata, waste) = self.publish(dest, &precondition)?;
-        waste.free().await;
+        let (metadata, waste) = loop {
+            if let Some(published) = self.try_publish(dest, &precondition)? {
+                break published;
+            }
+            yield_now().await;
+        };
+        self.store.garbage().free(waste).await;
         Ok(metadata)
     }
 
     async fn cancel(self: Box<Self>) -> Result<()> {
-        self.forget()?.free().await;
+        let waste = loop {
+            if let Some(waste) = self.try_forget()? {
+                break waste;
+            }
+            yield_now().await;
+        };
+        self.store.garbage().free(waste).await;
         Ok(())
     }
 }

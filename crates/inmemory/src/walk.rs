@@ -1,6 +1,6 @@
 //! [`Entries`]: the entries of a directory, and of all below it, at one moment.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use storage_driver::{Entry, Path, Result, WalkSource};
 use triomphe::Arc;
@@ -9,6 +9,8 @@ use crate::{
     file::{File, first_of},
     map::{Iter, Named},
     tree::{Dir, Directory},
+    waste::{Garbage, Snapshot},
+    work::{self, ENTRIES},
 };
 
 /// The children of a directory, as entries.
@@ -96,41 +98,43 @@ impl Iterator for Children {
 }
 
 /// Everything below a directory, depth first, as it was when the walk began.
-pub(crate) struct Descent {
+pub(crate) struct Descent<'a> {
     /// The directories from the start of the walk to where it stands.
     open: Vec<Children>,
     /// The directory given last, to be opened next.
     below: Option<(Path, Directory)>,
     /// How many entries may still be given before other tasks get a turn.
     until_yield: usize,
+    /// Where the walk starts. It holds all that the fields above look at, so that these free nothing.
+    start: Snapshot<'a>,
 }
 
-/// A walk never waits for the store, so it would never let its thread go; it does so each time it has
-/// given so many entries, which takes about a millisecond.
-const YIELD_EVERY: usize = 1000;
-
-impl Descent {
+impl<'a> Descent<'a> {
     /// What is below `dir`, which is at `path`, and orders after `start`.
-    pub(crate) fn after(dir: &Directory, path: &Path, start: Option<&Path>) -> Self {
-        let mut open = Vec::from_iter(Children::after(dir, path, start));
+    pub(crate) fn after(
+        dir: Directory,
+        path: &Path,
+        start: Option<&Path>,
+        garbage: &'a Garbage,
+    ) -> Self {
+        let mut open = Vec::from_iter(Children::after(&dir, path, start));
         // A start below is reached through directories that are not given again.
         let names = start.and_then(|start| start.strip_prefix(path)).unwrap_or_default();
-        let (mut dir, mut path) = (dir.clone(), path.clone());
+        let (mut last, mut path) = (dir.clone(), path.clone());
         for name in names.split('/') {
-            let (Some(below), Ok(joined)) = (dir.child(name), path.join(name)) else { break };
-            (dir, path) = (below, joined);
-            open.extend(Children::after(&dir, &path, start));
+            let (Some(below), Ok(joined)) = (last.child(name), path.join(name)) else { break };
+            (last, path) = (below, joined);
+            open.extend(Children::after(&last, &path, start));
         }
-        Self { open, below: None, until_yield: YIELD_EVERY }
+        Self { open, below: None, until_yield: ENTRIES, start: Snapshot::new(dir, garbage) }
     }
 }
 
-impl WalkSource for Descent {
+impl WalkSource for Descent<'_> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>> {
         if self.until_yield == 0 {
-            self.until_yield = YIELD_EVERY;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+            self.until_yield = ENTRIES;
+            return work::pending(cx);
         }
         self.until_yield -= 1;
         if let Some((path, dir)) = self.below.take() {
@@ -143,6 +147,7 @@ impl WalkSource for Descent {
             }
             self.open.pop();
         }
+        ready!(self.start.poll_release(cx));
         Poll::Ready(None)
     }
 

@@ -1,27 +1,35 @@
-//! [`Waste`]: what was taken out of a store and is yet to be freed.
+//! [`Waste`]: what was taken out of a store and is yet to be freed, and [`Garbage`], where it waits
+//! if its operation is dropped.
 
 use std::{
     future::poll_fn,
+    mem,
     sync::Arc,
     task::{Context, Poll},
+    vec,
 };
 
 use bytes::Bytes;
+use storage_driver::Path;
 
 use crate::{
     blob::Blob,
     draft::Draft,
     file::File,
     map::Drain,
-    rope::{self, Rope},
-    tree::{Dir, Removed},
+    rope::{Pieces, Rope},
+    sync::{AtomicBool, Mutex, Ordering::Relaxed, lock},
+    tree::{Dir, Directory, Removed},
+    upload::Upload,
+    uploads::{Entry, Under, Uploads},
+    work::{self, STEPS},
 };
 
 /// What was taken out of a store, to be freed when no lock is held, and a little at a time: a
 /// directory of a million files, or a blob of gigabytes, would keep its thread from all others for
 /// a second.
 ///
-/// Dropped, it frees what is left at once.
+/// Dropped, it frees what is left at once: give it to [`Garbage`] instead.
 #[must_use = "it may be large: free it, outside of the lock"]
 #[derive(Debug, Default)]
 pub(crate) struct Waste {
@@ -35,33 +43,39 @@ enum Part {
     Files(Drain<File>),
     File(File),
     Blob(Arc<Blob>),
-    Segments(rope::Drain),
+    Segments(Pieces),
+    /// Uploads whose content goes, whoever holds them.
+    Cancelled(vec::IntoIter<Uploads>),
+    Cancelling(Under, Uploads),
+    /// Tables that are given up; the uploads may be in others.
+    Tables(vec::IntoIter<Uploads>),
+    Entries(Drain<Entry>),
+    Paths(vec::IntoIter<Path>),
 }
 
-/// How much is freed before other tasks get a turn, in steps of about a tenth of a microsecond: half
-/// a millisecond.
-const STEPS: usize = 1 << 12;
 /// As many bytes of a segment cost a step: the system takes pages back one by one.
 const BYTES_A_STEP: usize = 1 << 10;
 
 impl Waste {
-    /// Frees all of it, with turns for other tasks in between.
-    pub(crate) async fn free(mut self) {
-        if !self.parts.is_empty() {
-            poll_fn(|cx| self.poll_free(cx)).await;
-        }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
     }
 
-    fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Frees so much that others should get a turn now; true if nothing is left.
+    fn free_some(&mut self) -> bool {
         let mut steps = 0;
         while steps < STEPS {
             match self.step() {
                 Some(cost) => steps += cost,
-                None => return Poll::Ready(()),
+                None => return true,
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        false
+    }
+
+    /// Frees all of it, with turns for other tasks in between.
+    pub(crate) fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.free_some() { Poll::Ready(()) } else { work::pending(cx) }
     }
 
     /// Frees something; says at what cost, or that there is nothing left.
@@ -70,16 +84,13 @@ impl Waste {
             Part::Dirs(mut dirs) => {
                 let Some(dir) = dirs.next() else { return Some(1) };
                 self.parts.push(Part::Dirs(dirs));
-                if let Some(mut dir) = triomphe::Arc::into_unique(dir) {
-                    let (dirs, files) = dir.drain();
-                    self.parts.extend([Part::Dirs(dirs), Part::Files(files)]);
-                }
+                dir.into_iter().for_each(|dir| self.add_dir(dir));
                 Some(4)
             }
             Part::Files(mut files) => {
                 let Some(file) = files.next() else { return Some(1) };
                 self.parts.push(Part::Files(files));
-                self.add_file(file);
+                file.into_iter().for_each(|file| self.add_file(file));
                 Some(4)
             }
             Part::File(file) => {
@@ -94,12 +105,70 @@ impl Waste {
                 }
                 Some(4)
             }
+            Part::Cancelled(mut tables) => {
+                let Some(table) = tables.next() else { return Some(1) };
+                self.parts.extend([Part::Cancelled(tables), Part::Cancelling(table.all(), table)]);
+                Some(1)
+            }
+            Part::Cancelling(mut uploads, table) => {
+                if let Some(upload) = uploads.next() {
+                    self.parts.push(Part::Cancelling(uploads, table));
+                    self.add_upload(&upload);
+                } else {
+                    drop(uploads);
+                    self.parts.push(Part::Entries(table.drain()));
+                }
+                Some(16)
+            }
+            Part::Tables(mut tables) => {
+                let Some(table) = tables.next() else { return Some(1) };
+                self.parts.extend([Part::Tables(tables), Part::Entries(table.drain())]);
+                Some(1)
+            }
+            Part::Entries(mut entries) => {
+                let Some(entry) = entries.next() else { return Some(1) };
+                self.parts.push(Part::Entries(entries));
+                drop(entry);
+                Some(16)
+            }
+            Part::Paths(mut paths) => {
+                let Some(path) = paths.next() else { return Some(1) };
+                self.parts.push(Part::Paths(paths));
+                drop(path);
+                Some(1)
+            }
             Part::Segments(mut segments) => {
-                let Some(segment) = segments.next() else { return Some(1) };
+                let Some(segment) = segments.free_next() else { return Some(1) };
                 self.parts.push(Part::Segments(segments));
-                Some(cost(&segment))
+                Some(segment.map_or(1, free))
             }
         }
+    }
+
+    fn add_upload(&mut self, upload: &Upload) {
+        work::count(1);
+        upload.empty(self);
+    }
+
+    pub(crate) fn add_paths(&mut self, paths: vec::IntoIter<Path>) {
+        self.parts.push(Part::Paths(paths));
+    }
+
+    /// Adds uploads that are in no store's table any more.
+    pub(crate) fn add_cancelled(&mut self, uploads: Uploads) {
+        if !uploads.is_empty() {
+            self.parts.push(Part::Cancelling(uploads.all(), uploads));
+        }
+    }
+
+    /// The same for many tables.
+    pub(crate) fn add_all_cancelled(&mut self, tables: Vec<Uploads>) {
+        self.parts.push(Part::Cancelled(tables.into_iter()));
+    }
+
+    /// Adds tables, without what the uploads in them hold.
+    pub(crate) fn add_tables(&mut self, tables: impl Into<Vec<Uploads>>) {
+        self.parts.push(Part::Tables(tables.into().into_iter()));
     }
 
     /// A small file goes at once.
@@ -107,22 +176,45 @@ impl Waste {
         self.parts.extend(file.into_blob().map(Part::Blob));
     }
 
-    fn add_rope(&mut self, rope: Rope) {
-        if !rope.is_empty() {
-            self.parts.push(Part::Segments(rope.drain()));
-        }
-    }
-
-    pub(crate) fn add(&mut self, removed: Removed) {
-        let Removed { file, dir } = removed;
-        self.parts.extend(file.filter(File::is_large).map(Part::File));
-        if let Some(mut dir) = dir.and_then(triomphe::Arc::into_unique) {
+    /// What others hold is theirs to free.
+    fn add_dir(&mut self, dir: triomphe::Arc<Dir>) {
+        if let Some(mut dir) = triomphe::Arc::into_unique(dir) {
             let (dirs, files) = dir.drain();
             self.parts.extend([Part::Dirs(dirs), Part::Files(files)]);
         }
     }
 
-    pub(crate) fn add_draft(&mut self, mut draft: Draft) {
+    /// What others hold is theirs to free.
+    pub(crate) fn add_rope(&mut self, rope: Rope) {
+        self.parts.extend(rope.into_last_pieces().map(Part::Segments));
+    }
+
+    pub(crate) fn add_pieces(&mut self, pieces: Pieces) {
+        self.parts.extend(pieces.into_last().map(Part::Segments));
+    }
+
+    /// What was looked at, and may be gone from the store since.
+    pub(crate) fn add_directory(&mut self, dir: Directory) {
+        match dir {
+            Directory::Real(dir) => self.add_dir(dir),
+            Directory::Implied(file, _) => self.add_large(file),
+        }
+    }
+
+    /// Keeps a file that may be large for later; a small file goes at once.
+    fn add_large(&mut self, file: File) {
+        if file.is_large() {
+            self.parts.push(Part::File(file));
+        }
+    }
+
+    pub(crate) fn add(&mut self, removed: Removed) {
+        let Removed { file, dir } = removed;
+        file.into_iter().for_each(|file| self.add_large(file));
+        dir.into_iter().for_each(|dir| self.add_dir(dir));
+    }
+
+    pub(crate) fn add_draft(&mut self, draft: &mut Draft) {
         self.add_rope(draft.take_rope());
     }
 }
@@ -135,8 +227,120 @@ impl From<Removed> for Waste {
     }
 }
 
-fn cost(segment: &Bytes) -> usize {
-    1 + segment.len() / BYTES_A_STEP
+/// What waits to be freed because the operation that removed it was dropped, or because a reader or a
+/// walk was the last to hold it. Handles of a store and its forks share one; each later operation
+/// frees a part of it, and the last handle all that is left.
+#[derive(Debug, Default)]
+pub(crate) struct Garbage {
+    /// Whether there may be something: read without the lock by every operation.
+    waits: AtomicBool,
+    waste: Mutex<Waste>,
+}
+
+impl Garbage {
+    /// Frees `waste`, with turns for other tasks in between. If this is dropped, the rest waits here.
+    pub(crate) async fn free(&self, waste: Waste) {
+        if !waste.is_empty() {
+            Held { waste, garbage: self }.free().await;
+        }
+    }
+
+    /// Takes what cannot be freed with turns in between, for it is dropped. A little goes at once.
+    pub(crate) fn add(&self, mut waste: Waste) {
+        if !waste.free_some() {
+            self.keep(waste);
+        }
+    }
+
+    /// The same for a rope, which is rarely the last to hold its segments.
+    pub(crate) fn add_rope(&self, rope: Rope) {
+        let mut waste = Waste::default();
+        waste.add_rope(rope);
+        if !waste.is_empty() {
+            self.add(waste);
+        }
+    }
+
+    fn keep(&self, mut waste: Waste) {
+        lock(&self.waste).parts.append(&mut waste.parts);
+        self.waits.store(true, Relaxed);
+    }
+
+    pub(crate) fn waits(&self) -> bool {
+        self.waits.load(Relaxed)
+    }
+
+    /// Frees a part of what waits; false if nothing does.
+    pub(crate) fn collect(&self) -> bool {
+        if !self.waits() {
+            return false;
+        }
+        // Nothing is freed under the lock. Another thread may find nothing meanwhile.
+        let mut waste = mem::take(&mut *lock(&self.waste));
+        self.waits.store(false, Relaxed);
+        let some = !waste.is_empty();
+        if !waste.free_some() {
+            self.keep(waste);
+        }
+        some
+    }
+
+    /// Frees all that waits, with turns for other tasks in between.
+    pub(crate) async fn collect_all(&self) {
+        poll_fn(|cx| if self.collect() { work::pending(cx) } else { Poll::Ready(()) }).await;
+    }
+}
+
+/// Waste that goes to the garbage if it is dropped.
+pub(crate) struct Held<'a> {
+    pub(crate) waste: Waste,
+    pub(crate) garbage: &'a Garbage,
+}
+
+impl Held<'_> {
+    /// Frees it, with turns for other tasks in between.
+    pub(crate) async fn free(mut self) {
+        poll_fn(|cx| self.waste.poll_free(cx)).await;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if !self.waste.is_empty() {
+            self.garbage.add(mem::take(&mut self.waste));
+        }
+    }
+}
+
+/// A directory that is read while the store goes on. Its reader may come to be the last to hold it.
+pub(crate) struct Snapshot<'a> {
+    dir: Option<Directory>,
+    held: Held<'a>,
+}
+
+impl<'a> Snapshot<'a> {
+    pub(crate) fn new(dir: Directory, garbage: &'a Garbage) -> Self {
+        Self { dir: Some(dir), held: Held { waste: Waste::default(), garbage } }
+    }
+
+    /// Lets go of it, with turns for other tasks in between.
+    pub(crate) fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.dir.take().into_iter().for_each(|dir| self.held.waste.add_directory(dir));
+        self.held.waste.poll_free(cx)
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        self.dir.take().into_iter().for_each(|dir| self.held.waste.add_directory(dir));
+    }
+}
+
+/// Lets go of a segment. It costs little if others hold it too.
+fn free(segment: Bytes) -> usize {
+    let before = work::freed_bytes();
+    drop(segment);
+    1 + work::freed_bytes().wrapping_sub(before) / BYTES_A_STEP
 }
 
 #[cfg(test)]

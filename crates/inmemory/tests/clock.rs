@@ -167,28 +167,28 @@ fn uploads_are_cancelled_by_the_time_of_their_last_write() {
     block_on(async {
         let (store, clock) = aged().await;
         clock.hours(4);
-        let older = 2 * HOUR - Duration::from_nanos(1);
-        assert_eq!(store.cancel_uploads(&Path::root(), older).await.unwrap(), 2);
-        assert_eq!(left(&store).await, ["/u/3"]);
-    });
-}
-
-#[test]
-fn an_upload_of_exactly_the_age_is_not_older() {
-    block_on(async {
-        let (store, clock) = aged().await;
-        clock.hours(4);
-        assert_eq!(store.cancel_uploads(&Path::root(), 2 * HOUR).await.unwrap(), 1);
+        let younger = 2 * HOUR + Duration::from_nanos(1);
+        assert_eq!(store.cancel_uploads(&Path::root(), younger).await.unwrap(), 1);
         assert_eq!(left(&store).await, ["/u/2", "/u/3"]);
     });
 }
 
 #[test]
-fn no_age_means_what_was_written_before_this_moment() {
+fn an_upload_of_exactly_the_age_is_cancelled() {
+    block_on(async {
+        let (store, clock) = aged().await;
+        clock.hours(4);
+        assert_eq!(store.cancel_uploads(&Path::root(), 2 * HOUR).await.unwrap(), 2);
+        assert_eq!(left(&store).await, ["/u/3"]);
+    });
+}
+
+#[test]
+fn an_age_of_zero_cancels_all_uploads() {
     block_on(async {
         let (store, _clock) = aged().await;
-        assert_eq!(store.cancel_uploads(&Path::root(), Duration::ZERO).await.unwrap(), 2);
-        assert_eq!(left(&store).await, ["/u/3"]);
+        assert_eq!(store.cancel_uploads(&Path::root(), Duration::ZERO).await.unwrap(), 3);
+        assert!(left(&store).await.is_empty());
     });
 }
 
@@ -219,10 +219,21 @@ fn a_clock_that_goes_backwards_makes_nothing_old() {
     block_on(async {
         let (store, clock) = aged().await;
         clock.hours(0);
-        assert_eq!(store.cancel_uploads(&Path::root(), Duration::ZERO).await.unwrap(), 0);
+        let least = Duration::from_nanos(1);
+        assert_eq!(store.cancel_uploads(&Path::root(), least).await.unwrap(), 0);
         put(&store, "/a", "x").await;
         assert_eq!(modified(&store, "/a").await, START);
         assert_eq!(left(&store).await.len(), 3);
+    });
+}
+
+#[test]
+fn an_age_of_zero_cancels_uploads_written_after_the_clock_was_set_back() {
+    block_on(async {
+        let (store, clock) = aged().await;
+        clock.hours(0);
+        assert_eq!(store.cancel_uploads(&Path::root(), Duration::ZERO).await.unwrap(), 3);
+        assert!(left(&store).await.is_empty());
     });
 }
 

@@ -153,6 +153,30 @@ fn a_range_allocates_its_future() {
 }
 
 #[test]
+fn a_reader_allocates_its_future_and_itself() {
+    let (store, path) = (InMemory::new(), path(0));
+    let mut writer = block_on(store.create(&path)).unwrap();
+    for _ in 0..200 {
+        block_on(writer.write(vec![7; 1 << 20])).unwrap();
+    }
+    block_on(writer.commit()).unwrap();
+    let cost = |range: ReadRange| {
+        drop(now(store.reader(&path, range.clone())).unwrap());
+        let measurement = Measurement::begin();
+        for _ in 0..1000 {
+            drop(now(store.reader(&path, range.clone())).unwrap());
+        }
+        measurement.count() as f64 / 1000.0
+    };
+    assert_at_most("allocations of the whole", cost(ReadRange::Full), 2.0);
+    assert_at_most("allocations of a tail", cost(ReadRange::Last(4096)), 2.0);
+    // And a list for the segments at either end, one for the nodes between, one of these three, and
+    // one for what is freed.
+    let range = ReadRange::from((10 << 20) + 1..(190 << 20) + 1);
+    assert_at_most("allocations of a range of many segments", cost(range), 7.0);
+}
+
+#[test]
 fn an_entry_of_a_listing_allocates_its_path() {
     let store = InMemory::new();
     for number in 0..1000 {

@@ -9,7 +9,7 @@ use inmemory::{InMemory, Usage};
 use storage_driver::{
     ErrorKind, Path, Precondition, ReadRange, Reader, StorageDriver, StorageDriverExt, WalkOptions,
 };
-use support::{KIB, append, content, kind, path, pattern, put, segments, upload};
+use support::{KIB, MIB, append, content, kind, path, pattern, put, segments, upload};
 
 const LENGTH: usize = 50 * KIB;
 
@@ -238,4 +238,57 @@ fn a_walk_down_the_deepest_path_needs_no_recursion() {
         });
     };
     std::thread::Builder::new().stack_size(256 << 10).spawn(body).unwrap().join().unwrap();
+}
+
+/// A store with a capacity of 4 MiB that holds a file of 3 MiB in segments of 4 KiB.
+async fn nearly_full() -> InMemory {
+    let store = InMemory::builder().segment_size(4 * KIB).capacity(4 * MIB as u64).build();
+    upload(&store, "/a", Bytes::from_owner(pattern(1, 3 * MIB))).await;
+    store
+}
+
+#[test]
+fn a_reader_of_the_tail_of_a_deleted_file_pins_one_segment() {
+    block_on(async {
+        let store = nearly_full().await;
+        let tail = store.reader(&path("/a"), ReadRange::Last(4 * KIB as u64)).await.unwrap();
+        store.delete(&path("/a"), Precondition::None).await.unwrap();
+        assert_eq!(store.usage().pinned, 4 * KIB as u64);
+        // There is room for another file of that size.
+        upload(&store, "/b", Bytes::from_owner(pattern(2, 3 * MIB))).await;
+        let read = tail.try_collect::<Vec<_>>().await.unwrap().concat();
+        assert_eq!(read, pattern(1, 3 * MIB)[3 * MIB - 4 * KIB..]);
+        assert_eq!(store.usage().pinned, 0);
+    });
+}
+
+#[test]
+fn a_reader_of_a_range_pins_the_segments_of_the_range() {
+    block_on(async {
+        let store = nearly_full().await;
+        // It begins and ends in the middle of a segment, and spans several nodes of the rope.
+        let range = (100 * KIB + 1) as u64..(1900 * KIB - 1) as u64;
+        let reader = store.reader(&path("/a"), ReadRange::from(range)).await.unwrap();
+        store.delete(&path("/a"), Precondition::None).await.unwrap();
+        assert_eq!(store.usage().pinned, 1800 * KIB as u64);
+        drop(reader);
+        assert_eq!(store.usage(), Usage::default());
+    });
+}
+
+#[test]
+fn a_reader_of_a_deleted_file_lets_go_of_what_it_gave() {
+    block_on(async {
+        let store = nearly_full().await;
+        let mut reader = store.reader(&path("/a"), ReadRange::Full).await.unwrap();
+        store.delete(&path("/a"), Precondition::None).await.unwrap();
+        let mut left = 3 * MIB as u64;
+        while let Some(chunk) = reader.try_next().await.unwrap() {
+            assert_eq!(store.usage().pinned, left);
+            left -= chunk.len() as u64;
+            drop(chunk);
+            assert_eq!(store.usage().pinned, left);
+        }
+        assert_eq!(store.usage(), Usage::default());
+    });
 }

@@ -93,7 +93,7 @@ struct World {
     stores: Vec<InMemory>,
     /// Each with the number of its store.
     writers: Vec<(usize, Writer)>,
-    /// Each with what it holds until its end.
+    /// Each with what it has not given yet, which it holds.
     readers: Vec<(Reader, Segments)>,
     bytes: Vec<Bytes>,
     written: usize,
@@ -175,8 +175,12 @@ impl World {
             }
             Step::ReadOn(index) if !self.readers.is_empty() => {
                 let count = self.readers.len();
-                let next = self.readers[index.index(count)].0.next().await;
-                self.bytes.extend(next.map(Result::unwrap));
+                let (reader, held) = &mut self.readers[index.index(count)];
+                let next = reader.next().await.map(Result::unwrap);
+                if let Some(bytes) = &next {
+                    held.remove(&place(bytes).0);
+                }
+                self.bytes.extend(next);
             }
             Step::DropReader(index) => drop(take(&mut self.readers, &index)),
             Step::DropBytes(index) => drop(take(&mut self.bytes, &index)),

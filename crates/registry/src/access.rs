@@ -17,7 +17,8 @@ pub enum Action {
     Push,
     /// Delete tags, manifests and blobs.
     Delete,
-    /// Read the names of all repositories. It is about no single one, so that no rule speaks of it.
+    /// List the repositories that one may pull from. It is about no single one, so that no rule speaks of
+    /// it.
     #[serde(skip_deserializing)]
     Catalog,
 }
@@ -32,12 +33,21 @@ pub struct AccessRequest<'a> {
     pub repository: Option<&'a str>,
     /// What it wants to do there.
     pub action: Action,
+    /// Where the request mounts a blob into, if `repository` is the source of that mount. A challenge
+    /// names both repositories then: the client needs one token to pull from the source and to push here.
+    pub mount_into: Option<&'a str>,
 }
 
 impl<'a> AccessRequest<'a> {
     /// A request with the head `parts` for `action` on `repository`.
     pub fn new(parts: &'a Parts, repository: Option<&'a str>, action: Action) -> Self {
-        Self { parts, repository, action }
+        Self { parts, repository, action, mount_into: None }
+    }
+
+    /// The same, for the source of a mount into the repository `target`.
+    #[must_use]
+    pub fn with_mount_into(self, target: &'a str) -> Self {
+        Self { mount_into: Some(target), ..self }
     }
 }
 
@@ -49,6 +59,16 @@ pub enum Refusal {
     #[error("authentication required")]
     Unauthorized {
         /// What the client is asked for, such as `Basic realm="registry"`.
+        challenge: String,
+    },
+    /// A user who may do this, with a token that was issued for something else: 401 with this
+    /// `WWW-Authenticate`.
+    ///
+    /// Unlike [`Unauthorized`](Self::Unauthorized) it tells that the user has the permission. The source
+    /// of a mount is refused with it instead of being uploaded again, and a repository is listed.
+    #[error("the token does not cover this")]
+    InsufficientScope {
+        /// What the client is asked for: a token that covers this.
         challenge: String,
     },
     /// Whoever it is may not do this: 403.
@@ -63,6 +83,9 @@ pub enum Refusal {
 }
 
 /// Decides who may do what. A registry without one lets everybody do everything.
+///
+/// Responses of a registry that has one carry `Vary: Authorization`. An implementation that decides by
+/// other headers, such as `Cookie`, adds those in a layer around the router.
 #[async_trait]
 pub trait Authorize: Send + Sync + 'static {
     /// Lets the request through, or says why not.
@@ -71,4 +94,26 @@ pub trait Authorize: Send + Sync + 'static {
     ///
     /// A [`Refusal`], which the client is told.
     async fn authorize(&self, request: AccessRequest<'_>) -> Result<(), Refusal>;
+
+    /// Tells for each of `repositories` whether the sender of a request may pull from it. Lists of
+    /// repositories show only these.
+    ///
+    /// The default asks [`authorize`](Self::authorize) for each of up to 10,000 names. An implementation
+    /// that identifies the sender at some cost does that once here.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`]: it cannot be told now.
+    async fn may_pull(&self, parts: &Parts, repositories: &[&str]) -> Result<Vec<bool>, Refusal> {
+        let mut allowed = Vec::with_capacity(repositories.len());
+        for repository in repositories {
+            let asked = AccessRequest::new(parts, Some(repository), Action::Pull);
+            allowed.push(match self.authorize(asked).await {
+                Ok(()) | Err(Refusal::InsufficientScope { .. }) => true,
+                Err(Refusal::Unauthorized { .. } | Refusal::Denied) => false,
+                Err(too_many @ Refusal::TooMany { .. }) => return Err(too_many),
+            });
+        }
+        Ok(allowed)
+    }
 }

@@ -1,6 +1,6 @@
 //! [`Error`]: an answer that is not what was asked for, as the specification has it.
 
-use std::{error::Error as _, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use axum::{
     body::Body,
@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 use storage_driver::ErrorKind;
 
-use crate::access::Refusal;
+use crate::{ErrorChain, access::Refusal};
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -27,6 +27,8 @@ pub(crate) enum Code {
     ManifestUnknown,
     NameInvalid,
     NameUnknown,
+    /// Of RFC 9110: the specification has no conditional requests.
+    PreconditionFailed,
     SizeInvalid,
     TooManyRequests,
     Unauthorized,
@@ -49,6 +51,7 @@ impl Code {
             Self::ManifestUnknown => ("MANIFEST_UNKNOWN", StatusCode::NOT_FOUND),
             Self::NameInvalid => ("NAME_INVALID", StatusCode::BAD_REQUEST),
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
+            Self::PreconditionFailed => ("PRECONDITION_FAILED", StatusCode::PRECONDITION_FAILED),
             Self::SizeInvalid => ("SIZE_INVALID", StatusCode::BAD_REQUEST),
             Self::TooManyRequests => ("TOOMANYREQUESTS", StatusCode::TOO_MANY_REQUESTS),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
@@ -111,13 +114,22 @@ impl Error {
         self.0.status == StatusCode::CONFLICT
     }
 
+    /// Whether the same request may succeed later, because the failure is not about what it asks for.
+    pub(crate) fn is_retryable(&self) -> bool {
+        let is_told = matches!(
+            self.0.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        );
+        is_told || self.0.cause.as_ref().is_some_and(storage_driver::Error::is_retryable)
+    }
+
     pub(crate) fn code(&self) -> Code {
         self.0.code
     }
 }
 
 /// What a driver says to a client who waits: soon, but not at once.
-const RETRY: Duration = Duration::from_secs(5);
+pub(crate) const RETRY: Duration = Duration::from_secs(5);
 
 /// What of the driver's errors is not about the path, which each caller knows how to answer.
 impl From<storage_driver::Error> for Error {
@@ -149,7 +161,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();
         match refusal {
-            Refusal::Unauthorized { challenge } => {
+            Refusal::Unauthorized { challenge } | Refusal::InsufficientScope { challenge } => {
                 Self::new(Code::Unauthorized, text).header(header::WWW_AUTHENTICATE, challenge)
             }
             Refusal::Denied => Self::new(Code::Denied, text),
@@ -160,13 +172,20 @@ impl From<Refusal> for Error {
     }
 }
 
+impl Error {
+    /// Logs what the driver said, if that is why a request fails.
+    pub(crate) fn log(&self) {
+        let Parts { status, cause, .. } = &*self.0;
+        if let Some(cause) = cause.as_ref().filter(|_| status.is_server_error()) {
+            tracing::error!(%status, error = %ErrorChain(cause), "the driver failed");
+        }
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let Parts { status, code, message, headers, cause } = *self.0;
-        if let Some(cause) = cause.filter(|_| status.is_server_error()) {
-            let source = cause.source().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(%status, error = %cause, source, "the driver failed");
-        }
+        self.log();
+        let Parts { status, code, message, headers, .. } = *self.0;
         let body = json!({ "errors": [{ "code": code.parts().0, "message": message }] });
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = status;

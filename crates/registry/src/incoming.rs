@@ -9,7 +9,10 @@ use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    store::Held,
+};
 
 /// How much has to come within a [time-out](Incoming::new) for it to begin anew. What is left at the
 /// end of a body may be less and is given the same time.
@@ -74,8 +77,9 @@ impl Incoming {
         }
     }
 
-    /// The whole, if that is at most `limit` bytes.
-    pub(crate) async fn whole(mut self, limit: u64) -> Result<Bytes> {
+    /// The whole, if that is at most `limit` bytes. `held` grows with what is received, to twice the
+    /// length.
+    pub(crate) async fn whole(mut self, limit: u64, held: &mut Held) -> Result<Bytes> {
         let too_large = || {
             let text = format_args!("more than {limit} bytes").to_string();
             Error::new(Code::SizeInvalid, text).status(StatusCode::PAYLOAD_TOO_LARGE)
@@ -83,20 +87,18 @@ impl Incoming {
         if self.length().is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
-        let mut whole: Vec<Bytes> = vec![first];
-        let mut length = 0;
-        loop {
-            length += whole.last().map_or(0, |chunk| chunk.len() as u64);
+        // A copy, because each chunk keeps the whole buffer of its connection alive.
+        let mut whole = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            let length = (whole.len() + chunk.len()) as u64;
             if length > limit {
                 return Err(too_large());
             }
-            match self.chunk().await? {
-                Some(chunk) => whole.push(chunk),
-                None if whole.len() == 1 => return Ok(whole.remove(0)),
-                None => return Ok(whole.concat().into()),
-            }
+            held.resize(length.saturating_mul(2))?;
+            whole.extend_from_slice(&chunk);
         }
+        whole.shrink_to_fit();
+        Ok(whole.into())
     }
 }
 

@@ -94,13 +94,31 @@ pub(crate) fn tag_index(name: &Name, tag: &Tag, digest: &Digest) -> Path {
     path(format!("{ROOT}/repositories/{name}/_manifests/tags/{tag}/index/{parts}/link"))
 }
 
-pub(crate) fn referrers(name: &Name, subject: &Digest) -> Path {
-    path(format!("{ROOT}/repositories/{name}/_manifests/referrers/{}", parts(subject)))
+/// The directory of the referrers of a manifest whose digests are by `algorithm`.
+pub(crate) fn referrers(name: &Name, subject: &Digest, algorithm: Algorithm) -> Path {
+    let (subject, algorithm) = (parts(subject), algorithm.as_str());
+    path(format!("{ROOT}/repositories/{name}/_manifests/referrers/{subject}/{algorithm}"))
+}
+
+/// The directory of a referrer's link.
+pub(crate) fn referrer_dir(name: &Name, subject: &Digest, digest: &Digest) -> Path {
+    let (subject, digest) = (parts(subject), parts(digest));
+    path(format!("{ROOT}/repositories/{name}/_manifests/referrers/{subject}/{digest}"))
 }
 
 pub(crate) fn referrer(name: &Name, subject: &Digest, digest: &Digest) -> Path {
     let (subject, digest) = (parts(subject), parts(digest));
     path(format!("{ROOT}/repositories/{name}/_manifests/referrers/{subject}/{digest}/link"))
+}
+
+/// The directory of the uploads of a repository.
+pub(crate) fn uploads(name: &Name) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_uploads"))
+}
+
+/// The directory of the manifests that a tag has named.
+pub(crate) fn tag_indexes(name: &Name, tag: &Tag) -> Path {
+    path(format!("{ROOT}/repositories/{name}/_manifests/tags/{tag}/index"))
 }
 
 /// The directory of an upload.

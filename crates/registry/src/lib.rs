@@ -6,14 +6,18 @@ struct WorkspaceReadme;
 
 mod access;
 mod api;
+mod client;
 mod digest;
 mod error;
+mod error_chain;
 #[cfg(feature = "program")]
 mod htpasswd;
 mod incoming;
 mod layout;
 mod metrics;
 mod name;
+#[cfg(feature = "program")]
+mod object;
 mod observe;
 mod ops;
 mod options;
@@ -35,9 +39,11 @@ pub use crate::htpasswd::{
 };
 pub use crate::{
     access::{AccessRequest, Action, Authorize, Refusal},
+    client::behind_proxy,
+    error_chain::ErrorChain,
     metrics::{Memory, Metrics, Route, UploadInProgress},
     observe::observed,
-    ops::ops_router,
+    ops::{Ops, livez_router},
     options::GcOptions,
     registry::{Builder, Registry},
     server::{Server, ServerLimits},

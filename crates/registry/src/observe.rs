@@ -1,22 +1,24 @@
 //! [`observed`]: request ids, a line in the log for each request, and no connection lost to a panic.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, fmt, time::Duration};
 
 use axum::{
-    Router,
+    BoxError, Router,
     body::Body,
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tower::util::MapRequestLayer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    classify::ServerErrorsFailureClass,
+    classify::{ClassifiedResponse, ClassifyEos, ClassifyResponse, SharedClassifier},
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
 use tracing::{Span, error, field, info, info_span, warn};
+
+use crate::{ErrorChain, api::seal, client};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -27,15 +29,16 @@ const MAX_REQUEST_ID: usize = 64;
 ///
 /// The id is that of `x-request-id`, if that comes once and as 1 to 64 visible ASCII characters, and
 /// a new UUID otherwise. It is in the header of the response, in the extensions of the request
-/// (`tower_http::request_id::RequestId`), and in the span `request`, with method and path, in which
-/// everything is logged. When the head of the response is there, a line at INFO says its status and
+/// (`tower_http::request_id::RequestId`), and in the span `request`, with method and path, the address of
+/// the client (as a [trusted proxy](crate::behind_proxy) says it, if there is one) and, once it is known, the
+/// user; everything is logged in this span. When the head of the response is there, a line at INFO says its status and
 /// the latency in milliseconds. What breaks after that is a line at WARN.
 ///
 /// A panic is answered 500, with the body of an OCI error, and logged at ERROR. Put this around
 /// what should be told of panics last, inside [`Metrics::track`](crate::Metrics::track):
 /// `metrics.track(observed(router))` counts them as 500.
 pub fn observed(router: Router) -> Router {
-    let trace = TraceLayer::new_for_http()
+    let trace = TraceLayer::new(SharedClassifier::new(BrokenBodies))
         .make_span_with(span)
         .on_request(())
         .on_response(answered)
@@ -79,7 +82,15 @@ fn span(request: &Request) -> Span {
             .get::<RequestId>()
             .and_then(|id| id.header_value().to_str().ok())
             .map(field::display),
+        client = client::address(request.extensions()).map(field::display),
+        user = field::Empty,
     )
+}
+
+/// Logs that the request under way is of this user.
+#[cfg(feature = "program")]
+pub(crate) fn record_user(name: &str) {
+    Span::current().record("user", name);
 }
 
 fn answered<B>(response: &http::Response<B>, latency: Duration, _: &Span) {
@@ -87,10 +98,44 @@ fn answered<B>(response: &http::Response<B>, latency: Duration, _: &Span) {
     info!(status = response.status().as_u16(), latency_ms, "answered");
 }
 
-/// A status is in the line of the answer; what is new is a body that broke off.
-fn broken(failure: ServerErrorsFailureClass, _: Duration, _: &Span) {
-    if let ServerErrorsFailureClass::Error(error) = failure {
-        warn!(error, "the response broke off");
+fn broken(error: String, _: Duration, _: &Span) {
+    warn!(error, "the response broke off");
+}
+
+/// What fails of a response: not its status, which has a line of its own, but a body that breaks off. A failure
+/// is told with all its causes.
+#[derive(Debug, Clone, Copy)]
+struct BrokenBodies;
+
+impl ClassifyResponse for BrokenBodies {
+    type FailureClass = String;
+    type ClassifyEos = Self;
+
+    fn classify_response<B>(
+        self,
+        _: &http::Response<B>,
+    ) -> ClassifiedResponse<Self::FailureClass, Self> {
+        ClassifiedResponse::RequiresEos(self)
+    }
+
+    fn classify_error<E: fmt::Display + 'static>(self, error: &E) -> String {
+        // What the layer for panics makes of every body's error.
+        match (error as &dyn Any).downcast_ref::<BoxError>() {
+            Some(error) => ErrorChain(&**error).to_string(),
+            None => error.to_string(),
+        }
+    }
+}
+
+impl ClassifyEos for BrokenBodies {
+    type FailureClass = String;
+
+    fn classify_eos(self, _: Option<&HeaderMap>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn classify_error<E: fmt::Display + 'static>(self, error: &E) -> String {
+        ClassifyResponse::classify_error(self, error)
     }
 }
 
@@ -102,7 +147,10 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
         .unwrap_or("a panic without a text");
     error!(panic = text, "a handler panicked");
     let body = r#"{"errors":[{"code":"UNKNOWN","message":"internal error"}]}"#;
-    (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "application/json")], body).into_response()
+    let content_type = [(CONTENT_TYPE, "application/json")];
+    let mut response = (StatusCode::INTERNAL_SERVER_ERROR, content_type, body).into_response();
+    seal(&mut response);
+    response
 }
 
 #[cfg(test)]

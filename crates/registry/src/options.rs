@@ -7,7 +7,9 @@ use std::time::Duration;
 pub(crate) struct Options {
     pub(crate) max_blob_size: u64,
     pub(crate) max_manifest_size: u64,
+    pub(crate) manifest_memory: u64,
     pub(crate) max_uploads: usize,
+    pub(crate) max_open_uploads: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) read_only: bool,
     pub(crate) delete: bool,
@@ -15,6 +17,20 @@ pub(crate) struct Options {
     pub(crate) sparse_indexes: bool,
     pub(crate) page: bool,
     pub(crate) grace: Duration,
+}
+
+impl Options {
+    /// The largest manifest that is read from the driver: one that was taken under another limit, or by
+    /// another registry, is served all the same.
+    pub(crate) fn max_stored_manifest(&self) -> u64 {
+        self.max_manifest_size.saturating_mul(4)
+    }
+
+    /// The memory for manifests: enough for the largest one at least, in the share of it that is for
+    /// reading.
+    pub(crate) fn manifest_memory(&self) -> u64 {
+        self.manifest_memory.max(self.max_manifest_size.saturating_mul(32))
+    }
 }
 
 /// What a collection takes, and what it leaves.
@@ -53,7 +69,9 @@ impl Default for Options {
         Self {
             max_blob_size: 100 << 30,
             max_manifest_size: 4 << 20,
+            manifest_memory: 128 << 20,
             max_uploads: 4096,
+            max_open_uploads: 65_536,
             body_timeout: Duration::from_secs(60),
             read_only: false,
             delete: true,

@@ -14,10 +14,11 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::{
     access::Action,
-    api::Api,
-    error::{Code, Result},
-    name::{Name, Reference, Tag},
-    store::{Page, accept::Accept, manifest::Manifest},
+    api::{Api, NO_SNIFFING, Repositories},
+    error::Result,
+    name::{Name, Tag},
+    query::Query,
+    store::Page,
 };
 
 /// How many repositories, or tags, a page has.
@@ -36,41 +37,42 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
 }
 
 async fn home(State(api): State<Arc<Api>>, parts: Parts) -> Response {
-    answer(repositories(&api, &parts, last(&parts.uri)).await)
+    answer(&api, repositories(&api, &parts, last(&parts.uri)).await)
 }
 
 async fn repository(State(api): State<Arc<Api>>, parts: Parts) -> Response {
     let name = parts.uri.path().strip_prefix("/repositories/").unwrap_or_default();
-    answer(tags(&api, &parts, name, last(&parts.uri)).await)
+    answer(&api, tags(&api, &parts, name, last(&parts.uri)).await)
 }
 
-fn answer(page: Result<Markup>) -> Response {
-    let page = match page {
-        Ok(page) => page,
-        Err(error) => return error.into_response(),
+fn answer(api: &Api, page: Result<Markup>) -> Response {
+    let mut response = match page {
+        Ok(page) => {
+            let mut response = page.into_response();
+            let policy = HeaderValue::from_static(POLICY);
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+            response
+        }
+        Err(error) => error.into_response(),
     };
-    let mut response = page.into_response();
-    let policy = HeaderValue::from_static(POLICY);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
+    api.set_vary(&mut response, false);
     response
 }
 
 /// Where the page before this one ended.
 fn last(uri: &Uri) -> Option<String> {
-    let query = form_urlencoded::parse(uri.query()?.as_bytes());
-    query.into_iter().find(|(key, _)| key == "last").map(|(_, value)| value.into_owned())
+    Query::of(uri).get("last").map(str::to_owned)
 }
 
 async fn repositories(api: &Api, parts: &Parts, last: Option<String>) -> Result<Markup> {
-    api.admit(parts, None, Action::Catalog).await?;
-    let last = last.as_deref().map(Name::parse).transpose()?;
-    let Page { items, more } = api.store.catalog(last.as_ref(), PAGE).await?;
+    let Repositories { names, next } = api.repositories(parts, last.as_deref(), PAGE).await?;
     Ok(frame(
         "Repositories",
         html! {
-            @if items.is_empty() { p { "There is none yet." } }
-            ul { @for name in &items { li { a href={ "/repositories/" (name) } { (name) } } } }
-            @if let (true, Some(last)) = (more, items.last()) { a href={ "/?last=" (last) } { "More" } }
+            @if names.is_empty() && next.is_none() { p { "There is none yet." } }
+            ul { @for name in &names { li { a href={ "/repositories/" (name) } { (name) } } } }
+            @if let Some(last) = next { a href={ "/?last=" (last) } { "More" } }
         },
     ))
 }
@@ -99,14 +101,17 @@ async fn tags(api: &Api, parts: &Parts, name: &str, last: Option<String>) -> Res
 }
 
 async fn describe(api: &Api, name: &Name, tag: &Tag) -> Result<Markup> {
-    let everything = Accept::everything();
-    let served = api.store.manifest(name, &Reference::Tag(tag.clone()), &everything).await;
-    let served = match served {
-        Ok(served) => served,
-        Err(error) if error.code() == Code::ManifestUnknown => return Ok(html! {}),
-        Err(error) => return Err(error),
+    let Some(digest) = api.store.tagged(name, tag).await? else { return Ok(html! {}) };
+    let found = api.store.manifest_of(name, &digest, |it| it.content_size()).await;
+    let (served, size) = match found {
+        Ok(found) => found,
+        Err(error) if error.is_retryable() => return Err(error),
+        // One manifest that cannot be read does not stop the page.
+        Err(error) => {
+            error.log();
+            return Ok(html! {});
+        }
     };
-    let size = Manifest::parse(&served.content).ok().map(|it| it.content_size());
     Ok(html! {
         tr {
             td { (tag) }

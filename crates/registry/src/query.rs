@@ -1,6 +1,7 @@
 //! [`Query`]: what follows the `?`, or is a form.
 
 use http::Uri;
+use percent_encoding::percent_decode_str;
 
 use crate::error::{Code, Error, Result};
 
@@ -8,11 +9,18 @@ use crate::error::{Code, Error, Result};
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// The query of an endpoint of the registry. A `+` is a plus, as RFC 3986 has it: no parameter has
+    /// spaces, and media types such as `application/vnd.oci.image.config.v1+json` have a plus.
     pub(crate) fn of(uri: &Uri) -> Self {
-        Self::parse(uri.query().unwrap_or_default().as_bytes())
+        let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        Self(pairs.map(|(key, value)| (decode(key), decode(value))).collect())
     }
 
-    pub(crate) fn parse(text: &[u8]) -> Self {
+    /// A form, in which a `+` is a space.
+    #[cfg(feature = "program")]
+    pub(crate) fn parse_form(text: &[u8]) -> Self {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 

@@ -126,9 +126,21 @@ impl Builder {
     }
 
     /// The largest manifest that is taken; more is answered 413. 4 MiB by default, which is what the
-    /// specification asks for at least. Each request that pushes or pulls a manifest holds it in memory.
+    /// specification asks for at least.
     pub fn max_manifest_size(mut self, bytes: u64) -> Self {
         self.options.max_manifest_size = bytes;
+        self
+    }
+
+    /// How much memory the content of manifests may take, whatever clients do: 128 MiB by default, and
+    /// never less than 32 times [`max_manifest_size`](Self::max_manifest_size).
+    ///
+    /// A manifest counts twice: once for its content, once for what is read of it. A quarter is for reading
+    /// manifests from the driver, where requests wait for their turn. The rest is for pushes, and for lists
+    /// (tags, referrers, the catalog) that clients have not received yet; a request that finds no room there
+    /// fails with 429 and `Retry-After: 1`. A pull holds one chunk of the manifest at a time.
+    pub fn manifest_memory(mut self, bytes: u64) -> Self {
+        self.options.manifest_memory = bytes;
         self
     }
 
@@ -136,6 +148,16 @@ impl Builder {
     /// 4,096 by default.
     pub fn max_uploads(mut self, requests: usize) -> Self {
         self.options.max_uploads = requests;
+        self
+    }
+
+    /// How many uploads may be in progress in the store, those included that their clients have left.
+    /// One more is refused with 429. 65,536 by default.
+    ///
+    /// The count is approximate: uploads that other processes begin or end on the same store are noticed
+    /// when stale uploads are [cancelled](Registry::cancel_uploads), or before an upload is refused.
+    pub fn max_open_uploads(mut self, uploads: usize) -> Self {
+        self.options.max_open_uploads = uploads;
         self
     }
 

@@ -1,10 +1,11 @@
 //! `Registry::collect`: what it takes, and what it leaves.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use conformance::layers::{Fault, Faulty};
 use registry::{GcOptions, GcReport};
 use serde_json::json;
-use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
+use storage_driver::{ErrorKind, Operation, Path, Precondition, StorageDriver, StorageDriverExt};
 use support::{OCI_INDEX, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, index};
 
 mod support;
@@ -351,4 +352,169 @@ async fn a_registry_from_which_all_was_deleted_holds_no_content() {
     collect_all(&service, &clock).await;
     let usage = service.store.usage();
     assert_eq!((usage.committed, usage.uploads, usage.pinned), (0, 0, 0), "{usage:?}");
+}
+
+#[tokio::test]
+async fn the_children_of_an_index_stay_whether_they_are_blobs_or_manifests() {
+    let (service, clock) = long_ago();
+    service.push_blob("demo", "a cache's layer").await;
+    service.push_blob("demo", "{}").await;
+    service.push_blob("demo", "layer").await;
+    let child = image(&[b"layer"]);
+    let child_digest = digest(child.to_string().as_bytes());
+    service.push_manifest("demo", &child_digest, OCI_MANIFEST, &child).await;
+    let list = index(&[&child_digest, &digest(b"a cache's layer")]);
+    service.push_manifest("demo", "v1", OCI_INDEX, &list).await;
+    collect_all(&service, &clock).await;
+    service.get(&by_digest(&child_digest)).await.expect(200);
+    for content in [&b"a cache's layer"[..], b"{}", b"layer"] {
+        service.get(&blob("demo", content)).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_any_reader_could_see_in_a_manifest_stays() {
+    let (service, clock) = long_ago();
+    service.push_blob("demo", "{}").await;
+    let layers = ["first", "second", "third", "fourth"];
+    for layer in layers {
+        service.push_blob("demo", layer).await;
+    }
+    let [first, second, third, fourth] = layers.map(|layer| digest(layer.as_bytes()));
+    let content = format!(
+        r#"{{"Layers":[{{"digest":"{first}"}}],"layers":[{{"digest":"{second}","Digest":"{third}"}}],"#
+    ) + &format!(r#""layer\u017f":[{{"digest":"{fourth}"}}],"#)
+        + &image(&[]).to_string()[1..].replace(r#","layers":[]"#, "");
+    let kind = [("content-type", OCI_MANIFEST)];
+    service.send("PUT", "/v2/demo/manifests/v1", &kind, content).await.expect(201);
+    collect_all(&service, &clock).await;
+    for layer in layers {
+        service.get(&blob("demo", layer.as_bytes())).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_an_odd_manifest_of_another_registry_names_stays() {
+    let (service, clock) = long_ago();
+    service.push_blob("demo", "layer").await;
+    let layer = digest(b"layer");
+    for content in [
+        format!(
+            r#"{{"schemaVersion":2,"config":null,"layers":[{{"digest":"{layer}","size":-1}}]}}"#
+        ),
+        format!(r#"{{"schemaVersion":2,"layers":[null,5,{{"digest":"{layer}"}}]}}"#),
+        format!(r#"[{{"digest":"{layer}"}}]"#),
+    ] {
+        service.push_blob("demo", "layer").await;
+        let manifest = service.store_manifest(content).await;
+        collect_unused(&service, &clock).await;
+        service.get(&blob("demo", b"layer")).await.expect(200);
+        service.delete(&by_digest(&manifest)).await.expect(202);
+    }
+}
+
+/// Overwrites the link of a tag of `demo`.
+async fn damage_tag(service: &Service, tag: &str, link: &'static str) {
+    let path = format!("/docker/registry/v2/repositories/demo/_manifests/tags/{tag}/current/link");
+    service.store.put(&Path::new(path).unwrap(), link).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_tag_keeps_the_untagged_manifests_of_its_repository() {
+    for link in ["", "garbage"] {
+        let (service, clock) = long_ago();
+        let image = service.push_image("demo", "v1", "layer").await;
+        let untagged = service.push_image("other", "v1", "another").await;
+        service.delete("/v2/other/manifests/v1").await.expect(202);
+        damage_tag(&service, "v1", link).await;
+        let report = collect_all(&service, &clock).await;
+        assert_eq!((report.skipped, report.untagged_manifests), (1, 1), "{link:?}");
+        service.get(&by_digest(&image)).await.expect(200);
+        service.get(&blob("demo", b"layer")).await.expect(200);
+        service.get(&format!("/v2/other/manifests/{untagged}")).await.expect(404);
+    }
+}
+
+/// What can become of the file of a manifest.
+async fn damage_content(service: &Service, manifest: &str, damage: usize) {
+    let hex = &manifest["sha256:".len()..];
+    let path = format!("/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
+    let path = Path::new(path).unwrap();
+    let content = service.store.get_bytes(&path, 1 << 20).await.unwrap();
+    let damaged = match damage {
+        0 => content.slice(..0),
+        1 => content.slice(..content.len() / 2),
+        2 => vec![0; content.len()].into(),
+        3 => json!({}).to_string().into(),
+        _ => return service.store.delete(&path, Precondition::None).await.unwrap(),
+    };
+    service.store.put(&path, damaged).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_read_keeps_everything_of_its_repository() {
+    for damage in 0..5 {
+        for untagged in [false, true] {
+            let (service, clock) = long_ago();
+            let image = service.push_image("demo", "v1", "layer").await;
+            let child = service.push_image("demo", "child", "layer of the child").await;
+            let index = service.push_manifest("demo", "v2", OCI_INDEX, &index(&[&child])).await;
+            service.delete("/v2/demo/manifests/child").await.expect(202);
+            service.push_blob("other", "unused").await;
+            for manifest in [&image, &index] {
+                damage_content(&service, manifest, damage).await;
+            }
+            let options = GcOptions { untagged, ..GcOptions::default() };
+            let report = collect(&service, &clock, &options).await;
+            let context = format!("damage {damage}, untagged: {untagged}");
+            assert_eq!((report.skipped, report.blobs), (2, 1), "{context}");
+            for content in [&b"layer"[..], b"layer of the child", b"{}"] {
+                assert_eq!(service.get(&blob("demo", content)).await.status, 200, "{context}");
+            }
+            assert_eq!(service.get(&by_digest(&child)).await.status, 200, "{context}");
+            service.get(&blob("other", b"unused")).await.expect(404);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_cannot_be_deleted_does_not_stop_a_collection() {
+    let clock = Clock::default();
+    clock.write_as_of(30 * 24 * HOUR);
+    let store = clock.store();
+    let driver = Faulty::new(store.clone());
+    let service = Service::on(Arc::new(driver.clone()), store, |builder| builder);
+    let contents = ["one", "two", "three"];
+    for content in contents {
+        service.push_blob("demo", content).await;
+    }
+    let kept = data(b"two");
+    driver.plan(move |call| {
+        let fails = call.operation == Operation::Delete && *call.path == kept;
+        fails.then_some(Fault::Before(ErrorKind::PermissionDenied))
+    });
+    let report = collect_unused(&service, &clock).await;
+    assert_eq!((report.blobs, report.skipped), (2, 1));
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_be_cancelled_does_not_keep_others() {
+    let clock = Clock::default();
+    clock.write_as_of(30 * 24 * HOUR);
+    let store = clock.store();
+    let driver = Faulty::new(store.clone());
+    let service = Service::on(Arc::new(driver.clone()), store, |builder| builder);
+    let uploads = [service.start("a").await, service.start("b").await, service.start("c").await];
+    driver.plan(|call| {
+        let fails = match call.operation {
+            Operation::CancelUploads => true,
+            Operation::CancelUpload => call.path.as_str().contains("/b/"),
+            _ => false,
+        };
+        fails.then_some(Fault::Before(ErrorKind::Other))
+    });
+    collect_unused(&service, &clock).await;
+    for (upload, status) in uploads.iter().zip([404, 204, 404]) {
+        service.get(upload).await.expect(status);
+    }
 }

@@ -16,6 +16,8 @@ mod support;
 const KINDS: [ErrorKind; 3] = [ErrorKind::Other, ErrorKind::Unavailable, ErrorKind::Timeout];
 /// A client gives up after so many attempts; one fault is to cost one.
 const ATTEMPTS: usize = 4;
+/// One that meets many faults tries for longer.
+const MANY: usize = 1000;
 
 /// A client of a registry whose driver fails, and a look at what is really there.
 struct Client {
@@ -94,11 +96,7 @@ impl Client {
                 if stands.status == 404 {
                     continue 'upload;
                 }
-                let last = stands.expect(204).header("range")["0-".len()..].parse::<usize>();
-                at = last.unwrap() + 1;
-                if at == 1 {
-                    at = 0; // of an empty upload, too, the range is 0-0
-                }
+                at = stands_at(&stands.expect(204));
             }
             let uri = with_digest(&upload, &digest(content));
             for _ in 0..ATTEMPTS {
@@ -114,15 +112,75 @@ impl Client {
                         return;
                     }
                     404 => continue 'upload,
-                    416 => {
-                        let last = put.header("range")["0-".len()..].parse::<usize>().unwrap();
-                        at = last + 1;
-                    }
+                    416 => at = stands_at(&put),
                     status => assert!(status >= 500, "{}: {put:?}", self.context),
                 }
             }
         }
         panic!("{}: the upload fails again and again", self.context);
+    }
+
+    /// Uploads in chunks, as a client that never begins again: after each failure it asks where the
+    /// upload stands and continues from there. An upload may be unknown only once its blob is there.
+    async fn push_resuming(&self, name: &str, content: &[u8]) {
+        let begin = format!("/v2/{name}/blobs/uploads/");
+        let begun = loop {
+            match self.once("POST", &begin, &[], b"").await {
+                Some(answer) if answer.status == 202 => break answer,
+                answer => assert!(answer.unwrap().status.is_server_error(), "{}", self.context),
+            }
+        };
+        let upload = begun.header("location").to_owned();
+        let finish = with_digest(&upload, &digest(content));
+        let mut at = 0;
+        for attempt in 0..MANY {
+            let rest = &content[at..];
+            let (method, uri, chunk) = match rest.len() {
+                0..=4 => ("PUT", &finish, rest),
+                _ => ("PATCH", &upload, &rest[..4]),
+            };
+            let range = format!("{at}-{}", (at + chunk.len()).saturating_sub(1));
+            let headers = [("content-range", &*range)];
+            let headers = if chunk.is_empty() { &[][..] } else { &headers };
+            let sent = self.once(method, uri, headers, chunk).await.unwrap();
+            match sent.status.as_u16() {
+                202 => at += chunk.len(),
+                201 => return self.assert_published(name, content).await,
+                416 => at = stands_at(&sent),
+                404 => return self.assert_published(name, content).await,
+                status => {
+                    assert!(status >= 500, "{}: {sent:?}", self.context);
+                    if attempt % 2 == 1 {
+                        // Else a period of faults may meet the same call of each attempt.
+                        self.ask(&upload).await;
+                    }
+                    match self.ask(&upload).await {
+                        Some(stands) => at = stands_at(&stands),
+                        None => return self.assert_published(name, content).await,
+                    }
+                }
+            }
+        }
+        panic!("{}: the upload fails again and again", self.context);
+    }
+
+    /// Asks for the status of an upload until there is one. `None` if the upload is unknown.
+    async fn ask(&self, upload: &str) -> Option<Answer> {
+        for _ in 0..MANY {
+            let answer = self.once("GET", upload, &[], b"").await.unwrap();
+            match answer.status.as_u16() {
+                204 => return Some(answer),
+                404 => return None,
+                status => assert!(status >= 500, "{}: {answer:?}", self.context),
+            }
+        }
+        panic!("{}: the status of an upload fails again and again", self.context);
+    }
+
+    async fn assert_published(&self, name: &str, content: &[u8]) {
+        let there = self.sound.get(&blob(name, content)).await;
+        assert_eq!(there.status, 200, "{}: the upload is lost", self.context);
+        assert_eq!(there.body, content, "{}", self.context);
     }
 
     async fn push_whole(&self, name: &str, content: &[u8]) {
@@ -168,6 +226,12 @@ impl Client {
         self.sound.registry.cancel_uploads(std::time::Duration::ZERO).await.unwrap();
         assert_eq!(self.sound.uploads().await, 0, "{}", self.context);
     }
+}
+
+/// Where a client continues. Of an empty upload, too, the range is 0-0.
+fn stands_at(answer: &Answer) -> usize {
+    let last: usize = answer.header("range").strip_prefix("0-").unwrap().parse().unwrap();
+    if last == 0 { 0 } else { last + 1 }
 }
 
 const CHUNKED: &[u8] = b"pushed in chunks";
@@ -245,7 +309,9 @@ async fn an_image_is_pulled_whatever_call_fails() {
             client.send("HEAD", uri, &[], b"").await.expect(200);
         }
         let tags = client.pull("/v2/demo/tags/list", None).await.json();
-        assert_eq!(tags["tags"], json!(["v1"]));
+        // A list leaves out a tag that cannot be read, unless that may pass.
+        let is_bad = client.context.contains("Other") && tags["tags"] == json!([]);
+        assert!(is_bad || tags["tags"] == json!(["v1"]), "{}: {tags}", client.context);
         let names = client.pull("/v2/_catalog", None).await.json();
         assert_eq!(names["repositories"], json!(["demo"]));
         let uri = format!("/v2/demo/referrers/{}", digest(b"a subject"));
@@ -297,11 +363,12 @@ async fn a_collection_that_fails_takes_nothing_that_is_used_and_can_be_made_agai
         let options = options.clone();
         async move {
             let first = client.faulty.registry.collect(&options).await;
-            // A call that found nothing has no other answer to lose.
-            let lost = client.context.starts_with("LostAnswer");
-            assert!(first.is_err() || lost || client.driver.struck() == 0, "{}", client.context);
             client.check(&manifest()).await;
-            client.sound.registry.collect(&options).await.unwrap();
+            let second = client.sound.registry.collect(&options).await.unwrap();
+            // A collection that left something says so.
+            let left = (second.blobs, second.untagged_manifests, second.links) != (0, 0, 0);
+            let told = first.map_or(true, |report| report.skipped > 0);
+            assert!(told || !left, "{}: {second:?}", client.context);
             client.check(&manifest()).await;
             client.sound.get(&blob("demo", b"unused")).await.expect(404);
         }
@@ -351,4 +418,119 @@ async fn what_the_driver_says_is_not_told_to_clients() {
         assert!(!text.contains("injected") && !text.contains("/docker/"), "{text}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_upload_is_resumed_to_its_end_whatever_call_fails() {
+    let calls = at_every_call(nothing, async |client| {
+        client.push_resuming("demo", CHUNKED).await;
+    });
+    assert!(calls.await > 6 * 15);
+}
+
+#[tokio::test]
+async fn an_upload_is_resumed_to_its_end_where_every_third_call_fails() {
+    for kind in [ErrorKind::Unavailable, ErrorKind::Timeout] {
+        for fault in [Fault::Before(kind), Fault::LostAnswer(kind)] {
+            for phase in 0..3 {
+                let client = Client::new(format!("{fault:?} at every third call from {phase}"));
+                client.driver.plan(move |call| (call.index % 3 == phase).then_some(fault));
+                client.push_resuming("demo", CHUNKED).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_resumed_to_its_end_where_calls_fail_at_random() {
+    for seed in 0..300_u64 {
+        let client = Client::new(format!("seed {seed}"));
+        let mut state = seed;
+        client.driver.plan(move |_| {
+            // SplitMix64.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let random = mixed ^ (mixed >> 31);
+            let kind = KINDS[(random >> 8) as usize % KINDS.len()];
+            match random % 6 {
+                0 => Some(Fault::Before(kind)),
+                1 => Some(Fault::LostAnswer(kind)),
+                _ => None,
+            }
+        });
+        client.push_resuming("demo", CHUNKED).await;
+    }
+}
+
+/// An upload of `hello` whose digest was not saved, and whose closing request failed while it was read.
+async fn staged() -> (Client, String) {
+    let client = Client::new(String::new());
+    let upload = client.faulty.start("demo").await;
+    let fail = |operation: Operation, part: &'static str| {
+        client.driver.plan(move |call| {
+            let fails = call.operation == operation && call.path.as_str().contains(part);
+            fails.then_some(Fault::Before(ErrorKind::Unavailable))
+        });
+    };
+    fail(Operation::PutContent, "hashstates");
+    client.faulty.patch(&upload, "0-4", "hello").await.expect(503);
+    fail(Operation::Read, "_uploads");
+    client.faulty.put(&upload, b"hello").await.expect(503);
+    client.driver.plan(|_| None);
+    (client, upload)
+}
+
+#[tokio::test]
+async fn an_upload_that_is_read_for_its_digest_says_where_it_stands() {
+    let (client, upload) = staged().await;
+    client.faulty.assert_stands_at(&upload, "0-4").await;
+    client.faulty.put(&upload, b"hello").await.expect(201);
+    client.faulty.get(&upload).await.expect(404);
+    assert_eq!(client.sound.uploads().await, 0);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_read_for_its_digest_takes_more() {
+    let (client, upload) = staged().await;
+    let answer = client.faulty.patch(&upload, "0-4", "hello").await.expect(416);
+    assert_eq!(answer.header("range"), "0-4");
+    client.faulty.patch(&upload, "5-10", " world").await.expect(202);
+    client.faulty.assert_stands_at(&upload, "0-10").await;
+    client.faulty.put(&upload, b"hello world").await.expect(201);
+    client.faulty.get(&upload).await.expect(404);
+    client.assert_published("demo", b"hello world").await;
+}
+
+#[tokio::test]
+async fn an_upload_that_is_read_for_its_digest_takes_its_last_chunk() {
+    let (client, upload) = staged().await;
+    let uri = with_digest(&upload, &digest(b"hello world"));
+    let range = [("content-range", "5-10")];
+    client.faulty.send("PUT", &uri, &range, " world").await.expect(201);
+    client.faulty.get(&upload).await.expect(404);
+    client.assert_published("demo", b"hello world").await;
+}
+
+#[tokio::test]
+async fn an_upload_that_is_read_for_its_digest_can_be_cancelled() {
+    let (client, upload) = staged().await;
+    client.faulty.delete(&upload).await.expect(204);
+    client.faulty.get(&upload).await.expect(404);
+    client.faulty.put(&upload, b"hello").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_download_whose_first_read_fails_is_503() {
+    for kind in KINDS {
+        let client = Client::new(format!("{kind:?}"));
+        client.sound.push_blob("demo", WHOLE).await;
+        client
+            .driver
+            .plan(move |call| (call.operation == Operation::Read).then_some(Fault::Before(kind)));
+        for headers in [&[][..], &[("range", "bytes=3-7")]] {
+            let answer = client.once("GET", &blob("demo", WHOLE), headers, b"").await;
+            answer.expect("the connection is closed without a response").expect(503);
+        }
+    }
 }

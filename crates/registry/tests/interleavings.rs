@@ -213,3 +213,27 @@ async fn a_blob_that_comes_back_by_another_repository_stays_where_head_found_it(
         }
     }
 }
+
+#[tokio::test]
+async fn a_tag_that_moves_while_its_manifest_is_deleted_stays() {
+    for n in 0.. {
+        let two = Two::new(LONG);
+        let old = two.one.push_image("demo", "v1", "layer").await;
+        two.one.push_blob("demo", "another").await;
+        let (sender, receiver) = std::sync::mpsc::channel();
+        two.before(n, move |other| {
+            let _ = sender.send(push(other, "v1", &image(&[b"another"])).status.as_u16());
+        });
+        two.one.delete(&format!("/v2/demo/manifests/{old}")).await.expect(202);
+        let Ok(status) = receiver.try_recv() else {
+            assert!(n > 5);
+            break;
+        };
+        assert_eq!(status, 201, "before call {n}");
+        let got = two.other.get("/v2/demo/manifests/v1").await;
+        assert_eq!(got.status, 200, "before call {n}");
+        assert_eq!(got.body, image(&[b"another"]).to_string(), "before call {n}");
+        let tags = two.other.get("/v2/demo/tags/list").await.expect(200).json();
+        assert_eq!(tags["tags"], json!(["v1"]), "before call {n}");
+    }
+}

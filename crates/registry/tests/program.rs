@@ -27,8 +27,11 @@ struct Serving {
 
 impl Serving {
     fn new(arguments: &[&str]) -> Self {
-        let mut child =
-            registry(&["serve", "--listen=127.0.0.1:0"]).args(arguments).spawn().unwrap();
+        Self::start(registry(&["serve", "--listen=127.0.0.1:0"]).args(arguments))
+    }
+
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim_end().strip_prefix("listening on ").unwrap().to_owned();
@@ -134,8 +137,98 @@ fn metrics_may_have_a_listener_of_their_own() {
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     let address = line["fields"]["address"].as_str().unwrap().parse().unwrap();
     assert!(get(address, "/metrics").starts_with("HTTP/1.0 200"));
+    assert!(get(address, "/healthz").starts_with("HTTP/1.0 200"));
     assert!(get(address, "/v2/").starts_with("HTTP/1.0 404"));
     assert!(serving.get("/metrics").starts_with("HTTP/1.0 404"));
+    assert!(serving.get("/healthz").starts_with("HTTP/1.0 404"));
+    assert!(serving.get("/livez").starts_with("HTTP/1.0 200"));
+}
+
+#[test]
+fn a_name_can_be_listened_at() {
+    let serving = Serving::start(&mut registry(&["serve", "--listen=localhost:0"]));
+    assert!(serving.get("/v2/").starts_with("HTTP/1.0 200"));
+}
+
+#[test]
+fn a_port_alone_is_listened_at_on_all_interfaces() {
+    let serving = Serving::start(&mut registry(&["serve", "--listen=:0"]));
+    let port = serving.address().port();
+    assert!(get(([127, 0, 0, 1], port).into(), "/v2/").starts_with("HTTP/1.0 200"));
+    // On a system with IPv6.
+    if TcpListener::bind("[::1]:0").is_ok() {
+        let address = format!("[::1]:{port}").parse().unwrap();
+        assert!(get(address, "/v2/").starts_with("HTTP/1.0 200"));
+    }
+}
+
+#[test]
+fn a_name_that_has_no_address_is_an_error() {
+    let text = failure(&["serve", "--listen=no-such-host.invalid:0", "--log=error"]);
+    assert!(text.starts_with("registry: cannot listen at no-such-host.invalid:0: "), "{text}");
+}
+
+/// A file of passwords with the user `alice`, whose password is `secret`.
+fn passwords(directory: &TempDir) -> String {
+    let file = directory.path().join("htpasswd");
+    fs::write(&file, format!("alice:{}\n", bcrypt::hash("secret", 4).unwrap())).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_hangup_reads_the_passwords_again_and_keeps_them_if_they_are_gone() {
+    let directory = TempDir::new().unwrap();
+    let file = passwords(&directory);
+    let mut serving = Serving::new(&["--htpasswd", &file]);
+    fs::write(&file, "").unwrap();
+    serving.signal(Signal::HUP);
+    let line = serving.wait_for("the old passwords are kept");
+    assert!(line.contains("WARN") && line.contains(&format!("{file}: has no users")), "{line}");
+    fs::write(&file, format!("bob:{}\n", bcrypt::hash("secret", 4).unwrap())).unwrap();
+    serving.signal(Signal::HUP);
+    serving.wait_for("the passwords have changed");
+}
+
+#[test]
+fn what_is_open_on_a_public_address_is_warned_of() {
+    let directory = TempDir::new().unwrap();
+    let file = passwords(&directory);
+    let start = |arguments: &[&str]| Serving::start(registry(&["serve"]).args(arguments));
+    let mut open = start(&["--listen=0.0.0.0:0"]);
+    assert!(open.wait_for("may push and delete").contains("WARN"));
+    let mut plain = start(&["--listen=0.0.0.0:0", "--htpasswd", &file]);
+    assert!(plain.wait_for("in plain text").contains("WARN"));
+    for arguments in [
+        &["--listen=127.0.0.1:0"][..],
+        &["--listen=127.0.0.1:0", "--htpasswd", &file],
+        &["--listen=0.0.0.0:0", "--htpasswd", &file, "--trust-proxy"],
+        &["--listen=0.0.0.0:0", "--htpasswd", &file, "--external-url=https://a"],
+    ] {
+        let serving = start(arguments);
+        serving.signal(Signal::TERM);
+        let (_, log) = serving.end();
+        assert!(!log.contains("WARN"), "{arguments:?}: {log}");
+    }
+}
+
+#[test]
+fn a_request_is_logged_with_the_client_that_a_trusted_proxy_names_and_the_user() {
+    let directory = TempDir::new().unwrap();
+    let file = passwords(&directory);
+    let mut serving = Serving::new(&["--htpasswd", &file, "--trust-proxy", "--log-format=json"]);
+    let mut stream = TcpStream::connect(serving.address()).unwrap();
+    let credentials = "YWxpY2U6c2VjcmV0";
+    write!(
+        stream,
+        "GET /v2/a/tags/list HTTP/1.0\r\nhost: a\r\nauthorization: Basic {credentials}\r\n\
+         x-forwarded-for: 203.0.113.1, 192.0.2.7\r\n\r\n"
+    )
+    .unwrap();
+    let line = serving.wait_for("answered");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["span"]["client"], "192.0.2.7", "{line}");
+    assert_eq!(line["span"]["user"], "alice", "{line}");
+    assert!(!line.to_string().contains(credentials), "{line}");
 }
 
 #[test]
@@ -176,6 +269,52 @@ fn a_store_that_is_open_already_is_an_error() {
     let _serving = Serving::new(&["--storage", &storage]);
     let text = failure(&["gc", "--storage", &storage]);
     assert!(text.starts_with(&format!("registry: {storage}: ")), "{text}");
+    let cause = format!("unavailable: {}", directory.path().display());
+    assert!(text.contains(&cause) && text.contains("another process"), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_registry_writes_nothing_and_is_healthy() {
+    let directory = TempDir::new().unwrap();
+    let storage = format!("file://{}", directory.path().display());
+    let by_url = format!("{storage}?read_only=true");
+    for arguments in [&["--read-only", "--storage", &storage][..], &["--storage", &by_url]] {
+        let serving = Serving::new(arguments);
+        assert!(serving.get("/healthz").starts_with("HTTP/1.0 200"));
+        assert!(serving.get("/v2/a/manifests/b").starts_with("HTTP/1.0 404"));
+        let mut stream = TcpStream::connect(serving.address()).unwrap();
+        write!(stream, "POST /v2/a/blobs/uploads/ HTTP/1.0\r\nhost: a\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 405"), "{answer}");
+        serving.signal(Signal::TERM);
+        let (status, log) = serving.end();
+        assert!(status.success() && !log.contains("ERROR"), "{log}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_registry_serves_a_store_that_another_process_has_open() {
+    let directory = TempDir::new().unwrap();
+    let storage = format!("file://{}", directory.path().display());
+    let _serving = Serving::new(&["--storage", &storage]);
+    let other = Serving::new(&["--storage", &storage, "--read-only"]);
+    assert!(other.get("/healthz").starts_with("HTTP/1.0 200"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_is_reached_by_a_link_is_named_at_the_start() {
+    let [directory, other] = [(); 2].map(|()| TempDir::new().unwrap());
+    let tree = directory.path().join("docker/registry/v2");
+    fs::create_dir_all(&tree).unwrap();
+    std::os::unix::fs::symlink(other.path(), tree.join("blobs")).unwrap();
+    let storage = format!("file://{}", directory.path().display());
+    let text = failure(&["serve", "--listen=127.0.0.1:0", "--storage", &storage]);
+    assert!(text.contains(tree.join("blobs").to_str().unwrap()), "{text}");
 }
 
 #[test]

@@ -133,6 +133,96 @@ async fn of_clients_that_push_an_immutable_tag_one_succeeds() {
     assert_eq!(pushed, [digest(&got.body)]);
 }
 
+/// `manifest` with the name of `writer` added.
+fn with_writer(manifest: &[u8], writer: usize) -> serde_json::Value {
+    let mut manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
+    manifest["annotations"][format!("writer-{writer}")] = "was here".into();
+    manifest
+}
+
+// Each writer reads the tag, adds its name, and pushes with `If-Match`, until that succeeds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_that_compare_and_swap_a_tag_lose_no_update() {
+    const WRITERS: usize = 16;
+    let store = InMemory::new();
+    let driver = Arc::new(Yielding::new(store.clone()));
+    let service = Arc::new(Service::on(driver, store, |builder| builder));
+    service.push_blob("demo", "{}").await;
+    let uri = "/v2/demo/manifests/v1";
+    let mut first = image(&[]);
+    first["annotations"] = serde_json::json!({});
+    service.put_manifest(uri, OCI_MANIFEST, &first).await.expect(201);
+    let writers = (0..WRITERS).map(|writer| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            loop {
+                let read = service.get(uri).await.expect(200);
+                let next = with_writer(&read.body, writer).to_string();
+                let headers = [("content-type", OCI_MANIFEST), ("if-match", read.header("etag"))];
+                let answer = service.send("PUT", uri, &headers, next).await;
+                match answer.status.as_u16() {
+                    201 => return,
+                    status => assert_eq!(status, 412),
+                }
+            }
+        })
+    });
+    for writer in join_all(writers).await {
+        writer.unwrap();
+    }
+    let last = service.get(uri).await.expect(200).json();
+    assert_eq!(last["annotations"].as_object().unwrap().len(), WRITERS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_clients_that_create_a_tag_if_there_is_none_one_succeeds() {
+    let store = InMemory::new();
+    let driver = Arc::new(Yielding::new(store.clone()));
+    let service = Arc::new(Service::on(driver, store, |builder| builder));
+    service.push_blob("demo", "{}").await;
+    let first = serde_json::json!({});
+    let pushes = (0..20).map(|n| {
+        let mut manifest = image(&[]);
+        manifest["annotations"] = first.clone();
+        let content = with_writer(manifest.to_string().as_bytes(), n).to_string();
+        let headers = [("content-type", OCI_MANIFEST), ("if-none-match", "*")];
+        let pushed = service.send("PUT", "/v2/demo/manifests/v1", &headers, content.clone());
+        tokio::spawn(async move { (pushed.await.status.as_u16(), digest(content.as_bytes())) })
+    });
+    let answers = join_all(pushes).await.into_iter().map(|push| push.unwrap());
+    let (created, refused): (Vec<_>, Vec<_>) = answers.partition(|(status, _)| *status == 201);
+    assert!(refused.iter().all(|(status, _)| *status == 412), "{refused:?}");
+    let got = service.get("/v2/demo/manifests/v1").await.expect(200);
+    assert_eq!(created, [(201, digest(&got.body))]);
+}
+
+// Only the manifest that the condition names is deleted. A manifest that is pushed meanwhile stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_conditional_deletion_of_a_tag_takes_no_later_push() {
+    for turn in 0..40 {
+        let store = InMemory::new();
+        let driver = Arc::new(Yielding::new(store.clone()));
+        let service = Arc::new(Service::on(driver, store, |builder| builder));
+        let old = service.push_image("demo", "v1", "old").await;
+        service.push_blob("demo", "new").await;
+        let uri = "/v2/demo/manifests/v1";
+        let pushing = tokio::spawn({
+            let service = service.clone();
+            async move {
+                for _ in 0..turn {
+                    tokio::task::yield_now().await;
+                }
+                service.put_manifest(uri, OCI_MANIFEST, &image(&[b"new"])).await.expect(201);
+            }
+        });
+        let tag = format!("\"{old}\"");
+        let deleted = service.send("DELETE", uri, &[("if-match", &*tag)], "").await.status;
+        assert!(deleted == 202 || deleted == 412, "{deleted}");
+        pushing.await.unwrap();
+        service.get(uri).await.expect(200);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_tag_that_is_left_names_a_manifest_that_is_there() {
     let store = InMemory::new();

@@ -69,6 +69,7 @@ sparse-indexes = true
 max-blob-size = "1001"
 max-manifest-size = "1KiB"
 max-uploads = 3
+max-open-uploads = 8
 max-connections = 4
 header-timeout = "1m 1s"
 body-timeout = "5ms"
@@ -219,9 +220,61 @@ fn a_certificate_needs_a_key() {
 }
 
 #[test]
-fn rules_without_passwords_are_an_error() {
+fn what_means_nothing_without_users_is_an_error() {
     let file = file("[[access]]\nrepositories = '*'\nusers = []\nactions = []\n");
-    assert!(failure(&["config", "--config", &file.path]).contains("`htpasswd`"));
+    for (name, arguments) in [
+        ("access", &["--config", &file.path][..]),
+        ("anonymous-pull", &["--anonymous-pull"]),
+        ("token-key", &["--token-key=a"]),
+        ("external-url", &["--external-url=https://a"]),
+        ("trust-proxy", &["--trust-proxy"]),
+    ] {
+        let text = failure(&[&["serve"], arguments].concat());
+        assert!(text.contains(&format!("`{name}` needs an `htpasswd`")), "{text}");
+    }
+    config(&["--anonymous-pull=false", "--trust-proxy=false"], &[]);
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let file = file("max-uploads = 2\n");
+    let variables =
+        [("REGISTRY_MAX_UPLOADS", ""), ("REGISTRY_TLS_CERT", ""), ("REGISTRY_PAGE", "")];
+    let printed = config(&["--config", &file.path], &variables);
+    assert_eq!(line(&printed, "max-uploads"), "max-uploads = 2");
+    assert_eq!(line(&printed, "tls-cert"), "");
+    config(&[], &[("REGISTRY_CONFIG", ""), ("REGISTRY_LISTEN", "")]);
+}
+
+/// What `registry config` warns of.
+fn warnings(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = registry(&[&["config"], arguments].concat(), variables);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn variables_that_mean_nothing_are_warned_of() {
+    let root = ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/srv/secret");
+    let text = warnings(&[], &[root, ("REGISTRY_LSITEN", ":80"), ("REGISTRY_LISTEN", ":80")]);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("ROOTDIRECTORY means nothing here; see REGISTRY_STORAGE"), "{text}");
+    assert!(text.contains("REGISTRY_LSITEN means nothing"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn settings_that_others_deprive_of_their_effect_are_warned_of() {
+    assert!(warnings(&["--gc-untagged"], &[]).contains("`gc-untagged`"));
+    let text = warnings(&["--read-only", "--gc-interval=1h"], &[]);
+    assert!(text.contains("`gc-interval`") && text.contains("`read-only`"), "{text}");
+    assert_eq!(warnings(&["--gc-untagged", "--gc-interval=1h"], &[]), "");
+}
+
+#[test]
+fn a_file_of_settings_may_begin_with_a_byte_order_mark() {
+    let file = file("\u{feff}max-uploads = 2\n");
+    assert_eq!(line(&config(&["--config", &file.path], &[]), "max-uploads"), "max-uploads = 2");
 }
 
 #[test]

@@ -158,6 +158,17 @@ async fn files_without_a_certificate_or_a_key_are_not_loaded() {
     assert!(absent.to_string().starts_with("/absent: "), "{absent}");
 }
 
+#[tokio::test]
+async fn files_may_begin_with_a_byte_order_mark() {
+    let (pair, certificate) = Pair::new();
+    for file in [pair.certificate(), pair.key()] {
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("\u{feff}{text}")).unwrap();
+    }
+    let address = serve(pair.load().await.unwrap()).await;
+    connect(address, &certificate, &[]).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_watch_takes_the_new_certificate() {
     let (pair, _) = Pair::new();
@@ -173,4 +184,39 @@ async fn a_watch_takes_the_new_certificate() {
     watch.abort();
     tokio::time::resume();
     connect(serve(tls).await, &new, &[]).await.unwrap();
+}
+
+/// What a client gets that sends `request` without TLS.
+async fn send_plain(request: &str) -> Vec<u8> {
+    let (pair, _) = Pair::new();
+    let address = serve(pair.load().await.unwrap()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn plain_http_is_told_that_it_needs_tls() {
+    for request in ["GET / HTTP/1.1\r\nhost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let answer = String::from_utf8(send_plain(request).await).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{answer}");
+        assert_eq!(body, "Client sent an HTTP request to an HTTPS server.\n");
+    }
+}
+
+#[tokio::test]
+async fn the_response_to_plain_http_can_be_read_while_a_body_is_sent() {
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1048576\r\n\r\n";
+    let answer = send_plain(&format!("{head}{}", "x".repeat(1 << 20))).await;
+    assert!(answer.starts_with(b"HTTP/1.1 400 "));
+}
+
+#[tokio::test]
+async fn what_is_neither_http_nor_tls_gets_an_alert() {
+    let answer = send_plain("\u{1}\u{2}\u{3}\u{4}\u{5}").await;
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
 }

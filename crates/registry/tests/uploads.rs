@@ -1,13 +1,21 @@
 //! Uploads: what a client may do to them, in any order, with connections that break.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::body::Body;
 use bytes::Bytes;
-use conformance::layers::Yielding;
+use conformance::layers::{Faulty, Yielding};
 use futures::{SinkExt, channel::mpsc::Sender};
 use http::StatusCode;
 use inmemory::InMemory;
+use storage_driver::Operation;
 use support::{
     Answer, Service, blob, broken, digest, poll_once, sha512, slow, streamed, with_digest,
 };
@@ -415,4 +423,63 @@ async fn a_store_that_was_shut_down_is_unavailable() {
     storage_driver::StorageDriver::shutdown(&service.store).await.unwrap();
     let answer = service.post("/v2/demo/blobs/uploads/").await.expect(503);
     assert_eq!(answer.header("retry-after"), "5");
+}
+
+#[tokio::test]
+async fn one_upload_more_than_may_be_in_progress_is_refused_until_another_ends() {
+    let service = Service::with(|builder| builder.max_open_uploads(2));
+    let first = service.start("demo").await;
+    let second = service.start("other").await;
+    let refuse = async || {
+        let answer = service.post("/v2/demo/blobs/uploads/").await.expect(429);
+        assert_eq!(answer.code(), "TOOMANYREQUESTS");
+        assert_eq!(answer.header("retry-after"), "60");
+    };
+    refuse().await;
+    service.patch(&first, "0-4", "hello").await.expect(202);
+    service.put(&first, b"hello").await.expect(201);
+    let third = service.start("demo").await;
+    refuse().await;
+    service.delete(&second).await.expect(204);
+    service.start("demo").await;
+    refuse().await;
+    service.delete(&third).await.expect(204);
+    assert_eq!(service.registry.cancel_uploads(Duration::ZERO).await.unwrap(), 1);
+    service.start("demo").await;
+    service.start("demo").await;
+    refuse().await;
+}
+
+#[tokio::test]
+async fn uploads_that_another_process_ended_make_room() {
+    let service = Service::with(|builder| builder.max_open_uploads(1));
+    let other = Service::over(service.store.clone(), |builder| builder);
+    let upload = service.start("demo").await;
+    other.delete(&upload).await.expect(204);
+    service.start("demo").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_uploads_cost_one_listing_in_ten_seconds() {
+    let store = InMemory::new();
+    let driver = Faulty::new(store.clone());
+    let service =
+        Service::on(Arc::new(driver.clone()), store, |builder| builder.max_open_uploads(3));
+    let listings = Arc::new(AtomicUsize::new(0));
+    let counter = listings.clone();
+    driver.plan(move |call| {
+        counter.fetch_add(usize::from(call.operation == Operation::Uploads), Ordering::Relaxed);
+        None
+    });
+    for _ in 0..3 {
+        service.start("demo").await;
+    }
+    assert_eq!(listings.load(Ordering::Relaxed), 0);
+    for expected in [1, 2] {
+        for _ in 0..5 {
+            service.post("/v2/demo/blobs/uploads/").await.expect(429);
+        }
+        assert_eq!(listings.load(Ordering::Relaxed), expected);
+        tokio::time::advance(Duration::from_secs(10)).await;
+    }
 }

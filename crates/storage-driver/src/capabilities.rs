@@ -20,7 +20,8 @@ use crate::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// Operation: `put_content`, `rename`, `copy` and `delete` take a precondition other than
-    /// [`None`](crate::Precondition::None).
+    /// [`None`](crate::Precondition::None); `delete` takes
+    /// [`IfVersion`](crate::Precondition::IfVersion) alone.
     pub conditional_put: bool,
     /// Operation: `commit_to` takes a precondition other than [`None`](crate::Precondition::None).
     pub conditional_commit: bool,

@@ -50,7 +50,9 @@ use crate::{
 ///
 /// **7. Rename, copy, delete, touch.** A file replaces a file (7.1); a directory moves whole to where
 /// nothing is (7.2). What cannot be moved changes nothing (7.3). `delete` takes everything at and
-/// under a path, uploads included (7.4), `delete_many` what is there of many (7.5). `copy` makes a
+/// under a path, uploads included, and fails with `PathNotFound` where there is nothing; it takes
+/// `IfVersion`, and `IfAbsent` is `Unsupported` (7.4). `delete_many` takes what is there of many
+/// (7.5). `copy` makes a
 /// file of its own (7.6), `touch` a new version of the same content (7.7).
 ///
 /// **8. Errors.** One type with kind, driver, operation, path and cause (8.1, 8.2), which goes through
@@ -284,12 +286,15 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`PathNotFound`](ErrorKind::PathNotFound) if nothing is there, uploads included;
-    /// [`PreconditionFailed`](ErrorKind::PreconditionFailed);
-    /// [`IsADirectory`](ErrorKind::IsADirectory) for a directory under
-    /// [`IfVersion`](Precondition::IfVersion), which is for files alone;
-    /// [`Unsupported`](ErrorKind::Unsupported) for a precondition without
-    /// [`conditional_put`](Capabilities::conditional_put).
+    /// Of several, the first of: [`Unsupported`](ErrorKind::Unsupported) for
+    /// [`IfAbsent`](Precondition::IfAbsent), which is no precondition of a deletion
+    /// ([`Precondition::require_for_deletion`]), whatever is at the path, and for
+    /// [`IfVersion`](Precondition::IfVersion) without
+    /// [`conditional_put`](Capabilities::conditional_put);
+    /// [`PathNotFound`](ErrorKind::PathNotFound) if nothing is there, uploads included, also under
+    /// `IfVersion`; [`IsADirectory`](ErrorKind::IsADirectory) for a directory under `IfVersion`,
+    /// which is for files alone; [`PreconditionFailed`](ErrorKind::PreconditionFailed). Nothing is
+    /// changed then.
     ///
     /// # Cancel safety
     ///
@@ -415,7 +420,10 @@ pub trait StorageDriver: Debug + Send + Sync {
     async fn health(&self) -> Health {
         match self.stat(&Path::root()).await {
             Ok(_) => Health::ok(),
-            Err(error) => Health::unavailable(error),
+            Err(error) => {
+                let root = Path::root();
+                Health::unavailable(part_of(self.name(), Operation::Health, &root, error))
+            }
         }
     }
 

@@ -119,4 +119,18 @@ impl Precondition {
         };
         if holds { Ok(()) } else { Err(Error::new(ErrorKind::PreconditionFailed)) }
     }
+
+    /// Checks that a deletion can be asked for under this condition. For implementers: before any
+    /// look at what is at the path.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](ErrorKind::Unsupported) for [`IfAbsent`](Self::IfAbsent): where no file is,
+    /// there is nothing to delete.
+    pub fn require_for_deletion(&self) -> Result<(), Error> {
+        match self {
+            Self::IfAbsent => Err(Error::new(ErrorKind::Unsupported)),
+            Self::None | Self::IfVersion(_) => Ok(()),
+        }
+    }
 }

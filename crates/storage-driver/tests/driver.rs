@@ -220,6 +220,7 @@ fn a_store_whose_root_can_be_asked_for_is_healthy() {
 #[test]
 fn a_store_whose_root_cannot_be_asked_for_says_why() {
     let health = block_on(failing(store(), "stat", "/").health());
-    assert_eq!(health.read.unwrap_err().kind(), ErrorKind::Timeout);
+    let error = health.read.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Timeout, Some(Operation::Health)));
     assert_eq!(health.write.unwrap_err().kind(), ErrorKind::Timeout);
 }

@@ -177,16 +177,19 @@ impl StorageDriver for MapDriver {
     async fn delete(&self, path: &Path, condition: Precondition) -> Result<()> {
         self.run(Operation::Delete, path, |store| {
             path.require_not_root()?;
-            let stat = store.stat(path);
-            if matches!((stat, &condition), (Ok(Stat::Directory(_)), Precondition::IfVersion(_))) {
-                return Err(ErrorKind::IsADirectory.into());
+            condition.require_for_deletion()?;
+            match (store.stat(path), &condition) {
+                (Err(error), _) if subtree(&store.uploads, path).next().is_none() => {
+                    return Err(error);
+                }
+                (Ok(Stat::Directory(_)), Precondition::IfVersion(_)) => {
+                    return Err(ErrorKind::IsADirectory.into());
+                }
+                _ => store.check(path, &condition)?,
             }
-            store.check(path, &condition)?;
-            let before = store.files.len() + store.uploads.len();
             store.files.retain(|key, _| !key.starts_with(path));
             store.uploads.retain(|key, _| !key.starts_with(path));
-            let found = store.files.len() + store.uploads.len() < before;
-            if found { Ok(()) } else { Err(ErrorKind::PathNotFound.into()) }
+            Ok(())
         })
     }
 

@@ -279,3 +279,92 @@ pub(crate) async fn append_that_is_not_claimed_is_unsupported(subject: Subject) 
     fails(driver.append(&path("/a")).await, ErrorKind::Unsupported);
     writer.commit().await.unwrap();
 }
+
+pub(crate) async fn append_of_nothing_gives_a_new_version(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "content").await;
+    let new = append(&driver, "/a").await.commit().await.unwrap();
+    assert_ne!(new.version, old.version);
+    assert_eq!(stat(&driver, "/a").await, new);
+}
+
+pub(crate) async fn a_range_of_an_appended_file_crosses_its_pieces(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(44);
+    put(&driver, "/a", pattern.bytes(0..10)).await;
+    // Each time it becomes twice as long and longer: pieces of every size.
+    let mut size = 10;
+    while size < 1 << 20 {
+        let next = size * 2 + 3;
+        let mut writer = append(&driver, "/a").await;
+        writer.write(pattern.bytes(size..next)).await.unwrap();
+        writer.commit().await.unwrap();
+        for start in [0, 1, size - 1, size, size + 1, next - 1] {
+            for length in [1, size, next] {
+                let range = (start..start + length).into();
+                let bytes = driver.get_range(&path("/a"), range, length).await.unwrap();
+                let bytes = bytes.into_bytes();
+                assert_eq!(bytes.len() as u64, length.min(next - start));
+                pattern.check(start, &bytes).unwrap();
+            }
+        }
+        size = next;
+    }
+}
+
+pub(crate) async fn create_after_an_append_forgets_what_that_started_from(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "old").await;
+    append(&driver, "/a").await.close().await.unwrap();
+    let mut writer = create(&driver, "/a").await;
+    assert_eq!(writer.size(), 0);
+    writer.write("upload").await.unwrap();
+    put(&driver, "/a", "new").await;
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "upload");
+}
+
+pub(crate) async fn append_onto_what_was_touched_fails(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "base").await;
+    let mut writer = append(&driver, "/a").await;
+    writer.write("!").await.unwrap();
+    let touched = driver.touch(&path("/a")).await.unwrap();
+    fails(writer.commit().await, ErrorKind::PreconditionFailed);
+    assert_eq!(stat(&driver, "/a").await, touched);
+}
+
+pub(crate) async fn append_onto_equal_content_of_another_version_fails(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "base").await;
+    put(&driver, "/b", "base").await;
+    let mut writer = append(&driver, "/a").await;
+    writer.write("!").await.unwrap();
+    driver.rename(&path("/b"), &path("/a"), Precondition::None).await.unwrap();
+    fails(writer.commit().await, ErrorKind::PreconditionFailed);
+    assert_eq!(read(&driver, "/a").await, "base");
+}
+
+pub(crate) async fn append_onto_what_was_renamed_away_and_back_succeeds(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "base").await;
+    let mut writer = append(&driver, "/a").await;
+    writer.write("!").await.unwrap();
+    for (from, to) in [("/a", "/b"), ("/b", "/a")] {
+        driver.rename(&path(from), &path(to), Precondition::None).await.unwrap();
+    }
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "base!");
+}
+
+pub(crate) async fn append_to_its_own_path_by_commit_to_checks_both_conditions(subject: Subject) {
+    let driver = subject.driver().await;
+    let base = put(&driver, "/a", "base").await.version;
+    append(&driver, "/a").await.close().await.unwrap();
+    let new = put(&driver, "/a", "new").await.version;
+    for condition in [Precondition::IfVersion(new), Precondition::IfVersion(base.clone())] {
+        let result = resume(&driver, "/a").await.commit_to(&path("/a"), condition).await;
+        fails(result, ErrorKind::PreconditionFailed);
+    }
+    assert_eq!(read(&driver, "/a").await, "new");
+}

@@ -1,6 +1,6 @@
 //! 5.10, 5.11, 5.12: commits elsewhere, commits that fail, and cancels.
 
-use storage_driver::{ErrorKind, Precondition, StorageDriverExt};
+use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
 
 use crate::{
     Pattern, Subject,
@@ -81,6 +81,52 @@ pub(crate) async fn commit_to_below_its_own_path_is_no_conflict(subject: Subject
     let writer = resume(&driver, "/u").await;
     writer.commit_to(&path("/u/data"), Precondition::None).await.unwrap();
     assert_eq!(walk(&driver, "/").await, ["/u", "/u/data"]);
+}
+
+pub(crate) async fn commit_to_its_own_path_takes_a_precondition(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/u", "first").await;
+    let writer = resume(&driver, "/u").await;
+    let first = writer.commit_to(&path("/u"), Precondition::IfAbsent).await.unwrap().version;
+    upload(&driver, "/u", "second").await;
+    let writer = resume(&driver, "/u").await;
+    writer.commit_to(&path("/u"), Precondition::IfVersion(first)).await.unwrap();
+    assert_eq!(read(&driver, "/u").await, "second");
+}
+
+pub(crate) async fn commit_to_its_own_path_fails_under_a_false_precondition(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/u", "old").await.version;
+    put(&driver, "/u", "new").await;
+    upload(&driver, "/u", "upload").await;
+    let before = everything(&driver).await;
+    for condition in [Precondition::IfAbsent, Precondition::IfVersion(old)] {
+        let result = resume(&driver, "/u").await.commit_to(&path("/u"), condition).await;
+        fails(result, ErrorKind::PreconditionFailed);
+    }
+    assert_eq!(everything(&driver).await, before);
+    assert_eq!(finish(&driver, "/u").await, "upload");
+}
+
+pub(crate) async fn a_commit_that_fails_leaves_no_directory(subject: Subject) {
+    let driver = subject.driver().await;
+    let version = put(&driver, "/v", "x").await.version;
+    let mut writer = create(&driver, "/u").await;
+    writer.write("content").await.unwrap();
+    let result = writer.commit_to(&path("/a/b/c"), Precondition::IfVersion(version)).await;
+    fails(result, ErrorKind::PreconditionFailed);
+    assert_eq!(walk(&driver, "/").await, ["/v"]);
+    fails(driver.stat(&path("/a")).await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn commit_to_leaves_uploads_under_the_destination(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/d/e", "below").await;
+    upload(&driver, "/u", "content").await;
+    let writer = resume(&driver, "/u").await;
+    writer.commit_to(&path("/d"), Precondition::None).await.unwrap();
+    assert_eq!(uploads(&driver, "/").await, ["/d/e"]);
+    assert_eq!(resume(&driver, "/d/e").await.size(), 5);
 }
 
 pub(crate) async fn commit_to_takes_if_absent(subject: Subject) {

@@ -149,6 +149,19 @@ pub(crate) async fn copy_onto_itself_changes_nothing(subject: Subject) {
     assert_eq!(read(&driver, "/a").await, "content");
 }
 
+pub(crate) async fn copy_onto_itself_checks_its_precondition(subject: Subject) {
+    let driver = subject.driver().await;
+    let stale = put(&driver, "/a", "old").await.version;
+    let file = put(&driver, "/a", "content").await;
+    for condition in [Precondition::IfAbsent, Precondition::IfVersion(stale)] {
+        let result = driver.copy(&path("/a"), &path("/a"), condition).await;
+        fails(result, ErrorKind::PreconditionFailed);
+    }
+    let current = Precondition::IfVersion(file.version.clone());
+    assert_eq!(driver.copy(&path("/a"), &path("/a"), current).await.unwrap(), file);
+    assert_eq!(stat(&driver, "/a").await, file);
+}
+
 pub(crate) async fn copy_leaves_uploads_at_both_ends(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;

@@ -4,7 +4,10 @@ use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
 
 use crate::{
     Subject,
-    check::{everything, exists, fails, finish, path, put, read, stat, upload, uploads, walk},
+    check::{
+        create, everything, exists, fails, finish, path, put, put_all, read, stat, upload, uploads,
+        walk,
+    },
 };
 
 async fn delete(driver: &dyn StorageDriver, at: &str) -> storage_driver::Result<()> {
@@ -32,9 +35,7 @@ pub(crate) async fn delete_removes_a_directory_with_all_under_it(subject: Subjec
 
 pub(crate) async fn delete_removes_many_files(subject: Subject) {
     let driver = subject.driver().await;
-    for i in 0..1100 {
-        put(&driver, &format!("/a/{}/{i}", i % 3), "").await;
-    }
+    put_all(&driver, (0..1100).map(|i| format!("/a/{}/{i}", i % 3))).await;
     delete(&driver, "/a").await.unwrap();
     assert!(walk(&driver, "/").await.is_empty());
 }
@@ -148,6 +149,63 @@ pub(crate) async fn delete_if_version_of_a_directory_is_refused(subject: Subject
     assert_eq!(walk(&driver, "/").await, ["/a", "/a/b"]);
 }
 
+pub(crate) async fn delete_if_version_of_nothing_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    let version = put(&driver, "/a/b", "x").await.version;
+    let before = everything(&driver).await;
+    for at in ["/b", "/a/c", "/a/b/c", "/a/bb"] {
+        let condition = Precondition::IfVersion(version.clone());
+        fails(driver.delete(&path(at), condition).await, ErrorKind::PathNotFound);
+    }
+    driver.delete(&path("/a/b"), Precondition::IfVersion(version.clone())).await.unwrap();
+    for at in ["/a/b", "/a"] {
+        let condition = Precondition::IfVersion(version.clone());
+        fails(driver.delete(&path(at), condition).await, ErrorKind::PathNotFound);
+    }
+    assert_ne!(everything(&driver).await, before);
+}
+
+pub(crate) async fn delete_if_version_removes_the_upload_at_the_path(subject: Subject) {
+    let driver = subject.driver().await;
+    let version = put(&driver, "/a", "content").await.version;
+    upload(&driver, "/a", "upload").await;
+    driver.delete(&path("/a"), Precondition::IfVersion(version)).await.unwrap();
+    assert!(uploads(&driver, "/").await.is_empty());
+    fails(driver.resume(&path("/a")).await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn delete_if_version_of_an_upload_alone_fails(subject: Subject) {
+    let driver = subject.driver().await;
+    let version = put(&driver, "/b", "x").await.version;
+    upload(&driver, "/a", "upload").await;
+    let result = driver.delete(&path("/a"), Precondition::IfVersion(version)).await;
+    fails(result, ErrorKind::PreconditionFailed);
+    assert_eq!(finish(&driver, "/a").await, "upload");
+}
+
+pub(crate) async fn delete_if_absent_is_unsupported_whatever_is_there(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/file", "x").await;
+    put(&driver, "/dir/file", "x").await;
+    upload(&driver, "/upload", "x").await;
+    upload(&driver, "/file", "y").await;
+    let before = everything(&driver).await;
+    for at in ["/file", "/dir", "/dir/file", "/upload", "/nothing", "/file/below"] {
+        let result = driver.delete(&path(at), Precondition::IfAbsent).await;
+        fails(result, ErrorKind::Unsupported);
+    }
+    assert_eq!(everything(&driver).await, before);
+    assert_eq!(finish(&driver, "/upload").await, "x");
+}
+
+pub(crate) async fn delete_of_the_root_if_absent_is_an_invalid_path(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "x").await;
+    let result = driver.delete(&storage_driver::Path::root(), Precondition::IfAbsent).await;
+    fails(result, ErrorKind::InvalidPath);
+    assert_eq!(walk(&driver, "/").await, ["/a"]);
+}
+
 pub(crate) async fn a_conditional_put_or_delete_that_is_not_claimed_is_unsupported(
     subject: Subject,
 ) {
@@ -174,6 +232,49 @@ pub(crate) async fn delete_many_deletes_each(subject: Subject) {
     driver.delete_many(&["/a", "/b/c", "/e", "/u"].map(path)).await.unwrap();
     assert_eq!(walk(&driver, "/").await, ["/b", "/b/d", "/h"]);
     assert!(uploads(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn delete_many_removes_uploads_at_and_under_each_path(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "file").await;
+    put(&driver, "/d/file", "file").await;
+    for at in ["/a", "/d/file", "/d/u", "/d/e/u", "/u", "/v/w", "/left"] {
+        upload(&driver, at, "upload").await;
+    }
+    driver.delete_many(&["/a", "/d", "/u", "/v"].map(path)).await.unwrap();
+    assert!(walk(&driver, "/").await.is_empty());
+    assert_eq!(uploads(&driver, "/").await, ["/left"]);
+    fails(driver.resume(&path("/a")).await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn delete_of_an_upload_alone_fences(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writers = Vec::new();
+    for at in ["/a", "/d/a", "/d/b"] {
+        let mut writer = create(&driver, at).await;
+        writer.write("x").await.unwrap();
+        writers.push(writer);
+    }
+    delete(&driver, "/a").await.unwrap();
+    delete(&driver, "/d").await.unwrap();
+    for writer in writers {
+        fails(writer.commit().await, ErrorKind::WriterFenced);
+    }
+    assert!(walk(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn a_deletion_that_fails_fences_nobody(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "old").await.version;
+    put(&driver, "/a", "new").await;
+    let mut writer = create(&driver, "/a").await;
+    writer.write("up").await.unwrap();
+    for condition in [Precondition::IfVersion(old), Precondition::IfAbsent] {
+        assert!(driver.delete(&path("/a"), condition).await.is_err());
+    }
+    writer.write("load").await.unwrap();
+    writer.commit().await.unwrap();
+    assert_eq!(read(&driver, "/a").await, "upload");
 }
 
 pub(crate) async fn delete_many_passes_over_what_is_missing(subject: Subject) {
@@ -204,9 +305,7 @@ pub(crate) async fn delete_many_of_no_path_changes_nothing(subject: Subject) {
 pub(crate) async fn delete_many_takes_thousands(subject: Subject) {
     let driver = subject.driver().await;
     let paths: Vec<_> = (0..1500).map(|i| path(&format!("/d/{i}"))).collect();
-    for at in &paths {
-        driver.put(at, "").await.unwrap();
-    }
+    put_all(&driver, paths.iter().map(ToString::to_string)).await;
     put(&driver, "/d/kept", "x").await;
     driver.delete_many(&paths).await.unwrap();
     assert_eq!(walk(&driver, "/").await, ["/d", "/d/kept"]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use storage_driver::{
     ErrorKind, Metadata, Path, Stat, StorageDriver, StorageDriverExt, WalkOptions,
 };
@@ -10,6 +10,7 @@ use storage_driver::{
 use crate::{
     Subject,
     check::{everything, exists, fails, finish, long_path, path, put, read, upload, uploads, walk},
+    tasks::at_once,
 };
 
 const FILES: &[&str] = &["/a/b", "/a/b-c", "/a/c/d", "/a/c/e/f", "/a/g"];
@@ -103,14 +104,14 @@ pub(crate) async fn rename_dir_keeps_times(subject: Subject) {
 
 pub(crate) async fn rename_dir_moves_many_files(subject: Subject) {
     let driver = subject.driver().await;
-    for i in 0..300 {
-        put(&driver, &format!("/a/{}/{}/{i}", i % 7, i % 5), i.to_string()).await;
-    }
+    let (store, at) = (&driver, |dir: &str, i: u32| format!("{dir}/{}/{}/{i}", i % 7, i % 5));
+    let puts = (0..300).map(|i| async move { drop(put(store, &at("/a", i), i.to_string()).await) });
+    at_once(puts.map(FutureExt::boxed).collect()).await;
     rename_dir(&driver, "/a", "/x").await.unwrap();
     assert!(!exists(&driver, "/a").await);
-    for i in 0..300 {
-        assert_eq!(read(&driver, &format!("/x/{}/{}/{i}", i % 7, i % 5)).await, i.to_string());
-    }
+    let reads =
+        (0..300).map(|i| async move { assert_eq!(read(store, &at("/x", i)).await, i.to_string()) });
+    at_once(reads.map(FutureExt::boxed).collect()).await;
 }
 
 pub(crate) async fn rename_dir_of_a_leaves_ab(subject: Subject) {

@@ -11,23 +11,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     Subject,
-    check::{LIMIT, append, create, error, fails, path, put, read, resume, upload},
+    check::{LIMIT, append, create, error, explains, fails, path, put, read, resume, upload},
 };
-
-/// Checks that an error says by which driver, in which operation and where, and reads as one line. A
-/// provided method may leave the operation to the one that it is made of, and so may a driver over a
-/// driver.
-#[track_caller]
-fn explains(driver: &dyn StorageDriver, error: &Error, operations: &[Operation], at: &str) {
-    assert_eq!(error.driver(), Some(driver.name()), "{error:?}");
-    let operation = error.operation().expect("an operation");
-    assert!(operations.contains(&operation), "{operation} is none of {operations:?}");
-    assert_eq!(error.path(), Some(&path(at)), "{error:?}");
-    let text = error.to_string();
-    let kind = error.kind();
-    assert_eq!(text, format!("{}: {operation} {at}: {kind}", driver.name()));
-    assert_eq!(text.lines().count(), 1, "{text}");
-}
 
 pub(crate) async fn errors_of_get_content_say_where(subject: Subject) {
     let driver = subject.driver().await;

@@ -66,6 +66,35 @@ pub(crate) async fn a_drop_keeps_everything(subject: Subject) {
     pattern.check(0, &bytes).unwrap();
 }
 
+pub(crate) async fn a_drop_keeps_what_was_written_after_a_sync(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut writer = create(&driver, "/a").await;
+    writer.write("synced, ").await.unwrap();
+    writer.sync().await.unwrap();
+    writer.write("not synced").await.unwrap();
+    drop(writer);
+    let mut writer = resume(&driver, "/a").await;
+    assert_eq!(writer.size(), 18);
+    writer.write(", resumed").await.unwrap();
+    drop(writer);
+    assert_eq!(finish(&driver, "/a").await, "synced, not synced, resumed");
+}
+
+pub(crate) async fn what_was_accepted_before_a_fence_is_kept(subject: Subject) {
+    let driver = subject.driver().await;
+    let pattern = Pattern::new(36);
+    let mut first = create(&driver, "/a").await;
+    first.write(pattern.bytes(0..100_000)).await.unwrap();
+    let mut second = resume(&driver, "/a").await;
+    assert_eq!(second.size(), 100_000);
+    second.write(pattern.bytes(100_000..100_010)).await.unwrap();
+    second.commit().await.unwrap();
+    drop(first);
+    let bytes = read(&driver, "/a").await;
+    assert_eq!(bytes.len(), 100_010);
+    pattern.check(0, &bytes).unwrap();
+}
+
 pub(crate) async fn a_drop_keeps_a_beginning_no_shorter_than_the_last_sync(subject: Subject) {
     let driver = subject.driver().await;
     let pattern = Pattern::new(33);

@@ -7,7 +7,7 @@ use storage_driver::{
 
 use crate::{
     Subject,
-    check::{fails, list, path, put, stat, upload},
+    check::{fails, list, path, put, put_all, stat, upload},
 };
 
 /// Puts a file at each path.
@@ -106,6 +106,18 @@ pub(crate) async fn list_says_what_stat_says(subject: Subject) {
     }
 }
 
+pub(crate) async fn list_says_what_stat_says_after_a_change(subject: Subject) {
+    let driver = subject.driver().await;
+    fill(&driver, &["/a/b", "/a/c"]).await;
+    for content in ["longer than before", ""] {
+        put(&driver, "/a/b", content).await;
+        let entries: Vec<Entry> = driver.list_all(&path("/a")).try_collect().await.unwrap();
+        for metadata in entries.iter().filter_map(Entry::metadata) {
+            assert_eq!(metadata, &stat(&driver, metadata.path.as_str()).await);
+        }
+    }
+}
+
 pub(crate) async fn list_gives_a_directory_of_many_files_once(subject: Subject) {
     let driver = subject.driver().await;
     for i in 0..50 {
@@ -198,9 +210,7 @@ pub(crate) async fn the_greatest_limit_gives_all(subject: Subject) {
 
 pub(crate) async fn a_limit_that_is_not_set_is_1000(subject: Subject) {
     let driver = subject.driver().await;
-    for i in 0..1001 {
-        put(&driver, &format!("/d/{i:04}"), "").await;
-    }
+    put_all(&driver, (0..1001).map(|i| format!("/d/{i:04}"))).await;
     let (items, next) = page(&driver, "/d", ListOptions::new()).await;
     assert_eq!(items.len(), 1000);
     assert_eq!(after(&driver, "/d", next.expect("one is left").as_str()).await, ["/d/1000"]);

@@ -22,6 +22,7 @@ pub(crate) mod reading;
 pub(crate) mod renaming;
 pub(crate) mod shutdown;
 pub(crate) mod snapshots;
+pub(crate) mod times;
 pub(crate) mod uploads;
 pub(crate) mod walking;
 pub(crate) mod writing;

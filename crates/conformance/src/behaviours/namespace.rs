@@ -116,6 +116,35 @@ pub(crate) async fn a_directory_stays_while_one_of_its_files_does(subject: Subje
     assert_eq!(list(&driver, "/a").await, ["/a/d"]);
 }
 
+/// Checks that `/d` is a directory with these children.
+async fn is_directory_of(driver: &dyn StorageDriver, children: &[&str]) {
+    assert_eq!(driver.stat(&path("/d")).await.unwrap(), Stat::Directory(path("/d")));
+    assert_eq!(list(driver, "/d").await, children);
+    assert_eq!(list(driver, "/").await, ["/d"]);
+}
+
+pub(crate) async fn a_directory_stays_when_its_first_child_goes(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/d/a", "/d/b/x", "/d/c"] {
+        put(&driver, at, "x").await;
+    }
+    delete(&driver, "/d/a").await;
+    is_directory_of(&driver, &["/d/b", "/d/c"]).await;
+    delete(&driver, "/d/b").await;
+    is_directory_of(&driver, &["/d/c"]).await;
+}
+
+pub(crate) async fn a_directory_stays_when_its_last_child_goes(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/d/a", "/d/b/x", "/d/c"] {
+        put(&driver, at, "x").await;
+    }
+    delete(&driver, "/d/c").await;
+    is_directory_of(&driver, &["/d/a", "/d/b"]).await;
+    delete(&driver, "/d/b/x").await;
+    is_directory_of(&driver, &["/d/a"]).await;
+}
+
 pub(crate) async fn an_upload_makes_no_directory(subject: Subject) {
     let driver = subject.driver().await;
     upload(&driver, "/a/b/c", "x").await;
@@ -142,6 +171,26 @@ pub(crate) async fn a_put_that_fails_leaves_no_directory(subject: Subject) {
     let result = driver.put_content(&at, "y".into(), Precondition::IfVersion(version)).await;
     fails(result, ErrorKind::PreconditionFailed);
     assert_eq!(walk(&driver, "/").await, ["/v"]);
+}
+
+pub(crate) async fn a_rename_that_fails_leaves_no_directory(subject: Subject) {
+    let driver = subject.driver().await;
+    let version = put(&driver, "/v", "x").await.version;
+    let (from, to) = (path("/v"), path("/a/b/c"));
+    let result = driver.rename(&from, &to, Precondition::IfVersion(version)).await;
+    fails(result, ErrorKind::PreconditionFailed);
+    assert_eq!(walk(&driver, "/").await, ["/v"]);
+    fails(driver.stat(&path("/a")).await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn a_copy_that_fails_leaves_no_directory(subject: Subject) {
+    let driver = subject.driver().await;
+    let version = put(&driver, "/v", "x").await.version;
+    let (from, to) = (path("/v"), path("/a/b/c"));
+    let result = driver.copy(&from, &to, Precondition::IfVersion(version)).await;
+    fails(result, ErrorKind::PreconditionFailed);
+    assert_eq!(walk(&driver, "/").await, ["/v"]);
+    fails(driver.stat(&path("/a")).await, ErrorKind::PathNotFound);
 }
 
 pub(crate) async fn the_last_file_renamed_away_takes_its_directory_along(subject: Subject) {

@@ -161,6 +161,19 @@ pub(crate) async fn rename_onto_itself_changes_nothing(subject: Subject) {
     assert_eq!(read(&driver, "/a/b").await, "content");
 }
 
+pub(crate) async fn rename_onto_itself_checks_its_precondition(subject: Subject) {
+    let driver = subject.driver().await;
+    let stale = put(&driver, "/a", "old").await.version;
+    let file = put(&driver, "/a", "content").await;
+    for condition in [Precondition::IfAbsent, Precondition::IfVersion(stale)] {
+        let result = driver.rename(&path("/a"), &path("/a"), condition).await;
+        fails(result, ErrorKind::PreconditionFailed);
+    }
+    let current = Precondition::IfVersion(file.version.clone());
+    assert_eq!(driver.rename(&path("/a"), &path("/a"), current).await.unwrap(), file);
+    assert_eq!(stat(&driver, "/a").await, file);
+}
+
 pub(crate) async fn rename_of_nothing_onto_itself_is_not_found(subject: Subject) {
     let driver = subject.driver().await;
     refused(&driver, "/a", "/a", ErrorKind::PathNotFound).await;

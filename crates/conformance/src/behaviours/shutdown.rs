@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use storage_driver::{
-    ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
-    WalkOptions,
+    Error, ErrorKind, ListOptions, Operation, Path, Precondition, ReadRange, StorageDriver,
+    StorageDriverExt, WalkOptions,
 };
 
 use crate::{
     Pattern, Subject,
-    check::{create, drain, error, fails, path, put, upload},
+    check::{create, drain, error, explains, fails, path, put, upload},
 };
 
 const GONE: ErrorKind = ErrorKind::Unavailable;
@@ -96,6 +96,130 @@ pub(crate) async fn after_shutdown_open_writers_are_at_an_end(subject: Subject) 
     let elsewhere = writers.next().unwrap().commit_to(&path("/b"), Precondition::None).await;
     fails(elsewhere, GONE);
     fails(writers.next().unwrap().cancel().await, GONE);
+}
+
+/// Checks that an operation fails because the driver was shut down, and says where.
+#[track_caller]
+fn gone<T: std::fmt::Debug>(
+    driver: &dyn StorageDriver,
+    result: Result<T, Error>,
+    operations: &[Operation],
+    at: &str,
+) {
+    explains(driver, &fails(result, GONE), operations, at);
+}
+
+pub(crate) async fn after_shutdown_errors_of_reading_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    for at in ["/a", "/nothing"] {
+        let file = &path(at);
+        let content = driver.get_content(file, 9).await;
+        gone(driver, content, &[Operation::GetContent, Operation::Reader], at);
+        let range = driver.get_range(file, ReadRange::Full, 9).await;
+        gone(driver, range, &[Operation::GetRange, Operation::Reader], at);
+        gone(driver, driver.reader(file, ReadRange::Full).await, &[Operation::Reader], at);
+    }
+}
+
+pub(crate) async fn after_shutdown_errors_of_looking_up_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    for at in ["/", "/d"] {
+        let dir = &path(at);
+        gone(driver, driver.stat(dir).await, &[Operation::Stat], at);
+        gone(driver, driver.list(dir, ListOptions::new()).await, &[Operation::List], at);
+        let first = driver.walk(dir, WalkOptions::new()).next().await.expect("an error");
+        gone(driver, first, &[Operation::Walk, Operation::List], at);
+    }
+}
+
+pub(crate) async fn after_shutdown_errors_of_writing_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    gone(driver, driver.put(&path("/b"), "x").await, &[Operation::PutContent], "/b");
+    gone(driver, driver.create(&path("/b")).await, &[Operation::Writer], "/b");
+    gone(driver, driver.resume(&path("/u")).await, &[Operation::Writer], "/u");
+    if driver.capabilities().append {
+        gone(driver, driver.append(&path("/a")).await, &[Operation::Writer], "/a");
+    }
+}
+
+pub(crate) async fn after_shutdown_errors_of_uploads_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    for at in ["/", "/u"] {
+        let uploads = driver.uploads(&path(at), ListOptions::new()).await;
+        gone(driver, uploads, &[Operation::Uploads], at);
+    }
+}
+
+pub(crate) async fn after_shutdown_errors_of_cancelling_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    gone(driver, driver.cancel_upload(&path("/u")).await, &[Operation::CancelUpload], "/u");
+    for at in ["/", "/u"] {
+        let cancelled = driver.cancel_uploads(&path(at), Duration::ZERO).await;
+        gone(driver, cancelled, &[Operation::CancelUploads], at);
+    }
+}
+
+pub(crate) async fn after_shutdown_errors_of_deleting_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    for at in ["/a", "/d", "/nothing"] {
+        gone(driver, driver.delete(&path(at), Precondition::None).await, &[Operation::Delete], at);
+    }
+    let failed = fails(driver.delete_many(&[path("/a")]).await, GONE);
+    // One call, or one for each path.
+    let at = failed.path().expect("a path").as_str();
+    assert!(["/", "/a"].contains(&at), "{failed:?}");
+    explains(driver, &failed, &[Operation::DeleteMany, Operation::Delete], at);
+}
+
+pub(crate) async fn after_shutdown_errors_of_moving_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    let claimed = driver.capabilities();
+    let (from, to) = (&path("/a"), &path("/b"));
+    if claimed.rename_file {
+        let renamed = driver.rename(from, to, Precondition::None).await;
+        gone(driver, renamed, &[Operation::Rename], "/a");
+    }
+    if claimed.rename_dir {
+        let renamed = driver.rename_dir(&path("/d"), to).await;
+        gone(driver, renamed, &[Operation::RenameDir], "/d");
+    }
+    if claimed.copy {
+        for to in [from, to] {
+            let copied = driver.copy(from, to, Precondition::None).await;
+            gone(driver, copied, &[Operation::Copy], "/a");
+        }
+    }
+    if claimed.touch {
+        gone(driver, driver.touch(from).await, &[Operation::Touch], "/a");
+    }
+}
+
+pub(crate) async fn after_shutdown_errors_of_health_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    let health = driver.health().await;
+    let operations = &[Operation::Health, Operation::Stat];
+    gone(driver, health.read, operations, "/");
+    gone(driver, health.write, operations, "/");
+}
+
+pub(crate) async fn after_shutdown_errors_of_writers_say_where(subject: Subject) {
+    let driver = &subject.driver().await;
+    let mut writers = Vec::new();
+    for i in 0..5 {
+        writers.push(create(driver, &format!("/u/{i}")).await);
+    }
+    driver.shutdown().await.unwrap();
+    let mut writers = writers.into_iter();
+    let mut next = || writers.next().expect("a writer for each call");
+    gone(driver, next().sync().await, &[Operation::Sync], "/u/0");
+    gone(driver, next().close().await, &[Operation::Close, Operation::Sync], "/u/1");
+    gone(driver, next().commit().await, &[Operation::Commit, Operation::CommitTo], "/u/2");
+    let failed = fails(next().commit_to(&path("/b"), Precondition::None).await, GONE);
+    // A commit keeps first, at its own path.
+    let at = failed.path().expect("a path").as_str();
+    assert!(["/b", "/u/3"].contains(&at), "{failed:?}");
+    explains(driver, &failed, &[Operation::CommitTo], at);
+    gone(driver, next().cancel().await, &[Operation::Cancel], "/u/4");
 }
 
 pub(crate) async fn after_shutdown_an_open_reader_gives_no_mix(subject: Subject) {

@@ -17,11 +17,19 @@ const SIZE: u64 = 3 << 20;
 
 type Change = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Opens readers of `/d/a`, one that has not begun and one that has, changes something, and checks
-/// that they go on with the old content, or say that it changed.
+/// As [`unchanged`], of a file that was put.
 async fn holds(subject: Subject, change: impl Fn(Arc<dyn StorageDriver>) -> Change) {
     let driver = subject.driver().await;
     put(&driver, "/d/a", OLD.bytes(0..SIZE)).await;
+    unchanged(driver, change).await;
+}
+
+/// Opens readers of `/d/a`, one that has not begun and one that has, changes something, and checks
+/// that they go on with the old content, or say that it changed.
+async fn unchanged(
+    driver: Arc<dyn StorageDriver>,
+    change: impl Fn(Arc<dyn StorageDriver>) -> Change,
+) {
     let offset = 1000;
     let mut unread = driver.reader(&path("/d/a"), ReadRange::From(offset)).await.unwrap();
     let mut begun = driver.reader(&path("/d/a"), ReadRange::Full).await.unwrap();
@@ -92,6 +100,59 @@ pub(crate) async fn a_reader_holds_its_content_under_an_append(subject: Subject)
         })
     })
     .await;
+}
+
+/// Makes `/d/a` by a put of its first `first` bytes and an append of the rest.
+async fn appended(driver: &dyn StorageDriver, first: u64) {
+    put(driver, "/d/a", OLD.bytes(0..first)).await;
+    let mut writer = append(driver, "/d/a").await;
+    writer.write(OLD.bytes(first..SIZE)).await.unwrap();
+    writer.commit().await.unwrap();
+}
+
+pub(crate) async fn a_reader_of_an_appended_file_holds_its_content_under_an_append(
+    subject: Subject,
+) {
+    // What is appended to may be shared, or copied where it is small.
+    for first in [0, 1000, SIZE - 1000, SIZE] {
+        for more in [1, 100_000] {
+            let driver = subject.driver().await;
+            appended(&driver, first).await;
+            let change = move |driver: Arc<dyn StorageDriver>| -> Change {
+                Box::pin(async move {
+                    let mut writer = append(&driver, "/d/a").await;
+                    writer.write(NEW.bytes(0..more)).await.unwrap();
+                    writer.commit().await.unwrap();
+                })
+            };
+            unchanged(driver, change).await;
+        }
+    }
+}
+
+pub(crate) async fn a_reader_of_an_appended_file_holds_its_content_under_a_put(subject: Subject) {
+    let driver = subject.driver().await;
+    appended(&driver, 1000).await;
+    let change = |driver: Arc<dyn StorageDriver>| -> Change {
+        Box::pin(async move { drop(put(&driver, "/d/a", NEW.bytes(0..SIZE)).await) })
+    };
+    unchanged(driver, change).await;
+}
+
+pub(crate) async fn a_reader_of_a_copy_holds_its_content_under_an_append(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/b", OLD.bytes(0..SIZE)).await;
+    driver.copy(&path("/b"), &path("/d/a"), Precondition::None).await.unwrap();
+    let change = |driver: Arc<dyn StorageDriver>| -> Change {
+        Box::pin(async move {
+            for at in ["/b", "/d/a"] {
+                let mut writer = append(&driver, at).await;
+                writer.write(NEW.bytes(0..100_000)).await.unwrap();
+                writer.commit().await.unwrap();
+            }
+        })
+    };
+    unchanged(driver, change).await;
 }
 
 pub(crate) async fn a_reader_holds_its_content_under_a_deletion(subject: Subject) {

@@ -1,14 +1,17 @@
 //! 5.16: uploads in progress, listed and cancelled.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use futures::FutureExt;
 use storage_driver::{ErrorKind, ListOptions, Path, StorageDriver, StorageDriverExt, Upload};
+use tokio::task::yield_now;
 
 use crate::{
     Subject,
     check::{
         create, exists, fails, finish, is_dir, path, put, read, resume, stat, upload, uploads,
     },
+    tasks::at_once,
 };
 
 /// The upload that is in progress at a path.
@@ -107,6 +110,66 @@ pub(crate) async fn uploads_are_paged(subject: Subject) {
             options = options.start_after(next);
         }
         assert_eq!(found, all, "limit {limit}");
+    }
+}
+
+/// Uploads at, above and below each other, in order.
+const NESTED: &[&str] = &["/d", "/d/a", "/d/a/b", "/d/a/b/c", "/d/a-b", "/d/c/d", "/d/e"];
+
+pub(crate) async fn pages_of_uploads_of_every_limit_join_to_the_whole(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in NESTED {
+        upload(&driver, at, "x").await;
+    }
+    for (dir, all) in [("/", NESTED), ("/d", NESTED), ("/d/a", &NESTED[1..4])] {
+        for limit in 1..=NESTED.len() + 1 {
+            let (mut joined, mut options) = (Vec::new(), ListOptions::new().limit(limit));
+            loop {
+                let page = driver.uploads(&path(dir), options.clone()).await.unwrap();
+                joined.extend(page.items.iter().map(|upload| upload.path.to_string()));
+                let Some(next) = page.next else { break };
+                assert_eq!(page.items.len(), limit, "a page of {dir} that is not the last");
+                assert!(options.start_after.as_ref() < Some(&next), "no way on from {next}");
+                options = options.start_after(next);
+            }
+            assert_eq!(joined, all, "of {dir}, limit {limit}");
+        }
+    }
+}
+
+pub(crate) async fn a_page_of_uploads_as_long_as_the_limit_may_be_the_last(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in NESTED {
+        upload(&driver, at, "x").await;
+    }
+    for (dir, count) in [("/", 7), ("/d", 7), ("/d/a", 3)] {
+        let options = ListOptions::new().limit(count);
+        let page = driver.uploads(&path(dir), options).await.unwrap();
+        assert_eq!((page.items.len(), page.next), (count, None), "{dir}");
+        let options = ListOptions::new().limit(count - 1);
+        let page = driver.uploads(&path(dir), options).await.unwrap();
+        assert_eq!((page.items.len(), page.next.is_some()), (count - 1, true), "{dir}");
+    }
+}
+
+pub(crate) async fn uploads_of_a_directory_start_after_a_path(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in NESTED.iter().chain(&["/c", "/e"]) {
+        upload(&driver, at, "x").await;
+    }
+    for (start, expected) in [
+        ("/", NESTED),
+        ("/c", NESTED),
+        ("/d", &NESTED[1..]),
+        ("/d/a/b", &NESTED[3..]),
+        ("/d/a/z", &NESTED[4..]),
+        ("/d/e", &[]),
+        ("/e", &[]),
+    ] {
+        let options = ListOptions::new().start_after(path(start));
+        let page = driver.uploads(&path("/d"), options).await.unwrap();
+        let found: Vec<&str> = page.items.iter().map(|upload| upload.path.as_str()).collect();
+        assert_eq!(found, expected, "after {start}");
     }
 }
 
@@ -229,6 +292,45 @@ pub(crate) async fn cancel_uploads_leaves_the_young(subject: Subject) {
     assert_eq!(uploads(&driver, "/").await, ["/a", "/b"]);
 }
 
+pub(crate) async fn cancel_uploads_counts_from_the_last_write(subject: Subject) {
+    let driver = subject.driver().await;
+    let mut age = Duration::from_millis(50);
+    // Where more time than that passes between the write and the answer, the answer says nothing.
+    loop {
+        let mut writer = create(&driver, "/a").await;
+        until(SystemTime::now() + age).await;
+        let written = SystemTime::now();
+        writer.write("x").await.unwrap();
+        writer.sync().await.unwrap();
+        let cancelled = driver.cancel_uploads(&Path::root(), age).await.unwrap();
+        if written.elapsed().is_ok_and(|elapsed| elapsed < age) {
+            assert_eq!(cancelled, 0, "it was written to less than {age:?} ago");
+            break;
+        }
+        age *= 4;
+    }
+    until(SystemTime::now() + age).await;
+    assert_eq!(driver.cancel_uploads(&Path::root(), age).await.unwrap(), 1);
+}
+
+/// Waits for the system's clock, which a paused clock of the runtime does not hold.
+async fn until(time: SystemTime) {
+    while SystemTime::now() < time {
+        yield_now().await;
+    }
+}
+
+pub(crate) async fn cancel_uploads_leaves_committed_content(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "content").await;
+    put(&driver, "/d/b", "content").await;
+    upload(&driver, "/a", "upload").await;
+    upload(&driver, "/d", "upload").await;
+    assert_eq!(driver.cancel_uploads(&Path::root(), Duration::ZERO).await.unwrap(), 2);
+    assert_eq!(stat(&driver, "/a").await, old);
+    assert_eq!(read(&driver, "/d/b").await, "content");
+}
+
 pub(crate) async fn cancel_uploads_where_none_is_counts_0(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
@@ -251,9 +353,9 @@ pub(crate) async fn cancel_uploads_fences(subject: Subject) {
 pub(crate) async fn cancel_uploads_goes_beyond_one_page(subject: Subject) {
     let driver = subject.driver().await;
     let count = ListOptions::DEFAULT_LIMIT as u64 + 5;
-    for i in 0..count {
-        upload(&driver, &format!("/u/{i}"), "").await;
-    }
+    let driver_ref = &driver;
+    let begin = |i| async move { upload(driver_ref, &format!("/u/{i}"), "").await }.boxed();
+    at_once((0..count).map(begin).collect()).await;
     assert_eq!(uploads(&driver, "/u").await.len() as u64, count);
     assert_eq!(driver.cancel_uploads(&path("/u"), Duration::ZERO).await.unwrap(), count);
 }

@@ -5,7 +5,7 @@ use storage_driver::{Entry, ErrorKind, Path, Precondition, StorageDriver, Walk, 
 
 use crate::{
     Subject,
-    check::{error, path, put, stat, upload, walk, walk_with},
+    check::{error, path, put, put_all, stat, upload, walk, walk_with},
 };
 
 const FILES: &[&str] =
@@ -264,9 +264,7 @@ pub(crate) async fn walk_that_started_after_a_path_can_skip(subject: Subject) {
 
 pub(crate) async fn walk_goes_beyond_one_page(subject: Subject) {
     let driver = subject.driver().await;
-    for i in 0..1100 {
-        put(&driver, &format!("/d/{i:04}"), "").await;
-    }
+    put_all(&driver, (0..1100).map(|i| format!("/d/{i:04}"))).await;
     put(&driver, "/d/0500-/x", "").await;
     let walked = walk(&driver, "/").await;
     assert_eq!(walked.len(), 1103);

@@ -288,11 +288,7 @@ impl WriteSession for Session {
             inner.sync().await?;
             return Err(injected(kind));
         }
-        let commit = match operation {
-            Operation::Commit => inner.commit().boxed(),
-            _ => inner.commit_to(dest, precondition).boxed(),
-        };
-        strike.around(commit).await
+        strike.around(super::commit(inner, dest, precondition)).await
     }
 
     async fn cancel(self: Box<Self>) -> Result<()> {

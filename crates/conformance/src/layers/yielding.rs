@@ -170,11 +170,7 @@ impl WriteSession for Session {
     ) -> Result<Metadata> {
         let Self { inner, mut pause, .. } = *self;
         poll_fn(|cx| pause.poll(cx)).await;
-        let result = if dest == inner.path() && precondition.is_none() {
-            inner.commit().await
-        } else {
-            inner.commit_to(dest, precondition).await
-        };
+        let result = super::commit(inner, dest, precondition).await;
         poll_fn(|cx| pause.poll(cx)).await;
         result
     }

@@ -8,7 +8,8 @@
 //!
 //! Every other round is played on real threads, and the rest in turns on one, over [`Yielding`], by
 //! dice: that finds at once what is done in several steps with an await between them, and the same
-//! way at every run. Which operations are done comes from a seed. When threads meet is up to the
+//! way at every run. A driver whose calls take long is interleaved by its own waiting instead, in
+//! several rounds at once. Which operations are done comes from a seed. When threads meet is up to the
 //! machine, so a failure prints the whole history: who called what, when, and what was answered.
 //! Read it for the first answer that no order explains. `CONFORMANCE_SEED` and `CONFORMANCE_ROUNDS`
 //! say which and how many rounds are played, for those who hunt one that is rare.
@@ -20,25 +21,27 @@ mod together;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use futures::FutureExt;
+use futures::{FutureExt, future::join_all};
 use storage_driver::{Capabilities, Precondition, StorageDriver, StorageDriverExt};
+use tokio::time::Instant;
 
 use self::{
     history::History,
     player::{Player, bytes_of},
     spec::{Call, Store, When},
 };
-use crate::{Subject, check::path, layers::Yielding};
+use crate::{Subject, check::path, layers::Yielding, tasks::AT_ONCE_WHEN_SLOW};
 
 const SEED: u64 = 0x11_7ea2;
 const ROUNDS: u64 = 10_000;
 /// The first of the contents that are there before a round begins.
 const FIRST: u32 = 9000;
-/// A quick behaviour ends after so long, however many rounds that was.
+/// A quick behaviour ends after so long, if it has played [`FEWEST`] rounds by then.
 const TIME: Duration = Duration::from_secs(3);
+const FEWEST: u64 = 64;
 
 pub(crate) async fn operations_on_one_path_take_effect_at_one_moment(subject: Subject) {
     check(subject, |dice, capabilities| {
@@ -48,9 +51,7 @@ pub(crate) async fn operations_on_one_path_take_effect_at_one_moment(subject: Su
             0..=2 => Call::Put { at, when },
             3 | 4 => Call::Get { at },
             5 => Call::Stat { at },
-            6 => {
-                Call::Delete { at, when: if when == When::IfAbsent { When::Always } else { when } }
-            }
+            6 => Call::Delete { at, when },
             7 if capabilities.touch => Call::Touch { at },
             _ => Call::CommitTo { at, when: dice.when(capabilities.conditional_commit) },
         }
@@ -67,9 +68,7 @@ pub(crate) async fn operations_on_several_paths_take_effect_at_one_moment(subjec
             0..=2 => Call::Put { at, when },
             3 => Call::Get { at },
             4 => Call::Stat { at },
-            5 => {
-                Call::Delete { at, when: if when == When::IfAbsent { When::Always } else { when } }
-            }
+            5 => Call::Delete { at, when },
             6 if capabilities.rename_file => Call::Rename { from: at, to, when },
             7 if capabilities.copy => Call::Copy { from: at, to, when },
             8 | 9 if capabilities.rename_dir => {
@@ -96,6 +95,12 @@ impl Dice {
         ((z ^ (z >> 31)) % sides as u64) as usize
     }
 
+    /// Dice for one round, whatever else is rolled meanwhile.
+    fn another(&mut self) -> Self {
+        self.roll(1);
+        Self(self.0)
+    }
+
     fn when(&mut self, conditional: bool) -> When {
         match self.roll(5) {
             0 if conditional => When::IfAbsent,
@@ -111,15 +116,41 @@ async fn check(subject: Subject, choose: Choose) {
     let driver = subject.driver().await;
     let seed = variable("CONFORMANCE_SEED");
     let rounds = variable("CONFORMANCE_ROUNDS");
-    let began = Instant::now();
+    // Says how long a call takes.
+    drop(driver.exists(&path("/d")).await);
+    let begun = Instant::now();
     let mut dice = Dice(seed.unwrap_or(SEED));
-    for round in 0..rounds.unwrap_or(ROUNDS) {
-        if rounds.is_none() && began.elapsed() > TIME {
+    let mut round = 0;
+    while round < rounds.unwrap_or(ROUNDS) {
+        if rounds.is_none() && begun.elapsed() > TIME && round >= FEWEST {
             break;
         }
-        let history = play(&driver, round, &mut dice, choose).await;
-        assert!(history.is_linearizable(), "no order explains round {round}:\n{history}");
+        let slow = subject.is_slow();
+        let next = round + if slow { AT_ONCE_WHEN_SLOW as u64 } else { 1 };
+        let played = (round..next).map(|round| {
+            let way = match (slow, round.is_multiple_of(2)) {
+                (true, _) => Way::Together,
+                (false, true) => Way::Threads,
+                (false, false) => Way::Turns,
+            };
+            play(&driver, (round, way), dice.another(), choose)
+        });
+        for (played, history) in (round..next).zip(join_all(played).await) {
+            assert!(history.is_linearizable(), "no order explains round {played}:\n{history}");
+        }
+        round = next;
     }
+}
+
+/// How the parts of a round meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// On threads.
+    Threads,
+    /// In turns by the dice, over a driver that yields.
+    Turns,
+    /// As the driver wakes them.
+    Together,
 }
 
 fn variable(name: &str) -> Option<u64> {
@@ -129,8 +160,8 @@ fn variable(name: &str) -> Option<u64> {
 /// Plays one round, below a directory of its own.
 async fn play(
     driver: &Arc<dyn StorageDriver>,
-    round: u64,
-    dice: &mut Dice,
+    (round, way): (u64, Way),
+    mut dice: Dice,
     choose: Choose,
 ) -> History {
     let capabilities = driver.capabilities();
@@ -142,22 +173,25 @@ async fn play(
         let file = driver.put(&at_base, bytes_of(content)).await.unwrap();
         before.insert(at, content, file.version);
     }
-    let on_threads = round.is_multiple_of(2);
-    let played: Arc<dyn StorageDriver> =
-        if on_threads { Arc::clone(driver) } else { Arc::new(Yielding::new(Arc::clone(driver))) };
+    let played: Arc<dyn StorageDriver> = match way {
+        Way::Turns => Arc::new(Yielding::new(Arc::clone(driver))),
+        Way::Threads | Way::Together => Arc::clone(driver),
+    };
     let clock = Arc::new(AtomicU64::new(0));
     let mut parts = Vec::new();
     for thread in 0..2 + dice.roll(3) {
-        let calls: Vec<_> = (0..3 + dice.roll(3)).map(|_| choose(dice, &capabilities)).collect();
+        let calls: Vec<_> =
+            (0..3 + dice.roll(3)).map(|_| choose(&mut dice, &capabilities)).collect();
         let mut player = Player::new(Arc::clone(&played), base.clone(), thread);
         player.prepare(&calls).await;
         parts.push(player.play(calls, Arc::clone(&clock)).boxed());
     }
-    let events = if on_threads {
-        together::on_threads(parts).await.concat()
-    } else {
-        together::in_turns(parts, dice).await.concat()
+    let events = match way {
+        Way::Threads => together::on_threads(parts).await,
+        Way::Turns => together::in_turns(parts, &mut dice).await,
+        Way::Together => join_all(parts).await,
     };
+    let events = events.concat();
     match driver.delete(&base, Precondition::None).await {
         Err(error) if !error.is_not_found() => panic!("{base} should be deletable: {error:?}"),
         _ => History::new(before, events, capabilities.sees_conflicts),

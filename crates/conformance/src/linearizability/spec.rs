@@ -140,6 +140,7 @@ impl Store {
     fn refusals(&self, event: &Event) -> Vec<ErrorKind> {
         use ErrorKind::{
             IsADirectory, NotADirectory, PathConflict, PathNotFound, PreconditionFailed,
+            Unsupported,
         };
         let mut wrong = Vec::new();
         let mut refuse = |holds: bool, kind| {
@@ -164,11 +165,14 @@ impl Store {
                 refuse(is_nothing(at), PathNotFound);
                 refuse(is_file(at), NotADirectory);
             }
+            Call::Delete { .. } if event.condition == Precondition::IfAbsent => {
+                refuse(true, Unsupported);
+            }
             Call::Delete { at, .. } => {
                 refuse(is_nothing(at), PathNotFound);
                 let versioned = matches!(event.condition, Precondition::IfVersion(_));
                 refuse(versioned && self.is_dir(at), IsADirectory);
-                refuse(!self.is_dir(at) && unmet(at), PreconditionFailed);
+                refuse(is_file(at) && unmet(at), PreconditionFailed);
             }
             Call::Rename { from, to, .. } | Call::Copy { from, to, .. } => {
                 refuse(is_nothing(from), PathNotFound);

@@ -236,7 +236,6 @@ fn equally_right(op: &Op, subject: ErrorKind, model: ErrorKind) -> bool {
             |kind| kind == UploadInProgress,
             |kind| matches!(kind, PathNotFound | IsADirectory | OffsetMismatch { .. }),
         ),
-        Op::Delete { .. } => one_of(|kind| kind == PathNotFound, |kind| kind == PreconditionFailed),
         Op::Rename { .. } | Op::RenameDir { .. } | Op::Copy { .. } => {
             one_of(|kind| kind == PathConflict, |kind| kind == PreconditionFailed)
                 || one_of(

@@ -31,17 +31,22 @@ mod op;
 mod pair;
 mod side;
 
-use std::{fmt::Write, sync::Arc};
+use std::{fmt::Write, panic::AssertUnwindSafe, sync::Arc};
 
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use proptest::{
-    strategy::BoxedStrategy,
-    test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner},
+    strategy::{BoxedStrategy, Strategy, ValueTree},
+    test_runner::{Config, RngSeed, TestRunner},
 };
 use storage_driver::StorageDriver;
-use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio::{
+    runtime::Handle,
+    task::spawn_blocking,
+    time::{Duration, Instant},
+};
 
-use self::{op::Sequence, pair::Pair};
-use crate::Subject;
+use self::{compare::Difference, op::Sequence, pair::Pair};
+use crate::{Subject, runner::text, tasks::AT_ONCE_WHEN_SLOW};
 
 /// The seed unless one is set.
 const SEED: u64 = 0x5707_a6e0;
@@ -49,24 +54,26 @@ const SEED: u64 = 0x5707_a6e0;
 const QUICK: (u32, usize) = (400, 80);
 const LONG: (u32, usize) = (20_000, 200);
 
+/// How much is tried to find a shorter sequence that fails.
+const SHRINKING: (usize, Duration) = (4000, Duration::from_secs(20));
+
+/// Random sequences of up to so many operations.
+type Sequences = fn(usize) -> BoxedStrategy<Sequence>;
+
 pub(crate) async fn sequences_are_answered_as_by_the_model(subject: Subject) {
-    let (cases, length) = QUICK;
-    check(subject, cases, move || op::sequences(length), Pair::new).await;
+    check(subject, QUICK, op::sequences, Pair::new).await;
 }
 
 pub(crate) async fn meddled_operations_take_effect_once_or_never(subject: Subject) {
-    let (cases, length) = QUICK;
-    check(subject, cases, move || op::meddled(length), Pair::meddled).await;
+    check(subject, QUICK, op::meddled, Pair::meddled).await;
 }
 
 pub(crate) async fn long_sequences_are_answered_as_by_the_model(subject: Subject) {
-    let (cases, length) = LONG;
-    check(subject, cases, move || op::sequences(length), Pair::new).await;
+    check(subject, LONG, op::sequences, Pair::new).await;
 }
 
 pub(crate) async fn long_meddled_sequences_take_effect_once_or_never(subject: Subject) {
-    let (cases, length) = LONG;
-    check(subject, cases, move || op::meddled(length), Pair::meddled).await;
+    check(subject, LONG, op::meddled, Pair::meddled).await;
 }
 
 /// Does the same random sequences of operations to two drivers, and compares what they answer, as
@@ -87,8 +94,7 @@ pub(crate) async fn long_meddled_sequences_take_effect_once_or_never(subject: Su
 ///
 /// With the shortest sequence that was found to be answered differently.
 pub async fn same_answers(subject: Subject, model: Subject, cases: u32, length: usize) {
-    let pairing = Pairing::Beside(model);
-    play(subject, cases, move || op::sequences(length), pairing).await;
+    play((subject, Pairing::Beside(model)), (cases, length), op::sequences).await;
 }
 
 /// How a fresh driver gets its model.
@@ -108,46 +114,88 @@ impl Pairing {
 
 async fn check(
     subject: Subject,
-    cases: u32,
-    sequences: impl FnOnce() -> BoxedStrategy<Sequence> + Send + 'static,
+    size: (u32, usize),
+    sequences: Sequences,
     pair: fn(Arc<dyn StorageDriver>) -> Pair,
 ) {
-    play(subject, cases, sequences, Pairing::Alone(pair)).await;
+    play((subject, Pairing::Alone(pair)), size, sequences).await;
 }
 
-/// Plays `cases` sequences, each on a fresh driver.
-async fn play(
-    subject: Subject,
-    cases: u32,
-    sequences: impl FnOnce() -> BoxedStrategy<Sequence> + Send + 'static,
-    pairing: Pairing,
-) {
+/// Plays so many sequences of up to so many operations, each on a fresh driver.
+async fn play(pairs: (Subject, Pairing), (cases, length): (u32, usize), sequences: Sequences) {
     let seed = variable("CONFORMANCE_SEED").unwrap_or(SEED);
-    let cases = variable("CONFORMANCE_CASES").map_or(cases, |cases| cases as u32);
-    let config = Config {
-        cases,
-        rng_seed: RngSeed::Fixed(seed),
-        failure_persistence: None,
-        max_shrink_iters: 4000,
-        max_shrink_time: 20_000,
-        ..Config::default()
-    };
-    // The runner of the cases blocks its thread.
-    let runtime = Handle::current();
-    let run = move || {
-        TestRunner::new(config).run(&sequences(), |ops| {
-            let played = runtime
-                .block_on(async { pairing.pair(subject.driver().await).await.play(&ops).await });
-            played.map_err(TestCaseError::fail)
-        })
-    };
-    match spawn_blocking(run).await.expect("the runner catches panics") {
-        Ok(()) => {}
-        Err(TestError::Fail(reason, ops)) => {
-            panic!("{}", report(seed, &reason.to_string(), &ops));
+    let cases = variable("CONFORMANCE_CASES").unwrap_or(cases.into());
+    let pairs = Arc::new(pairs);
+    let case = |case| {
+        let pairs = Arc::clone(&pairs);
+        async move {
+            let ops = tree(sequences(length), seed, case).current();
+            play_one(&pairs, &ops).await.map_err(|reason| (case, reason, ops))
         }
-        Err(TestError::Abort(reason)) => panic!("no sequences could be made: {reason}"),
+    };
+    // The first one says how long a call takes.
+    let mut played = if cases > 0 { case(0).await } else { Ok(()) };
+    if played.is_ok() {
+        // Each has a store of its own.
+        let at_once = if pairs.0.is_slow() { AT_ONCE_WHEN_SLOW } else { 1 };
+        played = stream::iter((1..cases).map(case)).buffered(at_once).try_collect().await;
     }
+    if let Err((case, reason, ops)) = played {
+        let runtime = Handle::current();
+        // A tree of sequences stays on its thread.
+        let shrinking = spawn_blocking(move || {
+            let tree = tree(sequences(length), seed, case);
+            shrunk(tree, (reason, ops), |ops| runtime.block_on(play_one(&pairs, ops)))
+        });
+        let (reason, ops) = shrinking.await.expect("panics of the driver are caught");
+        panic!("{}", report(seed, &reason, &ops));
+    }
+}
+
+/// Plays a sequence; what went wrong is the error, a panic too.
+async fn play_one(
+    (subject, pairing): &(Subject, Pairing),
+    ops: &Sequence,
+) -> Result<(), Difference> {
+    let played = async { pairing.pair(subject.driver().await).await.play(ops).await };
+    let played = AssertUnwindSafe(played).catch_unwind().await;
+    played.unwrap_or_else(|panic| Err(format!("it panicked: {}", text(panic.as_ref()))))
+}
+
+/// The sequence of that number, and all that are simpler.
+fn tree(
+    sequences: BoxedStrategy<Sequence>,
+    seed: u64,
+    case: u64,
+) -> impl ValueTree<Value = Sequence> {
+    let rng_seed = RngSeed::Fixed(seed.wrapping_add(case.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let mut runner = TestRunner::new(Config { rng_seed, ..Config::default() });
+    sequences.new_tree(&mut runner).expect("nothing is filtered out")
+}
+
+/// The simplest sequence that is found to fail, and how it does.
+fn shrunk(
+    mut tree: impl ValueTree<Value = Sequence>,
+    mut failure: (Difference, Sequence),
+    play: impl Fn(&Sequence) -> Result<(), Difference>,
+) -> (Difference, Sequence) {
+    let (most, time) = SHRINKING;
+    let begun = Instant::now();
+    let mut simpler = tree.simplify();
+    for _ in 0..most {
+        if !simpler || begun.elapsed() > time {
+            break;
+        }
+        let ops = tree.current();
+        simpler = match play(&ops) {
+            Err(reason) => {
+                failure = (reason, ops);
+                tree.simplify()
+            }
+            Ok(()) => tree.complicate(),
+        };
+    }
+    failure
 }
 
 fn variable(name: &str) -> Option<u64> {

@@ -121,15 +121,6 @@ fn when() -> impl Strategy<Value = When> {
     ]
 }
 
-/// `IfAbsent` says nothing of a deletion.
-fn when_deleting() -> impl Strategy<Value = When> {
-    prop_oneof![
-        4 => Just(When::Always),
-        2 => Just(When::IfCurrent),
-        1 => (0..20usize).prop_map(When::IfVersion),
-    ]
-}
-
 fn range() -> impl Strategy<Value = Range> {
     prop_oneof![
         3 => Just(Range::Full),
@@ -183,7 +174,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(at, start_after, limit)| Op::Uploads { at, start_after, limit }),
         1 => rarely_root().prop_map(|at| Op::CancelUpload { at }),
         1 => (root_too(), any::<bool>()).prop_map(|(at, old)| Op::CancelUploads { at, old }),
-        5 => (rarely_root(), when_deleting()).prop_map(|(at, when)| Op::Delete { at, when }),
+        5 => (rarely_root(), when()).prop_map(|(at, when)| Op::Delete { at, when }),
         1 => vec(path(), 0..4).prop_map(|paths| Op::DeleteMany { paths }),
         6 => (two(), when()).prop_map(|((from, to), when)| Op::Rename { from, to, when }),
         5 => two().prop_map(|(from, to)| Op::RenameDir { from, to }),

@@ -180,18 +180,18 @@ impl Pair {
         Step { op: op.clone(), data, range, offset }
     }
 
-    async fn size(&self, at: &Path) -> Option<u64> {
+    async fn size(&mut self, at: &Path) -> Option<u64> {
         let stat = self.model.driver.stat(at).await.ok()?;
         Some(stat.into_file().ok()?.size)
     }
 
-    async fn upload_size(&self, at: &Path) -> Option<u64> {
+    async fn upload_size(&mut self, at: &Path) -> Option<u64> {
         let (_, uploads) = self.model.everything().await.ok()?;
         uploads.iter().find(|upload| upload.path == *at)?.size
     }
 
     /// The precondition of an operation, for subject and model.
-    async fn preconditions(&self, op: &Op) -> (Precondition, Precondition) {
+    async fn preconditions(&mut self, op: &Op) -> (Precondition, Precondition) {
         let (at, when) = match *op {
             Op::Put { at, when, .. } | Op::Delete { at, when } => (at, when),
             Op::CommitTo { dest: at, when, .. }
@@ -331,7 +331,11 @@ impl Pair {
         Ok(())
     }
 
-    async fn same_content(&self, entry: &Entry, versions: &mut Versions) -> Result<(), Difference> {
+    async fn same_content(
+        &mut self,
+        entry: &Entry,
+        versions: &mut Versions,
+    ) -> Result<(), Difference> {
         let at = entry.path();
         let subject = self.subject.driver.get_content(at, LIMIT).await.map_err(broken)?;
         let model = self.model.driver.get_content(at, LIMIT).await.map_err(broken)?;
@@ -352,8 +356,8 @@ impl Pair {
         let (_, uploads) = self.model.everything().await.map_err(broken)?;
         for (number, upload) in uploads.iter().enumerate() {
             let dest = path(&format!("/finished/{number}"));
-            for side in [&self.subject, &self.model] {
-                let writer = side.driver.resume(&upload.path).await.map_err(broken)?;
+            for driver in [&self.subject.driver, &self.model.driver] {
+                let writer = driver.resume(&upload.path).await.map_err(broken)?;
                 writer.commit_to(&dest, Precondition::None).await.map_err(broken)?;
             }
         }

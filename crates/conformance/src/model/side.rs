@@ -170,7 +170,7 @@ impl Side {
     }
 
     async fn list(
-        &self,
+        &mut self,
         of: &Path,
         start_after: Option<&str>,
         limit: usize,
@@ -195,7 +195,7 @@ impl Side {
     }
 
     async fn uploads(
-        &self,
+        &mut self,
         of: &Path,
         start_after: Option<&str>,
         limit: usize,
@@ -219,7 +219,7 @@ impl Side {
     }
 
     async fn walk(
-        &self,
+        &mut self,
         of: &Path,
         start_after: Option<&str>,
         skip: Option<&str>,
@@ -238,7 +238,7 @@ impl Side {
     }
 
     /// Everything there is: every entry, in order, and every upload.
-    pub(super) async fn everything(&self) -> Result<(Vec<Entry>, Vec<Upload>)> {
+    pub(super) async fn everything(&mut self) -> Result<(Vec<Entry>, Vec<Upload>)> {
         let root = Path::root();
         let mut entries = self.walk(&root, None, None).await?;
         entries.sort_by(|a, b| a.path().cmp(b.path()));

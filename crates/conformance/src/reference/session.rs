@@ -37,9 +37,10 @@ impl WriteSession for Session {
 
     fn start_write(&mut self, data: Bytes) -> Result<()> {
         let mut state = self.open()?;
+        let now = self.driver.now(&state);
         if let Some(upload) = state.uploads.get_mut(&self.path) {
             upload.content.extend_from_slice(&data);
-            upload.written = (self.driver.clock)();
+            upload.written = now;
         }
         Ok(())
     }
@@ -64,7 +65,8 @@ impl WriteSession for Session {
             state.check(dest, &Precondition::IfVersion(base))?;
         }
         let upload = state.uploads.remove(&self.path).ok_or(ErrorKind::WriterFenced)?;
-        Ok(state.commit(dest, upload.content.into(), (self.driver.clock)()))
+        let now = self.driver.now(&state);
+        Ok(state.commit(dest, upload.content.into(), now))
     }
 
     async fn cancel(self: Box<Self>) -> Result<()> {

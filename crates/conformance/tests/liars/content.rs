@@ -193,28 +193,110 @@ liar! {
     }
 }
 
+/// A reader that looks at the file as it is now, at every chunk.
+async fn live_reader(driver: &Reference, path: &Path, range: ReadRange) -> Result<Reader> {
+    let (metadata, range) = {
+        let reader = driver.reader(path, range).await?;
+        (reader.metadata().clone(), reader.range())
+    };
+    let (driver, path, end) = (driver.clone(), path.clone(), range.end);
+    // A few bytes, and then long chunks.
+    let chunks = stream::unfold(range.start, move |offset| {
+        let (driver, path) = (driver.clone(), path.clone());
+        async move {
+            let next = end.min(offset + if offset < 64 { 7 } else { 1 << 16 });
+            if next == offset {
+                return None;
+            }
+            let chunk = driver.get_range(&path, (offset..next).into(), 1 << 16).await;
+            Some((chunk.map(Content::into_bytes), next))
+        }
+    });
+    Ok(Reader::new("reference", metadata, range, chunks))
+}
+
 liar! {
     /// 4.3: a reader looks at the file as it is now, at every chunk.
     ReadsLive {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
-            let (metadata, range) = {
-                let reader = self.0.reader(path, range).await?;
-                (reader.metadata().clone(), reader.range())
-            };
-            let (driver, path, end) = (self.0.clone(), path.clone(), range.end);
-            let chunks = stream::unfold(range.start, move |offset| {
-                let (driver, path) = (driver.clone(), path.clone());
-                async move {
-                    let next = end.min(offset + 7);
-                    if next == offset {
-                        return None;
-                    }
-                    let chunk = driver.get_range(&path, (offset..next).into(), 7).await;
-                    Some((chunk.map(Content::into_bytes), next))
-                }
-            });
-            Ok(Reader::new("reference", metadata, range, chunks))
+            live_reader(&self.0, path, range).await
         }
+    }
+}
+
+/// Where files were appended to.
+#[derive(Debug, Default)]
+pub(crate) struct ReadsAppendsLive {
+    honest: Reference,
+    appended: Mutex<std::collections::HashSet<Path>>,
+}
+
+/// 4.3: a reader of a file that came from an append goes live: it gives zeros for what was there
+/// when it was opened, once more was appended.
+#[async_trait]
+impl Lie for ReadsAppendsLive {
+    fn honest(&self) -> &Reference {
+        &self.honest
+    }
+
+    async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
+        if let WriteMode::Append { .. } = options.mode {
+            self.appended.lock().unwrap().insert(path.clone());
+        }
+        self.honest.writer(path, options).await
+    }
+
+    async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
+        if !self.appended.lock().unwrap().contains(path) {
+            return self.honest.reader(path, range).await;
+        }
+        let (driver, at) = (self.honest.clone(), path.clone());
+        let reader = self.honest.reader(path, range).await?;
+        let (metadata, range) = (reader.metadata().clone(), reader.range());
+        let size = metadata.size;
+        let chunks = reader.then(move |chunk| {
+            let (driver, at) = (driver.clone(), at.clone());
+            async move {
+                let chunk = chunk?;
+                match driver.stat(&at).await.and_then(Stat::into_file) {
+                    Ok(file) if file.size != size => Ok(vec![0; chunk.len()].into()),
+                    _ => Ok(chunk),
+                }
+            }
+        });
+        Ok(Reader::new("reference", metadata, range, chunks))
+    }
+}
+
+/// 2.1: a version is made of the time and the size.
+#[derive(Debug, Default)]
+pub(crate) struct SameMomentSameVersion(Reference);
+
+fn dated(mut file: Metadata) -> Metadata {
+    file.version = storage_driver::Version::new(format!("{:?} {}", file.modified, file.size));
+    file
+}
+
+#[async_trait]
+impl Lie for SameMomentSameVersion {
+    fn honest(&self) -> &Reference {
+        &self.0
+    }
+
+    async fn put_content(
+        &self,
+        path: &Path,
+        content: Payload,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        self.0.put_content(path, content, precondition).await.map(dated)
+    }
+
+    async fn stat(&self, path: &Path) -> Result<Stat> {
+        Ok(match self.0.stat(path).await? {
+            Stat::File(file) => Stat::File(dated(file)),
+            directory => directory,
+        })
     }
 }
 

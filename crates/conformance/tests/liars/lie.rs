@@ -208,6 +208,17 @@ impl<P: Pen> Drop for Session<P> {
 }
 
 liar! {
+    /// 9.3: a call blocks its thread, for ever.
+    BlocksItsThread {
+        async fn put_content(&self, _: &Path, _: Payload, _: Precondition) -> Result<Metadata> {
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+liar! {
     /// Tells the truth, so that a behaviour which fails on a liar fails because of the lie.
     Honest {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {

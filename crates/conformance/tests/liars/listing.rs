@@ -1,6 +1,10 @@
 //! Lies about list and walk.
 
-use std::task::{Context, Poll};
+use std::{
+    collections::HashMap,
+    sync::Mutex,
+    task::{Context, Poll},
+};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream::BoxStream};
 
@@ -126,5 +130,42 @@ liar! {
             let entries = futures::stream::iter(entries).boxed();
             Walk::new("reference", path.clone(), Walked { entries })
         }
+    }
+}
+
+/// What was listed of each file first.
+#[derive(Debug, Default)]
+pub(crate) struct ListsStaleMetadata {
+    honest: Reference,
+    listed: Mutex<HashMap<Path, Metadata>>,
+}
+
+/// 6.2: a listing remembers what it said of a file, whatever became of it.
+#[async_trait]
+impl Lie for ListsStaleMetadata {
+    fn honest(&self) -> &Reference {
+        &self.honest
+    }
+
+    async fn put_content(
+        &self,
+        path: &Path,
+        content: Payload,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        let file = self.honest.put_content(path, content, precondition).await?;
+        self.listed.lock().unwrap().entry(path.clone()).or_insert(file.clone());
+        Ok(file)
+    }
+
+    async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
+        let mut page = self.honest.list(path, options).await?;
+        let listed = self.listed.lock().unwrap();
+        for entry in &mut page.items {
+            if let (true, Some(file)) = (entry.is_file(), listed.get(entry.path())) {
+                *entry = Entry::file(file.clone());
+            }
+        }
+        Ok(page)
     }
 }

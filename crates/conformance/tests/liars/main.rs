@@ -4,15 +4,16 @@
 //! it, and checks that they hold of a driver that is made in the same way and tells the truth.
 
 mod content;
+mod context;
 mod lie;
 mod listing;
 mod modest;
 mod namespace;
 mod uploads;
 
-use std::{panic, sync::Once, thread};
+use std::{panic, sync::Once, thread, time::Duration};
 
-use conformance::{Report, Size, behaviours, run};
+use conformance::{Fixture, Report, Size, Subject, behaviours, run};
 
 use crate::lie::{Honest, Liar, Lie};
 
@@ -27,7 +28,12 @@ fn ask<L: Lie>(names: &[&str]) -> Report {
             }
         }));
     });
-    run(|| async { Liar(L::default()) }, |behaviour| names.contains(&behaviour.name))
+    let fresh = || async {
+        let liar = Liar(L::default());
+        let honest = liar.0.honest().clone();
+        Fixture::from(liar).with_clock(move |time| honest.set_time(time))
+    };
+    run(fresh, |behaviour| names.contains(&behaviour.name))
 }
 
 /// Checks that each of these behaviours fails on the liar, and holds of an honest driver.
@@ -47,6 +53,14 @@ fn caught<L: Lie>(names: &[&str]) {
 /// These names in the order in which they are run.
 fn report_order(names: &[&str]) -> Vec<&'static str> {
     behaviours().iter().map(|it| it.name).filter(|name| names.contains(name)).collect()
+}
+
+#[test]
+#[should_panic(expected = "did not end within 50ms")]
+fn a_driver_that_blocks_every_thread_is_found_out() {
+    let blocks = || async { Liar(lie::BlocksItsThread::default()) };
+    let subject = Subject::new(blocks).call_timeout(Duration::from_millis(50));
+    conformance::test(subject, "concurrency::of_many_if_absent_puts_one_succeeds");
 }
 
 #[test]
@@ -126,6 +140,12 @@ liars! {
         "snapshots::a_reader_holds_its_content_under_a_put",
         "model::sequences_are_answered_as_by_the_model",
     ];
+    content::ReadsAppendsLive as live_reader_of_what_was_appended_to: [
+        "snapshots::a_reader_of_an_appended_file_holds_its_content_under_an_append",
+    ];
+    content::SameMomentSameVersion as version_made_of_the_time: [
+        "times::other_content_of_the_same_moment_has_another_version",
+    ];
     content::EndsEarly as early_end: ["reading::a_reader_gives_all"];
     content::DeniesDirectories as wrong_kind_of_error: ["reading::a_directory_cannot_be_read"];
     content::GivesNoContext as error_without_context: ["errors::errors_of_get_content_say_where"];
@@ -166,7 +186,6 @@ liars! {
     ];
     uploads::AppendLosesTheRace as append_that_loses_the_race: [
         "appending::append_commits_only_onto_what_it_started_from",
-        "model::sequences_are_answered_as_by_the_model",
     ];
     uploads::PutCancelsTheUpload as put_that_cancels_the_upload: [
         "content::a_put_leaves_the_upload_at_its_path_alone",
@@ -175,6 +194,129 @@ liars! {
         "uploads::cancel_uploads_leaves_the_young",
         "model::sequences_are_answered_as_by_the_model",
     ];
+
+    uploads::TakesTheOlderAlone as sweep_that_leaves_what_is_exactly_as_old: [
+        "times::cancel_uploads_takes_an_upload_of_exactly_the_age",
+        "times::cancel_uploads_of_any_age_takes_what_was_written_this_moment",
+    ];
+    uploads::JudgesByStart as sweep_that_judges_by_the_start: [
+        "uploads::cancel_uploads_counts_from_the_last_write",
+        "times::the_age_of_an_upload_counts_from_its_last_write",
+    ];
+    uploads::TakesTheFuture as sweep_that_takes_what_was_written_in_the_future: [
+        "times::an_upload_written_in_the_future_has_no_age",
+    ];
+    uploads::NeverDatesAWrite as upload_without_the_time_of_its_last_write: [
+        "times::an_upload_says_when_it_was_started_and_last_written",
+    ];
+    uploads::LosesTheEntryAtTheLimit as page_of_uploads_that_loses_an_entry: [
+        "uploads::pages_of_uploads_of_every_limit_join_to_the_whole",
+        "uploads::uploads_are_paged",
+    ];
+    uploads::EndsAtTheLimit as page_of_uploads_that_ends_too_early: [
+        "uploads::pages_of_uploads_of_every_limit_join_to_the_whole",
+        "uploads::a_page_of_uploads_as_long_as_the_limit_may_be_the_last",
+    ];
+    uploads::NeverEndsAtTheLimit as page_of_uploads_that_promises_more: [
+        "uploads::a_page_of_uploads_as_long_as_the_limit_may_be_the_last",
+    ];
+    uploads::IgnoresStartBelow as start_of_uploads_that_is_ignored_in_a_directory: [
+        "uploads::uploads_of_a_directory_start_after_a_path",
+    ];
+    uploads::CommitToIgnoresIfVersion as commit_to_that_ignores_if_version: [
+        "committing::commit_to_if_version_fails_where_another_is",
+        "committing::commit_to_its_own_path_fails_under_a_false_precondition",
+    ];
+    uploads::OwnCommitIgnoresConditions as commit_to_its_own_path_under_no_condition: [
+        "committing::commit_to_its_own_path_fails_under_a_false_precondition",
+    ];
+    uploads::CommitToTakesUploadsBelow as commit_to_that_cancels_uploads_below: [
+        "committing::commit_to_leaves_uploads_under_the_destination",
+    ];
+    uploads::CreateKeepsTheBase as create_that_remembers_an_append: [
+        "appending::create_after_an_append_forgets_what_that_started_from",
+    ];
+    uploads::AppendChecksContent as append_that_compares_contents: [
+        "appending::append_onto_what_was_touched_fails",
+        "appending::append_onto_equal_content_of_another_version_fails",
+    ];
+    uploads::AppendChecksThePathAlone as append_that_is_lost_by_a_rename: [
+        "appending::append_onto_what_was_renamed_away_and_back_succeeds",
+    ];
+    uploads::AppendOfNothingIsNothing as append_of_nothing_without_a_commit: [
+        "appending::append_of_nothing_gives_a_new_version",
+    ];
+    uploads::DropForgetsWhatFollowedASync as drop_that_forgets_what_was_not_synced: [
+        "keeping::a_drop_keeps_what_was_written_after_a_sync",
+        "keeping::what_was_accepted_before_a_fence_is_kept",
+    ];
+    uploads::CancelUploadsTakesFiles as sweep_that_takes_files: [
+        "uploads::cancel_uploads_leaves_committed_content",
+    ];
+
+    context::OfUploads as uploads_without_context: [
+        "shutdown::after_shutdown_errors_of_uploads_say_where",
+    ];
+    context::OfCancelUpload as cancel_upload_without_context: [
+        "shutdown::after_shutdown_errors_of_cancelling_say_where",
+    ];
+    context::OfCancelUploads as cancel_uploads_without_context: [
+        "shutdown::after_shutdown_errors_of_cancelling_say_where",
+    ];
+    context::OfHealth as health_without_context: [
+        "shutdown::after_shutdown_errors_of_health_say_where",
+    ];
+    context::OfReader as reader_without_context_after_shutdown: [
+        "shutdown::after_shutdown_errors_of_reading_say_where",
+    ];
+    context::OfStat as stat_without_context_after_shutdown: [
+        "shutdown::after_shutdown_errors_of_looking_up_say_where",
+    ];
+    context::OfPut as put_without_context_after_shutdown: [
+        "shutdown::after_shutdown_errors_of_writing_say_where",
+    ];
+    context::OfDelete as delete_without_context_after_shutdown: [
+        "shutdown::after_shutdown_errors_of_deleting_say_where",
+    ];
+    context::OfRename as rename_without_context_after_shutdown: [
+        "shutdown::after_shutdown_errors_of_moving_say_where",
+    ];
+    context::OfWriters as writer_with_the_wrong_context_after_shutdown: [
+        "shutdown::after_shutdown_errors_of_writers_say_where",
+    ];
+
+    namespace::DeleteIgnoresIfAbsent as delete_that_ignores_if_absent: [
+        "deleting::delete_if_absent_is_unsupported_whatever_is_there",
+    ];
+    namespace::DeleteChecksFirst as delete_of_nothing_that_fails_its_condition: [
+        "deleting::delete_if_version_of_nothing_is_not_found",
+    ];
+    namespace::ConditionalDeleteLeavesUploads as conditional_deletion_that_leaves_uploads: [
+        "deleting::delete_if_version_removes_the_upload_at_the_path",
+    ];
+    namespace::DeletesUploadsIfVersion as conditional_deletion_of_an_upload: [
+        "deleting::delete_if_version_of_an_upload_alone_fails",
+    ];
+    namespace::FailedDeleteFences as deletion_that_fails_and_fences: [
+        "deleting::a_deletion_that_fails_fences_nobody",
+    ];
+    namespace::DeleteManyLeavesUploads as delete_many_that_leaves_uploads: [
+        "deleting::delete_many_removes_uploads_at_and_under_each_path",
+    ];
+    namespace::ForgetsDirectories as directory_that_goes_with_its_first_child: [
+        "namespace::a_directory_stays_when_its_first_child_goes",
+    ];
+    namespace::FailedRenameMakesDirectories as rename_that_fails_and_makes_directories: [
+        "namespace::a_rename_that_fails_leaves_no_directory",
+    ];
+    namespace::OwnRenameIgnoresConditions as rename_onto_itself_under_no_condition: [
+        "renaming::rename_onto_itself_checks_its_precondition",
+    ];
+    namespace::OwnCopyIgnoresConditions as copy_onto_itself_under_no_condition: [
+        "copying::copy_onto_itself_checks_its_precondition",
+    ];
+    namespace::CopyKeepsTheTime as copy_that_keeps_the_time: ["times::a_copy_is_of_the_moment"];
+    namespace::RenameDates as rename_that_sets_the_time: ["times::a_later_rename_keeps_the_time"];
 
     namespace::KeepsEmptyDirectories as empty_directory: [
         "namespace::the_last_deletion_removes_all_directories_above",
@@ -228,6 +370,9 @@ liars! {
     listing::IgnoresStartAfter as ignored_start: ["listing::list_starts_after_an_entry"];
     listing::IgnoresTheLimit as ignored_limit: ["listing::pages_of_every_limit_join_to_the_whole"];
     listing::RepeatsTheLast as duplicate_entries: ["listing::pages_of_every_limit_join_to_the_whole"];
+    listing::ListsStaleMetadata as listing_of_what_was_there_before: [
+        "listing::list_says_what_stat_says_after_a_change",
+    ];
     listing::ListsUploads as listed_upload: ["namespace::an_upload_is_not_seen_by_list"];
     listing::WalksSkippedDirectories as skipped_directory_that_is_walked: [
         "walking::skip_dir_leaves_out_what_is_below",

@@ -256,3 +256,219 @@ liar! {
         }
     }
 }
+
+liar! {
+    /// 7.4: `IfAbsent` is taken for no condition.
+    DeleteIgnoresIfAbsent {
+        async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+            let precondition = match precondition {
+                Precondition::IfAbsent => Precondition::None,
+                other => other,
+            };
+            self.0.delete(path, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.4: the condition is checked before it is looked at whether anything is there.
+    DeleteChecksFirst {
+        async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+            let conditional = matches!(precondition, Precondition::IfVersion(_));
+            match self.0.delete(path, precondition).await {
+                Err(error) if error.is_not_found() && conditional => {
+                    Err(ErrorKind::PreconditionFailed.into())
+                }
+                other => other,
+            }
+        }
+    }
+}
+
+liar! {
+    /// 7.4: a conditional deletion takes the file alone.
+    ConditionalDeleteLeavesUploads {
+        async fn delete(&self, at: &Path, precondition: Precondition) -> Result<()> {
+            if let (Precondition::IfVersion(version), Ok(Stat::File(file))) =
+                (&precondition, self.0.stat(at).await)
+                && file.version == *version
+            {
+                let trash = path("/trash/1");
+                self.0.rename(at, &trash, Precondition::None).await?;
+                return self.0.delete(&trash, precondition).await;
+            }
+            self.0.delete(at, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.4: an upload without a file fulfils every condition.
+    DeletesUploadsIfVersion {
+        async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+            match (&precondition, self.0.stat(path).await) {
+                (Precondition::IfVersion(_), Err(_)) => {
+                    self.0.delete(path, Precondition::None).await
+                }
+                _ => self.0.delete(path, precondition).await,
+            }
+        }
+    }
+}
+
+liar! {
+    /// 5.7: a deletion fences first, and may fail then.
+    FailedDeleteFences {
+        async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
+            drop(self.0.resume(path).await);
+            self.0.delete(path, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.5: uploads at a file's path are left. (What is renamed leaves its upload behind.)
+    DeleteManyLeavesUploads {
+        async fn delete_many(&self, paths: &[Path]) -> Result<()> {
+            for at in paths {
+                let trash = path("/trash/1");
+                let moved = self.0.rename(at, &trash, Precondition::None).await;
+                match self.0.delete(if moved.is_ok() { &trash } else { at }, Precondition::None).await
+                {
+                    Err(error) if error.is_not_found() => {}
+                    result => result?,
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What each directory was first found by.
+#[derive(Debug, Default)]
+pub(crate) struct ForgetsDirectories {
+    honest: Reference,
+    first: Mutex<std::collections::HashMap<Path, Path>>,
+}
+
+/// 2.2: a directory is known by the first file that made it, and gone with that.
+#[async_trait]
+impl Lie for ForgetsDirectories {
+    fn honest(&self) -> &Reference {
+        &self.honest
+    }
+
+    async fn put_content(
+        &self,
+        path: &Path,
+        content: Payload,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        let file = self.honest.put_content(path, content, precondition).await?;
+        let mut first = self.first.lock().unwrap();
+        for dir in std::iter::successors(path.parent(), Path::parent) {
+            first.entry(dir).or_insert_with(|| path.clone());
+        }
+        Ok(file)
+    }
+
+    async fn stat(&self, path: &Path) -> Result<Stat> {
+        let first = self.first.lock().unwrap().get(path).cloned();
+        match (self.honest.stat(path).await, first) {
+            (Ok(Stat::Directory(dir)), Some(first)) if !path.is_root() => {
+                self.honest.stat(&first).await.map(|_| Stat::Directory(dir))
+            }
+            (stat, _) => stat,
+        }
+    }
+}
+
+/// Directories that renames made.
+#[derive(Debug, Default)]
+pub(crate) struct FailedRenameMakesDirectories {
+    honest: Reference,
+    made: Mutex<BTreeSet<Path>>,
+}
+
+/// 2.2: a rename makes directories before it looks at its condition.
+#[async_trait]
+impl Lie for FailedRenameMakesDirectories {
+    fn honest(&self) -> &Reference {
+        &self.honest
+    }
+
+    async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
+        self.made.lock().unwrap().extend(std::iter::successors(to.parent(), Path::parent));
+        self.honest.rename(from, to, precondition).await
+    }
+
+    async fn stat(&self, path: &Path) -> Result<Stat> {
+        match self.honest.stat(path).await {
+            Err(error) if error.is_not_found() && self.made.lock().unwrap().contains(path) => {
+                Ok(Stat::Directory(path.clone()))
+            }
+            other => other,
+        }
+    }
+}
+
+liar! {
+    /// 7.1: a rename onto itself does nothing, whatever the condition.
+    OwnRenameIgnoresConditions {
+        async fn rename(
+            &self,
+            from: &Path,
+            to: &Path,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            let precondition = if from == to { Precondition::None } else { precondition };
+            self.0.rename(from, to, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.6: a copy onto itself does nothing, whatever the condition.
+    OwnCopyIgnoresConditions {
+        async fn copy(
+            &self,
+            from: &Path,
+            to: &Path,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            let precondition = if from == to { Precondition::None } else { precondition };
+            self.0.copy(from, to, precondition).await
+        }
+    }
+}
+
+liar! {
+    /// 7.6: a copy is said to be as old as its source.
+    CopyKeepsTheTime {
+        async fn copy(
+            &self,
+            from: &Path,
+            to: &Path,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            let source = self.0.stat(from).await?.into_file()?;
+            let file = self.0.copy(from, to, precondition).await?;
+            Ok(Metadata::new(file.path, file.size, source.modified, file.version))
+        }
+    }
+}
+
+liar! {
+    /// 7.1: a rename is of the moment.
+    RenameDates {
+        async fn rename(
+            &self,
+            from: &Path,
+            to: &Path,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            self.0.touch(from).await?;
+            self.0.rename(from, to, precondition).await
+        }
+    }
+}

@@ -1,6 +1,13 @@
 //! Lies about uploads and writers.
 
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
 use futures::FutureExt;
+use storage_driver::Version;
 
 use crate::lie::*;
 
@@ -270,5 +277,392 @@ liar! {
             }
             Ok(uploads.len() as u64)
         }
+    }
+}
+
+/// Cancels the uploads of which `old` says so, at the time of the reference's clock.
+async fn sweep(
+    driver: &Reference,
+    path: &Path,
+    old: impl Fn(&Upload, SystemTime) -> bool,
+) -> Result<u64> {
+    let probe = Path::new("/clock").expect("a path");
+    let now = driver.put(&probe, "").await?.modified;
+    driver.delete(&probe, Precondition::None).await?;
+    let uploads = driver.uploads(path, ListOptions::new()).await?.items;
+    let mut cancelled = 0;
+    for upload in uploads.iter().filter(|upload| old(upload, now)) {
+        driver.cancel_upload(&upload.path).await?;
+        cancelled += 1;
+    }
+    Ok(cancelled)
+}
+
+/// How long ago a time was.
+fn age(time: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(time).unwrap_or_default()
+}
+
+liar! {
+    /// 5.16: an upload that is exactly as old is left.
+    TakesTheOlderAlone {
+        async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
+            sweep(&self.0, path, |upload, now| age(upload.written, now) > older_than).await
+        }
+    }
+}
+
+liar! {
+    /// 5.16: the age of an upload counts from its start.
+    JudgesByStart {
+        async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
+            sweep(&self.0, path, |upload, now| age(upload.started, now) >= older_than).await
+        }
+    }
+}
+
+liar! {
+    /// 5.16: an upload that was written to in the future is as old as it is young.
+    TakesTheFuture {
+        async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
+            let old = |upload: &Upload, now| {
+                age(upload.written, now).max(age(now, upload.written)) >= older_than
+            };
+            sweep(&self.0, path, old).await
+        }
+    }
+}
+
+liar! {
+    /// 5.16: committed content under the path is swept too.
+    CancelUploadsTakesFiles {
+        async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
+            for upload in self.0.uploads(path, ListOptions::new()).await?.items {
+                if older_than.is_zero() && self.0.exists(&upload.path).await? {
+                    self.0.rename(&upload.path, &Path::new("/trash")?, Precondition::None).await?;
+                }
+            }
+            self.0.cancel_uploads(path, older_than).await
+        }
+    }
+}
+
+/// A liar about what is listed of uploads.
+macro_rules! lists_uploads {
+    ($(#[$doc:meta])* $name:ident, $lie:expr) => {
+        liar! {
+            $(#[$doc])*
+            $name {
+                async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+                    let lie: fn(&Path, &ListOptions, Vec<Upload>) -> Page<Upload> = $lie;
+                    let all = self.0.uploads(path, ListOptions::new().limit(usize::MAX)).await?;
+                    Ok(lie(path, &options, all.items))
+                }
+            }
+        }
+    };
+}
+
+lists_uploads! {
+    /// 5.16: the time of the last write is that of the start.
+    NeverDatesAWrite, |path, options, mut uploads| {
+        uploads.iter_mut().for_each(|upload| upload.written = upload.started);
+        Page::from_sorted(path, options, uploads)
+    }
+}
+
+lists_uploads! {
+    /// 5.16: a page goes on after the entry that it had no room for.
+    LosesTheEntryAtTheLimit, |path, options, uploads| {
+        let after = uploads.clone();
+        let mut page = Page::from_sorted(path, options, uploads);
+        if let (Some(next), true) = (&mut page.next, options.limit > 0) {
+            let lost = after.into_iter().find(|upload| upload.path > *next);
+            *next = lost.expect("there is more").path;
+        }
+        page
+    }
+}
+
+lists_uploads! {
+    /// 5.16: a page that is full is the last.
+    EndsAtTheLimit, |path, options, uploads| {
+        Page { next: None, ..Page::from_sorted(path, options, uploads) }
+    }
+}
+
+lists_uploads! {
+    /// 5.16: after a page that is full there is more.
+    NeverEndsAtTheLimit, |path, options, uploads| {
+        let mut page = Page::from_sorted(path, options, uploads);
+        if page.items.len() == options.limit && page.next.is_none() {
+            page.next = page.items.last().map(|upload| upload.path.clone());
+        }
+        page
+    }
+}
+
+lists_uploads! {
+    /// 5.16: where to start is looked at for the whole store alone.
+    IgnoresStartBelow, |path, options, uploads| {
+        let mut options = options.clone();
+        options.start_after = options.start_after.filter(|_| path.is_root());
+        Page::from_sorted(path, &options, uploads)
+    }
+}
+
+writes_with! {
+    /// 5.12: `commit_to` takes `IfVersion` for no condition.
+    CommitToIgnoresIfVersion, |_, _| Unconditional { own_alone: false }
+}
+
+writes_with! {
+    /// 5.12: `commit_to` to its own path is a commit, whatever the condition.
+    OwnCommitIgnoresConditions, |_, _| Unconditional { own_alone: true }
+}
+
+struct Unconditional {
+    own_alone: bool,
+}
+
+#[async_trait]
+impl Pen for Unconditional {
+    async fn commit_to(
+        self,
+        inner: Writer,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        match precondition {
+            _ if dest == inner.path() => inner.commit().await,
+            Precondition::IfVersion(_) if !self.own_alone => {
+                inner.commit_to(dest, Precondition::None).await
+            }
+            other => inner.commit_to(dest, other).await,
+        }
+    }
+}
+
+writes_with! {
+    /// 5.12: `commit_to` cancels uploads that are under the destination.
+    CommitToTakesUploadsBelow, |driver, _| TakingBelow { driver }
+}
+
+struct TakingBelow {
+    driver: Reference,
+}
+
+#[async_trait]
+impl Pen for TakingBelow {
+    async fn commit_to(
+        self,
+        inner: Writer,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        let file = HonestPen.commit_to(inner, dest, precondition).await?;
+        for upload in self.driver.uploads(dest, ListOptions::new()).await?.items {
+            if upload.path != *dest {
+                self.driver.cancel_upload(&upload.path).await?;
+            }
+        }
+        Ok(file)
+    }
+}
+
+/// The version of a file.
+async fn version(driver: &Reference, path: &Path) -> Option<Version> {
+    driver.stat(path).await.ok()?.into_file().ok().map(|file| file.version)
+}
+
+/// A liar about what an append started from.
+#[derive(Debug, Default)]
+pub(crate) struct CreateKeepsTheBase {
+    honest: Reference,
+    bases: Mutex<HashMap<Path, Version>>,
+}
+
+/// 5.3: a new upload remembers what the append before it started from.
+#[async_trait]
+impl Lie for CreateKeepsTheBase {
+    fn honest(&self) -> &Reference {
+        &self.honest
+    }
+
+    async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
+        let mode = options.mode;
+        let base = version(&self.honest, path).await;
+        let inner = self.honest.writer(path, options).await?;
+        let mut bases = self.bases.lock().unwrap();
+        if let (WriteMode::Append { .. }, Some(base)) = (&mode, base) {
+            bases.insert(path.clone(), base);
+        }
+        Ok(match (mode, bases.get(path)) {
+            (WriteMode::Create, Some(base)) => lying_writer(inner, Based { base: base.clone() }),
+            _ => inner,
+        })
+    }
+}
+
+struct Based {
+    base: Version,
+}
+
+#[async_trait]
+impl Pen for Based {
+    async fn commit_to(self, inner: Writer, dest: &Path, _: Precondition) -> Result<Metadata> {
+        inner.commit_to(dest, Precondition::IfVersion(self.base)).await
+    }
+}
+
+/// A liar whose appends are in the hands of that pen, made from the honest driver, the content that
+/// was there and its version.
+macro_rules! appends_with {
+    ($(#[$doc:meta])* $name:ident, $pen:expr) => {
+        liar! {
+            $(#[$doc])*
+            $name {
+                async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
+                    let WriteMode::Append { .. } = options.mode else {
+                        return self.0.writer(path, options).await;
+                    };
+                    let pen: fn(Reference, Content) -> _ = $pen;
+                    let inner = self.0.writer(path, options).await?;
+                    let content = self.0.get_content(path, u64::MAX).await?;
+                    Ok(lying_writer(inner, pen(self.0.clone(), content)))
+                }
+            }
+        }
+    };
+}
+
+appends_with! {
+    /// 5.5: an append commits onto the same content, whatever became of its version.
+    AppendChecksContent, |driver, content| OntoEqual { driver, content: content.into_bytes() }
+}
+
+struct OntoEqual {
+    driver: Reference,
+    content: Bytes,
+}
+
+#[async_trait]
+impl Pen for OntoEqual {
+    async fn commit_to(
+        self,
+        inner: Writer,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        match self.driver.get_bytes(dest, u64::MAX).await {
+            Ok(content) if dest == inner.path() && content == self.content => {
+                // To another path, what it started from is not looked at.
+                let aside = Path::new("/aside")?;
+                inner.commit_to(&aside, Precondition::None).await?;
+                self.driver.rename(&aside, dest, precondition).await
+            }
+            _ => HonestPen.commit_to(inner, dest, precondition).await,
+        }
+    }
+}
+
+/// 5.5: an append is lost once its file was renamed, also if it came back.
+#[derive(Debug, Default)]
+pub(crate) struct AppendChecksThePathAlone {
+    honest: Reference,
+    renamed: Arc<Mutex<HashSet<Path>>>,
+}
+
+#[async_trait]
+impl Lie for AppendChecksThePathAlone {
+    fn honest(&self) -> &Reference {
+        &self.honest
+    }
+
+    async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
+        let inner = self.honest.writer(path, options).await?;
+        self.renamed.lock().unwrap().remove(path);
+        Ok(lying_writer(inner, LosesRenamed { renamed: Arc::clone(&self.renamed) }))
+    }
+
+    async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
+        self.renamed.lock().unwrap().insert(from.clone());
+        self.honest.rename(from, to, precondition).await
+    }
+}
+
+struct LosesRenamed {
+    renamed: Arc<Mutex<HashSet<Path>>>,
+}
+
+#[async_trait]
+impl Pen for LosesRenamed {
+    async fn commit_to(
+        self,
+        inner: Writer,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        if dest == inner.path() && self.renamed.lock().unwrap().contains(dest) {
+            return Err(ErrorKind::PreconditionFailed.into());
+        }
+        HonestPen.commit_to(inner, dest, precondition).await
+    }
+}
+
+appends_with! {
+    /// 5.5: an append of nothing leaves the file as it is, its version too.
+    AppendOfNothingIsNothing, |_, content| OfNothing { file: content.metadata().clone() }
+}
+
+struct OfNothing {
+    file: Metadata,
+}
+
+#[async_trait]
+impl Pen for OfNothing {
+    async fn commit_to(
+        self,
+        inner: Writer,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        if dest == inner.path() && inner.size() == self.file.size {
+            inner.cancel().await?;
+            return Ok(self.file);
+        }
+        HonestPen.commit_to(inner, dest, precondition).await
+    }
+}
+
+writes_with! {
+    /// 5.9: `keeps_on_drop` is claimed, and what was not synced waits in the writer.
+    DropForgetsWhatFollowedASync, |_, _| SyncsAlone { waiting: Vec::new() }
+}
+
+struct SyncsAlone {
+    waiting: Vec<u8>,
+}
+
+#[async_trait]
+impl Pen for SyncsAlone {
+    fn write(&mut self, _: &mut Writer, data: Bytes) -> Result<()> {
+        self.waiting.extend_from_slice(&data);
+        Ok(())
+    }
+
+    fn sync(&mut self, inner: &mut Writer) -> Result<()> {
+        pass(inner, std::mem::take(&mut self.waiting).into())?;
+        HonestPen.sync(inner)
+    }
+
+    async fn commit_to(
+        mut self,
+        mut inner: Writer,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        self.sync(&mut inner)?;
+        HonestPen.commit_to(inner, dest, precondition).await
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::IoSlice,
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -31,6 +31,8 @@ struct Inner {
     effects: Option<Vec<Effect>>,
     /// Whether the system is one that cannot make files without a name, and has no `openat2`.
     is_old: bool,
+    /// Directories that count as mounts, if a test makes them up.
+    mounts: Vec<std::path::PathBuf>,
 }
 
 /// How a call fails, once.
@@ -128,6 +130,29 @@ impl Probe {
     /// Goes to a system that has the older calls alone.
     pub(crate) fn old() -> Self {
         Self(Mutex::new(Inner { is_old: true, ..Inner::default() }))
+    }
+
+    /// A system on which something is mounted at these directories.
+    pub(crate) fn mounted(mounts: Vec<std::path::PathBuf>) -> Self {
+        Self(Mutex::new(Inner { mounts, ..Inner::default() }))
+    }
+
+    /// The table of mounts, if it is made up.
+    pub(super) fn mounts(&self) -> Option<Vec<u8>> {
+        let mounts = &self.inner().mounts;
+        let lines = mounts.iter().map(|at| format!("1 2 3 / {} rw - x x x\n", at.display()));
+        (!mounts.is_empty()).then(|| lines.collect::<String>().into_bytes())
+    }
+
+    /// On which of the mounts that are made up an open file or directory is.
+    pub(super) fn mount_of(&self, fd: impl AsFd) -> Option<std::path::PathBuf> {
+        let inner = self.inner();
+        if inner.mounts.is_empty() {
+            return None;
+        }
+        let link = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+        let place = std::fs::read_link(link).ok()?;
+        inner.mounts.iter().rev().find(|mount| place.starts_with(mount)).cloned()
     }
 
     pub(super) fn is_old(&self) -> bool {

@@ -35,16 +35,16 @@ async fn scene(driver: &Filesystem) {
 
 /// Runs `act` with each of its calls failing in each way. What fails changes nothing, says why, and
 /// succeeds when it is done again; what succeeds has done all.
-async fn every_call_fails(act: Act) {
+async fn every_call_fails(act: Act, mounts: &[&str]) {
     let done = {
-        let fixture = Fixture::new(Durability::Full).await;
+        let fixture = Fixture::with_mounts(Durability::Full, mounts).await;
         scene(&fixture.driver).await;
         act(&fixture.driver).await.unwrap();
         Everything::of(&fixture.driver).await
     };
     for fault in WAYS {
         for number in 0.. {
-            let fixture = Fixture::new(Durability::Full).await;
+            let fixture = Fixture::with_mounts(Durability::Full, mounts).await;
             let driver = &fixture.driver;
             scene(driver).await;
             let before = Everything::of(driver).await;
@@ -79,33 +79,36 @@ async fn every_call_fails(act: Act) {
                     assert_eq!(again.contents(), done.contents(), "{what}, done again");
                 }
             }
-            leaves_nothing(fixture).await;
+            leaves_nothing(fixture, mounts).await;
         }
     }
 }
 
 /// After the driver was opened anew, the reserved directory holds uploads in progress and no more.
-async fn leaves_nothing(fixture: Fixture) {
+async fn leaves_nothing(fixture: Fixture, mounts: &[&str]) {
     let before = Everything::of(&fixture.driver).await;
     fixture.driver.shutdown().await.unwrap();
     let driver = Fixture::open(&fixture.root, &fixture.probe, Durability::Full).await;
     assert_eq!(Everything::of(&driver).await, before);
     driver.shutdown().await.unwrap();
-    assert_eq!(fixture.reserved("staging"), Vec::<String>::new());
+    for mount in mounts.iter().chain(&[""]) {
+        assert_eq!(fixture.reserved_at(mount, "staging"), Vec::<String>::new());
+    }
     assert_eq!(fixture.reserved("uploads").len(), before.uploads.len() * 2);
 }
 
 macro_rules! every_call_fails {
-    ($($(#[$doc:meta])* $name:ident: |$driver:ident| $act:expr;)*) => {$(
+    ($mounts:expr; $($(#[$doc:meta])* $name:ident: |$driver:ident| $act:expr;)*) => {$(
         $(#[$doc])*
         #[tokio::test]
         async fn $name() {
-            every_call_fails(|$driver| async move { $act.map(|_| ()) }.boxed()).await;
+            every_call_fails(|$driver| async move { $act.map(|_| ()) }.boxed(), $mounts).await;
         }
     )*};
 }
 
 every_call_fails! {
+    &[];
     putting_a_new_file: |driver| driver.put(&path("/n"), "new").await;
     putting_a_new_file_in_new_directories: |driver| driver.put(&path("/n/o/p"), "new").await;
     putting_over_a_file: |driver| driver.put(&path("/a"), "new").await;
@@ -132,6 +135,21 @@ every_call_fails! {
             result => result,
         }
     }.await;
+}
+
+// The file `/a` of the scene is on the root's file system, `/d/e/f` on one of its own.
+every_call_fails! {
+    &["d", "m"];
+    putting_a_new_file_on_a_mount: |driver| driver.put(&path("/m/n"), "new").await;
+    putting_over_a_file_on_a_mount: |driver| driver.put(&path("/d/e/f"), "new").await;
+    touching_on_a_mount: |driver| driver.touch(&path("/d/e/f")).await;
+    copying_onto_a_mount: |driver| driver.copy(&path("/a"), &path("/m/n"), Precondition::None).await;
+    copying_from_a_mount: |driver| driver.copy(&path("/d/e/f"), &path("/a"), Precondition::None).await;
+    committing_a_new_upload_onto_a_mount: |driver| upload(driver, "/m/n/o").await;
+    committing_a_new_upload_over_a_file_on_a_mount: |driver| upload(driver, "/d/e/f").await;
+    committing_a_large_upload_onto_a_mount: |driver| upload_of(driver, "/m/n", vec![b'x'; 700_000], 2).await;
+    deleting_a_file_on_a_mount: |driver| driver.delete(&path("/d/e/f"), Precondition::None).await;
+    deleting_a_mount: |driver| driver.delete(&path("/d"), Precondition::None).await;
 }
 
 async fn upload(driver: &Filesystem, at: &str) -> Result<()> {
@@ -226,7 +244,7 @@ async fn keeping_what_was_accepted() {
             writer.commit().await.unwrap();
             let expected = if lost { "kept" } else { "kept, and more" };
             assert_eq!(driver.get_bytes(&at, 99).await.unwrap(), expected, "{what}");
-            leaves_nothing(fixture).await;
+            leaves_nothing(fixture, &[]).await;
             if fired.is_none() {
                 break;
             }
@@ -264,7 +282,7 @@ async fn committing_an_upload_that_is_kept() {
                 assert_eq!(driver.get_bytes(&dest, 99).await.unwrap(), "kept, and more", "{what}");
             }
             assert!(driver.resume(&at).await.unwrap_err().is_not_found(), "{what}");
-            leaves_nothing(fixture).await;
+            leaves_nothing(fixture, &[]).await;
             if fired.is_none() {
                 break;
             }

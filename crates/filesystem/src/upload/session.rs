@@ -12,13 +12,15 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, Wri
 
 use super::{
     State, Upload,
+    data::Failure,
     queue::{Queue, TAIL},
 };
 use crate::{
     Durability, clock,
     publish::Source,
+    staging::Staged,
     store::{SMALL, Store, version},
-    sys::Resolve,
+    sys::{Facts, Resolve},
 };
 
 /// What a writer may have accepted and not yet handed over, apart from the piece accepted last:
@@ -41,8 +43,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens an upload that is new, in the place of any that is there. Under the upload's lock.
-    pub(crate) fn create(store: &Arc<Store>, path: &Path) -> Self {
-        Self::insert(store, Upload::new(store.new_name(), path, None, 0))
+    pub(crate) fn create(store: &Arc<Store>, path: &Path) -> Result<Self> {
+        Ok(Self::insert(store, Upload::new(store, path, None, 0)?))
     }
 
     /// Opens an upload that is to start as the content at its path, which was copied. Under the
@@ -57,6 +59,7 @@ impl Session {
     pub(crate) fn resume(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
         let upload = store.uploads().get(path).cloned();
         let upload = upload.ok_or_else(|| Error::from(ErrorKind::PathNotFound))?;
+        upload.inspect(store);
         let size = upload.state().accepted;
         if let Some(given) = at.filter(|&at| at != size) {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
@@ -146,19 +149,37 @@ impl Session {
         self.poll_queue(cx, |state| !state.running)
     }
 
-    /// Publishes the upload, all of which is in its file. Under the locks of the upload and of
-    /// `dest`.
-    fn publish(&mut self, dest: &Path, precondition: &Precondition) -> Result<Metadata> {
-        drop(self.own()?);
+    /// Publishes the upload, all of which is in its file, or its copy on the file system of `dest`.
+    /// Under the locks of the upload and of `dest`.
+    fn publish(
+        &mut self,
+        dest: &Path,
+        precondition: &Precondition,
+        mut copy: Option<Staged>,
+    ) -> Result<Metadata> {
+        let written = self.own()?.written;
         let (store, upload) = (Arc::clone(&self.store), Arc::clone(&self.upload));
         let mut file = None;
-        let file = upload.open(&store, &mut file).map_err(|errno| store.explain(errno))?;
-        let facts = store.stamp(file)?;
-        store.sync_whole(file).inspect_err(|error| upload.lose(&store, error))?;
+        let file = upload.open(&store, &mut file, written);
+        let file = file.map_err(|failure| upload.settle(&store, failure))?;
+        let facts = store.stamp(copy.as_ref().map_or(file, |copy| &copy.file))?;
+        if facts.size != written {
+            let cause = "another program has changed the data while it was copied";
+            return Err(Error::new(ErrorKind::Unavailable).with_source(cause));
+        }
+        match &copy {
+            // The data itself is still there.
+            Some(copy) => store.sync_whole(&copy.file)?,
+            None => {
+                let lost = |error| Failure::Lost { found: u64::MAX, error };
+                store.sync_whole(file).map_err(|error| upload.settle(&store, lost(error)))?;
+            }
+        }
         let base = upload.header.base.clone().filter(|_| dest == upload.path());
         let base = base.map(Precondition::IfVersion);
         let name = upload.data_name();
-        let source = Source::Reserved(&store.uploads_dir, &name);
+        let own = Source::Reserved(&upload.dir, &name);
+        let source = copy.as_ref().map_or(own, Staged::source);
         store.place(source, dest, &|current| {
             base.as_ref().map_or(Ok(()), |base| base.check(current))?;
             precondition.check(current)
@@ -170,8 +191,13 @@ impl Session {
         let has_record = state.has_record;
         drop(state);
         self.ended = true;
-        if has_record {
-            let _ = store.sys.unlink(&store.uploads_dir, &*upload.record_name());
+        if let Some(copy) = &mut copy {
+            copy.published = true;
+            upload.remove_files(&store, written);
+            // A power cut may bring the upload back if this fails; it is published all the same.
+            let _ = store.sync_dir(&upload.dir);
+        } else if has_record {
+            upload.remove_record(&store);
         }
         Ok(store.metadata(dest, &facts))
     }
@@ -208,11 +234,12 @@ impl Copied {
         if let Some(given) = at.filter(|&at| at != size) {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
         }
-        let upload = Upload::new(store.new_name(), path, Some(version(&facts)), size);
+        let upload = Upload::new(store, path, Some(version(&facts)), size)?;
         let copied = Self { store: Arc::clone(store), upload: Some(upload) };
         if let Some(upload) = &copied.upload {
             let mut file = None;
-            let file = upload.open(store, &mut file).map_err(|errno| store.explain(errno))?;
+            let file = upload.open(store, &mut file, 0);
+            let file = file.map_err(|failure| upload.settle(store, failure))?;
             store.copy_file(&source, &facts, file)?;
         }
         Ok(copied)
@@ -233,6 +260,44 @@ fn require_none(store: &Store, path: &Path) -> Result<()> {
         return Err(ErrorKind::UploadInProgress.into());
     }
     Ok(())
+}
+
+impl Upload {
+    /// Does what takes long before the upload is published, without a lock: makes its data durable,
+    /// or copies it, if it is to be published on another file system, at `dest`.
+    fn prepare(
+        &self,
+        store: &Arc<Store>,
+        token: i64,
+        dest: Option<&Path>,
+    ) -> Result<Option<Staged>> {
+        let file = match self.open_existing(store) {
+            // It was fenced and removed, or another program has damaged it.
+            Err(error) => {
+                self.inspect(store);
+                let written = own(store, self, token)?.written;
+                // Nothing was written, so that there is no file yet.
+                return if written > 0 {
+                    Err(error)
+                } else {
+                    dest.map(|dest| store.stage(dest)).transpose()
+                };
+            }
+            Ok(file) => file,
+        };
+        let Some(dest) = dest else {
+            let synced = store.sync_content(&file);
+            let lost = |error| Failure::Lost { found: u64::MAX, error };
+            synced.map_err(|error| self.settle(store, lost(error)))?;
+            return Ok(None);
+        };
+        let size = own(store, self, token)?.written;
+        let facts = Facts { size, ..store.sys.stat(&file).map_err(|e| self.explain(store, e))? };
+        let copy = store.stage(dest)?;
+        store.copy_file(&file, &facts, &copy.file)?;
+        store.sync_if_large(&copy, size)?;
+        Ok(Some(copy))
+    }
 }
 
 fn own<'a>(store: &Store, upload: &'a Upload, token: i64) -> Result<MutexGuard<'a, State>> {
@@ -300,21 +365,22 @@ impl WriteSession for Session {
         poll_fn(|cx| self.poll_drained(cx)).await?;
         let store = Arc::clone(&self.store);
         let (path, dest) = (self.upload.path().clone(), dest.clone());
-        if self.size() > SMALL && store.settings.durability != Durability::None {
+        let elsewhere = store.is_elsewhere(&dest);
+        let large = self.size() > SMALL && store.settings.durability != Durability::None;
+        let mut copy = None;
+        if elsewhere || large {
             // Where nobody waits for it.
-            let (upload, of) = (Arc::clone(&self.upload), Arc::clone(&store));
-            let synced = store.work.run(&[], move || {
-                let mut file = None;
-                let file = upload.open(&of, &mut file).map_err(|errno| of.explain(errno))?;
-                of.sync_content(file).inspect_err(|error| upload.lose(&of, error))
-            });
-            synced.await?;
+            let (upload, of, token) = (Arc::clone(&self.upload), Arc::clone(&store), self.token);
+            let to = elsewhere.then(|| dest.clone());
+            let prepared = store.work.run(&[], move || upload.prepare(&of, token, to.as_ref()));
+            copy = prepared.await?;
         }
         let held = store.locks.paths(Some(&path), &[&dest]).await;
         let target = dest.clone();
         let mut session = self;
         let publish = move || {
-            let result = session.publish(&target, &precondition);
+            let result = session.publish(&target, &precondition, copy);
+            let result = session.store.check_root(&target, result);
             if result.is_err() {
                 // A commit keeps first and publishes then.
                 session.keep();

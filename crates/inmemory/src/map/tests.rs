@@ -58,6 +58,16 @@ impl Pair {
         }
     }
 
+    fn take_range(&mut self, start: usize, end: Option<usize>) -> Self {
+        let (start, end) = (key(start), end.map(key));
+        let inside = |key: &String| *key >= start && end.as_ref().is_none_or(|end| key < end);
+        let map = self.map.take_range(&start, end.as_deref());
+        let (taken, kept) =
+            std::mem::take(&mut self.model).into_iter().partition(|(key, _)| inside(key));
+        self.model = kept;
+        Self { map, model: taken }
+    }
+
     /// Checks entries and shape; returns the number of levels.
     fn check(&self) -> usize {
         assert_eq!(contents(&self.map, None), Vec::from_iter(self.model.clone()));
@@ -167,7 +177,7 @@ fn an_empty_map_has_nothing() {
     assert_eq!(map.remove("a"), None);
     assert_eq!(contents(&map, None), []);
     assert_eq!(contents(&map, Some("a")), []);
-    assert_eq!(map.drain().count(), 0);
+    assert_eq!(map.drain().flatten().count(), 0);
 }
 
 #[test]
@@ -312,7 +322,7 @@ fn drain_gives_every_value_once() {
     for number in 0..5000 {
         map.insert(Item(key(number as usize), number));
     }
-    let mut values: Vec<_> = map.drain().map(|item| item.1).collect();
+    let mut values: Vec<_> = map.drain().flatten().map(|item| item.1).collect();
     values.sort_unstable();
     assert_eq!(values, Vec::from_iter(0..5000));
     assert_eq!(contents(&map, None), []);
@@ -322,10 +332,10 @@ fn drain_gives_every_value_once() {
 fn drain_leaves_what_a_clone_holds() {
     let mut pair = Pair::with(0..3000);
     let twin = pair.clone();
-    assert_eq!(pair.map.drain().count(), 0);
+    assert_eq!(pair.map.drain().flatten().count(), 0);
     twin.check();
     pair = twin;
-    assert_eq!(pair.map.drain().count(), 3000);
+    assert_eq!(pair.map.drain().flatten().count(), 3000);
 }
 
 #[test]
@@ -333,9 +343,53 @@ fn drain_takes_the_nodes_that_a_clone_does_not_hold() {
     let mut pair = Pair::with(0..3000);
     let twin = pair.clone();
     pair.change(1500, 1);
-    let drained = pair.map.drain().count();
+    let drained = pair.map.drain().flatten().count();
     assert!((1..=FANOUT).contains(&drained), "{drained} values of one leaf");
     twin.check();
+}
+
+#[test]
+fn every_range_can_be_taken_out() {
+    let pair = Pair::with(0..700);
+    for start in (0..=700).step_by(23) {
+        for end in (start..=700).step_by(37).map(Some).chain([None]) {
+            let mut left = pair.clone();
+            left.take_range(start, end).check();
+            left.check();
+        }
+    }
+    pair.check();
+}
+
+#[test]
+fn a_range_is_taken_out_in_a_few_steps_a_level() {
+    let mut pair = Pair::with(0..50_000);
+    let levels = pair.check();
+    work::take_count();
+    let taken = pair.take_range(1000, Some(49_000));
+    let steps = work::take_count();
+    assert!(steps <= 20 * levels, "{steps} steps");
+    assert_eq!(taken.model.len(), 48_000);
+    taken.check();
+    pair.check();
+}
+
+#[test]
+fn names_that_order_before_a_range_that_was_taken_out_can_be_put_to_it() {
+    for start in [1, 40, 700, 1400] {
+        let mut taken = Pair::with(300..1500).take_range(start, None);
+        (0..300).for_each(|number| taken.insert(number, 1));
+        taken.check();
+    }
+}
+
+#[test]
+fn a_range_of_a_clone_is_taken_out_of_the_clone_alone() {
+    let pair = Pair::with(0..5000);
+    let mut twin = pair.clone();
+    twin.take_range(100, Some(4900)).check();
+    twin.check();
+    pair.check();
 }
 
 #[derive(Debug, Clone)]
@@ -348,6 +402,8 @@ enum Step {
     /// Goes on with a clone that was kept.
     Back(prop::sample::Index),
     After(usize),
+    /// Goes on without a range, or with nothing but the range.
+    Take(usize, usize, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -359,7 +415,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => number.clone().prop_map(Step::Change),
         1 => Just(Step::Clone),
         1 => any::<prop::sample::Index>().prop_map(Step::Back),
-        1 => number.prop_map(Step::After),
+        1 => number.clone().prop_map(Step::After),
+        1 => (number, 0..1500_usize, any::<bool>()).prop_map(|(at, n, with)| Step::Take(at, n, with)),
     ]
 }
 
@@ -382,6 +439,13 @@ proptest! {
                 Step::Back(index) => {
                     let next = index.get(&kept).clone();
                     kept.push(std::mem::replace(&mut pair, next));
+                }
+                Step::Take(at, n, with) => {
+                    let mut taken = pair.take_range(at, Some(at + n));
+                    if with {
+                        std::mem::swap(&mut taken, &mut pair);
+                    }
+                    kept.push(taken);
                 }
                 Step::After(at) => {
                     let start = key(at);

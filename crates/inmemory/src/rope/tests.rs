@@ -53,8 +53,8 @@ fn shape(rope: &Rope) -> usize {
 fn an_empty_rope_gives_nothing() {
     let rope = Rope::default();
     assert_eq!(rope.len(), 0);
-    assert_eq!(rope.chunk(0..0), None);
-    assert_eq!(rope.chunk(0..9), None);
+    assert_eq!(rope.pieces(0..0).next(), None);
+    assert_eq!(rope.pieces(0..9).next(), None);
     assert!(rope.payload(0..0).is_empty());
 }
 
@@ -93,14 +93,14 @@ fn each_byte_of_three_levels_is_found() {
     let mut start = 0;
     for segment in &segments {
         for at in 0..segment.len() {
-            let chunk = rope.chunk(start + at as u64..rope.len()).unwrap();
+            let chunk = rope.pieces(start + at as u64..rope.len()).next().unwrap();
             assert_eq!(chunk.as_ptr(), segment[at..].as_ptr());
             assert_eq!(chunk.len(), segment.len() - at);
         }
         start += segment.len() as u64;
     }
     assert_eq!(start, all.len() as u64);
-    assert_eq!(rope.chunk(start..start + 1), None);
+    assert_eq!(rope.pieces(start..start + 1).next(), None);
 }
 
 #[test]
@@ -137,6 +137,45 @@ fn a_push_without_a_clone_copies_nothing() {
     assert_eq!(root(&rope), before);
 }
 
+/// How many segments of `rope` are held elsewhere too.
+fn held_elsewhere(rope: Rope) -> usize {
+    let segments: Vec<_> = rope.pieces(0..rope.len()).collect();
+    drop(rope);
+    segments.into_iter().filter(|segment| !segment.is_unique()).count()
+}
+
+#[test]
+fn pieces_hold_the_segments_of_their_range_and_no_other() {
+    let count = FANOUT * FANOUT + 200;
+    for (from, to) in [(0, count), (count - 1, count), (0, 1), (63, 65), (100, 4000), (64, 4096)] {
+        let rope = rope_of(&(0..count).map(|n| segment(n, 4)).collect::<Vec<_>>());
+        // It begins and ends in the middle of a segment.
+        let pieces = rope.pieces(from as u64 * 4 + 1..to as u64 * 4 - 1);
+        assert_eq!(held_elsewhere(rope), to - from, "{from}..{to}");
+        drop(pieces);
+    }
+}
+
+#[test]
+fn pieces_let_go_of_what_they_gave() {
+    let count = FANOUT * FANOUT + 200;
+    for given in [1, 63, 64, 65, 1000, 4095, 4096, 4097, count] {
+        let rope = rope_of(&(0..count).map(|n| segment(n, 4)).collect::<Vec<_>>());
+        let mut pieces = rope.pieces(0..rope.len());
+        assert_eq!(pieces.by_ref().take(given).count(), given);
+        assert_eq!(held_elsewhere(rope), count - given, "{given} given");
+        drop(pieces);
+    }
+}
+
+#[test]
+fn one_segment_of_a_large_rope_is_a_short_piece() {
+    let rope = rope_of(&(0..5000).map(|n| segment(n, 4)).collect::<Vec<_>>());
+    assert!(rope.pieces(9999..10_000).is_short());
+    assert!(!rope.pieces(9999..10_001).is_short());
+    assert!(!rope.pieces(0..rope.len()).is_short());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -169,9 +208,9 @@ proptest! {
             let range = start as u64..end as u64;
             let expected = model.get(start..end).unwrap_or_default();
             prop_assert_eq!(rope.payload(range.clone()).into_bytes(), expected);
-            let chunk = rope.chunk(range).unwrap_or_default();
-            prop_assert_eq!(chunk.is_empty(), expected.is_empty());
-            prop_assert_eq!(&chunk, &expected[..chunk.len()]);
+            let pieces: Vec<Bytes> = rope.pieces(range).collect();
+            prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
+            prop_assert_eq!(pieces.concat(), expected);
         }
     }
 }

@@ -9,15 +9,15 @@ use crate::InMemory;
 fn a_walk_gives_others_a_turn() {
     let store = InMemory::new();
     block_on(async {
-        for number in 0..2 * YIELD_EVERY {
+        for number in 0..2 * ENTRIES {
             store.put(&Path::new(format!("/{number}")).unwrap(), "").await.unwrap();
         }
     });
     let mut walk = task::spawn(store.walk(&Path::root(), WalkOptions::new()));
-    for _ in 0..YIELD_EVERY {
+    for _ in 0..ENTRIES {
         assert!(walk.poll_next().is_ready());
     }
     assert_pending!(walk.poll_next());
     assert!(walk.is_woken());
-    assert_eq!(block_on(walk.into_inner().count()), YIELD_EVERY);
+    assert_eq!(block_on(walk.into_inner().count()), ENTRIES);
 }

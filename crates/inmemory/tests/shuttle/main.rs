@@ -12,6 +12,7 @@
 mod support;
 
 mod files;
+mod jobs;
 mod memory;
 mod uploads;
 

@@ -5,23 +5,31 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, StatusCode, header};
-use storage_driver::ErrorKind;
+use storage_driver::ReadRange;
 
-use super::{CONTENT_DIGEST, Call, empty, has_already, range};
+use super::{
+    CONTENT_DIGEST, Call,
+    byteranges::ByteRanges,
+    empty, entity_tag,
+    range::{self, Requested, Selection},
+};
 use crate::{
     access::Action,
     digest::Digest,
     error::{Code, Error, Result},
     name::Name,
+    store::conditions::Conditions,
 };
 
 /// What never changes may be kept: a year, the most that HTTP has use for.
 const CACHE: &str = "max-age=31536000, immutable";
 
-fn described(digest: &Digest, tag: String) -> [(HeaderName, String); 4] {
+const CONTENT_TYPE: &str = "application/octet-stream";
+
+fn described(digest: &Digest) -> [(HeaderName, String); 4] {
     [
         (CONTENT_DIGEST, digest.to_string()),
-        (header::ETAG, tag),
+        (header::ETAG, entity_tag(digest)),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::CACHE_CONTROL, CACHE.to_owned()),
     ]
@@ -29,59 +37,83 @@ fn described(digest: &Digest, tag: String) -> [(HeaderName, String); 4] {
 
 pub(super) async fn stat(call: Call, name: Name, digest: &Digest) -> Result<Response> {
     call.admit(&name, Action::Pull).await?;
+    let conditions = Conditions::of(call.headers())?;
     let file = call.api.store.blob(&name, digest).await?;
+    if conditions.is_not_modified(digest)? {
+        return Ok(empty(StatusCode::NOT_MODIFIED, described(digest)));
+    }
     let content = [
         (header::CONTENT_LENGTH, file.size.to_string()),
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_TYPE, CONTENT_TYPE.to_owned()),
     ];
-    let described = described(digest, format!("\"{digest}\""));
-    Ok((StatusCode::OK, described, content).into_response())
+    Ok((StatusCode::OK, described(digest), content).into_response())
 }
 
-/// Streams a blob, or the range that was asked for. Nothing is read ahead of what the client takes.
+/// Streams a blob, or ranges of it. Only the first chunk is read before the client takes it.
 pub(super) async fn pull(call: Call, name: Name, digest: &Digest) -> Result<Response> {
     call.admit(&name, Action::Pull).await?;
-    let tag = format!("\"{digest}\"");
-    if has_already(call.headers(), &tag) {
-        call.api.store.blob(&name, digest).await?;
-        return Ok(empty(StatusCode::NOT_MODIFIED, described(digest, tag)));
+    let conditions = Conditions::of(call.headers())?;
+    let store = &call.api.store;
+    if !conditions.is_none() {
+        store.blob(&name, digest).await?;
+        if conditions.is_not_modified(digest)? {
+            return Ok(empty(StatusCode::NOT_MODIFIED, described(digest)));
+        }
     }
-    let asked = range::asked(call.headers(), &tag);
-    let whole = asked.is_none();
-    let opened = call.api.store.read_blob(&name, digest, asked.unwrap_or_default()).await?;
-    let reader = match opened {
-        Ok(reader) => reader,
-        Err(error) => match error.kind() {
-            ErrorKind::InvalidOffset { size, .. } => return Err(unsatisfiable(size)),
-            _ => return Err(error.into()),
-        },
-    };
-    let (range, size) = (reader.range(), reader.metadata().size);
-    let (status, part) = match whole {
-        true => (StatusCode::OK, None),
-        // An offset equal to the size is fine for the driver; HTTP wants at least one byte.
-        false if range.is_empty() => return Err(unsatisfiable(size)),
-        false => {
-            let part = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-            (StatusCode::PARTIAL_CONTENT, Some([(header::CONTENT_RANGE, part)]))
+    let (size, selection) = match range::requested(call.headers(), &entity_tag(digest)) {
+        // Only ranges are resolved with it.
+        Requested::Whole => (0, Selection::Whole),
+        Requested::Ranges(ranges) => {
+            let size = store.blob_size(&name, digest).await?;
+            (size, range::select(&ranges, size))
         }
     };
-    let content = [
-        (header::CONTENT_LENGTH, reader.remaining().to_string()),
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-    ];
-    Ok((status, described(digest, tag), content, part, Body::from_stream(reader)).into_response())
+    let (status, length, content_type, part, body) = match selection {
+        Selection::Unsatisfiable => return Err(unsatisfiable(size)),
+        Selection::Whole => {
+            let reader = store.read_blob(&name, digest).await?;
+            let length = reader.remaining();
+            (StatusCode::OK, length, CONTENT_TYPE.to_owned(), None, Body::from_stream(reader))
+        }
+        Selection::Part(range) => {
+            let part = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+            let reader = store.read_content(digest, ReadRange::from(range)).await?;
+            let length = reader.remaining();
+            let part = Some([(header::CONTENT_RANGE, part)]);
+            (
+                StatusCode::PARTIAL_CONTENT,
+                length,
+                CONTENT_TYPE.to_owned(),
+                part,
+                Body::from_stream(reader),
+            )
+        }
+        Selection::Parts(ranges) => {
+            let parts = ByteRanges::new(size, ranges);
+            let (length, content_type) = (parts.length(), parts.content_type());
+            let body = Body::from_stream(parts.read(store.clone(), *digest).await?);
+            (StatusCode::PARTIAL_CONTENT, length, content_type, None, body)
+        }
+    };
+    let content =
+        [(header::CONTENT_LENGTH, length.to_string()), (header::CONTENT_TYPE, content_type)];
+    Ok((status, described(digest), content, part, body).into_response())
 }
 
 pub(super) async fn delete(call: Call, name: Name, digest: &Digest) -> Result<Response> {
     call.admit(&name, Action::Delete).await?;
     call.api.deletable()?;
+    let conditions = Conditions::of(call.headers())?;
+    if !conditions.is_none() {
+        call.api.store.blob(&name, digest).await?;
+        conditions.check(Some(digest))?;
+    }
     call.api.store.delete_blob(&name, digest).await?;
     Ok(empty(StatusCode::ACCEPTED, [(CONTENT_DIGEST, digest.to_string())]))
 }
 
 fn unsatisfiable(size: u64) -> Error {
-    Error::new(Code::SizeInvalid, "the range is past the end of the blob")
+    Error::new(Code::SizeInvalid, "the range is malformed or past the end of the blob")
         .status(StatusCode::RANGE_NOT_SATISFIABLE)
         .header(header::CONTENT_RANGE, format_args!("bytes */{size}"))
 }

@@ -3,15 +3,18 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
-use super::{Call, json};
+use super::{Call, list};
 use crate::{
     access::Action,
     digest::Digest,
     error::Result,
     name::{Name, Tag},
-    store::manifest::OCI_INDEX,
+    store::{
+        Referrers,
+        manifest::{Description, OCI_INDEX},
+    },
 };
 
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
@@ -20,7 +23,7 @@ const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 const CATALOG_PAGE: usize = 100;
 /// How many repositories or tags a page has at most; of tags, also where the client does not say.
 const MAX_PAGE: usize = 10_000;
-/// How many referrers a page has: with annotations of a few KiB each, less than 4 MiB.
+/// How many referrers a page has at most. It has fewer if their descriptions take more than 4 MiB.
 const REFERRERS_PAGE: usize = 500;
 
 /// Where the next page is, if there is one behind `last`.
@@ -33,19 +36,14 @@ fn next(path: &str, query: &[(&str, &str)]) -> [(HeaderName, String); 1] {
 }
 
 pub(super) async fn catalog(call: Call) -> Result<Response> {
-    call.api.admit(&call.parts, None, Action::Catalog).await?;
     let query = call.query();
     let limit = query.limit(CATALOG_PAGE, MAX_PAGE)?;
-    let last = query.get("last").filter(|last| !last.is_empty()).map(Name::parse).transpose()?;
-    if limit == 0 {
-        return Ok(json(&json!({ "repositories": [] })));
-    }
-    let page = call.api.store.catalog(last.as_ref(), limit).await?;
-    let names: Vec<&str> = page.items.iter().map(Name::as_str).collect();
-    let (n, last) = (limit.to_string(), names.last().copied());
-    let link = last.filter(|_| page.more);
-    let link = link.map(|last| next("/v2/_catalog", &[("n", &n), ("last", last)]));
-    Ok((link, json(&json!({ "repositories": names }))).into_response())
+    let page = call.api.repositories(&call.parts, query.get("last"), limit).await?;
+    let names: Vec<&str> = page.names.iter().map(Name::as_str).collect();
+    let n = limit.to_string();
+    let link = page.next.map(|last| next("/v2/_catalog", &[("n", &n), ("last", &last)]));
+    let held = call.api.store.budget.hold();
+    Ok((link, list(held, &json!({ "repositories": names }))?).into_response())
 }
 
 pub(super) async fn tags(call: Call, name: Name) -> Result<Response> {
@@ -58,7 +56,8 @@ pub(super) async fn tags(call: Call, name: Name) -> Result<Response> {
     let (n, last) = (limit.to_string(), tags.last().copied());
     let path = format!("/v2/{name}/tags/list");
     let link = last.filter(|_| page.more).map(|last| next(&path, &[("n", &n), ("last", last)]));
-    Ok((link, json(&json!({ "name": name.as_str(), "tags": tags }))).into_response())
+    let held = call.api.store.budget.hold();
+    Ok((link, list(held, &json!({ "name": name.as_str(), "tags": tags }))?).into_response())
 }
 
 pub(super) async fn referrers(call: Call, name: Name, subject: &str) -> Result<Response> {
@@ -66,18 +65,28 @@ pub(super) async fn referrers(call: Call, name: Name, subject: &str) -> Result<R
     let subject = Digest::parse(subject)?;
     let query = call.query();
     let last = query.get("last").map(Digest::parse).transpose()?;
-    let page = call.api.store.referrers(&name, &subject, last.as_ref(), REFERRERS_PAGE).await?;
     let filter = query.get("artifactType").filter(|filter| !filter.is_empty());
+    let store = &call.api.store;
+    let Referrers { items, next: last, held } =
+        store.referrers(&name, &subject, last.as_ref(), filter, REFERRERS_PAGE).await?;
     let path = format!("/v2/{name}/referrers/{subject}");
-    let last = page.next.map(|last| last.to_string());
+    // No referrer is listed with a longer type: the link would only repeat it.
+    let is_matchable = filter.is_none_or(|filter| filter.len() <= Description::MAX_ARTIFACT_TYPE);
+    let last = last.filter(|_| is_matchable).map(|last| last.to_string());
     let link = last.map(|last| {
         let mut query = vec![("last", last.as_str())];
         query.extend(filter.map(|filter| ("artifactType", filter)));
         next(&path, &query)
     });
-    let mut items = page.items;
-    items.retain(|item| filter.is_none_or(|it| item.artifact_type.as_deref() == Some(it)));
     let applied = filter.map(|_| [(FILTERS, "artifactType")]);
-    let body = json(&json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": items }));
+    let body = list(held, &Index { schema_version: 2, media_type: OCI_INDEX, manifests: &items })?;
     Ok((link, applied, [(header::CONTENT_TYPE, OCI_INDEX)], body).into_response())
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index<'a> {
+    schema_version: u8,
+    media_type: &'static str,
+    manifests: &'a [Box<RawValue>],
 }

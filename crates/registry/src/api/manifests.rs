@@ -6,12 +6,12 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-use super::{CONTENT_DIGEST, Call, empty, has_already, to_its_end};
+use super::{CONTENT_DIGEST, Call, empty, entity_tag, to_its_end};
 use crate::{
     access::Action,
     error::{Code, Error, Result},
     name::{Name, Reference, Tag},
-    store::accept::Accept,
+    store::{accept::Accept, conditions::Conditions},
 };
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -23,23 +23,25 @@ const MAX_TAGS: usize = 100;
 pub(super) async fn pull(call: Call, name: Name, reference: &str) -> Result<Response> {
     call.admit(&name, Action::Pull).await?;
     let reference = existing(reference)?;
+    let conditions = Conditions::of(call.headers())?;
     let store = &call.api.store;
     let served = store.manifest(&name, &reference, &Accept::of(call.headers())).await?;
-    let tag = format!("\"{}\"", served.digest);
-    let described = [(CONTENT_DIGEST, served.digest.to_string()), (header::ETAG, tag.clone())];
-    if has_already(call.headers(), &tag) {
+    let described =
+        [(CONTENT_DIGEST, served.digest.to_string()), (header::ETAG, entity_tag(&served.digest))];
+    if conditions.is_not_modified(&served.digest)? {
         return Ok(empty(StatusCode::NOT_MODIFIED, described));
     }
     let content = [
         (header::CONTENT_TYPE, served.media_type),
-        (header::CONTENT_LENGTH, served.content.len().to_string()),
+        (header::CONTENT_LENGTH, served.size.to_string()),
     ];
-    let body = match call.parts.method {
-        Method::HEAD => {
+    let body = match (&call.parts.method, served.content) {
+        (&Method::HEAD, _) => {
             store.hold_manifest(&name, &served.digest).await?;
             Body::empty()
         }
-        _ => Body::from(served.content),
+        (_, Some(content)) => Body::from(content),
+        (_, None) => Body::from_stream(store.manifest_reader(&served.digest).await?),
     };
     Ok((StatusCode::OK, described, content, body).into_response())
 }
@@ -59,19 +61,28 @@ pub(super) async fn push(call: Call, name: Name, reference: &str, body: Body) ->
         Reference::Digest(_) => {}
     }
     let content_type = content_type(&call.parts.headers)?;
+    let conditions = Conditions::of(call.headers())?;
     let api = &call.api;
+    // Before the body is read. The evaluation that counts is that at the moment of the change.
+    api.store.check(&name, &reference, &conditions).await?;
     let permit = api.permit()?;
-    let content = api.incoming(body).whole(api.store.options.max_manifest_size).await?;
+    let mut held = api.store.budget.hold();
+    let limit = api.store.options.max_manifest_size;
+    let content = api.incoming(body).whole(limit, &mut held).await?;
     // To its end, also when the client does not wait for that.
     let (store, repository, of) = (api.store.clone(), name.clone(), reference.clone());
     let pushed = to_its_end(async move {
-        let _held = permit;
+        let _held = (permit, held);
         let content_type = content_type.as_deref();
-        store.put_manifest(&repository, &of, &tags, content_type, content).await
+        store.put_manifest(&repository, &of, &tags, content_type, &conditions, content).await
     });
     let pushed = pushed.await?;
     let location = format!("/v2/{name}/manifests/{}", pushed.digest);
-    let created = [(header::LOCATION, location), (CONTENT_DIGEST, pushed.digest.to_string())];
+    let created = [
+        (header::LOCATION, location),
+        (CONTENT_DIGEST, pushed.digest.to_string()),
+        (header::ETAG, entity_tag(&pushed.digest)),
+    ];
     let subject = pushed.subject.map(|subject| [(SUBJECT, subject.to_string())]);
     let tagged = matches!(reference, Reference::Digest(_)) && !by_query.is_empty();
     let tagged = tagged.then_some([(TAG, by_query)]);
@@ -85,11 +96,12 @@ pub(super) async fn delete(call: Call, name: Name, reference: &str) -> Result<Re
     if matches!(reference, Reference::Tag(_)) && call.api.store.options.immutable_tags {
         return Err(Error::new(Code::Unsupported, "tags stay where they are in this registry"));
     }
+    let conditions = Conditions::of(call.headers())?;
     let store = call.api.store.clone();
     let work = async move {
         match &reference {
-            Reference::Tag(tag) => store.delete_tag(&name, tag).await,
-            Reference::Digest(digest) => store.delete_manifest(&name, digest).await,
+            Reference::Tag(tag) => store.delete_tag(&name, tag, &conditions).await,
+            Reference::Digest(digest) => store.delete_manifest(&name, digest, &conditions).await,
         }
     };
     to_its_end(work).await?;
@@ -110,7 +122,7 @@ fn content_type(headers: &HeaderMap) -> Result<Option<String>> {
     let text = value.to_str().ok().and_then(|text| text.split(';').next()).map(str::trim);
     match text {
         Some("") => Ok(None),
-        Some(text) if text.len() <= 255 => Ok(Some(text.to_owned())),
-        _ => Err(Error::new(Code::ManifestInvalid, "the Content-Type is none")),
+        Some(text) => Ok(Some(text.to_owned())),
+        None => Err(Error::new(Code::ManifestInvalid, "Content-Type is not a media type")),
     }
 }

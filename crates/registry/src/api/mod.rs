@@ -9,22 +9,27 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::endpoint::Endpoint;
+pub(crate) use self::catalog::Repositories;
+use self::{catalog::Cursors, endpoint::Endpoint};
 use crate::{
     access::{AccessRequest, Action, Authorize},
+    digest::Digest,
     error::{Code, Error, Result},
     incoming::Incoming,
     metrics::{Metrics, Route},
     name::Name,
     query::Query,
-    store::Store,
+    store::{Held, Store},
 };
 
 mod blobs;
+mod byteranges;
+mod catalog;
 mod endpoint;
 mod lists;
 mod manifests;
@@ -34,6 +39,17 @@ mod uploads;
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
+/// A browser takes content for what it is said to be.
+pub(crate) const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+/// A browser runs no script of content, loads nothing for it, and gives it an origin of its own.
+const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
+
+/// Keeps browsers from rendering the response: its content is whatever a client pushed.
+pub(crate) fn seal(response: &mut Response) {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
+}
+
 /// What all requests share.
 pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
@@ -41,6 +57,7 @@ pub(crate) struct Api {
     pub(crate) interrupt: CancellationToken,
     pub(crate) metrics: Metrics,
     uploads: Arc<Semaphore>,
+    cursors: Cursors,
 }
 
 impl Api {
@@ -52,7 +69,7 @@ impl Api {
     ) -> Self {
         let uploads =
             Arc::new(Semaphore::new(store.options.max_uploads.min(Semaphore::MAX_PERMITS)));
-        Self { store, authorize, interrupt, metrics, uploads }
+        Self { store, authorize, interrupt, metrics, uploads, cursors: Cursors::new() }
     }
 
     pub(crate) fn router(self: Arc<Self>) -> Router {
@@ -73,6 +90,17 @@ impl Api {
         let Some(authorize) = &self.authorize else { return Ok(()) };
         let asked = AccessRequest::new(parts, name.map(Name::as_str), action);
         Ok(authorize.authorize(asked).await?)
+    }
+
+    /// Says which headers of a request its response depends on, for caches.
+    pub(crate) fn set_vary(&self, response: &mut Response, is_negotiated: bool) {
+        let vary = match (is_negotiated, self.authorize.is_some()) {
+            (true, true) => "Accept, Authorization",
+            (true, false) => "Accept",
+            (false, true) => "Authorization",
+            (false, false) => return,
+        };
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static(vary));
     }
 
     /// Room for one more request that uploads.
@@ -127,13 +155,17 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let endpoint = Endpoint::parse(parts.uri.path());
     let route = endpoint.as_ref().map_or("unknown", Endpoint::route);
-    let call = Call { api, parts };
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    let is_negotiated = reads && matches!(endpoint, Ok(Endpoint::Manifest(..)));
+    let call = Call { api: Arc::clone(&api), parts };
     let answered = match endpoint {
         Ok(endpoint) => dispatch(call, endpoint, body).await,
         Err(error) => Err(error),
     };
     let mut response = answered.unwrap_or_else(Error::into_response);
+    seal(&mut response);
     response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    api.set_vary(&mut response, is_negotiated);
     response.extensions_mut().insert(Route(route));
     response
 }
@@ -206,11 +238,27 @@ fn json(value: &impl serde::Serialize) -> Response {
     }
 }
 
-/// Whether a client already has what is named by `tag`, an entity tag with its quotes.
-fn has_already(headers: &HeaderMap, tag: &str) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+/// A list as JSON. Its memory is reserved by `held` until the client has received it.
+fn list(mut held: Held, value: &impl serde::Serialize) -> Result<Response> {
+    struct Reserved {
+        text: Vec<u8>,
+        _held: Held,
+    }
+
+    impl AsRef<[u8]> for Reserved {
+        fn as_ref(&self) -> &[u8] {
+            &self.text
+        }
+    }
+
+    let mut text = serde_json::to_vec(value).map_err(|error| Error::new(Code::Unknown, error))?;
+    text.shrink_to_fit();
+    held.resize(text.len() as u64)?;
+    let body = Body::from(Bytes::from_owner(Reserved { text, _held: held }));
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// The entity tag of content: its digest, in quotes.
+fn entity_tag(digest: &Digest) -> String {
+    format!("\"{digest}\"")
 }

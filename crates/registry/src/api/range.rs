@@ -1,5 +1,7 @@
 //! Ranges: of a download, as HTTP has them, and of a chunk, as registries do.
 
+use std::ops::Range;
+
 use http::{HeaderMap, header};
 use storage_driver::ReadRange;
 
@@ -8,30 +10,98 @@ use crate::{
     store::Chunk,
 };
 
-/// What part of a download is asked for. `None` is the whole: where nothing is asked, where what is
-/// asked is no single range, or is of other content than what `tag` names (`If-Range`).
-pub(super) fn asked(headers: &HeaderMap, tag: &str) -> Option<ReadRange> {
-    if headers.get(header::IF_RANGE).is_some_and(|it| it.as_bytes() != tag.as_bytes()) {
-        return None;
-    }
-    let mut values = headers.get_all(header::RANGE).iter();
-    let (value, None) = (values.next()?, values.next()) else { return None };
-    parse(value.to_str().ok()?)
+/// How many ranges one request may ask for. A request for more is given the whole blob.
+///
+/// Clients that pull parts of a layer, such as podman, ask for up to 1,024.
+const MAX_RANGES: usize = 1024;
+
+/// What a `Range` header asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Requested {
+    /// The whole: there is no range, or it is ignored.
+    Whole,
+    /// Parts. Empty if the header is malformed: such a request cannot be satisfied.
+    Ranges(Vec<ReadRange>),
 }
 
-/// `bytes=2-5`, `bytes=2-` or `bytes=-5`.
-fn parse(text: &str) -> Option<ReadRange> {
-    let (unit, range) = text.split_once('=')?;
-    let (first, last) = range.trim().split_once('-')?;
-    if !unit.trim().eq_ignore_ascii_case("bytes") {
-        return None;
+/// The part of a blob that is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Selection {
+    Whole,
+    Part(Range<u64>),
+    /// Two or more, in the order in which they were asked for.
+    Parts(Vec<Range<u64>>),
+    Unsatisfiable,
+}
+
+/// Parses the `Range` header of a request (RFC 9110, section 14.2). It is ignored if its unit is not
+/// bytes, if it has more than [`MAX_RANGES`] ranges, or if `If-Range` does not match `tag`.
+pub(super) fn requested(headers: &HeaderMap, tag: &str) -> Requested {
+    let mut lines = headers.get_all(header::RANGE).iter();
+    let Some(value) = lines.next() else { return Requested::Whole };
+    let mut names_other = headers.get_all(header::IF_RANGE).iter();
+    if names_other.any(|it| it.as_bytes() != tag.as_bytes()) {
+        return Requested::Whole;
     }
-    match (first, last) {
+    // The header is no list: two lines of it are malformed.
+    let value = if lines.next().is_none() { value.to_str().unwrap_or_default() } else { "bytes=" };
+    match value.split_once('=') {
+        Some((unit, ranges)) if unit.trim().eq_ignore_ascii_case("bytes") => {
+            let ranges = ranges.split(',').map(str::trim).filter(|range| !range.is_empty());
+            match ranges.clone().nth(MAX_RANGES) {
+                Some(_) => Requested::Whole,
+                None => {
+                    Requested::Ranges(ranges.map(parse).collect::<Option<_>>().unwrap_or_default())
+                }
+            }
+        }
+        _ => Requested::Whole,
+    }
+}
+
+/// `2-5`, `2-` or `-5`.
+fn parse(range: &str) -> Option<ReadRange> {
+    match range.split_once('-')? {
         ("", last) => Some(ReadRange::Last(number(last)?)),
         (first, "") => Some(ReadRange::From(number(first)?)),
         (first, last) => {
             let (first, last) = (number(first)?, number(last)?);
             (first <= last).then(|| ReadRange::from(first..=last))
+        }
+    }
+}
+
+/// Resolves `ranges` of a blob of `size` bytes.
+///
+/// Ranges that overlap are merged, in the place of the first of them, so that no byte is sent twice.
+/// Adjacent ranges are not: podman expects one part for each range that it requests. If the ranges
+/// together have more bytes than the blob, the whole blob is sent instead.
+pub(super) fn select(ranges: &[ReadRange], size: u64) -> Selection {
+    let satisfiable = ranges.iter().filter_map(|range| range.resolve(size).ok());
+    let mut ranges: Vec<(usize, Range<u64>)> =
+        satisfiable.filter(|range| !range.is_empty()).enumerate().collect();
+    let asked =
+        ranges.iter().fold(0_u64, |sum, (_, range)| sum.saturating_add(range.end - range.start));
+    if asked > size {
+        return Selection::Whole;
+    }
+    ranges.sort_unstable_by_key(|(place, range)| (range.start, *place));
+    ranges.dedup_by(|(place, range), (first_place, merged)| {
+        let overlaps = range.start < merged.end;
+        if overlaps {
+            merged.end = merged.end.max(range.end);
+            *first_place = (*first_place).min(*place);
+        }
+        overlaps
+    });
+    ranges.sort_unstable_by_key(|(place, _)| *place);
+    let mut ranges: Vec<Range<u64>> = ranges.into_iter().map(|(_, range)| range).collect();
+    match (ranges.pop(), ranges.is_empty()) {
+        (None, _) => Selection::Unsatisfiable,
+        (Some(one), true) => Selection::Part(one),
+        (Some(last), false) => {
+            ranges.push(last);
+            Selection::Parts(ranges)
         }
     }
 }

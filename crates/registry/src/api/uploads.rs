@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::{Api, CONTENT_DIGEST, Call, empty, range, to_its_end};
 use crate::{
-    access::Action,
+    access::{AccessRequest, Action, Refusal},
     digest::{Algorithm, Digest},
-    error::{Code, Result},
+    error::Result,
     name::Name,
     query::Query,
     store::{Standing, Store, Upload},
@@ -24,11 +24,11 @@ pub(super) async fn begin(call: Call, name: Name, body: Body) -> Result<Response
     call.admit(&name, Action::Push).await?;
     call.api.writable()?;
     let query = call.query();
-    if let Some(digest) = query.get("mount") {
-        let digest = Digest::parse(digest)?;
-        if mount(&call, &name, &digest, query.get("from")).await? {
-            return Ok(created(&name, &digest));
-        }
+    // A client that cannot mount uploads, whatever the reason.
+    if let Some(digest) = query.get("mount").and_then(|digest| Digest::parse(digest).ok())
+        && mount(&call, &name, &digest, query.get("from")).await?
+    {
+        return Ok(created(&name, &digest));
     }
     let algorithm = algorithm(&query)?;
     if let Some(digest) = query.get("digest") {
@@ -47,18 +47,24 @@ pub(super) async fn begin(call: Call, name: Name, body: Body) -> Result<Response
 }
 
 /// `false` where there is nothing to mount that this client may see.
+///
+/// # Errors
+///
+/// 401 where the user may pull from the source, and only the token of the request does not cover it: with
+/// another token nothing has to be uploaded.
 async fn mount(call: &Call, name: &Name, digest: &Digest, from: Option<&str>) -> Result<bool> {
-    let from = from.map(Name::parse).transpose()?;
-    match &from {
-        Some(from) => match call.admit(from, Action::Pull).await {
-            Err(error) if matches!(error.code(), Code::Denied | Code::Unauthorized) => {
-                return Ok(false);
-            }
-            admitted => admitted?,
-        },
+    let Ok(from) = from.map(Name::parse).transpose() else { return Ok(false) };
+    match (&call.api.authorize, &from) {
+        (None, _) => {}
         // To know a digest is not to have the content: only where everybody may see everything.
-        None if call.api.authorize.is_some() => return Ok(false),
-        None => {}
+        (Some(_), None) => return Ok(false),
+        (Some(authorize), Some(from)) => {
+            let asked = AccessRequest::new(&call.parts, Some(from.as_str()), Action::Pull);
+            match authorize.authorize(asked.with_mount_into(name.as_str())).await {
+                Err(Refusal::Denied | Refusal::Unauthorized { .. }) => return Ok(false),
+                admitted => admitted?,
+            }
+        }
     }
     call.api.store.mount(name, digest, from.as_ref()).await
 }

@@ -18,9 +18,9 @@ pub(super) const ANYBODY: &str = "anonymous";
 /// denied. Rules only ever allow, so their order does not matter.
 ///
 /// The registry's root, `/v2/`, is for every authenticated user, and for everybody if there is
-/// anything that may be done without credentials: clients such as docker begin there. The catalog,
-/// which has the names of all repositories, is for every authenticated user, and for everybody under
-/// [`anonymous_pull`](Self::anonymous_pull).
+/// anything that may be done without credentials: clients such as docker begin there. The catalog is
+/// for every authenticated user, and for everybody under [`anonymous_pull`](Self::anonymous_pull). It
+/// lists the repositories that one may pull from.
 ///
 /// ```
 /// let rules: registry::AccessRules = toml::from_str(
@@ -83,6 +83,11 @@ impl AccessRules {
                 && rule.users.iter().any(|it| is_meant(it, user))
                 && rule.repositories.matches(repository)
         })
+    }
+
+    /// Of each of `repositories`, whether `user` may pull from it.
+    pub(crate) fn may_pull(&self, user: Option<&str>, repositories: &[&str]) -> Vec<bool> {
+        repositories.iter().map(|it| self.allow(user, Some(it), Action::Pull)).collect()
     }
 
     fn allow_anything_to_anybody(&self) -> bool {

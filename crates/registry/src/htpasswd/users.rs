@@ -1,24 +1,30 @@
 //! [`Users`]: what an htpasswd file says.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     fmt, io,
     path::{Path, PathBuf},
 };
 
-use super::proven::Proven;
+use super::verified::Verified;
 
 /// Why an htpasswd file is not used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HtpasswdError {
-    /// It cannot be read, or is no text.
+    /// It cannot be read.
     #[error("{}: cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// It has no users any more, and those that it had are kept.
+    #[error("{}: has no users any more", path.display())]
+    Emptied {
+        /// The file.
+        path: PathBuf,
     },
     /// A line of it is not a user with a bcrypt hash.
     #[error("{}:{line}: {problem}", path.display())]
@@ -36,6 +42,12 @@ pub enum HtpasswdError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HtpasswdProblem {
+    /// The file is UTF-16, as some editors on Windows write it.
+    #[error("UTF-16, or no text; save the file as UTF-8")]
+    Utf16,
+    /// The line is not UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8,
     /// It is not `user:hash`.
     #[error("not a user, a colon and a hash")]
     NotAnEntry,
@@ -72,38 +84,49 @@ const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 /// The cost of a user who does not exist, in a file without users.
 const USUAL_COST: u32 = 10;
 
+/// The mark with which some editors begin a file in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A user, as one version of the file has it.
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) hash: String,
 }
 
-/// The users of one version of the file, and who of them has proven to be one.
+/// The users of one version of the file, and who of them was verified.
 pub(super) struct Users {
     hashes: HashMap<String, String>,
-    /// A hash of nothing, as costly as the costliest of the others.
+    /// A hash of nothing, as costly as most of the others.
     nobody: String,
-    pub(super) proven: Proven,
+    pub(super) verified: Verified,
 }
 
 impl Users {
     /// Reads the file. Blocks.
     pub(super) fn read(path: &Path) -> Result<Self, HtpasswdError> {
-        let text = std::fs::read_to_string(path)
+        let content = std::fs::read(path)
             .map_err(|source| HtpasswdError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|(line, problem)| HtpasswdError::Line {
+        Self::parse(&content).map_err(|(line, problem)| HtpasswdError::Line {
             path: path.to_owned(),
             line,
             problem,
         })
     }
 
-    fn parse(text: &str) -> Result<Self, (usize, HtpasswdProblem)> {
+    fn parse(content: &[u8]) -> Result<Self, (usize, HtpasswdProblem)> {
+        let content = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(content);
+        // A text of ASCII in UTF-16 has zeros, with a byte order mark and without.
+        if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+            return Err((1, HtpasswdProblem::Utf16));
+        }
         let mut lines = HashMap::new();
         let mut hashes = HashMap::new();
-        let mut highest = None;
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
+        let mut costs = BTreeMap::new();
+        for (number, line) in (1..).zip(content.split(|byte| *byte == b'\n')) {
+            if line.contains(&0) {
+                return Err((number, HtpasswdProblem::Utf16));
+            }
+            let line = str::from_utf8(line).map_err(|_| (number, HtpasswdProblem::NotUtf8))?.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -114,12 +137,23 @@ impl Users {
                     return Err((number, HtpasswdProblem::Duplicate { first: *it.get() }));
                 }
             };
-            highest = highest.max(Some(cost));
+            *costs.entry(cost).or_insert(0) += 1;
             hashes.insert(user.to_owned(), hash.to_owned());
         }
-        let cost = highest.unwrap_or(USUAL_COST);
+        // Of several that are as common, the highest.
+        let most_common = costs.into_iter().max_by_key(|(_, users): &(_, usize)| *users);
+        let cost = most_common.map_or(USUAL_COST, |(cost, _)| cost);
         let nobody = format!("$2b${cost:02}${}", ".".repeat(22 + 31));
-        Ok(Self { hashes, nobody, proven: Proven::new() })
+        Ok(Self { hashes, nobody, verified: Verified::new() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// Whether `other` has the same users with the same passwords.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.hashes == other.hashes
     }
 
     pub(super) fn user(&self, name: &str) -> Option<User> {
@@ -171,13 +205,17 @@ mod tests {
     }
 
     #[track_caller]
-    fn problem(text: &str) -> (usize, HtpasswdProblem) {
-        Users::parse(text).err().unwrap()
+    fn problem(text: impl AsRef<[u8]>) -> (usize, HtpasswdProblem) {
+        Users::parse(text.as_ref()).err().unwrap()
+    }
+
+    fn users(text: &str) -> Users {
+        Users::parse(text.as_bytes()).unwrap()
     }
 
     #[test]
     fn comments_and_blank_lines_are_passed_over() {
-        let users = Users::parse(&format!("# who\n\n  alice:{}\r\n", hash())).unwrap();
+        let users = users(&format!("# who\n\n  alice:{}\r\n", hash()));
         assert!(users.verify("alice", "secret"));
         assert!(!users.verify("alice", "Secret"));
     }
@@ -186,7 +224,7 @@ mod tests {
     fn the_three_names_of_bcrypt_are_one_scheme() {
         for scheme in ["$2a$", "$2b$", "$2y$"] {
             let hash = hash().replacen("$2b$", scheme, 1);
-            assert!(Users::parse(&format!("a:{hash}")).unwrap().verify("a", "secret"), "{scheme}");
+            assert!(users(&format!("a:{hash}")).verify("a", "secret"), "{scheme}");
         }
     }
 
@@ -220,21 +258,64 @@ mod tests {
     #[test]
     fn a_line_without_user_or_hash_is_refused() {
         assert_eq!(problem("alice"), (1, HtpasswdProblem::NotAnEntry));
-        assert_eq!(problem(&format!(":{}", hash())), (1, HtpasswdProblem::NotAnEntry));
+        assert_eq!(problem(format!(":{}", hash())), (1, HtpasswdProblem::NotAnEntry));
     }
 
     #[test]
     fn the_words_of_rules_are_no_users() {
         for name in ["*", "anonymous"] {
-            assert_eq!(problem(&format!("{name}:{}", hash())), (1, HtpasswdProblem::Reserved));
+            assert_eq!(problem(format!("{name}:{}", hash())), (1, HtpasswdProblem::Reserved));
+        }
+    }
+
+    #[track_caller]
+    fn assert_cost_of_nobody(costs: &[u32], cost: u32) {
+        let line = |(n, cost): (usize, &u32)| {
+            format!("u{n}:{}\n", hash().replacen("$04$", &format!("${cost:02}$"), 1))
+        };
+        let users = users(&costs.iter().enumerate().map(line).collect::<String>());
+        let parts: bcrypt::HashParts = users.nobody.parse().unwrap();
+        assert_eq!(parts.get_cost(), cost, "{costs:?}");
+    }
+
+    #[test]
+    fn a_user_who_does_not_exist_costs_as_much_as_most_users() {
+        assert_cost_of_nobody(&[], 10);
+        assert_cost_of_nobody(&[5], 5);
+        assert_cost_of_nobody(&[5, 12, 5], 5);
+        assert_cost_of_nobody(&[6, 12, 12, 6], 12);
+    }
+
+    #[test]
+    fn a_user_who_does_not_exist_has_no_password() {
+        let users = users(&format!("a:{}", hash()));
+        assert!(!users.verify("b", "") && !users.verify("b", "secret"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_user() {
+        assert!(users(&format!("\u{feff}alice:{}\n", hash())).verify("alice", "secret"));
+    }
+
+    #[test]
+    fn utf_16_is_named() {
+        let text = format!("alice:{}\r\n", hash());
+        let with = |mark: &[u8], bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            mark.iter().copied().chain(text.encode_utf16().flat_map(bytes)).collect()
+        };
+        for content in [
+            with(b"\xff\xfe", u16::to_le_bytes),
+            with(b"\xfe\xff", u16::to_be_bytes),
+            with(b"", u16::to_le_bytes),
+            with(b"", u16::to_be_bytes),
+        ] {
+            assert_eq!(problem(content), (1, HtpasswdProblem::Utf16));
         }
     }
 
     #[test]
-    fn nobody_costs_as_much_as_the_costliest_user_and_has_no_password() {
-        let users = Users::parse(&format!("a:{}", hash().replacen("$04$", "$05$", 1))).unwrap();
-        let parts: bcrypt::HashParts = users.nobody.parse().unwrap();
-        assert_eq!(parts.get_cost(), 5);
-        assert!(!users.verify("b", "") && !users.verify("b", "secret"));
+    fn a_line_that_is_not_utf_8_is_named() {
+        let content = [format!("a:{}\n", hash()).as_bytes(), b"\xe4:x\n"].concat();
+        assert_eq!(problem(content), (2, HtpasswdProblem::NotUtf8));
     }
 }

@@ -5,10 +5,7 @@ use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
 use axum::{Router, body::Body, extract::ConnectInfo, response::IntoResponse};
 use http::{Request, StatusCode, uri::Scheme};
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-};
+use hyper_util::{rt::TokioIo, server::conn::auto};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Duration, Instant, sleep_until},
@@ -16,15 +13,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::ErrorChain;
+
 use super::{
-    ServerLimits,
-    activity::{Activity, Turn, Watched},
-    stream::Stream,
+    ServerLimits, activity::Activity, host, progress::Progress, response::ResponseBody,
+    stream::Stream, streams::StreamTasks,
 };
 
 /// How much of a body is read at a time, at most: hyper's buffer begins small and grows while a client
 /// fills it. It is also the largest frame of HTTP/2.
 const READ_BYTES: u32 = 256 << 10;
+
+/// How many requests of one connection of HTTP/2 are served at a time; clients keep others back. Each may
+/// have a chunk of its response in memory.
+const MAX_STREAMS: u32 = 64;
 
 /// How long a client has to take its leave once it is told to.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -36,7 +38,7 @@ pub(super) struct Connections {
     /// Whether they all speak TLS.
     scheme: Scheme,
     pub(super) limits: ServerLimits,
-    http: auto::Builder<TokioExecutor>,
+    http: auto::Builder<StreamTasks>,
     /// Finish what is in flight, and take no more.
     pub(super) stopping: CancellationToken,
     /// End now.
@@ -50,12 +52,16 @@ impl Connections {
         limits: ServerLimits,
         stopping: CancellationToken,
     ) -> Self {
-        let mut http = auto::Builder::new(TokioExecutor::new());
-        // The deadlines of `Activity` are for both versions of HTTP, and begin with the first byte.
+        let limits = limits.usable();
+        let mut http = auto::Builder::new(StreamTasks { write_timeout: limits.write_timeout });
+        // The deadlines of `serve` are for both versions of HTTP, and begin before the first byte.
         http.http1()
             .header_read_timeout(None)
             .max_buf_size(limits.max_header_bytes.max(READ_BYTES) as usize);
-        http.http2().max_header_list_size(limits.max_header_bytes).max_frame_size(READ_BYTES);
+        http.http2()
+            .max_header_list_size(limits.max_header_bytes)
+            .max_frame_size(READ_BYTES)
+            .max_concurrent_streams(MAX_STREAMS);
         Self { router, scheme, limits, http, stopping, end: CancellationToken::new() }
     }
 
@@ -65,20 +71,26 @@ impl Connections {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
-        let io = TokioIo::new(Stream::new(io, activity.clone()));
+        // Of HTTP/1, where a connection has one response at a time. Streams of HTTP/2 have their own.
+        let progress = Progress::new();
+        let io = TokioIo::new(Stream::new(io));
         let service = service_fn(|request| {
             // From here on, and not from when the future is first polled.
-            let ours = activity.ours();
-            let (shared, activity) = (self.clone(), activity.clone());
+            let in_flight = activity.begin();
+            let (shared, progress) = (self.clone(), progress.clone());
             async move {
                 let response = shared.answer(request, peer).await;
-                let response = Watched::response(response, activity);
-                drop(ours);
-                Ok::<_, Infallible>(response)
+                let of_stream = StreamTasks::progress();
+                let is_stream = of_stream.is_some();
+                let progress = of_stream.unwrap_or(progress);
+                Ok::<_, Infallible>(ResponseBody::response(
+                    response, progress, in_flight, is_stream,
+                ))
             }
         });
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut timer = pin!(sleep_until(Instant::now() + self.limits.header_timeout));
+        let mut stalled = pin!(progress.stalled(self.limits.write_timeout));
         let (mut closing, mut dismissed) = (false, false);
         loop {
             tokio::select! {
@@ -86,7 +98,7 @@ impl Connections {
                 () = self.end.cancelled() => return,
                 ended = &mut connection => {
                     if let Err(error) = ended {
-                        tracing::debug!(%peer, error, "connection");
+                        tracing::debug!(%peer, error = %ErrorChain(&*error), "connection");
                     }
                     return;
                 }
@@ -94,26 +106,22 @@ impl Connections {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
+                () = &mut stalled => return,
                 () = &mut timer => {
                     let now = Instant::now();
-                    let turn = activity.turn();
-                    let next = match turn {
-                        // It is looked at again before the client's time can be over.
-                        Turn::Ours => now + self.limits.pause(),
-                        Turn::ToTake { since } => since + self.limits.write_timeout,
-                        Turn::ToAsk { .. } if dismissed => return,
-                        Turn::ToAsk { since } => since + self.limits.header_timeout,
-                    };
-                    match turn {
-                        _ if next > now => timer.as_mut().reset(next),
+                    // A connection that is busy now cannot have been idle for long enough before then.
+                    let since = activity.idle_since().unwrap_or(now);
+                    let deadline = since + self.limits.header_timeout;
+                    if deadline > now {
+                        timer.as_mut().reset(deadline);
+                    } else if dismissed {
+                        return;
+                    } else {
                         // A client of HTTP/2 that sends a request just now learns that it was not
                         // taken, and may send it elsewhere.
-                        Turn::ToAsk { .. } => {
-                            dismissed = true;
-                            connection.as_mut().graceful_shutdown();
-                            timer.as_mut().reset(now + FAREWELL);
-                        }
-                        _ => return,
+                        dismissed = true;
+                        connection.as_mut().graceful_shutdown();
+                        timer.as_mut().reset(now + FAREWELL);
                     }
                 }
             }
@@ -127,6 +135,9 @@ impl Connections {
     ) -> axum::response::Response {
         if header_bytes(&request) > u64::from(self.limits.max_header_bytes) {
             return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
+        }
+        if let Err(wrong) = host::check(&request) {
+            return (StatusCode::BAD_REQUEST, wrong).into_response();
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -3,8 +3,12 @@
 mod activity;
 mod backoff;
 mod connection;
+mod host;
 mod limits;
+mod progress;
+mod response;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "program")]
@@ -72,14 +76,19 @@ impl Server {
     ///
     /// Those of [`TcpListener::bind`].
     pub async fn bind(address: impl ToSocketAddrs, router: Router) -> io::Result<Self> {
-        Ok(Self {
-            listener: TcpListener::bind(address).await?,
+        Ok(Self::on(TcpListener::bind(address).await?, router))
+    }
+
+    /// A server of `router` on a listener that is already bound.
+    pub fn on(listener: TcpListener, router: Router) -> Self {
+        Self {
+            listener,
             router,
             limits: ServerLimits::default(),
             grace: Duration::from_secs(30),
             #[cfg(feature = "program")]
             tls: None,
-        })
+        }
     }
 
     /// Another router, for one that is made when it is known that the address is free.
@@ -97,7 +106,7 @@ impl Server {
         Self { grace, ..self }
     }
 
-    /// Speaks TLS only.
+    /// Speaks TLS only. A client that sends plain HTTP is answered 400, in plain HTTP, and told so.
     #[cfg(feature = "program")]
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self }
@@ -200,7 +209,8 @@ async fn serve(
             handshake = timeout(shared.limits.header_timeout, tls.accept(stream)) => handshake,
         };
         match handshake {
-            Ok(Ok(stream)) => shared.serve(stream, peer).await,
+            Ok(Ok(Some(stream))) => shared.serve(stream, peer).await,
+            Ok(Ok(None)) => tracing::debug!(%peer, "plain HTTP on a TLS port"),
             Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
             Err(_) => tracing::debug!(%peer, "no TLS handshake in time"),
         }

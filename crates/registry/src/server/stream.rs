@@ -4,7 +4,6 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -14,33 +13,23 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::activity::Activity;
-
 /// How long a connection that is closed takes, and throws away, what the client still sends.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The bytes of a connection: tells an [`Activity`] what is sent, and closes with patience.
+/// The bytes of a connection, which closes with patience.
 ///
 /// A client that sends a body gets to read an answer that came early, such as 401 or 413, only if the
 /// connection is not reset; and the system resets one that is closed while bytes come in.
 #[derive(Debug)]
 pub(super) struct Stream<I> {
     io: I,
-    activity: Arc<Activity>,
     /// Runs once our side is closed.
     linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<I> Stream<I> {
-    pub(super) fn new(io: I, activity: Arc<Activity>) -> Self {
-        Self { io, activity, linger: None }
-    }
-
-    fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(polled, Poll::Ready(Ok(1..))) {
-            self.activity.moved();
-        }
-        polled
+    pub(super) fn new(io: I) -> Self {
+        Self { io, linger: None }
     }
 }
 
@@ -60,8 +49,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.wrote(polled)
+        Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -69,8 +57,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.io).poll_write_vectored(context, slices);
-        self.wrote(polled)
+        Pin::new(&mut self.io).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

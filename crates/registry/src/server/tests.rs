@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{connection::Connections, *};
 
+mod http2_frames;
+
 const LIMITS: ServerLimits = ServerLimits {
     max_connections: 1,
     header_timeout: Duration::from_secs(30),
@@ -44,6 +46,7 @@ fn router() -> Router {
         .route("/long", get(|| async { sleep(Duration::from_secs(3_600)).await }))
         .route("/large", get(chunks(Duration::ZERO)))
         .route("/one", get(|| async { Body::from(vec![7; 1 << 20]) }))
+        .route("/moving", get(chunks(Duration::from_secs(1))))
         .route("/slow", get(chunks(Duration::from_secs(100))))
         .route("/scheme", get(|Extension(it): Extension<Scheme>| async move { it.to_string() }))
         .route("/early", post(|| async { http::StatusCode::UNAUTHORIZED }))
@@ -51,8 +54,12 @@ fn router() -> Router {
 
 /// A client's end of a connection that holds so many bytes on their way, and the server's task.
 fn connect(bytes: usize) -> (DuplexStream, JoinHandle<()>) {
+    connect_to(router(), bytes)
+}
+
+fn connect_to(router: Router, bytes: usize) -> (DuplexStream, JoinHandle<()>) {
     let (client, server) = duplex(bytes);
-    let connections = Connections::new(router(), Scheme::HTTP, LIMITS, CancellationToken::new());
+    let connections = Connections::new(router, Scheme::HTTP, LIMITS, CancellationToken::new());
     let peer = ([127, 0, 0, 1], 1).into();
     (client, tokio::spawn(Arc::new(connections).serve(server, peer)))
 }
@@ -190,16 +197,55 @@ async fn http_2_without_a_request_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_of_http_2_that_is_not_taken_ends() {
-    let (client, server) = connect(64 << 10);
-    let (mut sender, connection) = http2(client).await;
-    let connection = tokio::spawn(connection);
+async fn a_response_that_is_taken_a_byte_at_a_time_ends() {
+    let (mut client, server) = connect(1 << 10);
+    client.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let start = Instant::now();
-    let response = sender.send_request(request("/large")).await.unwrap();
-    server.await.unwrap();
+    while !server.is_finished() {
+        sleep(Duration::from_secs(1)).await;
+        client.read_u8().await.unwrap();
+    }
     assert_about(start.elapsed(), LIMITS.write_timeout);
-    drop(response);
-    connection.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_of_any_length_can_be_set() {
+    for time in [Duration::ZERO, Duration::MAX] {
+        let limits =
+            ServerLimits { header_timeout: time, write_timeout: time, ..ServerLimits::default() };
+        let (mut client, server) = duplex(1 << 10);
+        let connections =
+            Connections::new(router(), Scheme::HTTP, limits, CancellationToken::new());
+        let serving = Arc::new(connections).serve(server, ([127, 0, 0, 1], 1).into());
+        let serving = tokio::spawn(serving);
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        assert!(read(&mut client).await.0.ends_with("hello"));
+        serving.await.unwrap();
+    }
+}
+
+/// A registry whose requests have to send the next part of their body in 20 seconds.
+fn registry() -> Router {
+    let builder = crate::Registry::builder(Arc::new(inmemory::InMemory::new()));
+    builder.body_timeout(Duration::from_secs(20)).build().router()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_extension_of_a_chunk_is_no_progress_of_a_body() {
+    let (client, _server) = connect_to(registry(), 1 << 10);
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let head = b"PUT /v2/a/manifests/b HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1;";
+    writer.write_all(head).await.unwrap();
+    let sending = tokio::spawn(async move {
+        while writer.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let (start, mut answer) = (Instant::now(), Vec::new());
+    reader.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+    assert_about(start.elapsed(), Duration::from_secs(20));
+    sending.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

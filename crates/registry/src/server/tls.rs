@@ -1,13 +1,13 @@
 //! [`Tls`]: a certificate and its key, read from files and read again.
 
 use std::{
-    io,
-    path::PathBuf,
+    fs, io,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
-use tokio::{net::TcpStream, task::spawn_blocking, time::interval};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::spawn_blocking, time::interval};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -22,6 +22,14 @@ use tokio_rustls::{
     },
     server::TlsStream,
 };
+
+use super::stream::Stream;
+use crate::ErrorChain;
+
+/// The response to plain HTTP, with the text of Go's servers, which clients look for.
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
+    Connection: close\r\nContent-Length: 48\r\n\r\n\
+    Client sent an HTTP request to an HTTPS server.\n";
 
 /// A certificate and its key, for a [`Server`](super::Server).
 ///
@@ -138,12 +146,28 @@ impl Tls {
         match self.reload().await {
             Ok(true) => tracing::info!(%certificate, "a new certificate"),
             Ok(false) => tracing::debug!(%certificate, "the same certificate"),
-            Err(error) => tracing::error!(%error, "the old certificate is kept"),
+            Err(error) => {
+                tracing::error!(error = %ErrorChain(&error), "the old certificate is kept");
+            }
         }
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        TlsAcceptor::from(self.config.clone()).accept(stream).await
+    /// Makes the handshake. `None`, if the client sent a request in plain HTTP: it was told so, and the
+    /// connection is closed.
+    pub(super) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<Option<TlsStream<TcpStream>>> {
+        let mut first = [0];
+        stream.peek(&mut first).await?;
+        // A method of HTTP begins with a letter, a record of TLS with none.
+        if first[0].is_ascii_alphabetic() {
+            let mut stream = Stream::new(stream);
+            stream.write_all(PLAIN_HTTP).await?;
+            stream.shutdown().await?;
+            return Ok(None);
+        }
+        TlsAcceptor::from(self.config.clone()).accept(stream).await.map(Some)
     }
 }
 
@@ -155,14 +179,18 @@ impl Files {
                 let file = file.clone();
                 |source| TlsError::File { file, source }
             };
-            let chain = CertificateDer::pem_file_iter(&files.certificate)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            let chain = read_pem(&files.certificate)
+                .and_then(|text| {
+                    CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()
+                })
                 .and_then(|chain| match chain.is_empty() {
                     true => Err(pem::Error::NoItemsFound),
                     false => Ok(chain),
                 })
                 .map_err(of(&files.certificate))?;
-            let key = PrivateKeyDer::from_pem_file(&files.key).map_err(of(&files.key))?;
+            let key = read_pem(&files.key)
+                .and_then(|text| PrivateKeyDer::from_pem_slice(&text))
+                .map_err(of(&files.key))?;
             CertifiedKey::from_der(chain, key, &files.provider).map_err(|source| files.pair(source))
         });
         let read = read.await.unwrap_or_else(|_| {
@@ -176,6 +204,17 @@ impl Files {
     fn pair(&self, source: rustls::Error) -> TlsError {
         TlsError::Pair { certificate: self.certificate.clone(), key: self.key.clone(), source }
     }
+}
+
+/// The text of a file, without the byte order mark with which some editors begin it. The first item would
+/// otherwise be passed over.
+fn read_pem(file: &Path) -> Result<Vec<u8>, pem::Error> {
+    let mut text = fs::read(file).map_err(pem::Error::Io)?;
+    let mark = "\u{feff}".as_bytes();
+    if text.starts_with(mark) {
+        text.drain(..mark.len());
+    }
+    Ok(text)
 }
 
 impl ResolvesServerCert for Current {

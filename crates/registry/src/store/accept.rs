@@ -9,11 +9,6 @@ use http::{HeaderMap, header};
 pub(crate) struct Accept(Vec<String>);
 
 impl Accept {
-    /// Of who takes whatever there is.
-    pub(crate) fn everything() -> Self {
-        Self(Vec::new())
-    }
-
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let kinds = values

@@ -1,50 +1,88 @@
 //! Blobs of a repository: what is there, reading, deleting, mounting.
 
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
+use http::StatusCode;
 use storage_driver::{Metadata, Precondition, ReadRange, Reader};
 
-use super::Store;
+use super::{Hold, Store, is_whole};
 use crate::{
     digest::Digest,
-    error::{Code, Error, Result},
+    error::{Code, Error, RETRY, Result},
     layout,
     name::Name,
 };
 
 impl Store {
-    /// What is known of a blob of the repository. From here on it is held for whoever asks, and so is
-    /// its link: a collection may have seen that lead to nothing, before the blob came back by another
-    /// repository.
+    /// What is known of a blob of the repository, for a client that is told that it is there: see
+    /// [`Store::hold`].
     pub(crate) async fn blob(&self, name: &Name, digest: &Digest) -> Result<Metadata> {
+        self.held_blob(name, digest, Hold::IfPossible).await
+    }
+
+    /// As [`blob`](Self::blob). The link is held, too: a collection may have seen that lead to nothing,
+    /// before the blob came back by another repository.
+    pub(super) async fn held_blob(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        hold: Hold,
+    ) -> Result<Metadata> {
         if let Some(link) = self.file(&layout::layer(name, digest)).await?
-            && self.hold(&link).await?
-            && let Some(file) = self.file(&layout::blob(digest)).await?
-            && self.hold(&file).await?
+            && self.hold(&link, hold).await?
+            && let Some(file) = self.content(digest).await?
+            && self.hold(&file, hold).await?
         {
             return Ok(file);
         }
         Err(unknown(digest))
     }
 
-    /// Opens a blob of the repository, or a range of it.
-    ///
-    /// The driver's `InvalidOffset` is given back inside, with the size of the blob.
-    pub(crate) async fn read_blob(
-        &self,
-        name: &Name,
-        digest: &Digest,
-        range: ReadRange,
-    ) -> Result<storage_driver::Result<Reader>> {
+    /// Opens a blob of the repository.
+    pub(crate) async fn read_blob(&self, name: &Name, digest: &Digest) -> Result<Reader> {
         if self.file(&layout::layer(name, digest)).await?.is_none() {
             return Err(unknown(digest));
         }
-        match self.driver.reader(&layout::blob(digest), range).await {
-            Err(error) if error.is_not_found() => Err(unknown(digest)),
-            opened => Ok(opened),
+        self.read_content(digest, ReadRange::Full).await
+    }
+
+    /// The size of a blob of the repository, for a client that reads parts of it.
+    pub(crate) async fn blob_size(&self, name: &Name, digest: &Digest) -> Result<u64> {
+        if self.file(&layout::layer(name, digest)).await?.is_some()
+            && let Some(file) = self.content(digest).await?
+        {
+            return Ok(file.size);
         }
+        Err(unknown(digest))
+    }
+
+    /// Opens a range of a blob, whatever repository it is in, and reads the first bytes: a store that
+    /// cannot give them is an error, rather than a response that breaks off after its headers.
+    pub(crate) async fn read_content(&self, digest: &Digest, range: ReadRange) -> Result<Reader> {
+        let mut reader = match self.driver.reader(&layout::blob(digest), range).await {
+            Err(error) if error.is_not_found() => return Err(unknown(digest)),
+            opened => opened?,
+        };
+        let (metadata, range) = (reader.metadata().clone(), reader.range());
+        if !is_whole(&metadata, digest) {
+            return Err(unknown(digest));
+        }
+        let first = match reader.try_next().await {
+            Ok(Some(first)) => first,
+            Ok(None) => return Ok(reader),
+            Err(error) => {
+                let error = Error::from(error).status(StatusCode::SERVICE_UNAVAILABLE);
+                return Err(error.retry_after(RETRY));
+            }
+        };
+        let chunks = stream::once(ready(Ok(first))).chain(reader);
+        Ok(Reader::new(self.driver.name(), metadata, range, chunks))
     }
 
     /// Takes a blob from the repository. Others keep it; with the last, a collection frees it.
     pub(crate) async fn delete_blob(&self, name: &Name, digest: &Digest) -> Result<()> {
+        if self.options.immutable_tags {
+            self.require_untagged(name, self.all_tags(name), digest).await?;
+        }
         match self.driver.delete(&layout::layer(name, digest), Precondition::None).await {
             Ok(()) => Ok(()),
             Err(error) if error.is_not_found() => Err(unknown(digest)),
@@ -65,8 +103,8 @@ impl Store {
         {
             return Ok(false);
         }
-        let Some(file) = self.file(&layout::blob(digest)).await? else { return Ok(false) };
-        if !self.hold(&file).await? {
+        let Some(file) = self.content(digest).await? else { return Ok(false) };
+        if !self.hold(&file, Hold::IfPossible).await? {
             return Ok(false);
         }
         self.put_link(&layout::layer(name, digest), digest).await?;

@@ -25,20 +25,26 @@ impl Store {
             Some(after) if ordered => WalkOptions::new().start_after(after.clone()),
             _ => WalkOptions::new(),
         };
-        let mut found: Vec<Path> = Vec::new();
+        // Only what has the name of a repository counts, or a page would end early.
+        let mut found: Vec<(Path, Name)> = Vec::new();
         let mut inner = self.inner_directories(options);
         while found.len() < limit || !ordered {
             let Some(dir) = inner.try_next().await? else { break };
-            if dir.name() == Some("_manifests") {
-                found.push(dir);
+            // What else is there names no manifest: leftovers of pushes and deletions that were cut off.
+            if dir.name() == Some("_manifests")
+                && let Some(name) = repository_of(&root, &dir)
+                && let Ok(revisions) = dir.join("revisions")
+                && self.is_dir(&revisions).await?
+            {
+                found.push((dir, name));
             }
         }
         if !ordered {
             found.sort();
-            found.retain(|path| after.as_ref().is_none_or(|after| path > after));
+            found.retain(|(path, _)| after.as_ref().is_none_or(|after| path > after));
             found.truncate(limit);
         }
-        Ok(found.iter().filter_map(|dir| repository_of(&root, dir)).collect())
+        Ok(found.into_iter().map(|(_, name)| name).collect())
     }
 
     /// Every repository of which anything is left, each once.

@@ -13,6 +13,32 @@
 //!
 //! A push that takes longer than half of the grace makes sure of all once more when its links are there,
 //! for the next marking to see: whatever the grace, what it was told is taken is there.
+//!
+//! # When the new version cannot be written
+//!
+//! A full or broken store can refuse the new version. What happens then depends on who is told
+//! ([`Hold`]):
+//!
+//! - A **manifest push** fails. This alone keeps the argument above sound: no manifest gets a 201 whose
+//!   blobs a running collection may still delete.
+//! - A **read**, a **mount** and an **upload** of a blob that is there succeed, and the failure is logged.
+//!   The client may then find that the blob was collected before its manifest referred to it. The
+//!   manifest push checks each blob again, so the client is told which one to push.
+//!
+//! With `read_only` nothing is touched: there are no pushes to protect, and a collection does not belong
+//! on such a store.
+//!
+//! # What cannot be judged
+//!
+//! Damage, such as a power cut leaves, must neither stop a collection nor let it delete what may be in
+//! use. Each file that cannot be read is logged with its path, counted in [`GcReport::skipped`], and
+//! widens what is kept:
+//!
+//! - A **tag** whose link cannot be read may name any manifest: no untagged manifest of its repository is
+//!   deleted.
+//! - A **manifest** that is missing, cannot be read, or does not have the digest by which it is called
+//!   may refer to everything in its repository: all blobs and manifests that are linked there count as
+//!   used.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,11 +48,13 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use storage_driver::{
-    Entry, ErrorKind, Metadata, Operation, Path, Precondition, Stat, StorageDriverExt, Version,
-    WalkOptions,
+    ErrorKind, Metadata, Operation, Path, Precondition, StorageDriverExt, Version, WalkOptions,
 };
 
-use super::{CONCURRENCY, Store, age, manifest::Manifest};
+use super::{
+    CONCURRENCY, Link, Store, age, is_nothing, manifest::Manifest, uploads::is_stale,
+    warn_unreadable,
+};
 use crate::{digest::Digest, layout, name::Name, options::GcOptions};
 
 type Result<T, E = storage_driver::Error> = std::result::Result<T, E>;
@@ -51,25 +79,85 @@ pub struct GcReport {
     pub links: u64,
     /// Uploads in progress that were cancelled, and leftovers of uploads.
     pub uploads: u64,
+    /// Files that could not be read or deleted. A warning in the log names each, and everything that
+    /// may depend on it is kept.
+    pub skipped: u64,
 }
 
 impl fmt::Display for GcReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { repositories, used, recent, untagged_manifests, blobs, bytes, links, uploads } =
-            self;
+        let Self {
+            repositories,
+            used,
+            recent,
+            untagged_manifests,
+            blobs,
+            bytes,
+            links,
+            uploads,
+            ..
+        } = self;
         write!(
             f,
             "{blobs} blobs with {bytes} bytes, {untagged_manifests} untagged manifests, {links} links and \
              {uploads} uploads deleted; {used} blobs used by {repositories} repositories, {recent} unused but recent"
-        )
+        )?;
+        match self.skipped {
+            0 => Ok(()),
+            skipped => write!(f, "; {skipped} unreadable files skipped, see the log"),
+        }
     }
 }
 
 /// A manifest of a repository.
 struct Revision {
     link: Metadata,
+    /// What it says; an error if that cannot be known.
+    read: Result<Marks>,
+}
+
+/// What a manifest refers to, and what it is about.
+struct Marks {
     references: Vec<Digest>,
     subject: Option<Digest>,
+}
+
+impl Revision {
+    fn references(&self) -> &[Digest] {
+        self.read.as_ref().map_or(&[], |marks| &marks.references)
+    }
+
+    fn subject(&self) -> Option<Digest> {
+        self.read.as_ref().ok()?.subject
+    }
+}
+
+/// The files that a collection could not judge.
+#[derive(Default)]
+struct Skipped(HashSet<Path>);
+
+impl Skipped {
+    /// Notes a file, which is logged once.
+    fn add(&mut self, path: &Path, error: &storage_driver::Error) {
+        if self.0.insert(path.clone()) {
+            warn_unreadable(path, error);
+        }
+    }
+
+    /// What became of one file, if the collection can continue.
+    fn pass<T>(&mut self, path: &Path, outcome: Result<T>) -> Result<Option<T>> {
+        match outcome {
+            Err(error) if !error.is_retryable() => {
+                self.add(path, &error);
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+}
+
+fn corrupted(cause: &'static str) -> storage_driver::Error {
+    storage_driver::Error::new(ErrorKind::Corrupted).with_source(cause)
 }
 
 /// A blob that nothing makes use of, as it was seen.
@@ -92,59 +180,68 @@ impl Store {
             let error = storage_driver::Error::new(ErrorKind::Unsupported).with_source(cause);
             return Err(error.context(self.driver.name(), Operation::Delete, &layout::blobs()));
         }
-        let mut report = GcReport::default();
-        self.sweep_uploads(options, &mut report).await?;
+        let (mut report, mut skipped) = (GcReport::default(), Skipped::default());
+        self.sweep_uploads(options, &mut report, &mut skipped).await?;
         let names: Vec<Name> = self.all_repositories().try_collect().await?;
         report.repositories = names.len() as u64;
         let mut gone = Gone::new();
         if options.untagged {
             for name in &names {
-                self.drop_untagged(name, options, &mut gone, &mut report).await?;
+                self.drop_untagged(name, options, &mut gone, &mut report, &mut skipped).await?;
             }
         }
-        let mut used = self.mark(&gone).await?;
+        let mut used = self.mark(&gone, &mut skipped).await?;
         let candidates = self.candidates(options, &used, &mut report).await?;
         if !candidates.is_empty() {
-            used = self.mark(&gone).await?;
+            used = self.mark(&gone, &mut skipped).await?;
         }
         let mut doomed = HashSet::new();
         for candidate in candidates.iter().filter(|it| !used.contains(&it.digest)) {
             let precondition = Precondition::IfVersion(candidate.version.clone());
             if options.dry_run {
                 doomed.insert(candidate.digest);
-            } else if !self.deleted(&candidate.path, precondition).await? {
-                continue;
+            } else {
+                let deleted = self.deleted(&candidate.path, precondition).await;
+                if skipped.pass(&candidate.path, deleted)? != Some(true) {
+                    continue;
+                }
             }
             report.blobs += 1;
             report.bytes += candidate.size;
         }
         for name in &names {
-            self.sweep_links(name, options, &used, &doomed, &mut report).await?;
+            self.sweep_links(name, options, &used, &doomed, &mut report, &mut skipped).await?;
         }
         report.used = used.len() as u64;
+        report.skipped = skipped.0.len() as u64;
         Ok(report)
     }
 
-    /// Deletes a file as it was seen; `false` if it has changed, or gone, since.
-    async fn deleted(&self, path: &Path, seen: Precondition) -> Result<bool> {
-        match self.driver.delete(path, seen).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_not_found() || error.is_precondition_failed() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Everything that a manifest is made of, and the manifests.
-    async fn mark(&self, gone: &Gone) -> Result<HashSet<Digest>> {
+    async fn mark(&self, gone: &Gone, skipped: &mut Skipped) -> Result<HashSet<Digest>> {
         let mut used = HashSet::new();
         let mut names = std::pin::pin!(self.all_repositories());
         while let Some(name) = names.try_next().await? {
+            let mut is_judged = true;
             for (digest, revision) in self.revisions(&name).await? {
                 if gone.contains(&(name.clone(), digest)) {
                     continue;
                 }
                 used.insert(digest);
-                used.extend(revision.references);
+                match revision.read {
+                    Ok(marks) => used.extend(marks.references),
+                    Err(error) => {
+                        skipped.add(&layout::blob(&digest), &error);
+                        is_judged = false;
+                    }
+                }
+            }
+            if !is_judged {
+                // All manifests of the repository are marked, so that its blobs are what is left.
+                let mut layers = std::pin::pin!(self.files_below(&layout::layers(&name), "link"));
+                while let Some((digest, _)) = layers.try_next().await? {
+                    used.insert(digest);
+                }
             }
         }
         Ok(used)
@@ -154,17 +251,19 @@ impl Store {
     async fn revisions(&self, name: &Name) -> Result<HashMap<Digest, Revision>> {
         let links = self.files_below(&layout::revisions(name), "link");
         let revisions = links.map_ok(|(digest, link)| async move {
-            let content = match self.manifest_content(&digest).await {
-                Ok(content) => content,
-                Err(error) => return Err(error.into_cause()),
+            let read = match self.read_manifest(&digest, |content| Manifest::marks(content)).await {
+                Ok(Some((references, subject))) => Ok(Marks { references, subject }),
+                // Deleted since the link was found.
+                Ok(None) if self.file(&link.path).await.is_ok_and(|link| link.is_none()) => {
+                    return Ok(None);
+                }
+                Ok(None) => Err(corrupted("the content of a manifest is missing or damaged")),
+                Err(error) => Err(error.into_cause()),
             };
-            let (references, subject) = match &content {
-                Some(content) => Manifest::marks(content),
-                None => (Vec::new(), None),
-            };
-            Ok((digest, Revision { link, references, subject }))
+            Ok(Some((digest, Revision { link, read })))
         });
-        revisions.try_buffer_unordered(CONCURRENCY).try_collect().await
+        let revisions = revisions.try_buffer_unordered(CONCURRENCY);
+        revisions.try_filter_map(|revision| ready(Ok(revision))).try_collect().await
     }
 
     /// The files called `name` below a directory whose paths end in algorithm, digits and `name`.
@@ -177,7 +276,7 @@ impl Store {
         walk.filter_map(move |entry| async move {
             let entry = match entry {
                 Ok(entry) if entry.is_file() && entry.name() == name => entry,
-                Err(error) if !error.is_not_found() => return Some(Err(error)),
+                Err(error) if !is_nothing(&error) => return Some(Err(error)),
                 _ => return None,
             };
             let mut parts = entry.path().components().rev().skip(1);
@@ -190,19 +289,6 @@ impl Store {
             let file = self.described(&entry).await.transpose()?;
             Some(file.map(|file| (digest, file)))
         })
-    }
-
-    /// What is known of a file that a walk gave, if it is still there.
-    async fn described(&self, entry: &Entry) -> Result<Option<Metadata>> {
-        if let Some(file) = entry.metadata() {
-            return Ok(Some(file.clone()));
-        }
-        match self.driver.stat(entry.path()).await {
-            Ok(Stat::File(file)) => Ok(Some(file)),
-            Ok(Stat::Directory(_)) => Ok(None),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// The blobs that are not used, as they are now, and old enough.
@@ -236,54 +322,100 @@ impl Store {
         options: &GcOptions,
         gone: &mut Gone,
         report: &mut GcReport,
+        skipped: &mut Skipped,
     ) -> Result<()> {
         // Before the tags: a manifest that is tagged after this has a new link.
         let revisions = self.revisions(name).await?;
-        let tagged = self.all_tags(name).map_ok(|tag| async move { self.tagged(name, &tag).await });
-        let tagged = tagged.try_buffer_unordered(CONCURRENCY).try_filter_map(async |it| Ok(it));
-        let tagged: Vec<Digest> =
-            tagged.try_collect().await.map_err(crate::error::Error::into_cause)?;
+        let Some(tagged) = self.all_tagged(name, skipped).await? else { return Ok(()) };
+        let mut is_judged = true;
+        for (digest, revision) in &revisions {
+            if let Err(error) = &revision.read {
+                skipped.add(&layout::blob(digest), error);
+                is_judged = false;
+            }
+        }
+        if !is_judged {
+            return Ok(());
+        }
         let recent = revisions.iter().filter(|(_, it)| age(&it.link) < options.grace);
         let mut reached: Vec<Digest> =
             tagged.into_iter().chain(recent.map(|(it, _)| *it)).collect();
         let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
         for (digest, revision) in &revisions {
-            if let Some(subject) = revision.subject {
+            if let Some(subject) = revision.subject() {
                 referrers.entry(subject).or_default().push(*digest);
             }
         }
         let mut kept = HashSet::new();
         while let Some(digest) = reached.pop() {
             if kept.insert(digest) {
-                let references = revisions.get(&digest).map(|it| it.references.as_slice());
-                let children = references.unwrap_or_default().iter().copied();
-                reached
-                    .extend(children.chain(referrers.get(&digest).into_iter().flatten().copied()));
+                let children = revisions.get(&digest).map(Revision::references).unwrap_or_default();
+                let referrers = referrers.get(&digest).into_iter().flatten();
+                reached.extend(children.iter().chain(referrers).copied());
             }
         }
         for (digest, revision) in revisions.iter().filter(|(digest, _)| !kept.contains(*digest)) {
             if options.dry_run {
                 gone.insert((name.clone(), *digest));
             } else {
-                // As they are before the link goes: whoever pushes the manifest again writes them
-                // after the link, and keeps them.
-                let mut beside = vec![layout::media_type(name, digest)];
-                beside.extend(revision.subject.map(|it| layout::referrer(name, &it, digest)));
-                let beside = stream::iter(beside).then(async |path| self.file(&path).await);
-                let beside =
-                    beside.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
-                let beside = beside.map_err(crate::error::Error::into_cause)?;
-                let link = &revision.link;
-                if !self.deleted(&link.path, Precondition::IfVersion(link.version.clone())).await? {
+                let deleted = self.drop_revision(name, digest, revision).await;
+                if skipped.pass(&revision.link.path, deleted)? != Some(true) {
                     continue;
-                }
-                for file in beside {
-                    self.deleted(&file.path, Precondition::IfVersion(file.version)).await?;
                 }
             }
             report.untagged_manifests += 1;
         }
         Ok(())
+    }
+
+    /// The manifests that tags of a repository name; `None` if a tag cannot be read.
+    async fn all_tagged(&self, name: &Name, skipped: &mut Skipped) -> Result<Option<Vec<Digest>>> {
+        let links = self.all_tags(name).map_err(crate::error::Error::into_cause);
+        let links = links.map_ok(|tag| async move {
+            let path = layout::current(name, &tag);
+            let link = self.read_link(&path).await;
+            Ok((path, link))
+        });
+        let mut links = std::pin::pin!(links.try_buffer_unordered(CONCURRENCY));
+        let (mut tagged, mut is_judged) = (Vec::new(), true);
+        while let Some((path, link)) = links.try_next().await? {
+            let error = match link {
+                Ok(Link::To(digest, _)) => {
+                    tagged.push(digest);
+                    continue;
+                }
+                Ok(Link::Missing) => continue,
+                Ok(Link::Damaged) => corrupted("the link of a tag holds no digest"),
+                Err(error) => error,
+            };
+            skipped.add(&path, &error);
+            is_judged = false;
+        }
+        Ok(is_judged.then_some(tagged))
+    }
+
+    /// Takes a manifest from its repository; `false` if it was pushed again meanwhile.
+    async fn drop_revision(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        revision: &Revision,
+    ) -> Result<bool> {
+        // As they are before the link goes: whoever pushes the manifest again writes them after the
+        // link, and keeps them.
+        let mut beside = vec![layout::media_type(name, digest)];
+        beside.extend(revision.subject().map(|it| layout::referrer(name, &it, digest)));
+        let beside = stream::iter(beside).then(async |path| self.file(&path).await);
+        let beside = beside.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
+        let beside = beside.map_err(crate::error::Error::into_cause)?;
+        let link = &revision.link;
+        if !self.deleted(&link.path, Precondition::IfVersion(link.version.clone())).await? {
+            return Ok(false);
+        }
+        for file in beside {
+            self.deleted(&file.path, Precondition::IfVersion(file.version)).await?;
+        }
+        Ok(true)
     }
 
     /// Deletes the links of a repository to blobs that are not there, which in a dry run those in
@@ -295,6 +427,7 @@ impl Store {
         used: &HashSet<Digest>,
         doomed: &HashSet<Digest>,
         report: &mut GcReport,
+        skipped: &mut Skipped,
     ) -> Result<()> {
         // An upload makes its link just before its blob. No grace is so short as to take it for a
         // leftover in between.
@@ -304,63 +437,58 @@ impl Store {
             if used.contains(&digest) || age(&link) < grace {
                 continue;
             }
-            let seen = Precondition::IfVersion(link.version);
-            let is_there =
-                !doomed.contains(&digest) && self.driver.exists(&layout::blob(&digest)).await?;
-            if !is_there && (options.dry_run || self.deleted(&link.path, seen).await?) {
-                report.links += 1;
-            }
+            let swept = async {
+                let seen = Precondition::IfVersion(link.version);
+                let is_there =
+                    !doomed.contains(&digest) && self.driver.exists(&layout::blob(&digest)).await?;
+                Ok(!is_there && (options.dry_run || self.deleted(&link.path, seen).await?))
+            };
+            let swept = swept.await;
+            report.links += u64::from(skipped.pass(&link.path, swept)? == Some(true));
         }
         Ok(())
     }
 
     /// Cancels uploads to which nothing was written for long, and deletes what others left behind.
-    async fn sweep_uploads(&self, options: &GcOptions, report: &mut GcReport) -> Result<()> {
+    async fn sweep_uploads(
+        &self,
+        options: &GcOptions,
+        report: &mut GcReport,
+        skipped: &mut Skipped,
+    ) -> Result<()> {
         let (root, ttl) = (layout::repositories(), options.upload_ttl);
         if options.dry_run {
             let mut uploads = self.driver.uploads_all(&root);
             while let Some(upload) = uploads.try_next().await? {
-                let idle = std::time::SystemTime::now().duration_since(upload.written);
-                report.uploads += u64::from(idle.unwrap_or_default() >= ttl);
+                report.uploads += u64::from(is_stale(&upload, ttl));
             }
         } else {
             report.uploads += self.cancel_stale(ttl).await?;
         }
         let names: Vec<Name> = self.all_repositories().try_collect().await?;
         for name in &names {
-            report.uploads += self.sweep_leftovers(name, options).await?;
+            report.uploads += self.sweep_leftovers(name, options, skipped).await?;
         }
         Ok(())
     }
 
     /// Deletes old files among the uploads of a repository: saved digests of uploads that ended, and
     /// what distribution keeps there.
-    async fn sweep_leftovers(&self, name: &Name, options: &GcOptions) -> Result<u64> {
-        let ttl = options.upload_ttl;
-        let Ok(dir) = layout::repository(name).join("_uploads") else { return Ok(0) };
-        let files = self.driver.walk(&dir, WalkOptions::new()).filter_map(|entry| async move {
-            let file = match entry {
-                Ok(entry) if entry.is_file() => self.described(&entry).await.transpose()?,
-                Err(error) if !error.is_not_found() => Err(error),
-                _ => return None,
+    async fn sweep_leftovers(
+        &self,
+        name: &Name,
+        options: &GcOptions,
+        skipped: &mut Skipped,
+    ) -> Result<u64> {
+        let files = self.files_with_versions(&layout::uploads(name)).await?;
+        let mut count = 0;
+        for file in files.into_iter().filter(|file| age(file) >= options.upload_ttl) {
+            let deleted = match options.dry_run {
+                true => Ok(true),
+                false => self.deleted(&file.path, Precondition::IfVersion(file.version)).await,
             };
-            Some(file).filter(|file| file.as_ref().map_or(true, |file| age(file) >= ttl))
-        });
-        let files: Vec<Metadata> = files.try_collect().await?;
-        if options.dry_run {
-            return Ok(files.len() as u64);
+            count += u64::from(skipped.pass(&file.path, deleted)? == Some(true));
         }
-        let deleted = stream::iter(files.into_iter().map(Ok));
-        deleted
-            .try_fold(0, |count, file| async move {
-                let seen = Precondition::IfVersion(file.version.clone());
-                Ok(count + u64::from(self.deleted(&file.path, seen).await?))
-            })
-            .await
-    }
-
-    /// Cancels the uploads to which nothing was written for `ttl`; says how many.
-    pub(crate) async fn cancel_stale(&self, ttl: Duration) -> Result<u64> {
-        self.driver.cancel_uploads(&layout::repositories(), ttl).await
+        Ok(count)
     }
 }

@@ -1,41 +1,155 @@
-//! [`Locks`]: pushes and deletions of manifests, kept apart.
+//! [`Locks`]: pushes and deletions of manifests exclude each other, per repository.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::name::Name;
+use super::keyed::{Entered, Keyed};
+use crate::name::{Name, Tag};
 
-/// A push of a manifest writes several links, a deletion removes several. Pushes go on side by
-/// side; a deletion has its repository for itself, so that no tag is left that names nothing.
+/// A push of a manifest writes several links, a deletion removes several. Pushes to a repository run
+/// concurrently; a deletion excludes them, so that it leaves no tag that names nothing.
 ///
-/// It holds within one process. Between two on one store, a tag may be left that names nothing: it is
-/// listed, and its manifest is unknown, until it is pushed or deleted.
-#[derive(Debug)]
-pub(super) struct Locks {
-    /// A repository's lock is that of its hash; two may share one.
-    stripes: Vec<RwLock<()>>,
-    hasher: RandomState,
+/// To find the tags of a manifest takes as long as the repository has tags, so a deletion does that
+/// before it excludes pushes. Pushes report the tags that they set meanwhile
+/// ([`Push::set`]), and only these are left to be looked at under the lock.
+///
+/// This holds within one process. Two processes on one store may leave a tag that names nothing. It
+/// cannot be pulled until it is pushed again.
+#[derive(Debug, Default)]
+pub(super) struct Locks(Keyed<Name, Repository>);
+
+#[derive(Debug, Default)]
+struct Repository {
+    lock: Arc<RwLock<()>>,
+    deletions: Mutex<Deletions>,
 }
 
-impl Default for Locks {
-    fn default() -> Self {
-        let stripes = std::iter::repeat_with(RwLock::default).take(64).collect();
-        Self { stripes, hasher: RandomState::new() }
+/// The deletions that have begun and not ended.
+#[derive(Debug, Default)]
+struct Deletions {
+    next: u64,
+    begun: Vec<Begun>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    id: u64,
+    set_meanwhile: HashSet<Tag>,
+}
+
+impl Repository {
+    fn deletions(&self) -> MutexGuard<'_, Deletions> {
+        self.deletions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A push to a repository, or the deletion of one of its tags. No manifest is deleted meanwhile.
+#[derive(Debug)]
+pub(super) struct Push<'a> {
+    _shared: OwnedRwLockReadGuard<()>,
+    repository: Entered<'a, Name, Repository>,
+}
+
+impl Push<'_> {
+    /// Reports that `tag` is about to be set.
+    pub(super) fn set(&self, tag: &Tag) {
+        for deletion in &mut self.repository.deletions().begun {
+            deletion.set_meanwhile.insert(tag.clone());
+        }
+    }
+}
+
+/// The deletion of a manifest, which excludes no push before [`exclude`](Self::exclude).
+#[derive(Debug)]
+pub(super) struct Deletion<'a> {
+    exclusive: Option<OwnedRwLockWriteGuard<()>>,
+    id: u64,
+    repository: Entered<'a, Name, Repository>,
+}
+
+impl Deletion<'_> {
+    /// Waits for the pushes in progress and excludes others until this is dropped. Returns the tags
+    /// that were set since the deletion began.
+    pub(super) async fn exclude(&mut self) -> HashSet<Tag> {
+        let lock = Arc::clone(&self.repository.lock);
+        self.exclusive = Some(lock.write_owned().await);
+        let mut deletions = self.repository.deletions();
+        let own = deletions.begun.iter_mut().find(|deletion| deletion.id == self.id);
+        own.map(|own| std::mem::take(&mut own.set_meanwhile)).unwrap_or_default()
+    }
+}
+
+impl Drop for Deletion<'_> {
+    fn drop(&mut self) {
+        self.repository.deletions().begun.retain(|deletion| deletion.id != self.id);
     }
 }
 
 impl Locks {
-    pub(super) async fn push(&self, name: &Name) -> RwLockReadGuard<'_, ()> {
-        self.stripe(name).read().await
+    pub(super) async fn push(&self, name: &Name) -> Push<'_> {
+        let repository = self.0.enter(name.clone());
+        let shared = Arc::clone(&repository.lock).read_owned().await;
+        Push { _shared: shared, repository }
     }
 
-    pub(super) async fn delete(&self, name: &Name) -> RwLockWriteGuard<'_, ()> {
-        self.stripe(name).write().await
+    /// Begins the deletion of a manifest.
+    pub(super) fn delete(&self, name: &Name) -> Deletion<'_> {
+        let repository = self.0.enter(name.clone());
+        let mut deletions = repository.deletions();
+        let id = deletions.next;
+        deletions.next += 1;
+        deletions.begun.push(Begun { id, set_meanwhile: HashSet::new() });
+        drop(deletions);
+        Deletion { exclusive: None, id, repository }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tokio::task::unconstrained;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
     }
 
-    fn stripe(&self, name: &Name) -> &RwLock<()> {
-        let hash = self.hasher.hash_one(name) as usize;
-        &self.stripes[hash % self.stripes.len()]
+    #[tokio::test]
+    async fn a_deletion_excludes_pushes_to_its_own_repository_only() {
+        let locks = Locks::default();
+        // More repositories than any number of shared locks.
+        let others: Vec<Name> = (0..1000).map(|n| name(&format!("other{n}"))).collect();
+        let mut deletion = locks.delete(&name("demo"));
+        deletion.exclude().await;
+        for other in &others {
+            assert!(unconstrained(locks.push(other)).now_or_never().is_some(), "{other}");
+        }
+        assert!(locks.push(&name("demo")).now_or_never().is_none());
+        drop(deletion);
+        assert!(locks.push(&name("demo")).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_deletion_excludes_no_push_while_it_looks_for_tags() {
+        let locks = Locks::default();
+        let _deletion = locks.delete(&name("demo"));
+        assert!(locks.push(&name("demo")).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_told_of_the_tags_that_were_set_since_it_began() {
+        let locks = Locks::default();
+        let [before, meanwhile, elsewhere] =
+            ["before", "meanwhile", "elsewhere"].map(|tag| Tag::parse(tag).unwrap());
+        locks.push(&name("demo")).await.set(&before);
+        let mut deletion = locks.delete(&name("demo"));
+        locks.push(&name("demo")).await.set(&meanwhile);
+        locks.push(&name("other")).await.set(&elsewhere);
+        assert_eq!(deletion.exclude().await, HashSet::from([meanwhile]));
     }
 }

@@ -1,9 +1,19 @@
 //! [`Manifest`]: what a registry reads of a manifest, whatever kind it is.
+//!
+//! Two readers share one view. What is stored is read leniently, at least as Go's decoder does: a field of
+//! an unexpected type is as if it were absent, and a reference that any reader could see counts. What is
+//! pushed is [checked](Manifest::check): fields that are needed to keep content alive or to serve it have
+//! to be understood; all others are not looked at.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::{
+    json::{Object, Value},
+    media_type,
+};
 use crate::{
     digest::Digest,
     error::{Code, Error, Result},
@@ -26,234 +36,401 @@ const FOREIGN: [&str; 4] = [
     "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
 ];
 
-/// What is read of a manifest. All else in it is its author's, and stays as it is.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Manifest {
-    #[serde(default)]
-    schema_version: Option<u64>,
-    #[serde(default)]
-    pub(crate) media_type: Option<String>,
-    #[serde(default)]
-    artifact_type: Option<String>,
-    #[serde(default)]
-    config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Option<Vec<Descriptor>>,
-    /// Of the artifact manifest that the specification had for a while.
-    #[serde(default)]
-    blobs: Option<Vec<Descriptor>>,
-    #[serde(default)]
-    manifests: Option<Vec<Descriptor>>,
-    /// Of Docker's schema 1, which is not taken any more, but may be in a tree of old.
-    #[serde(default)]
-    fs_layers: Option<Vec<FsLayer>>,
-    #[serde(default)]
-    subject: Option<Descriptor>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
+/// How many bytes of JSON a reference takes at least: `"digest":"sha256:` and the digits.
+const SHORTEST_REFERENCE: usize = 82;
+
+/// How many bytes of a manifest's annotations a list of referrers repeats, as they are written.
+const MAX_ANNOTATIONS: usize = 64 << 10;
+
+/// The fields that are read.
+const FIELDS: [&str; 10] = [
+    "annotations",
+    "artifactType",
+    "blobs",
+    "config",
+    "fsLayers",
+    "layers",
+    "manifests",
+    "mediaType",
+    "schemaVersion",
+    "subject",
+];
+
+/// How often fields that are read may occur in a manifest, all together.
+const MAX_FIELDS: usize = 64;
+
+/// A view of a manifest. All in it is its author's, and stays as it is.
+#[derive(Debug)]
+pub(crate) struct Manifest<'a> {
+    content: &'a [u8],
+    /// In the order of the content, at most [`MAX_FIELDS`].
+    fields: Vec<(&'static str, Value<'a>)>,
 }
 
-/// What a manifest says of a thing that it refers to.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+/// What a list of referrers repeats of a manifest.
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Descriptor {
-    #[serde(default)]
-    pub(crate) media_type: String,
-    pub(crate) size: u64,
-    digest: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+pub(crate) struct Description {
+    /// At most [`MAX_ARTIFACT_TYPE`](Self::MAX_ARTIFACT_TYPE) bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) artifact_type: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    annotations: Option<BTreeMap<String, String>>,
-    #[serde(default, skip_serializing)]
-    platform: Option<Platform>,
-    #[serde(default, skip_serializing)]
-    urls: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<Box<RawValue>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FsLayer {
-    blob_sum: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Platform {
-    #[serde(default)]
-    architecture: String,
-    #[serde(default)]
-    os: String,
+impl Description {
+    pub(crate) const MAX_ARTIFACT_TYPE: usize = 255;
 }
 
 /// What a manifest refers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Referred {
+    /// A configuration or a layer.
     Blob(Digest),
-    Manifest(Digest),
+    /// What an index lists: a manifest, or a blob, as in the caches that BuildKit exports.
+    Child(Digest),
+    /// A layer that says where else it is: it may be absent.
+    Elsewhere(Digest),
 }
 
 impl Referred {
     pub(crate) fn digest(&self) -> Digest {
-        let (Self::Blob(digest) | Self::Manifest(digest)) = self;
+        let (Self::Blob(digest) | Self::Child(digest) | Self::Elsewhere(digest)) = self;
         *digest
     }
 }
 
-impl Manifest {
-    /// Reads a manifest that is being pushed as `content_type`, and refuses what is none.
-    pub(crate) fn check(content: &[u8], content_type: Option<&str>) -> Result<Self> {
-        let manifest = Self::parse(content)?;
-        let media_type = manifest.media_type.as_deref();
-        if let (Some(header), Some(field)) = (content_type, media_type)
-            && header != field
-        {
-            let text = format!("its mediaType is {field}, its Content-Type {header}");
-            return Err(invalid(text));
+/// What a registry keeps of a manifest that is pushed.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// Each once, in order.
+    pub(crate) references: Vec<Referred>,
+    pub(crate) subject: Option<Digest>,
+    /// Whether the content says its own type.
+    pub(crate) is_typed: bool,
+}
+
+/// Where a descriptor is, as in `layers[3]`.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    field: &'static str,
+    index: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            Some(index) => write!(f, "{}[{index}]", self.field),
+            None => f.write_str(self.field),
         }
-        let kind = content_type.or(media_type).unwrap_or_default();
+    }
+}
+
+impl<'a> Manifest<'a> {
+    /// Reads a manifest that is being pushed as `content_type`.
+    ///
+    /// # Errors
+    ///
+    /// 400, which names the field, if what is needed of it cannot be understood.
+    pub(crate) fn check(content: &'a [u8], content_type: Option<&str>) -> Result<Checked> {
+        let manifest = Self::parse(content)?;
+        let field = manifest.media_type()?;
+        let media_type = field.as_deref();
+        for (place, text) in [("Content-Type", content_type), ("mediaType", media_type)] {
+            if text.is_some_and(|text| !media_type::is_safe(text)) {
+                return Err(invalid(format_args!(
+                    "{place} is not a media type of 255 bytes at most that begins with \
+                     application/ and that browsers do not render"
+                )));
+            }
+        }
+        if let (Some(header), Some(field)) = (content_type, media_type)
+            && !header.eq_ignore_ascii_case(field)
+        {
+            return Err(invalid(format_args!("mediaType is {field}, but Content-Type {header}")));
+        }
+        let kind = media_type.or(content_type).unwrap_or_default().to_ascii_lowercase();
         if kind.starts_with("application/vnd.docker.distribution.manifest.v1+") {
             return Err(invalid("Docker's manifests of schema 1 are not taken any more"));
         }
-        let (image, index) = (manifest.is_image(), manifest.manifests.is_some());
+        manifest.check_shape(&kind)?;
+        Ok(Checked {
+            references: manifest.references()?,
+            subject: manifest.subject()?,
+            is_typed: manifest.own_type().is_some(),
+        })
+    }
+
+    /// Reads a manifest that was taken.
+    pub(crate) fn parse(content: &'a [u8]) -> Result<Self> {
+        let value = Value::parse(content)
+            .map_err(|error| invalid(format_args!("the manifest is not JSON: {error}")))?;
+        let root = value.as_object().ok_or_else(|| invalid("the manifest is not an object"))?;
+        let mut fields = Vec::new();
+        for (key, value) in root.members() {
+            let Some(field) = FIELDS.into_iter().find(|field| key.names(field)) else { continue };
+            if fields.len() == MAX_FIELDS {
+                return Err(invalid(format_args!("{field} occurs too often")));
+            }
+            fields.push((field, value));
+        }
+        Ok(Self { content, fields })
+    }
+
+    /// The values of `field`, in order.
+    fn all(&self, field: &'static str) -> impl DoubleEndedIterator<Item = Value<'a>> {
+        self.fields.iter().filter(move |(name, _)| *name == field).map(|(_, value)| *value)
+    }
+
+    /// The values of `field` that are not `null`, in order.
+    fn given(&self, field: &'static str) -> impl DoubleEndedIterator<Item = Value<'a>> {
+        self.all(field).filter(|value| !matches!(value, Value::Null))
+    }
+
+    /// The last value of `field` that is a text, if that is not empty: what Go reads.
+    fn text(&self, field: &'static str) -> Option<Cow<'a, str>> {
+        let text = self.given(field).filter_map(Value::as_text).next_back()?.read();
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    fn config(&self) -> Option<Object<'a>> {
+        self.given("config").filter_map(Value::as_object).next_back()
+    }
+
+    /// The one type that its `mediaType` gives.
+    fn media_type(&self) -> Result<Option<Cow<'a, str>>> {
+        let mut found: Option<Cow<'a, str>> = None;
+        for value in self.given("mediaType") {
+            let text = value.as_text().ok_or_else(|| invalid("mediaType is not a string"))?.read();
+            if found.as_ref().is_some_and(|found| *found != text) {
+                return Err(invalid("mediaType has several values"));
+            }
+            found = Some(text);
+        }
+        Ok(found.filter(|text| !text.is_empty()))
+    }
+
+    fn check_shape(&self, kind: &str) -> Result<()> {
+        let (image, index) = (self.is_image(), self.is_index());
         // One content that is read as two different things is how images were swapped once:
         // CVE-2021-41190.
         if image && index {
             return Err(invalid("it has layers or a config and manifests, and cannot be both"));
         }
-        let wanted = match kind {
-            OCI_MANIFEST | DOCKER_MANIFEST => {
-                manifest.config.is_some() && manifest.layers.is_some()
-            }
-            OCI_INDEX | DOCKER_LIST => index,
-            _ => true,
+        let needed: &[&str] = match kind {
+            OCI_MANIFEST | DOCKER_MANIFEST => &["config", "layers"],
+            OCI_INDEX | DOCKER_LIST => &["manifests"],
+            _ => &[],
         };
-        if !wanted {
-            return Err(invalid(format!("it is no {kind}")));
+        let has = |field: &str| match field {
+            "config" => self.given("config").next().is_some(),
+            "layers" => self.all("layers").next().is_some(),
+            _ => index,
+        };
+        if let Some(missing) = needed.iter().find(|field| !has(field)) {
+            return Err(invalid(format_args!("{missing} is missing, which {kind} has")));
         }
-        let known = matches!(kind, OCI_MANIFEST | OCI_INDEX | DOCKER_MANIFEST | DOCKER_LIST);
-        if (known || image || index) && manifest.schema_version != Some(2) {
-            return Err(invalid("its schemaVersion is not 2"));
+        let mut versions = self.given("schemaVersion").map(Value::as_size).peekable();
+        if (!needed.is_empty() || image || index)
+            && (versions.peek().is_none() || !versions.all(|version| version == Some(2)))
+        {
+            return Err(invalid("schemaVersion is not 2"));
         }
-        manifest.references()?;
-        manifest.subject()?;
-        Ok(manifest)
+        Ok(())
     }
 
-    /// Reads a manifest that was taken.
-    pub(crate) fn parse(content: &[u8]) -> Result<Self> {
-        serde_json::from_slice(content).map_err(|error| invalid(format!("not a manifest: {error}")))
-    }
-
+    /// A list that is `null` is present, and empty: Go writes it so.
     fn is_image(&self) -> bool {
-        self.config.is_some() || self.layers.is_some()
+        self.given("config").next().is_some() || self.all("layers").next().is_some()
     }
 
-    /// Its type, as far as it says so itself.
-    pub(crate) fn own_type(&self) -> Option<&str> {
-        let own = self.media_type.as_deref().filter(|own| !own.is_empty());
-        own.or(match (&self.manifests, self.is_image(), &self.fs_layers) {
-            (Some(_), ..) => Some(OCI_INDEX),
-            (None, true, _) => Some(OCI_MANIFEST),
-            (None, false, Some(_)) => Some(DOCKER_SCHEMA_1),
-            (None, false, None) => None,
-        })
+    fn is_index(&self) -> bool {
+        self.all("manifests").next().is_some()
     }
 
-    /// What has to be there with it, foreign layers left out.
+    /// Its type, as far as it says so itself. One that a browser would render is not told.
+    pub(crate) fn own_type(&self) -> Option<String> {
+        if let Some(own) = self.text("mediaType") {
+            let own = Some(&*own).filter(|own| media_type::is_safe(own));
+            return Some(own.unwrap_or(media_type::UNKNOWN).to_owned());
+        }
+        let is_old = self.all("fsLayers").next().is_some();
+        match (self.is_index(), self.is_image(), is_old) {
+            (true, ..) => Some(OCI_INDEX),
+            (false, true, _) => Some(OCI_MANIFEST),
+            (false, false, true) => Some(DOCKER_SCHEMA_1),
+            (false, false, false) => None,
+        }
+        .map(str::to_owned)
+    }
+
+    /// Every descriptor but the subject's, and what stands in the place of one.
+    fn descriptors(&self) -> impl Iterator<Item = Result<(Place, Value<'a>)>> + '_ {
+        let config = self.given("config");
+        let config = config.map(|value| Ok((Place { field: "config", index: None }, value)));
+        let lists =
+            ["layers", "blobs", "manifests", "fsLayers"].into_iter().flat_map(move |field| {
+                let lists = self.given(field);
+                lists.flat_map(move |list| {
+                    let items = list.as_array().map(|array| array.items().enumerate());
+                    let refused = items
+                        .is_none()
+                        .then(|| Err(invalid(format_args!("{field} is not a list"))));
+                    let items = items.into_iter().flatten();
+                    refused.into_iter().chain(
+                        items.map(move |(at, item)| Ok((Place { field, index: Some(at) }, item))),
+                    )
+                })
+            });
+        config.chain(lists)
+    }
+
+    /// What it refers to, each once: every reference that any reader could see, if keys occur several
+    /// times.
     pub(crate) fn references(&self) -> Result<Vec<Referred>> {
-        let own = [&self.layers, &self.blobs].into_iter().flatten().flatten();
-        let blobs = self.config.iter().chain(own);
-        let blobs = blobs.filter(|blob| !blob.is_elsewhere());
-        let blobs = blobs.map(|blob| blob.digest().map(Referred::Blob));
-        let manifests = self.manifests.iter().flatten();
-        let manifests = manifests.map(|child| child.digest().map(Referred::Manifest));
-        let old = self.fs_layers.iter().flatten();
-        let old = old.map(|layer| named(&layer.blob_sum).map(Referred::Blob));
-        blobs.chain(manifests).chain(old).collect()
-    }
-
-    /// What `content` refers to, and what it is about, for a collection: which keeps whatever is named by
-    /// its digest in what it cannot read.
-    pub(crate) fn marks(content: &[u8]) -> (Vec<Digest>, Option<Digest>) {
-        let read = Self::parse(content).and_then(|it| Ok((it.references()?, it.subject()?)));
-        match read {
-            Ok((references, subject)) => {
-                (references.iter().map(Referred::digest).collect(), subject)
+        let mut found = Vec::with_capacity(self.content.len() / SHORTEST_REFERENCE + 1);
+        for descriptor in self.descriptors() {
+            let (place, value) = descriptor?;
+            let object = match value {
+                Value::Object(object) => object,
+                // Go reads an empty descriptor.
+                Value::Null => Object::default(),
+                _ => return Err(invalid(format_args!("{place} is not an object"))),
+            };
+            let key = if place.field == "fsLayers" { "blobSum" } else { "digest" };
+            let elsewhere = is_elsewhere(object);
+            let mut digests = object.given(key).map(|value| digest(value)).peekable();
+            if digests.peek().is_none() && !elsewhere {
+                return Err(invalid(format_args!("{place}.{key} is missing")));
             }
-            Err(_) => {
-                let text = String::from_utf8_lossy(content);
-                let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == ':'));
-                (words.filter_map(|word| Digest::parse(word).ok()).collect(), None)
+            for digest in digests {
+                found.push(match (digest, place.field) {
+                    (Some(digest), _) if elsewhere => Referred::Elsewhere(digest),
+                    (None, _) if elsewhere => continue,
+                    (Some(digest), "manifests") => Referred::Child(digest),
+                    (Some(digest), _) => Referred::Blob(digest),
+                    (None, _) => {
+                        return Err(invalid(format_args!("{place}.{key} is not a digest")));
+                    }
+                });
             }
         }
+        found.sort_unstable();
+        found.dedup();
+        found.shrink_to_fit();
+        Ok(found)
     }
 
-    /// The manifest that it is about.
+    /// What `content` refers to, each once, and what it is about, for a collection: which keeps whatever is
+    /// named by its digest in what it cannot read.
+    pub(crate) fn marks(content: &[u8]) -> (Vec<Digest>, Option<Digest>) {
+        let manifest = Manifest::parse(content);
+        let subject = manifest.as_ref().ok().and_then(|it| it.subject().ok().flatten());
+        let mut digests: Vec<Digest> = match manifest.and_then(|it| it.references()) {
+            Ok(references) => references.iter().map(Referred::digest).collect(),
+            Err(_) => {
+                let words = content.split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b':'));
+                let words = words.filter_map(|word| std::str::from_utf8(word).ok());
+                words.filter_map(|word| Digest::parse(word).ok()).collect()
+            }
+        };
+        digests.sort_unstable();
+        digests.dedup();
+        (digests, subject)
+    }
+
+    /// The manifest that it is about: the last, as Go reads it.
     pub(crate) fn subject(&self) -> Result<Option<Digest>> {
-        self.subject.as_ref().map(Descriptor::digest).transpose()
+        let Some(subject) = self.given("subject").next_back() else { return Ok(None) };
+        let subject = subject.as_object().ok_or_else(|| invalid("subject is not an object"))?;
+        let named = subject.given("digest").last().and_then(digest);
+        named.map(Some).ok_or_else(|| invalid("subject.digest is not a digest"))
+    }
+
+    /// The descriptors that an index lists, as far as they are some.
+    fn listed(&self) -> impl Iterator<Item = Object<'a>> {
+        let lists = self.given("manifests").filter_map(Value::as_array);
+        lists.flat_map(|list| list.items().filter_map(Value::as_object))
+    }
+
+    /// The digests of the children that an index lists.
+    pub(crate) fn children(&self) -> impl Iterator<Item = Digest> {
+        self.listed().flat_map(|child| child.given("digest").filter_map(digest))
     }
 
     /// The child that a client gets who knows no indexes: distribution's choice.
     pub(crate) fn default_child(&self) -> Option<Digest> {
-        let is_default = |child: &&Descriptor| {
-            let platform = child.platform.as_ref();
-            platform.is_some_and(|it| it.os == "linux" && it.architecture == "amd64")
+        let is_default = |child: &Object<'_>| {
+            let platform = child.object("platform");
+            let is = |key, wanted: &str| {
+                platform.and_then(|it| it.text(key)).is_some_and(|text| text == wanted)
+            };
+            is("os", "linux") && is("architecture", "amd64")
         };
-        self.manifests.iter().flatten().find(is_default)?.digest().ok()
+        self.listed().find(is_default)?.given("digest").last().and_then(digest)
     }
 
-    /// How a list of referrers describes it.
-    pub(crate) fn descriptor(&self, digest: &Digest, size: u64, media_type: String) -> Descriptor {
-        let named = self.artifact_type.clone().filter(|named| !named.is_empty());
-        let config = self.config.as_ref().map(|config| config.media_type.clone());
-        Descriptor {
-            artifact_type: named.or(config.filter(|config| !config.is_empty())),
-            annotations: self.annotations.clone(),
-            ..Descriptor::new(digest, size, media_type)
+    /// How a list of referrers describes it. Annotations are repeated up to [`MAX_ANNOTATIONS`]; one
+    /// that does not fit is left out, as is an artifact type that is too long.
+    pub(crate) fn description(&self) -> Description {
+        let config = || self.config()?.text("mediaType");
+        let artifact_type = self.text("artifactType").or_else(config);
+        let annotations = Some(self.annotations()).filter(|it| !it.is_empty());
+        Description {
+            artifact_type: artifact_type
+                .filter(|it| it.len() <= Description::MAX_ARTIFACT_TYPE)
+                .map(Cow::into_owned),
+            annotations: annotations.and_then(|it| to_raw_value(&it).ok()),
         }
     }
 
-    /// The children that an index lists.
-    pub(crate) fn children(self) -> Vec<Descriptor> {
-        self.manifests.unwrap_or_default()
+    fn annotations(&self) -> BTreeMap<String, String> {
+        let mut kept = BTreeMap::new();
+        let mut room = MAX_ANNOTATIONS;
+        let objects = self.given("annotations").filter_map(Value::as_object);
+        for (key, value) in objects.flat_map(Object::members) {
+            let (value, written) = match value {
+                Value::Text(text) => (Some(text), text.written_len()),
+                // Go reads an empty text.
+                Value::Null => (None, 2),
+                _ => continue,
+            };
+            let Some(left) = room.checked_sub(key.written_len() + written) else { continue };
+            room = left;
+            let value = value.map(|text| text.read().into_owned()).unwrap_or_default();
+            kept.insert(key.read().into_owned(), value);
+        }
+        kept
     }
 
     /// How many bytes its blobs have, as it says.
     pub(crate) fn content_size(&self) -> u64 {
-        let layers = self.layers.iter().flatten().chain(&self.config);
-        layers.fold(0, |sum, layer| sum.saturating_add(layer.size))
+        let layers = self.given("layers").filter_map(Value::as_array);
+        let layers = layers.flat_map(|list| list.items().filter_map(Value::as_object));
+        let sized = layers.chain(self.config());
+        let sizes = sized.filter_map(|it| it.given("size").last()?.as_size());
+        sizes.fold(0, u64::saturating_add)
     }
 }
 
-impl Descriptor {
-    fn new(digest: &Digest, size: u64, media_type: String) -> Self {
-        Self {
-            media_type,
-            size,
-            digest: digest.to_string(),
-            artifact_type: None,
-            annotations: None,
-            platform: None,
-            urls: None,
-        }
-    }
-
-    pub(crate) fn digest(&self) -> Result<Digest> {
-        named(&self.digest)
-    }
-
-    fn is_elsewhere(&self) -> bool {
-        let urls = self.urls.as_deref().unwrap_or_default();
-        FOREIGN.contains(&self.media_type.as_str()) && !urls.is_empty()
-    }
+fn digest(value: Value<'_>) -> Option<Digest> {
+    Digest::parse(&value.as_text()?.read()).ok()
 }
 
-fn named(digest: &str) -> Result<Digest> {
-    Digest::parse(digest).map_err(|_| invalid("it refers to something by no digest"))
+fn is_elsewhere(descriptor: Object<'_>) -> bool {
+    let mut types = descriptor.given("mediaType").peekable();
+    let is_foreign = |value: Value<'_>| {
+        value.as_text().is_some_and(|text| FOREIGN.contains(&text.read().as_ref()))
+    };
+    types.peek().is_some()
+        && types.all(is_foreign)
+        && descriptor
+            .given("urls")
+            .filter_map(Value::as_array)
+            .any(|urls| urls.items().any(|url| url.as_text().is_some()))
 }
 
-fn invalid(text: impl std::fmt::Display) -> Error {
+fn invalid(text: impl fmt::Display) -> Error {
     Error::new(Code::ManifestInvalid, text)
 }
 
@@ -276,5 +453,14 @@ mod tests {
         let [first, second] = digests;
         let manifest = format!(r#"{{"layers":[{{"digest":"{first}","size":"many"}}, "{second}"#);
         assert_eq!(Manifest::marks(manifest.as_bytes()), (digests.to_vec(), None));
+    }
+
+    #[test]
+    fn a_layer_that_is_named_many_times_is_kept_as_one_digest() {
+        let layer = Digest::of(Algorithm::Sha256, b"layer");
+        let descriptor = format!(r#"{{"digest":"{layer}"}}"#);
+        let manifest = format!(r#"{{"layers":[{}]}}"#, vec![descriptor; 43_236].join(","));
+        let (digests, _) = Manifest::marks(manifest.as_bytes());
+        assert_eq!((digests.len(), digests.capacity()), (1, 1));
     }
 }

@@ -3,13 +3,17 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
-use storage_driver::{Payload, Precondition, StorageDriverExt};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use storage_driver::{
+    ErrorKind, Metadata, Payload, Precondition, ReadRange, Reader, StorageDriverExt,
+};
 
 use super::{
-    CONCURRENCY, Store,
+    CONCURRENCY, Hold, Store,
     accept::Accept,
-    manifest::{DOCKER_LIST, Manifest, OCI_INDEX, Referred},
+    conditions::Conditions,
+    manifest::{Checked, DOCKER_LIST, Manifest, OCI_INDEX, Referred},
+    media_type, warn_unreadable,
 };
 use crate::{
     digest::{Algorithm, Digest},
@@ -18,12 +22,17 @@ use crate::{
     name::{Name, Reference, Tag},
 };
 
+/// The largest manifest, in bytes, that is read in one call.
+const SMALL: u64 = 64 << 10;
+
 /// A manifest as it is served.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
-    pub(crate) content: Bytes,
+    pub(crate) size: u64,
+    /// Where that is at most [`SMALL`]. A larger one is not kept in memory for a client.
+    pub(crate) content: Option<Bytes>,
 }
 
 /// What came of a push.
@@ -34,16 +43,17 @@ pub(crate) struct Pushed {
 }
 
 impl Store {
-    /// Stores a manifest, and has `tags` name it.
+    /// Stores a manifest, and has `tags` name it, if `conditions` hold of what `reference` names.
     pub(crate) async fn put_manifest(
         &self,
         name: &Name,
         reference: &Reference,
         tags: &[Tag],
         content_type: Option<&str>,
+        conditions: &Conditions,
         content: Bytes,
     ) -> Result<Pushed> {
-        let manifest = Manifest::check(&content, content_type)?;
+        let Checked { references, subject, is_typed } = Manifest::check(&content, content_type)?;
         let digest = match reference {
             Reference::Tag(_) => Digest::of(Algorithm::Sha256, &content),
             Reference::Digest(expected) => {
@@ -55,22 +65,28 @@ impl Store {
                 digest
             }
         };
-        let subject = manifest.subject()?;
-        let references = manifest.references()?;
-        let noted = manifest.own_type().is_none().then_some(content_type).flatten();
+        let noted = content_type.filter(|_| !is_typed);
+        let unconditional = Conditions::default();
+        let (mut of_link, of_tag) = match reference {
+            Reference::Digest(_) => (conditions, &unconditional),
+            Reference::Tag(_) => (&unconditional, conditions),
+        };
+        let mut has_tagged = false;
         loop {
             let since = Instant::now();
             let held = || since.elapsed() < self.options.grace / 2;
             self.require(name, &references).await?;
 
-            let _shared = self.locks.push(name).await;
+            let push = self.locks.push(name).await;
             if self.options.immutable_tags {
                 for tag in tags {
                     self.require_free(name, tag, &digest).await?;
                 }
             }
             self.put_manifest_blob(&digest, content.clone()).await?;
-            let link = self.put_link(&layout::revision(name, &digest), &digest).await?;
+            let revision = Reference::Digest(digest);
+            let link = self.put_link_if(name, &revision, &digest, of_link).await?;
+            of_link = &unconditional;
             // After the link: see how a collection takes them from an untagged manifest.
             if let Some(kind) = noted {
                 self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
@@ -93,12 +109,16 @@ impl Store {
                 }
                 return Err(error);
             }
-            for tag in tags {
-                self.put_tag(name, tag, &digest).await?;
+            // A conditional change is made once, so that it does not undo a later one of another client.
+            if !has_tagged || of_tag.is_none() {
+                for tag in tags {
+                    self.put_tag(&push, name, tag, &digest, of_tag).await?;
+                }
+                has_tagged = true;
             }
             match held() {
                 true => return Ok(Pushed { digest, subject }),
-                false => match self.hold_manifest(name, &digest).await {
+                false => match self.held_manifest(name, &digest, Hold::Required).await {
                     Ok(()) => return Ok(Pushed { digest, subject }),
                     Err(error) if error.code() == Code::ManifestUnknown => {}
                     Err(error) => return Err(error),
@@ -116,42 +136,73 @@ impl Store {
         stream::iter(references.iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, |referred| async move {
                 let (digest, found) = match referred {
-                    Referred::Blob(digest) => (digest, self.blob(name, digest).await.map(drop)),
-                    Referred::Manifest(_) if self.options.sparse_indexes => return Ok(()),
-                    Referred::Manifest(digest) => (digest, self.hold_manifest(name, digest).await),
+                    Referred::Blob(digest) | Referred::Elsewhere(digest) => {
+                        (digest, self.held_blob(name, digest, Hold::Required).await.map(drop))
+                    }
+                    Referred::Child(digest) => (digest, self.hold_child(name, digest).await),
                 };
-                found.map_err(|error| match error.code() {
-                    Code::BlobUnknown | Code::ManifestUnknown => missing(digest),
-                    _ => error,
-                })
+                let may_be_absent = match referred {
+                    Referred::Blob(_) => false,
+                    Referred::Elsewhere(_) => true,
+                    Referred::Child(_) => self.options.sparse_indexes,
+                };
+                match found.map_err(|error| (error.code(), error)) {
+                    Err((Code::BlobUnknown | Code::ManifestUnknown, _)) if may_be_absent => Ok(()),
+                    Err((Code::BlobUnknown | Code::ManifestUnknown, _)) => Err(missing(digest)),
+                    Err((_, error)) => Err(error),
+                    Ok(()) => Ok(()),
+                }
             })
             .await
     }
 
-    /// Makes sure that a manifest is in the repository, and stays for whoever is told so: its content
-    /// as a blob does, and its link, which a collection of untagged manifests takes.
-    pub(crate) async fn hold_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
-        for path in [layout::revision(name, digest), layout::blob(digest)] {
-            match self.file(&path).await? {
-                Some(file) if self.hold(&file).await? => {}
-                _ => return Err(unknown(digest)),
+    /// Makes sure that what an index lists is in the repository, as a manifest or as a blob, and stays.
+    async fn hold_child(&self, name: &Name, digest: &Digest) -> Result<()> {
+        match self.held_manifest(name, digest, Hold::Required).await {
+            Err(error) if error.code() == Code::ManifestUnknown => {
+                self.held_blob(name, digest, Hold::Required).await.map(drop)
             }
+            held => held,
         }
-        Ok(())
     }
 
+    /// Makes sure that a manifest is in the repository, for a client that is told so: see
+    /// [`Store::hold`].
+    pub(crate) async fn hold_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
+        self.held_manifest(name, digest, Hold::IfPossible).await
+    }
+
+    /// As [`hold_manifest`](Self::hold_manifest). A collection takes the content, as of a blob, and the
+    /// link, of an untagged manifest.
+    async fn held_manifest(&self, name: &Name, digest: &Digest, hold: Hold) -> Result<()> {
+        if let Some(link) = self.file(&layout::revision(name, digest)).await?
+            && self.hold(&link, hold).await?
+            && let Some(content) = self.content(digest).await?
+            && self.hold(&content, hold).await?
+        {
+            return Ok(());
+        }
+        Err(unknown(digest))
+    }
+
+    /// Stores the content of a manifest. The same content stays as it is, which spares a write; damaged
+    /// content is replaced.
     async fn put_manifest_blob(&self, digest: &Digest, content: Bytes) -> Result<()> {
         let path = layout::blob(digest);
         loop {
-            // The same content, if there is any: it stays as it is, which spares a write.
-            if let Some(file) = self.file(&path).await?
-                && self.hold(&file).await?
-            {
-                return Ok(());
-            }
-            let precondition = match self.capabilities.conditional_put {
-                true => Precondition::IfAbsent,
-                false => Precondition::None,
+            let precondition = match self.file(&path).await? {
+                Some(file) if self.has_content(&file, &content).await? => {
+                    match self.hold(&file, Hold::Required).await? {
+                        true => return Ok(()),
+                        false => continue,
+                    }
+                }
+                Some(damaged) => {
+                    tracing::warn!(%path, "this manifest is damaged and is replaced");
+                    self.if_version(damaged.version)
+                }
+                None if self.capabilities.conditional_put => Precondition::IfAbsent,
+                None => Precondition::None,
             };
             let content = Payload::from(content.clone());
             match self.driver.put_content(&path, content, precondition).await {
@@ -159,6 +210,29 @@ impl Store {
                 Err(error) if error.is_precondition_failed() => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// Whether a file has this content. A file that cannot be read has not.
+    async fn has_content(&self, file: &Metadata, content: &[u8]) -> Result<bool> {
+        if file.size != content.len() as u64 {
+            return Ok(false);
+        }
+        let compare: storage_driver::Result<bool> = async {
+            let mut reader = self.driver.reader(&file.path, ReadRange::default()).await?;
+            let mut rest = content;
+            while let Some(chunk) = reader.try_next().await? {
+                match rest.strip_prefix(&*chunk) {
+                    Some(more) => rest = more,
+                    None => return Ok(false),
+                }
+            }
+            Ok(rest.is_empty())
+        }
+        .await;
+        match compare {
+            Err(error) if error.is_retryable() => Err(error.into()),
+            compared => Ok(compared.unwrap_or(false)),
         }
     }
 
@@ -176,14 +250,14 @@ impl Store {
                 None => return Err(unknown(tag)),
             },
         };
-        let served = self.manifest_of(name, &digest).await?;
+        let (served, child) = self.manifest_of(name, &digest, |it| it.default_child()).await?;
         if accept.takes(&served.media_type) {
             return Ok(served);
         }
         if let (Reference::Tag(_), DOCKER_LIST | OCI_INDEX) = (reference, &*served.media_type)
-            && let Some(child) = Manifest::parse(&served.content)?.default_child()
+            && let Some(child) = child.flatten()
         {
-            let child = self.manifest_of(name, &child).await?;
+            let (child, _) = self.manifest_of(name, &child, |_| ()).await?;
             if accept.takes(&child.media_type) {
                 return Ok(child);
             }
@@ -192,52 +266,129 @@ impl Store {
         Err(Error::new(Code::ManifestUnknown, text))
     }
 
-    /// A manifest of the repository by its digest.
-    pub(crate) async fn manifest_of(&self, name: &Name, digest: &Digest) -> Result<Served> {
+    /// A manifest of the repository by its digest, and what `read` makes of it; `None` if it is not
+    /// one that can be read.
+    pub(crate) async fn manifest_of<T>(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        read: impl FnOnce(&Manifest<'_>) -> T,
+    ) -> Result<(Served, Option<T>)> {
         if self.file(&layout::revision(name, digest)).await?.is_none() {
             return Err(unknown(digest));
         }
-        let content = self.manifest_content(digest).await?.ok_or_else(|| unknown(digest))?;
-        let own = Manifest::parse(&content).ok().and_then(|it| it.own_type().map(str::to_owned));
+        let found = self.read_manifest(digest, |content| {
+            let manifest = Manifest::parse(content).ok();
+            let own = manifest.as_ref().and_then(Manifest::own_type);
+            let size = content.len() as u64;
+            let small = (size <= SMALL).then(|| content.clone());
+            (size, small, own, manifest.as_ref().map(read))
+        });
+        let (size, content, own, read) = found.await?.ok_or_else(|| unknown(digest))?;
         let media_type = match own {
             Some(own) => own,
             None => self.noted_type(name, digest).await?,
         };
-        Ok(Served { digest: *digest, media_type, content })
+        Ok((Served { digest: *digest, media_type, size, content }, read))
     }
 
-    /// The content of a manifest, whatever repository it is in; `None` where there is none.
+    /// What `read` makes of the content of a manifest, whatever repository that is in; `None` where there is
+    /// none, or damaged content: clients that are told that a manifest is missing push it again.
     ///
-    /// One that was taken under another limit, or by another registry, is served all the same, up to
-    /// four times the limit.
-    pub(crate) async fn manifest_content(&self, digest: &Digest) -> Result<Option<Bytes>> {
-        let limit = self.options.max_manifest_size.saturating_mul(4);
-        match self.driver.get_content(&layout::blob(digest), limit).await {
-            Ok(content) => Ok(Some(content.into_bytes())),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
+    /// The content is in memory for the time of `read`, and counted by the [budget](super::Budget).
+    pub(crate) async fn read_manifest<T>(
+        &self,
+        digest: &Digest,
+        read: impl FnOnce(&Bytes) -> T,
+    ) -> Result<Option<T>> {
+        let path = layout::blob(digest);
+        let mut limit = SMALL;
+        loop {
+            // Twice: the content, and what is made of it.
+            let _held = self.budget.read(limit.saturating_mul(2)).await?;
+            match self.driver.get_content(&path, limit).await {
+                Ok(content) => {
+                    let content = content.into_bytes();
+                    if Digest::of(digest.algorithm(), &content) == *digest {
+                        return Ok(Some(read(&content)));
+                    }
+                    tracing::warn!(%path, "this manifest is damaged and is treated as missing");
+                    return Ok(None);
+                }
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => match error.kind() {
+                    ErrorKind::ContentTooLarge { size, .. }
+                        if size > limit && size <= self.options.max_stored_manifest() =>
+                    {
+                        limit = size;
+                    }
+                    _ => return Err(error.into()),
+                },
+            }
         }
+    }
+
+    /// Opens the content of a manifest, and reads the first bytes.
+    pub(crate) async fn manifest_reader(&self, digest: &Digest) -> Result<Reader> {
+        let opened = self.read_content(digest, ReadRange::Full).await;
+        opened.map_err(|error| match error.code() {
+            Code::BlobUnknown => unknown(digest),
+            _ => error,
+        })
     }
 
     async fn noted_type(&self, name: &Name, digest: &Digest) -> Result<String> {
         match self.driver.get_bytes(&layout::media_type(name, digest), 1024).await {
-            Ok(noted) => Ok(String::from_utf8_lossy(&noted).into_owned()),
+            Ok(noted) => {
+                let noted = std::str::from_utf8(&noted).ok().filter(|it| media_type::is_safe(it));
+                Ok(noted.unwrap_or(media_type::UNKNOWN).to_owned())
+            }
             Err(error) if error.is_not_found() => Ok("application/json".to_owned()),
+            Err(error) if matches!(error.kind(), ErrorKind::ContentTooLarge { .. }) => {
+                Ok(media_type::UNKNOWN.to_owned())
+            }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Deletes a manifest, and every tag that names it.
-    pub(crate) async fn delete_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
-        let _alone = self.locks.delete(name).await;
+    /// Deletes a manifest, and every tag that names it, if `conditions` hold.
+    ///
+    /// With a driver that has preconditions, tags are found and deleted while others push: a tag that
+    /// moves meanwhile stays. Pushes only wait for the deletion of the manifest itself.
+    pub(crate) async fn delete_manifest(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        conditions: &Conditions,
+    ) -> Result<()> {
         if self.file(&layout::revision(name, digest)).await?.is_none() {
             return Err(unknown(digest));
         }
+        // The content of a digest never changes, so there is no update to lose in between.
+        conditions.check(Some(digest))?;
+        let mut deletion = self.locks.delete(name);
+        let has_preconditions = self.capabilities.conditional_put;
+        if has_preconditions {
+            self.delete_or_refuse(name, self.all_tags(name), digest).await?;
+        }
+        let subject = |content: &Bytes| Manifest::parse(content).ok()?.subject().ok()?;
+        let subject = match self.read_manifest(digest, subject).await {
+            Ok(subject) => subject.flatten(),
+            Err(error) if error.is_retryable() => return Err(error),
+            Err(error) => {
+                warn_unreadable(&layout::blob(digest), &error.into_cause());
+                None
+            }
+        };
+
+        let set_meanwhile = deletion.exclude().await;
+        let tags = match has_preconditions {
+            true => stream::iter(set_meanwhile.into_iter().map(Ok)).left_stream(),
+            false => self.all_tags(name).right_stream(),
+        };
+        self.delete_or_refuse(name, tags, digest).await?;
         // The revision last: a deletion that is cut off can be asked for again.
-        self.delete_tags_of(name, digest).await?;
-        if let Some(content) = self.manifest_content(digest).await?
-            && let Ok(Some(subject)) = Manifest::parse(&content).and_then(|it| it.subject())
-        {
+        if let Some(subject) = subject {
             let referrer = layout::referrer(name, &subject, digest);
             self.driver.delete_many(&[referrer]).await?;
         }
@@ -247,18 +398,16 @@ impl Store {
         }
     }
 
-    async fn delete_tags_of(&self, name: &Name, digest: &Digest) -> Result<()> {
-        let mut tags = self.all_tags(name).map_ok(|tag| async move {
-            let names_it = self.link(&layout::current(name, &tag)).await? == Some(*digest);
-            Ok::<_, Error>(names_it.then(|| layout::tag(name, &tag)))
-        });
-        let mut tags = tags.by_ref().try_buffer_unordered(CONCURRENCY);
-        while let Some(found) = tags.try_next().await? {
-            if let Some(tag) = found {
-                self.driver.delete_many(&[tag]).await?;
-            }
+    async fn delete_or_refuse(
+        &self,
+        name: &Name,
+        tags: impl Stream<Item = Result<Tag>> + Send,
+        digest: &Digest,
+    ) -> Result<()> {
+        match self.options.immutable_tags {
+            true => self.require_untagged(name, tags, digest).await,
+            false => self.delete_tags_of(name, tags, digest).await,
         }
-        Ok(())
     }
 }
 

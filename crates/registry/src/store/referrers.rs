@@ -1,122 +1,188 @@
 //! Referrers: the manifests of a repository that are about another.
 
-use futures::{StreamExt, TryStreamExt, stream};
-use storage_driver::WalkOptions;
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, stream};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use storage_driver::{Entry, ListOptions};
 
 use super::{
-    CONCURRENCY, Store,
-    accept::Accept,
-    manifest::{Descriptor, Manifest},
+    CONCURRENCY, Held, Store,
+    manifest::{Description, Manifest},
+    manifests::Served,
 };
 use crate::{
-    digest::Digest,
-    error::{Code, Result},
+    digest::{Algorithm, Digest},
+    error::{Code, Error, Result},
     layout,
-    name::{Name, Reference, Tag},
+    name::{Name, Tag},
 };
+
+/// How many bytes the descriptors of a page take before it ends.
+const PAGE_BYTES: u64 = 4 << 20;
 
 /// Some of the referrers, and behind which one the others come.
 #[derive(Debug)]
 pub(crate) struct Referrers {
-    pub(crate) items: Vec<Descriptor>,
+    /// Descriptors.
+    pub(crate) items: Vec<Box<RawValue>>,
     pub(crate) next: Option<Digest>,
+    /// The memory that they take.
+    pub(crate) held: Held,
 }
 
 impl Store {
-    /// Describes the manifests whose subject is `subject` and that come after `last`, by their
-    /// digests: at most `limit`.
+    /// Describes the manifests whose subject is `subject` and that come after `last`, sorted by their
+    /// digests: at most `limit`, and about 4 MiB. A `filter` is for the artifact type; what it leaves out
+    /// counts for the limit, so that a page may be empty and not the last.
     ///
-    /// Those that clients listed themselves, under the tag of the specification's fallback, are
-    /// among the first.
+    /// Manifests that clients listed themselves, under the tag of the specification's fallback, are among
+    /// them.
     pub(crate) async fn referrers(
         &self,
         name: &Name,
         subject: &Digest,
         last: Option<&Digest>,
+        filter: Option<&str>,
         limit: usize,
     ) -> Result<Referrers> {
-        let mut digests = self.referring(name, subject, last, limit + 1).await?;
-        let more = digests.len() > limit;
+        let mut candidates = Smallest::new(last, limit + 1);
+        self.referring(name, subject, &mut candidates).await?;
+        self.listed_by_clients(name, subject, &mut candidates).await?;
+        let mut digests: Vec<Digest> = candidates.digests.into_iter().collect();
+        let mut is_last_page = digests.len() <= limit;
         digests.truncate(limit);
-        let next = digests.last().copied().filter(|_| more);
-        let described = digests.iter().map(|digest| self.describe(name, *digest, None));
-        let described = stream::iter(described.collect::<Vec<_>>()).buffered(CONCURRENCY);
-        let mut items: Vec<Descriptor> =
-            described.try_filter_map(async |it| Ok(it)).try_collect().await?;
-        if last.is_none() {
-            for digest in self.listed_by_clients(name, subject).await? {
-                let is_new = !digests.contains(&digest);
-                if is_new && let Some(found) = self.describe(name, digest, Some(subject)).await? {
-                    items.push(found);
+
+        let (mut items, mut held, mut bytes) = (Vec::new(), self.budget.hold(), 0);
+        let mut end = digests.last().copied();
+        let described = digests.iter().map(|digest| self.describe(name, digest, subject, filter));
+        let described = described.collect::<Vec<_>>();
+        let mut described =
+            stream::iter(described).buffered(CONCURRENCY).zip(stream::iter(&digests));
+        while let Some((item, digest)) = described.next().await {
+            let Some(item) = item? else { continue };
+            bytes += item.get().len() as u64;
+            // The descriptors, and the text that is made of them while that grows.
+            held.resize(bytes.saturating_mul(3))?;
+            items.push(item);
+            if bytes >= PAGE_BYTES {
+                is_last_page &= end == Some(*digest);
+                end = Some(*digest);
+                break;
+            }
+        }
+        Ok(Referrers { items, next: end.filter(|_| !is_last_page), held })
+    }
+
+    /// The manifests that said that they are about `subject` when they were pushed.
+    async fn referring(&self, name: &Name, subject: &Digest, found: &mut Smallest) -> Result<()> {
+        for algorithm in Algorithm::ALL {
+            let dir = layout::referrers(name, subject, algorithm);
+            let mut options = ListOptions::new().limit(found.limit);
+            match found.after {
+                Some(after) if after.algorithm() > algorithm => continue,
+                Some(after) if after.algorithm() == algorithm => {
+                    options = options.start_after(layout::referrer_dir(name, subject, &after));
+                }
+                _ => {}
+            }
+            loop {
+                let page = match self.driver.list(&dir, options.clone()).await {
+                    Ok(page) => page,
+                    Err(error) if error.is_not_found() => break,
+                    Err(error) => return Err(error.into()),
+                };
+                let names = page.items.iter().map(Entry::name);
+                names
+                    .filter_map(|hex| layout::digest(algorithm.as_str(), hex))
+                    .for_each(|digest| found.insert(digest));
+                match page.next.filter(|_| found.digests.len() < found.limit) {
+                    Some(next) => options = options.start_after(next),
+                    None => break,
                 }
             }
         }
-        Ok(Referrers { items, next })
-    }
-
-    async fn referring(
-        &self,
-        name: &Name,
-        subject: &Digest,
-        last: Option<&Digest>,
-        limit: usize,
-    ) -> Result<Vec<Digest>> {
-        let dir = layout::referrers(name, subject);
-        let mut options = WalkOptions::new();
-        if let Some(last) = last {
-            options = options.start_after(layout::referrer(name, subject, last));
-        }
-        let mut walk = self.driver.walk(&dir, options);
-        let mut digests = Vec::new();
-        while digests.len() < limit {
-            match walk.try_next().await {
-                Ok(Some(entry)) if entry.is_file() => {
-                    let parts: Vec<&str> = entry.path().components().rev().take(3).collect();
-                    if let ["link", hex, algorithm] = parts[..] {
-                        digests.extend(layout::digest(algorithm, hex));
-                    }
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(error) if error.is_not_found() => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(digests)
-    }
-
-    /// What is to be said of a referrer, if it is there and, where that is not known, about `subject`.
-    async fn describe(
-        &self,
-        name: &Name,
-        digest: Digest,
-        subject: Option<&Digest>,
-    ) -> Result<Option<Descriptor>> {
-        let served = match self.manifest_of(name, &digest).await {
-            Ok(served) => served,
-            Err(error) if error.code() == Code::ManifestUnknown => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let Ok(manifest) = Manifest::parse(&served.content) else { return Ok(None) };
-        if subject.is_some() && manifest.subject().ok().flatten().as_ref() != subject {
-            return Ok(None);
-        }
-        let size = served.content.len() as u64;
-        Ok(Some(manifest.descriptor(&digest, size, served.media_type)))
+        Ok(())
     }
 
     /// The index that clients of registries without this list kept under a tag.
-    async fn listed_by_clients(&self, name: &Name, subject: &Digest) -> Result<Vec<Digest>> {
+    async fn listed_by_clients(
+        &self,
+        name: &Name,
+        subject: &Digest,
+        found: &mut Smallest,
+    ) -> Result<()> {
         let hex = subject.hex();
         let tag = format!("{}-{}", subject.algorithm().as_str(), &hex[..64]);
-        let everything = Accept::everything();
-        let index = match self.manifest(name, &Reference::Tag(Tag::parse(&tag)?), &everything).await
-        {
-            Ok(index) => index,
-            Err(error) if error.code() == Code::ManifestUnknown => return Ok(Vec::new()),
+        let Some(index) = self.tagged(name, &Tag::parse(&tag)?).await? else { return Ok(()) };
+        let children = |index: &Manifest<'_>| {
+            index.children().for_each(|digest| found.insert(digest));
+        };
+        match self.manifest_of(name, &index, children).await {
+            Err(error) if error.code() != Code::ManifestUnknown => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The descriptor of a referrer, if it is there and about `subject`.
+    async fn describe(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        subject: &Digest,
+        filter: Option<&str>,
+    ) -> Result<Option<Box<RawValue>>> {
+        let described = self.manifest_of(name, digest, |manifest| {
+            let is_about_it = manifest.subject().is_ok_and(|it| it.as_ref() == Some(subject));
+            is_about_it.then(|| manifest.description())
+        });
+        let (served, description) = match described.await {
+            Ok((served, Some(Some(description)))) => (served, description),
+            Ok(_) => return Ok(None),
+            Err(error) if error.code() == Code::ManifestUnknown => return Ok(None),
             Err(error) => return Err(error),
         };
-        let children = Manifest::parse(&index.content)?.children();
-        Ok(children.iter().filter_map(|child| child.digest().ok()).collect())
+        if filter.is_some_and(|filter| description.artifact_type.as_deref() != Some(filter)) {
+            return Ok(None);
+        }
+        let Served { media_type, size, .. } = served;
+        let descriptor = Descriptor { media_type, size, digest: digest.to_string(), description };
+        to_raw_value(&descriptor).map(Some).map_err(|error| Error::new(Code::Unknown, error))
+    }
+}
+
+/// How a list of referrers describes a manifest.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    media_type: String,
+    size: u64,
+    digest: String,
+    #[serde(flatten)]
+    description: Description,
+}
+
+/// The smallest digests of many.
+#[derive(Debug)]
+struct Smallest {
+    after: Option<Digest>,
+    limit: usize,
+    digests: BTreeSet<Digest>,
+}
+
+impl Smallest {
+    /// Keeps at most `limit`, of those that are larger than `after`.
+    fn new(after: Option<&Digest>, limit: usize) -> Self {
+        Self { after: after.copied(), limit, digests: BTreeSet::new() }
+    }
+
+    fn insert(&mut self, digest: Digest) {
+        if self.after.is_none_or(|after| digest > after) {
+            self.digests.insert(digest);
+            if self.digests.len() > self.limit {
+                self.digests.pop_last();
+            }
+        }
     }
 }

@@ -1,15 +1,25 @@
 //! Tags of a repository.
 
-use futures::{Stream, StreamExt, TryStreamExt, future::ready};
-use http::StatusCode;
-use storage_driver::{Entry, ListOptions, Path, Payload, Precondition, StorageDriverExt};
+use std::collections::HashSet;
 
-use super::{Store, manifests::unknown};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use http::StatusCode;
+use storage_driver::{Entry, ListOptions, Path, Payload, Precondition};
+
+use super::{
+    CONCURRENCY, Link, Store,
+    conditions::Conditions,
+    is_nothing,
+    locks::Push,
+    manifest::{Manifest, Referred},
+    manifests::unknown,
+};
 use crate::{
     digest::Digest,
     error::{Code, Error, Result},
     layout,
-    name::{Name, Tag},
+    name::{Name, Reference, Tag},
 };
 
 /// Some of a list, and whether there is more.
@@ -20,77 +30,207 @@ pub(crate) struct Page<T> {
 }
 
 impl Store {
-    pub(super) async fn put_tag(&self, name: &Name, tag: &Tag, digest: &Digest) -> Result<()> {
-        self.put_link(&layout::tag_index(name, tag, digest), digest).await?;
+    /// Has `tag` name a manifest that is there, if `conditions` hold.
+    pub(super) async fn put_tag(
+        &self,
+        push: &Push<'_>,
+        name: &Name,
+        tag: &Tag,
+        digest: &Digest,
+        conditions: &Conditions,
+    ) -> Result<()> {
+        push.set(tag);
         let current = layout::current(name, tag);
-        if !(self.options.immutable_tags && self.capabilities.conditional_put) {
-            return self.put_link(&current, digest).await.map(drop);
+        // A tag is visible by its current link, so that is written first: whatever happens in between,
+        // each tag that is visible can be pulled.
+        if !conditions.is_none() {
+            let reference = Reference::Tag(tag.clone());
+            self.put_link_if(name, &reference, digest, conditions).await?;
+        } else if self.options.immutable_tags {
+            self.put_immutable(&current, tag, digest).await?;
+        } else {
+            self.put_link(&current, digest).await?;
         }
-        let content = Payload::from(digest.to_string());
-        match self.driver.put_content(&current, content, Precondition::IfAbsent).await {
-            Err(error) if error.is_precondition_failed() => {
-                self.require_free(name, tag, digest).await
+        self.put_link(&layout::tag_index(name, tag, digest), digest).await?;
+        Ok(())
+    }
+
+    /// Sets a tag that names nothing as yet, or this already.
+    async fn put_immutable(&self, current: &Path, tag: &Tag, digest: &Digest) -> Result<()> {
+        loop {
+            let seen = match self.read_link(current).await? {
+                Link::To(named, _) if named == *digest => return Ok(()),
+                Link::To(named, _) => return Err(immutable(tag, &named)),
+                Link::Missing => None,
+                // It names nothing, so that it may be replaced.
+                Link::Damaged => self.file(current).await?,
+            };
+            let precondition = match seen {
+                Some(damaged) => self.if_version(damaged.version),
+                None if self.capabilities.conditional_put => Precondition::IfAbsent,
+                None => Precondition::None,
+            };
+            let content = Payload::from(digest.to_string());
+            match self.driver.put_content(current, content, precondition).await {
+                Err(error) if error.is_precondition_failed() => {}
+                put => return Ok(put.map(drop)?),
             }
-            put => Ok(put.map(drop)?),
         }
     }
 
     /// Refuses to move a tag that stays where it is.
     pub(super) async fn require_free(&self, name: &Name, tag: &Tag, digest: &Digest) -> Result<()> {
         match self.link(&layout::current(name, tag)).await? {
-            Some(other) if other != *digest => {
-                let text = format!("tag {tag} is immutable and names {other}");
-                Err(Error::new(Code::Denied, text).status(StatusCode::FORBIDDEN))
-            }
+            Some(other) if other != *digest => Err(immutable(tag, &other)),
             _ => Ok(()),
         }
     }
 
-    /// The tags of a repository that come after `last`, sorted by their bytes.
+    /// The tags of a repository that come after `last`, sorted by their bytes. A tag whose link cannot
+    /// be read is left out.
     pub(crate) async fn tags(
         &self,
         name: &Name,
         last: Option<&Tag>,
         limit: usize,
     ) -> Result<Page<Tag>> {
-        let mut options = ListOptions::new().limit(limit);
+        let mut options = ListOptions::new().limit(limit.saturating_add(1));
         if let Some(last) = last {
             options = options.start_after(layout::tag(name, last));
         }
-        match self.driver.list(&layout::tags(name), options).await {
-            Ok(page) => Ok(Page {
-                items: page.items.iter().filter_map(tag_of).collect(),
-                more: page.next.is_some(),
-            }),
-            Err(error) if error.is_not_found() => {
-                if self.has_repository(name).await? {
-                    return Ok(Page { items: Vec::new(), more: false });
-                }
-                Err(Error::new(Code::NameUnknown, "no such repository"))
-            }
-            Err(error) => Err(error.into()),
+        let tags = self.list_tags(name, options).map_ok(|tag| async move {
+            let link = self.inspect_link(&layout::current(name, &tag)).await?;
+            Ok(matches!(link, Link::To(..)).then_some(tag))
+        });
+        let readable = tags.try_buffered(CONCURRENCY).try_filter_map(async |tag| Ok(tag));
+        let mut items: Vec<Tag> = readable.take(limit.saturating_add(1)).try_collect().await?;
+        if items.is_empty() && !self.has_repository(name).await? {
+            return Err(Error::new(Code::NameUnknown, "no such repository"));
         }
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok(Page { items, more })
     }
 
     /// All tags of a repository; none, if it is not there.
-    pub(crate) fn all_tags<'a>(
-        &'a self,
-        name: &Name,
-    ) -> impl Stream<Item = Result<Tag>> + Send + use<'a> {
-        let tags: Path = layout::tags(name);
-        let entries = self.driver.list_all(&tags);
-        let found = entries.filter_map(|entry| {
-            ready(match entry {
-                Ok(entry) => tag_of(&entry).map(Ok),
-                Err(error) if error.is_not_found() => None,
-                Err(error) => Some(Err(error)),
-            })
-        });
-        found.map_err(Error::from)
+    pub(super) fn all_tags(&self, name: &Name) -> impl Stream<Item = Result<Tag>> + Send {
+        self.list_tags(name, ListOptions::new())
     }
 
-    pub(crate) async fn delete_tag(&self, name: &Name, tag: &Tag) -> Result<()> {
+    /// The tags of a repository, page by page, readable or not.
+    fn list_tags(
+        &self,
+        name: &Name,
+        options: ListOptions,
+    ) -> impl Stream<Item = Result<Tag>> + Send + use<'_> {
+        let tags = layout::tags(name);
+        let pages = stream::try_unfold(Some(options), move |options| {
+            let tags = tags.clone();
+            async move {
+                let Some(mut options) = options else { return Ok(None) };
+                let page = match self.driver.list(&tags, options.clone()).await {
+                    Ok(page) => page,
+                    Err(error) if is_nothing(&error) => return Ok(None),
+                    Err(error) => return Err(Error::from(error)),
+                };
+                let next = page.next.map(|next| {
+                    options.start_after = Some(next);
+                    options
+                });
+                let tags: Vec<Tag> = page.items.iter().filter_map(tag_of).collect();
+                Ok(Some((stream::iter(tags.into_iter().map(Ok)), next)))
+            }
+        });
+        pages.try_flatten()
+    }
+
+    /// Deletes those of `tags` that name a manifest.
+    pub(super) async fn delete_tags_of(
+        &self,
+        name: &Name,
+        tags: impl Stream<Item = Result<Tag>>,
+        digest: &Digest,
+    ) -> Result<()> {
+        let delete = async |tag| Ok(self.delete_tag_of(name, &tag, digest).await?);
+        tags.try_for_each_concurrent(CONCURRENCY, delete).await
+    }
+
+    /// Deletes a tag if it names a manifest. A tag that moves meanwhile stays.
+    ///
+    /// File by file: a driver may lock the whole store to delete a directory, and the link has a
+    /// precondition.
+    async fn delete_tag_of(
+        &self,
+        name: &Name,
+        tag: &Tag,
+        digest: &Digest,
+    ) -> storage_driver::Result<()> {
+        let current = layout::current(name, tag);
+        let seen = match self.inspect_link(&current).await? {
+            Link::To(named, version) if named == *digest => self.if_version(version),
+            _ => return Ok(()),
+        };
+        // What is beside the link names nothing by itself. A push that sets the tag again writes it
+        // after the link, and keeps it.
+        let beside = self.files_with_versions(&layout::tag(name, tag)).await?;
+        if self.deleted(&current, seen).await? {
+            for file in beside.into_iter().filter(|file| file.path != current) {
+                self.deleted(&file.path, self.if_version(file.version)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to delete what a tag leads to that stays where it is: a manifest that the tag names, the
+    /// children of an index, and their blobs.
+    pub(super) async fn require_untagged(
+        &self,
+        name: &Name,
+        tags: impl Stream<Item = Result<Tag>>,
+        digest: &Digest,
+    ) -> Result<()> {
+        let named = tags.map_ok(async |tag| self.inspect_tag(name, &tag).await);
+        let named = named.try_buffer_unordered(CONCURRENCY).try_filter_map(async |it| Ok(it));
+        let mut level: HashSet<Digest> = named.try_collect().await?;
+        let mut seen = HashSet::new();
+        while !level.is_empty() {
+            let read = level.iter().map(|manifest| self.references_of(manifest));
+            let read = stream::iter(read.collect::<Vec<_>>()).buffer_unordered(CONCURRENCY);
+            let references: Vec<Vec<Referred>> = read.try_collect().await?;
+            let references = || references.iter().flatten();
+            if level.contains(digest) || references().any(|it| it.digest() == *digest) {
+                let text = "an immutable tag leads to this, so that it cannot be deleted";
+                return Err(Error::new(Code::Unsupported, text));
+            }
+            let children = references().filter(|it| matches!(it, Referred::Child(_)));
+            let children: HashSet<Digest> = children.map(Referred::digest).collect();
+            seen.extend(level);
+            level = children.difference(&seen).copied().collect();
+        }
+        Ok(())
+    }
+
+    /// What a manifest refers to, as far as it can be read.
+    async fn references_of(&self, digest: &Digest) -> Result<Vec<Referred>> {
+        let references = |content: &Bytes| Manifest::parse(content)?.references();
+        match self.read_manifest(digest, references).await {
+            Err(error) if error.is_retryable() => Err(error),
+            Ok(Some(Ok(references))) => Ok(references),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Deletes a tag, if `conditions` hold.
+    pub(crate) async fn delete_tag(
+        &self,
+        name: &Name,
+        tag: &Tag,
+        conditions: &Conditions,
+    ) -> Result<()> {
         let _shared = self.locks.push(name).await;
+        if !conditions.is_none() {
+            return self.delete_tag_if(name, tag, conditions).await;
+        }
         match self.driver.delete(&layout::tag(name, tag), Precondition::None).await {
             Ok(()) => Ok(()),
             Err(error) if error.is_not_found() => Err(unknown(tag)),
@@ -102,6 +242,19 @@ impl Store {
     pub(crate) async fn tagged(&self, name: &Name, tag: &Tag) -> Result<Option<Digest>> {
         self.link(&layout::current(name, tag)).await
     }
+
+    /// The manifest that a tag names; none, if the tag cannot be read.
+    async fn inspect_tag(&self, name: &Name, tag: &Tag) -> Result<Option<Digest>> {
+        match self.inspect_link(&layout::current(name, tag)).await? {
+            Link::To(digest, _) => Ok(Some(digest)),
+            Link::Missing | Link::Damaged => Ok(None),
+        }
+    }
+}
+
+fn immutable(tag: &Tag, named: &Digest) -> Error {
+    let text = format!("tag {tag} is immutable and names {named}");
+    Error::new(Code::Denied, text).status(StatusCode::FORBIDDEN)
 }
 
 fn tag_of(entry: &Entry) -> Option<Tag> {

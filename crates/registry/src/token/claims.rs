@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::{key::TokenKey, scope::Scope};
-use crate::{Action, htpasswd};
+use crate::{Action, htpasswd, object};
 
 /// How long a token is good for.
 pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(300);
@@ -14,6 +14,7 @@ pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(300);
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claims {
     /// Whose it is; none, if it was issued without credentials.
+    #[serde(deserialize_with = "object::optional")]
     pub(super) user: Option<Holder>,
     pub(super) scopes: Vec<Scope>,
     /// When it ends, in seconds since 1970.
@@ -40,7 +41,11 @@ impl Claims {
     }
 
     pub(super) fn open(token: &str, key: &TokenKey) -> Option<Self> {
-        serde_json::from_slice(&key.open(token)?).ok()
+        object::from_slice(&key.open(token)?).ok()
+    }
+
+    pub(super) fn user_name(&self) -> Option<&str> {
+        self.user.as_ref().map(|user| user.name.as_str())
     }
 
     pub(super) fn issued(&self) -> SystemTime {
@@ -84,6 +89,17 @@ mod tests {
     fn what_was_sealed_is_opened() {
         let (key, claims) = (TokenKey::random(), claims(SystemTime::now()));
         assert_eq!(Claims::open(&claims.seal(&key).unwrap(), &key), Some(claims));
+    }
+
+    #[test]
+    fn an_array_is_no_token() {
+        let key = TokenKey::random();
+        for content in [r#"[null,[],9999999999]"#, r#"{"user":["a","b"],"scopes":[],"expires":9}"#]
+        {
+            assert_eq!(Claims::open(&key.seal(content.as_bytes()), &key), None, "{content}");
+        }
+        let object = r#"{"user":null,"scopes":[],"expires":9}"#;
+        assert!(Claims::open(&key.seal(object.as_bytes()), &key).is_some());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use axum::Router;
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use self::{
     claims::{Claims, Holder},
@@ -23,7 +23,7 @@ pub use self::{
     key::{TokenKey, TokenKeyError},
     realm::{ExternalUrl, ParseExternalUrlError},
 };
-use crate::{AccessRequest, Action, Authorize, Htpasswd, Refusal, htpasswd::User};
+use crate::{AccessRequest, Action, Authorize, Htpasswd, Refusal, htpasswd::User, observe};
 
 /// How a challenge calls the registry.
 const SERVICE: &str = "registry";
@@ -62,7 +62,10 @@ const SERVICE: &str = "registry";
 /// - with a token that is none, or that has ended, is answered 401, `error="invalid_token"`;
 /// - of a user who may not do it is answered 403, whatever the token;
 /// - of somebody without credentials who may not, or with a token that is not for it, is answered 401,
-///   `error="insufficient_scope"`;
+///   `error="insufficient_scope"`. If a mount fails because of that, the challenge names both scopes: to
+///   push to the target, and to pull from the source;
+/// - for the catalog, with a token for `registry:catalog:*`, lists the repositories that the rules let its
+///   user pull from;
 /// - without a token, except for `/v2/` itself, and with Basic credentials, is answered as by the
 ///   `Htpasswd`, with a challenge that leads to a token. What is not below `/v2/`, such as the page
 ///   for people, has the Basic challenge, which browsers understand.
@@ -140,13 +143,21 @@ impl Tokens {
         let Some(claims) = self.open(token) else {
             return Err(self.challenge(request, Some("invalid_token")));
         };
-        let user = claims.user.as_ref().map(|user| user.name.as_str());
+        let user = claims.user_name();
+        if let Some(user) = user {
+            observe::record_user(user);
+        }
         let is_allowed = self.users.rules().allow(user, repository, action);
         match is_allowed && claims.cover(repository, action) {
             true => Ok(()),
             // Another token would not help.
-            false if !is_allowed && user.is_some() => Err(Refusal::Denied),
-            false => Err(self.challenge(request, Some("insufficient_scope"))),
+            false if !is_allowed && claims.user.is_some() => Err(Refusal::Denied),
+            false => Err(match self.challenge(request, Some("insufficient_scope")) {
+                Refusal::Unauthorized { challenge } if is_allowed => {
+                    Refusal::InsufficientScope { challenge }
+                }
+                refusal => refusal,
+            }),
         }
     }
 
@@ -157,8 +168,11 @@ impl Tokens {
             return crate::htpasswd::refused();
         };
         let mut challenge = format!(r#"Bearer realm="{realm}",service="{SERVICE}""#);
-        if let Some(scope) = Scope::wanted(request.repository, request.action) {
-            challenge += &format!(r#",scope="{scope}""#);
+        let target = request.mount_into.and_then(|it| Scope::wanted(Some(it), Action::Push));
+        let scopes = target.into_iter().chain(Scope::wanted(request.repository, request.action));
+        let scopes: Vec<String> = scopes.map(|scope| scope.to_string()).collect();
+        if !scopes.is_empty() {
+            challenge += &format!(r#",scope="{}""#, scopes.join(" "));
         }
         if let Some(error) = error {
             challenge += &format!(r#",error="{error}""#);
@@ -183,6 +197,15 @@ impl Authorize for Tokens {
             Refusal::Unauthorized { .. } => self.challenge(request, None),
             other => other,
         })
+    }
+
+    /// By the rules, whatever repositories a token was issued for.
+    async fn may_pull(&self, parts: &Parts, repositories: &[&str]) -> Result<Vec<bool>, Refusal> {
+        let Some(token) = bearer(&parts.headers) else {
+            return self.users.may_pull(parts, repositories).await;
+        };
+        let Some(claims) = self.open(token) else { return Ok(vec![false; repositories.len()]) };
+        Ok(self.users.rules().may_pull(claims.user_name(), repositories))
     }
 }
 

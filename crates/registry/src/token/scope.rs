@@ -38,8 +38,14 @@ impl Scope {
         Ok(match kind {
             "registry" if name == "catalog" && actions.any(|it| it == "*") => Some(Self::Catalog),
             "repository" if Name::parse(name).is_ok() => {
-                let actions = actions.flat_map(meant).copied().collect();
-                Some(Self::Repository { name: name.to_owned(), actions })
+                // Each once, so that a short request does not get a long token.
+                let mut distinct = Vec::new();
+                for action in actions.flat_map(meant) {
+                    if !distinct.contains(action) {
+                        distinct.push(*action);
+                    }
+                }
+                Some(Self::Repository { name: name.to_owned(), actions: distinct })
             }
             _ => None,
         })
@@ -138,6 +144,12 @@ mod tests {
     #[test]
     fn a_star_is_every_action() {
         let scopes = Scope::parse_all("repository:a:*").unwrap();
+        assert_eq!(scopes, [repository("a", &[Pull, Push, Delete])]);
+    }
+
+    #[test]
+    fn an_action_that_is_asked_for_many_times_is_granted_once() {
+        let scopes = Scope::parse_all(&format!("repository:a:{}", "*,pull,".repeat(100))).unwrap();
         assert_eq!(scopes, [repository("a", &[Pull, Push, Delete])]);
     }
 

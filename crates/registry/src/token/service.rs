@@ -1,6 +1,6 @@
 //! `/token`: where tokens are issued.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     Router,
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::{Tokens, claims::TIME_TO_LIVE, scope::Scope};
 use crate::{
-    Route,
+    Route, client,
     error::{Code, Error, Result},
     htpasswd::{Credentials, Malformed},
     query::Query,
@@ -36,12 +36,14 @@ pub(super) fn router(tokens: Tokens) -> Router {
 }
 
 async fn by_query(State(tokens): State<Tokens>, parts: Parts) -> Response {
-    let credentials = Credentials::of(&parts.headers);
-    answer(issue(&tokens, credentials, &Query::of(&parts.uri)).await)
+    let Parts { headers, uri, extensions, .. } = &parts;
+    // Clients encode the spaces between scopes as a form does.
+    let query = Query::parse_form(uri.query().unwrap_or_default().as_bytes());
+    answer(issue(&tokens, Credentials::of(headers), client::address(extensions), &query).await)
 }
 
-async fn by_form(State(tokens): State<Tokens>, body: Body) -> Response {
-    answer(receive(&tokens, body).await)
+async fn by_form(State(tokens): State<Tokens>, parts: Parts, body: Body) -> Response {
+    answer(receive(&tokens, client::address(&parts.extensions), body).await)
 }
 
 fn answer(issued: Result<Response>) -> Response {
@@ -51,30 +53,31 @@ fn answer(issued: Result<Response>) -> Response {
     response
 }
 
-async fn receive(tokens: &Tokens, body: Body) -> Result<Response> {
+async fn receive(tokens: &Tokens, client: Option<IpAddr>, body: Body) -> Result<Response> {
     let body = timeout(PATIENCE, to_bytes(body, MAX_FORM)).await.map_err(|_| {
         invalid("the form took too long to come").status(StatusCode::REQUEST_TIMEOUT)
     })?;
     let body = body.map_err(|_| invalid("a form of at most 64 KiB is wanted"))?;
-    let form = Query::parse(&body);
+    let form = Query::parse_form(&body);
     if form.get("grant_type") != Some("password") {
         return Err(invalid("the grant_type is password"));
     }
     let (Some(user), Some(password)) = (form.get("username"), form.get("password")) else {
         return Err(invalid("a username and a password are wanted"));
     };
-    issue(tokens, Credentials::new(user, password).map(Some), &form).await
+    issue(tokens, Credentials::new(user, password).map(Some), client, &form).await
 }
 
 /// Wrong credentials are refused even where none are needed: their owner should know.
 async fn issue(
     tokens: &Tokens,
     credentials: std::result::Result<Option<Credentials>, Malformed>,
+    client: Option<IpAddr>,
     asked: &Query,
 ) -> Result<Response> {
     let scopes = asked.all("scope").map(Scope::parse_all).collect::<Result<Vec<_>, _>>();
     let scopes = scopes.map_err(invalid)?.concat();
-    let user = tokens.users.identify(credentials).await?;
+    let user = tokens.users.identify(credentials, client).await?;
     let claims = tokens.claims(user, scopes);
     let token = claims.seal(&tokens.key).map_err(|error| Error::new(Code::Unknown, error))?;
     let scopes: Vec<String> = claims.scopes.iter().map(Scope::to_string).collect();

@@ -244,26 +244,6 @@ async fn a_token_has_what_is_allowed_of_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_mount_needs_a_token_for_both_repositories() {
-    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    let service = Service::new("").await;
-    let alice = basic("alice", "secret");
-    let uri = format!("/v2/a/blobs/uploads/?digest={EMPTY}");
-    service.ask("POST", &uri, Some(&alice)).await.expect(201);
-    let uri = format!("/v2/b/blobs/uploads/?mount={EMPTY}&from=a");
-
-    let token = service.token(Some("alice"), "repository:b:pull,push").await;
-    service.ask("POST", &uri, Some(&token)).await.expect(202);
-    for scope in [
-        "repository:a:pull%20repository:b:pull,push",
-        "repository:b:pull,push&scope=repository:a:pull",
-    ] {
-        let token = service.token(Some("alice"), scope).await;
-        service.ask("POST", &uri, Some(&token)).await.expect(201);
-    }
-}
-
-#[tokio::test]
 async fn the_catalog_is_for_the_tokens_that_say_so() {
     let service = Service::new(RULES).await;
     let token = service.token(Some("bob"), "registry:catalog:*").await;
@@ -485,4 +465,102 @@ proptest! {
             }
         });
     }
+}
+
+const DIGEST: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+/// Pushes `hello` to `repository` as alice.
+async fn push_hello(service: &Service, repository: &str) {
+    let uri = format!("/v2/{repository}/blobs/uploads/?digest={DIGEST}");
+    let request = Request::post(uri).header("authorization", basic("alice", "secret"));
+    service.send(request, "hello").await.expect(201);
+}
+
+async fn mount(service: &Service, to: &str, from: &str, authorization: &str) -> Answer {
+    let uri = format!("/v2/{to}/blobs/uploads/?mount={DIGEST}&from={from}");
+    service.ask("POST", &uri, Some(authorization)).await
+}
+
+#[tokio::test]
+async fn a_mount_for_which_only_the_token_lacks_the_scope_asks_for_both() {
+    let service = Service::new("").await;
+    push_hello(&service, "a/source").await;
+    let token = service.token(Some("alice"), "repository:a/target:pull,push").await;
+    let scopes = "repository:a/target:pull,push repository:a/source:pull";
+    let answer = mount(&service, "a/target", "a/source", &token).await;
+    answer.refuses_with(&scoped(scopes, "insufficient_scope"));
+    for scopes in [
+        "repository:a/target:pull,push%20repository:a/source:pull",
+        "repository:a/target:pull,push+repository:a/source:pull",
+        "repository:a/target:pull,push&scope=repository:a/source:pull",
+    ] {
+        let token = service.token(Some("alice"), scopes).await;
+        mount(&service, "a/target", "a/source", &token).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn a_mount_from_where_one_may_not_pull_begins_an_upload() {
+    let service = Service::new(RULES).await;
+    push_hello(&service, "team/a").await;
+    let token = service.token(Some("bob"), "repository:public/a:pull,push").await;
+    mount(&service, "public/a", "team/a", &token).await.expect(202);
+    let both = service.token(Some("bob"), "repository:public/a:push+repository:team/a:pull").await;
+    mount(&service, "public/a", "team/a", &both).await.expect(202);
+    mount(&service, "public/a", "team/a", &basic("bob", "secret")).await.expect(202);
+}
+
+#[tokio::test]
+async fn a_mount_from_what_is_no_name_begins_an_upload_with_a_token_too() {
+    let service = Service::new("").await;
+    let token = service.token(Some("alice"), "repository:a:pull,push").await;
+    for from in ["UPPER", "", "..", "b%20c"] {
+        mount(&service, "a", from, &token).await.expect(202);
+    }
+}
+
+#[tokio::test]
+async fn a_mount_from_where_nobody_without_credentials_may_pull_begins_an_upload() {
+    let rules = r#"
+        access = [
+            { repositories = "open/*", users = ["anonymous"], actions = ["pull", "push"] },
+            { repositories = "team/*", users = ["alice"], actions = ["pull", "push"] },
+        ]
+    "#;
+    let service = Service::new(rules).await;
+    push_hello(&service, "team/a").await;
+    let token = service.token(None, "repository:open/a:pull,push").await;
+    mount(&service, "open/a", "team/a", &token).await.expect(202);
+}
+
+/// The catalog as these credentials see it, after a push to `public/a` and `team/a`.
+async fn catalog(service: &Service, authorization: Option<&str>) -> Vec<String> {
+    for repository in ["public/a", "team/a"] {
+        let manifest = r#"{"schemaVersion":2,"manifests":[]}"#;
+        let request = Request::put(format!("/v2/{repository}/manifests/v1"))
+            .header("content-type", "application/vnd.oci.image.index.v1+json")
+            .header("authorization", basic("alice", "secret"));
+        service.send(request, manifest).await.expect(201);
+    }
+    let answer = service.get("/v2/_catalog", authorization).await.expect(200);
+    let names = answer.body["repositories"].as_array().unwrap();
+    names.iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_catalog_lists_what_the_rules_let_its_reader_pull_from() {
+    let service = Service::new(RULES).await;
+    for (user, expected) in [("alice", &["public/a", "team/a"][..]), ("bob", &["public/a"])] {
+        let token = service.token(Some(user), "registry:catalog:*").await;
+        assert_eq!(catalog(&service, Some(&token)).await, expected);
+        assert_eq!(catalog(&service, Some(&basic(user, "secret"))).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn the_catalog_lists_all_to_anybody_where_anybody_may_pull() {
+    let service = Service::new("anonymous_pull = true").await;
+    assert_eq!(catalog(&service, None).await, ["public/a", "team/a"]);
+    let token = service.token(None, "registry:catalog:*").await;
+    assert_eq!(catalog(&service, Some(&token)).await, ["public/a", "team/a"]);
 }

@@ -1,4 +1,4 @@
-//! The program as real clients meet it: skopeo, umoci, buildah, podman, curl, and the crate
+//! The program as real clients meet it: skopeo, umoci, buildah, podman, curl, Chromium, and the crate
 //! `oci-client`, on a store in memory and on files.
 //!
 //! Where a client is not installed, its tests say so and are left out. `REGISTRY_CLIENT_IMAGE_MIB`
@@ -7,6 +7,7 @@
 mod support;
 
 mod artifact;
+mod browser;
 mod buildah;
 mod containers;
 mod download;

@@ -84,6 +84,38 @@ async fn bytes_that_are_no_request_break_nothing() {
 }
 
 #[tokio::test]
+async fn a_request_without_exactly_one_valid_host_is_400() {
+    let registry = TestRegistry::start().await.unwrap();
+    let request = |version: &str, headers: &str| {
+        format!("GET /v2/ HTTP/{version}\r\n{headers}Connection: close\r\n\r\n")
+    };
+    for (version, headers, status) in [
+        ("1.1", "", 400),
+        ("1.1", "Host: a\r\nHost: a\r\n", 400),
+        ("1.1", "Host: a\r\nhost: b\r\n", 400),
+        ("1.0", "Host: a\r\nHost: b\r\n", 400),
+        ("1.1", "Host: a b\r\n", 400),
+        ("1.1", "Host: user@a\r\n", 400),
+        ("1.1", "Host: a/b\r\n", 400),
+        ("1.1", "Host: a:port\r\n", 400),
+        ("1.1", "Host: \u{fc}\r\n", 400),
+        ("1.1", "Host: a:5000\r\n", 200),
+        ("1.1", "Host: [::1]:5000\r\n", 200),
+        ("1.0", "", 200),
+    ] {
+        let answer = exchange(&registry, request(version, headers).as_bytes()).await;
+        let expected = format!("HTTP/{version} {status} ");
+        assert!(answer.starts_with(&expected), "{headers:?}: {answer}");
+    }
+    let absolute = "GET http://a/v2/ HTTP/1.1\r\nConnection: close\r\n";
+    let answer = exchange(&registry, format!("{absolute}\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let answer = exchange(&registry, format!("{absolute}Host: a\r\n\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    registry.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn requests_with_bytes_changed_break_nothing() {
     let registry = TestRegistry::start().await.unwrap();
     let named = digest(b"hello");

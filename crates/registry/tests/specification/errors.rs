@@ -164,3 +164,34 @@ async fn a_method_that_is_not_served_is_405_with_those_that_are() {
         assert_eq!(answer.code(), "UNSUPPORTED");
     }
 }
+
+/// What a client pushed is not to be rendered, or run, by the browser of another.
+#[tokio::test]
+async fn every_response_keeps_browsers_from_rendering_it() {
+    let service = Service::new();
+    let manifest = service.push_image("demo", "v1", "layer").await;
+    let (blob, manifest) =
+        (crate::support::blob("demo", b"layer"), format!("/v2/demo/manifests/{manifest}"));
+    let requests = [
+        ("GET", "/v2/", 200),
+        ("GET", "/v2/_catalog", 200),
+        ("GET", "/v2/demo/tags/list", 200),
+        ("GET", "/v2/demo/manifests/v1", 200),
+        ("HEAD", "/v2/demo/manifests/v1", 200),
+        ("GET", &blob, 200),
+        ("HEAD", &blob, 200),
+        ("GET", "/v2/demo/manifests/none", 404),
+        ("GET", "/v2/nowhere", 404),
+        ("GET", "/v2/demo/tags/list?n=x", 400),
+        ("PATCH", "/v2/demo/manifests/v1", 405),
+        ("POST", "/v2/demo/blobs/uploads/", 202),
+        ("PUT", "/v2/demo/manifests/v1", 400),
+        ("DELETE", &manifest, 202),
+    ];
+    for (method, uri, status) in requests {
+        let answer = service.send(method, uri, &[], "").await.expect(status);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{method} {uri}");
+        let policy = answer.header("content-security-policy");
+        assert_eq!(policy, "default-src 'none'; sandbox", "{method} {uri}");
+    }
+}

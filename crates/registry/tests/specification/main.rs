@@ -20,6 +20,7 @@ mod support;
 
 mod api;
 mod catalog;
+mod conditions;
 mod discovery;
 mod errors;
 mod management;

@@ -167,3 +167,39 @@ async fn an_index_may_be_sparse_where_that_is_allowed() {
     service.push_manifest("demo", "v1", OCI_INDEX, &index).await;
     service.get(V1).await.expect(200);
 }
+
+#[tokio::test]
+async fn what_an_immutable_tag_leads_to_cannot_be_deleted() {
+    let service = Service::with(|it| it.immutable_tags(true));
+    service.push_blob("demo", "{}").await;
+    service.push_blob("demo", "layer").await;
+    let image = image(&[b"layer"]);
+    let child = digest(image.to_string().as_bytes());
+    service.push_manifest("demo", &child, OCI_MANIFEST, &image).await;
+    let inner = service.push_manifest("demo", "inner", OCI_INDEX, &index(&[&child])).await;
+    let outer = service.push_manifest("demo", "outer", OCI_INDEX, &index(&[&inner])).await;
+    let manifest = |digest: &str| format!("/v2/demo/manifests/{digest}");
+    let layer = format!("/v2/demo/blobs/{}", digest(b"layer"));
+    let config = format!("/v2/demo/blobs/{}", digest(b"{}"));
+    for uri in [manifest(&outer), manifest(&inner), manifest(&child), layer, config] {
+        let answer = service.delete(&uri).await.expect(405);
+        assert_eq!(answer.code(), "UNSUPPORTED", "{uri}");
+        service.get(&uri).await.expect(200);
+    }
+    for tag in ["inner", "outer"] {
+        service.get(&manifest(tag)).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_no_immutable_tag_leads_to_can_be_deleted() {
+    let service = Service::with(|it| it.immutable_tags(true));
+    service.push_image("demo", "v1", "layer").await;
+    let unused = service.push_blob("demo", "unused").await;
+    let untagged = image(&[b"layer", b"layer"]);
+    let untagged_digest = digest(untagged.to_string().as_bytes());
+    service.push_manifest("demo", &untagged_digest, OCI_MANIFEST, &untagged).await;
+    service.delete(&format!("/v2/demo/manifests/{untagged_digest}")).await.expect(202);
+    service.delete(&format!("/v2/demo/blobs/{unused}")).await.expect(202);
+    service.get("/v2/demo/manifests/v1").await.expect(200);
+}

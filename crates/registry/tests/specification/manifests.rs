@@ -4,8 +4,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Service, digest, image, index, sha512,
-    streamed,
+    Answer, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Service, digest, image, index,
+    sha512, streamed,
 };
 
 const V1: &str = "/v2/demo/manifests/v1";
@@ -41,14 +41,7 @@ async fn a_manifest_with_missing_references_is_manifest_blob_unknown() {
     let mut no_config = image(&[b"layer"]);
     no_config["config"]["digest"] = digest(b"not there").into();
     let no_child = index(&[&digest(b"not there")]);
-    // A blob is no manifest.
-    let blob_as_child = index(&[&digest(b"layer")]);
-    let cases = [
-        (no_layer, OCI_MANIFEST),
-        (no_config, OCI_MANIFEST),
-        (no_child, OCI_INDEX),
-        (blob_as_child, OCI_INDEX),
-    ];
+    let cases = [(no_layer, OCI_MANIFEST), (no_config, OCI_MANIFEST), (no_child, OCI_INDEX)];
     for (manifest, kind) in cases {
         let answer = push(&service, V1, kind, manifest.to_string()).await;
         assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN", "{manifest}");
@@ -182,6 +175,10 @@ async fn a_manifest_of_four_megabytes_is_taken() {
     assert_eq!(service.get(V1).await.expect(200).body, content);
 }
 
+fn message(answer: &Answer) -> String {
+    answer.json()["errors"][0]["message"].as_str().unwrap().to_owned()
+}
+
 async fn refused(kind: &str, manifest: &Value) {
     let service = with_blobs().await;
     let answer = push(&service, V1, kind, manifest.to_string()).await;
@@ -204,6 +201,33 @@ async fn a_manifest_that_could_be_read_as_two_things_is_refused() {
     refused(OCI_MANIFEST, &both).await;
     both.as_object_mut().unwrap().remove("mediaType");
     refused(OCI_INDEX, &both).await;
+}
+
+#[tokio::test]
+async fn a_manifest_that_could_be_read_as_two_things_in_another_case_is_refused() {
+    for key in ["Manifests", "MANIFESTS", "manifest\u{17F}"] {
+        for value in [json!([]), json!(null)] {
+            let mut both = image(&[b"layer"]);
+            both[key] = value;
+            refused(OCI_MANIFEST, &both).await;
+        }
+    }
+    for key in ["Layers", "LAYERS", "Config"] {
+        let mut both = index(&[]);
+        both[key] = json!({});
+        refused(OCI_INDEX, &both).await;
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_of_two_media_types_is_refused() {
+    let content = image(&[b"layer"]).to_string();
+    for key in ["mediaType", "mediatype"] {
+        let content = content.replacen('{', &format!(r#"{{"{key}":"{DOCKER_MANIFEST}","#), 1);
+        let service = with_blobs().await;
+        let answer = service.send("PUT", V1, &[], content).await.expect(400);
+        assert!(message(&answer).contains("mediaType"), "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -255,4 +279,274 @@ async fn tags_in_the_query_name_what_is_pushed_by_digest() {
         let got = service.get(&format!("/v2/demo/manifests/{tag}")).await.expect(200);
         assert_eq!(got.body, content);
     }
+}
+
+/// What clients that are written in Go push for lists that they never allocated.
+#[tokio::test]
+async fn lists_that_are_null_are_empty() {
+    let config = crate::support::descriptor("application/vnd.oci.image.config.v1+json", b"{}");
+    let docker =
+        crate::support::descriptor("application/vnd.docker.container.image.v1+json", b"{}");
+    // BuildKit and dockerd: `FROM scratch` with a `LABEL`. regctl: `image create`. crane: `index filter`.
+    let cases = [
+        (OCI_MANIFEST, json!({ "config": config, "layers": null })),
+        (OCI_MANIFEST, json!({ "config": config, "layers": null, "annotations": null })),
+        (DOCKER_MANIFEST, json!({ "config": docker, "layers": null })),
+        (OCI_INDEX, json!({ "manifests": null })),
+        (DOCKER_LIST, json!({ "manifests": null })),
+    ];
+    let service = with_blobs().await;
+    for (kind, mut manifest) in cases {
+        manifest["schemaVersion"] = 2.into();
+        for media_type in [Value::Null, kind.into()] {
+            manifest["mediaType"] = media_type;
+            let content = format!("{manifest:#}");
+            push(&service, V1, kind, content.clone()).await.expect(201);
+            assert_eq!(service.get(V1).await.expect(200).body, content);
+        }
+    }
+}
+
+#[tokio::test]
+async fn fields_that_are_not_needed_do_not_refuse_a_push() {
+    let service = with_blobs().await;
+    let odd = ["null", "5", "-1", "1.5", "1e999", r#""x""#, "[]", "{}", r#"{"a":null}"#, "[[[1]]]"];
+    let subject = digest(b"subject");
+    for odd in odd {
+        let manifest = image(&[b"layer"]).to_string();
+        let in_root = format!(r#"{{"annotations":{odd},"artifactType":{odd},"other":{odd},"#);
+        let in_descriptors = format!(
+            r#"{{"annotations":{odd},"urls":{odd},"data":{odd},"platform":{odd},"artifactType":{odd},"#
+        );
+        let platform = format!(r#"{{"platform":{{"architecture":{odd},"os":{odd}}},"#);
+        let size = format!(r#""size":{odd},"#);
+        for content in [
+            manifest.replacen('{', &in_root, 1),
+            manifest.replace(r#"{"digest""#, &format!(r#"{in_descriptors}"digest""#)),
+            manifest.replace(r#"{"digest""#, &format!(r#"{platform}"digest""#)),
+            manifest.replace(r#""size":5"#, &format!("{size}\"x\":1")),
+        ] {
+            assert_ne!(content, manifest);
+            push(&service, V1, OCI_MANIFEST, content.clone()).await.expect(201);
+            let got = service.get(V1).await.expect(200);
+            assert_eq!(
+                (got.header("content-type"), &got.body[..]),
+                (OCI_MANIFEST, content.as_bytes())
+            );
+        }
+    }
+    let mut without_size = image(&[b"layer"]);
+    without_size["layers"][0].as_object_mut().unwrap().remove("size");
+    without_size["subject"] = json!({ "digest": subject });
+    push(&service, V1, OCI_MANIFEST, without_size.to_string()).await.expect(201);
+    without_size["subject"] = Value::Null;
+    push(&service, V1, OCI_MANIFEST, without_size.to_string()).await.expect(201);
+}
+
+#[tokio::test]
+async fn text_that_is_not_unicode_does_not_refuse_a_push() {
+    let service = with_blobs().await;
+    let manifest = image(&[b"layer"]).to_string().replacen('{', r#"{"annotations":{"a":"?"},"#, 1);
+    let content: Vec<u8> =
+        manifest.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
+    let kind = [("content-type", OCI_MANIFEST)];
+    service.send("PUT", V1, &kind, content.clone()).await.expect(201);
+    assert_eq!(service.get(V1).await.expect(200).body, content);
+}
+
+#[tokio::test]
+async fn keys_in_another_case_are_read_as_go_reads_them() {
+    let service = with_blobs().await;
+    let content = image(&[b"layer"]).to_string();
+    for (key, other) in [
+        ("layers", "Layers"),
+        ("config", "CONFIG"),
+        ("digest", "Digest"),
+        ("schemaVersion", "schemaversion"),
+        ("mediaType", "MEDIATYPE"),
+    ] {
+        let content = content.replace(&format!("\"{key}\""), &format!("\"{other}\""));
+        push(&service, V1, OCI_MANIFEST, content.clone()).await.expect(201);
+        let missing = content.replace(&digest(b"layer"), &digest(b"not there"));
+        let answer = push(&service, V1, OCI_MANIFEST, missing).await;
+        assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN", "{other}");
+    }
+}
+
+#[tokio::test]
+async fn every_value_of_a_key_that_occurs_twice_has_to_be_there() {
+    let service = with_blobs().await;
+    let content = image(&[b"layer"]).to_string();
+    let other = |layer: &[u8]| format!(r#"[{{"digest":"{}"}}]"#, digest(layer));
+    for key in ["layers", "Layers"] {
+        let twice = |layer| content.replacen('{', &format!("{{\"{key}\":{},", other(layer)), 1);
+        push(&service, V1, OCI_MANIFEST, twice(b"layer")).await.expect(201);
+        let answer = push(&service, V1, OCI_MANIFEST, twice(b"not there")).await;
+        assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+    }
+    let named = format!("\"digest\":\"{}\"", digest(b"layer"));
+    let twice = format!("\"digest\":\"{}\",{named}", digest(b"not there"));
+    let answer = push(&service, V1, OCI_MANIFEST, content.replace(&named, &twice)).await;
+    assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_field_that_is_needed_and_cannot_be_understood_is_named() {
+    let cases = [
+        ("/layers", json!({}), "layers"),
+        ("/layers", json!("x"), "layers"),
+        ("/layers/1", json!(null), "layers[1].digest"),
+        ("/layers/1", json!([]), "layers[1]"),
+        ("/layers/1", json!("x"), "layers[1]"),
+        ("/layers/1", json!({}), "layers[1].digest"),
+        ("/layers/1/digest", json!(null), "layers[1].digest"),
+        ("/layers/1/digest", json!(5), "layers[1].digest"),
+        ("/layers/1/digest", json!("sha256:00"), "layers[1].digest"),
+        ("/config", json!(null), "config"),
+        ("/config", json!([]), "config"),
+        ("/config/digest", json!(""), "config.digest"),
+        ("/subject", json!([]), "subject"),
+        ("/subject", json!({}), "subject.digest"),
+        ("/subject/digest", json!("x"), "subject.digest"),
+        ("/mediaType", json!(5), "mediaType"),
+        ("/schemaVersion", json!(2.5), "schemaVersion"),
+    ];
+    let service = with_blobs().await;
+    for (place, value, named) in cases {
+        let mut manifest = image(&[b"layer", b"layer"]);
+        manifest["subject"] = crate::support::descriptor(OCI_MANIFEST, b"subject");
+        *manifest.pointer_mut(place).unwrap() = value;
+        let answer = push(&service, V1, OCI_MANIFEST, manifest.to_string()).await.expect(400);
+        assert_eq!(answer.code(), "MANIFEST_INVALID");
+        let words = message(&answer);
+        assert!(words.split(' ').any(|word| word == named), "{named}: {words}");
+    }
+    let children = json!([{ "digest": digest(b"layer") }, { "digest": "x" }]);
+    let index = json!({ "schemaVersion": 2, "manifests": children });
+    let answer = push(&service, V1, OCI_INDEX, index.to_string()).await.expect(400);
+    assert!(message(&answer).starts_with("manifests[1].digest "), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_array_is_no_manifest_and_no_descriptor() {
+    let service = with_blobs().await;
+    let descriptor = format!(r#"["application/x",5,"{}"]"#, digest(b"layer"));
+    let as_list = format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[{descriptor}]}}"#);
+    for kind in ["application/json", OCI_MANIFEST] {
+        for content in ["[]", "[2]", &as_list] {
+            push(&service, V1, kind, content).await.expect(400);
+        }
+    }
+}
+
+/// BuildKit's cache, exported with `image-manifest=false`.
+#[tokio::test]
+async fn an_index_of_blobs_and_manifests_is_taken() {
+    let service = with_blobs().await;
+    let manifest = service.push_image("demo", "v2", "layer").await;
+    let mut cache = index(&[&digest(b"layer"), &digest(b"{}"), &manifest]);
+    cache["manifests"][0]["mediaType"] = "application/vnd.docker.image.rootfs.diff.tar.gzip".into();
+    cache["manifests"][1]["mediaType"] = "application/vnd.buildkit.cacheconfig.v0".into();
+    push(&service, V1, OCI_INDEX, cache.to_string()).await.expect(201);
+}
+
+#[tokio::test]
+async fn media_types_that_a_browser_renders_are_refused() {
+    let service = with_blobs().await;
+    let long = format!("application/{}", "a".repeat(300));
+    for kind in
+        ["text/html", "image/svg+xml", "application/xhtml+xml", "application/xml", "html", &long]
+    {
+        let answer = push(&service, V1, kind, "{}").await.expect(400);
+        assert!(message(&answer).starts_with("Content-Type "), "{answer:?}");
+        let field = json!({ "mediaType": kind }).to_string();
+        let answer = service.send("PUT", V1, &[], field).await.expect(400);
+        assert!(message(&answer).starts_with("mediaType "), "{answer:?}");
+        assert!(answer.body.len() < 400);
+    }
+    let field = json!({ "mediaType": format!("application/{}", "a".repeat(3 << 20)) }).to_string();
+    let answer = service.send("PUT", V1, &[], field).await.expect(400);
+    assert!(answer.body.len() < 400);
+    push(&service, V1, "application/vnd.example.thing+json", "{}").await.expect(201);
+}
+
+#[tokio::test]
+async fn what_another_registry_stored_with_a_type_that_a_browser_renders_is_served_as_bytes() {
+    let service = with_blobs().await;
+    for kind in ["text/html", "image/svg+xml", "application/xhtml+xml", "a\r\nb: c"] {
+        let content = json!({ "mediaType": kind, "x": "<script>" }).to_string();
+        let digest = service.store_manifest(content.clone()).await;
+        let got = service.get(&format!("/v2/demo/manifests/{digest}")).await.expect(200);
+        assert_eq!(got.header("content-type"), "application/octet-stream");
+        assert_eq!(got.body, content);
+    }
+}
+
+#[tokio::test]
+async fn what_another_registry_stored_is_read_leniently() {
+    let service = with_blobs().await;
+    let image = image(&[b"layer"]).to_string();
+    let child = |platform: &str| {
+        let digest = digest(b"child");
+        format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"digest":"{digest}","platform":{platform}}}]}}"#
+        )
+    };
+    let cases = [
+        (OCI_MANIFEST, image.replace(r#""size":5"#, r#""size":-1"#)),
+        (OCI_MANIFEST, image.replace(r#","size":5"#, "")),
+        (OCI_MANIFEST, image.replacen('{', r#"{"annotations":{"a":null},"#, 1)),
+        (OCI_MANIFEST, image.replacen('{', r#"{"annotations":[],"subject":5,"#, 1)),
+        (OCI_MANIFEST, r#"{"schemaVersion":2,"config":{},"layers":null}"#.to_owned()),
+        (OCI_MANIFEST, r#"{"schemaVersion":2,"Config":null,"Layers":[null,5]}"#.to_owned()),
+        (OCI_INDEX, child(r#"{"architecture":null,"os":null}"#)),
+        (OCI_INDEX, child("null")),
+        (OCI_INDEX, r#"{"schemaVersion":"2","manifests":null}"#.to_owned()),
+    ];
+    for (kind, content) in cases {
+        let digest = service.store_manifest(content.clone()).await;
+        let accept = [("accept", kind)];
+        let uri = format!("/v2/demo/manifests/{digest}");
+        let got = service.send("GET", &uri, &accept, "").await.expect(200);
+        assert_eq!((got.header("content-type"), &got.body[..]), (kind, content.as_bytes()));
+        service.delete(&uri).await.expect(202);
+    }
+}
+
+#[tokio::test]
+async fn a_large_manifest_is_pulled_by_tag_and_for_a_client_without_indexes() {
+    let service = with_blobs().await;
+    let content = padded(1 << 20);
+    push(&service, V1, OCI_MANIFEST, content.clone()).await.expect(201);
+    let mut list = index(&[&digest(content.as_bytes())]);
+    list["manifests"][0]["platform"] = json!({ "architecture": "amd64", "os": "linux" });
+    push(&service, "/v2/demo/manifests/v2", OCI_INDEX, list.to_string()).await.expect(201);
+    for tag in ["v1", "v2"] {
+        let uri = format!("/v2/demo/manifests/{tag}");
+        let got = service.send("GET", &uri, &[("accept", OCI_MANIFEST)], "").await.expect(200);
+        assert_eq!(got.header("content-length"), content.len().to_string());
+        assert_eq!(got.body, content);
+    }
+}
+
+#[tokio::test]
+async fn a_layer_that_is_named_many_times_is_looked_up_once() {
+    let store = inmemory::InMemory::new();
+    let driver = conformance::layers::Faulty::new(store.clone());
+    let service = Service::on(std::sync::Arc::new(driver.clone()), store, |builder| builder);
+    service.push_blob("demo", "{}").await;
+    service.push_blob("demo", "layer").await;
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = calls.clone();
+    driver.plan(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        None
+    });
+    let layer = format!(r#"{{"digest":"{}"}}"#, digest(b"layer"));
+    let mut manifest = image(&[]).to_string();
+    manifest = manifest
+        .replace("\"layers\":[]", &format!("\"layers\":[{}]", vec![layer; 43_236].join(",")));
+    push(&service, V1, OCI_MANIFEST, manifest).await.expect(201);
+    let calls = calls.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(calls < 30, "{calls} calls of the driver");
 }

@@ -44,18 +44,34 @@ async fn a_mount_that_cannot_be_begins_an_upload() {
 }
 
 #[tokio::test]
-async fn a_mount_of_what_is_no_digest_is_refused() {
+async fn a_mount_of_what_is_no_digest_begins_an_upload() {
     let service = Service::new();
-    let answer =
-        service.post("/v2/other/blobs/uploads/?mount=sha256:1&from=demo").await.expect(400);
-    assert_eq!(answer.code(), "DIGEST_INVALID");
+    for digest in ["sha256:1", "", "md5:d41d8cd98f00b204e9800998ecf8427e", "..", "a%00b", "*"] {
+        let uri = format!("/v2/other/blobs/uploads/?mount={digest}&from=demo");
+        let begun = service.post(&uri).await.expect(202);
+        service.put(begun.header("location"), b"").await.expect(201);
+    }
 }
 
 #[tokio::test]
-async fn a_mount_from_what_is_no_name_is_refused() {
+async fn a_mount_from_what_is_no_name_begins_an_upload() {
     let service = Service::new();
-    let answer = service.post(&mount(b"content", "&from=UPPER")).await.expect(400);
-    assert_eq!(answer.code(), "NAME_INVALID");
+    service.push_blob("demo", "content").await;
+    for from in ["UPPER", "", "..", "localhost:5000/demo", "demo/", "a%20b", "%ff"] {
+        let begun = service.post(&mount(b"content", &format!("&from={from}"))).await.expect(202);
+        service.put(begun.header("location"), b"").await.expect(201);
+    }
+    service.post("/v2/other/blobs/uploads/?from=demo").await.expect(202);
+    service.get(&blob("other", b"content")).await.expect(404);
+}
+
+#[tokio::test]
+async fn of_several_mounts_the_first_counts() {
+    let service = Service::new();
+    service.push_blob("demo", "content").await;
+    let unknown = format!("&mount={}&from=demo", digest(b"unknown"));
+    let mounted = service.post(&mount(b"content", &unknown)).await.expect(201);
+    assert_eq!(mounted.header("docker-content-digest"), digest(b"content"));
 }
 
 #[tokio::test]

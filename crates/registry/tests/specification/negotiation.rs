@@ -1,9 +1,13 @@
 //! Content negotiation: which manifest a client is given that says what it takes.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use registry::{AccessRequest, Authorize, Refusal};
 use serde_json::json;
 
 use crate::support::{
-    Answer, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Service, digest,
+    Answer, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Service, blob, digest,
 };
 
 /// A service with an index `demo:v1` of two images, and the digests of the index and of the images
@@ -112,4 +116,63 @@ async fn whoever_has_a_manifest_already_is_told_304() {
     assert!(answer.body.is_empty());
     let headers = [("if-none-match", "\"other\"")];
     service.send("GET", "/v2/demo/manifests/v1", &headers, "").await.expect(200);
+}
+
+#[tokio::test]
+async fn negotiated_responses_vary_by_accept() {
+    let (service, [index, ..]) = with_index().await;
+    let tag = format!("\"{index}\"");
+    let cases = [
+        ("v1", ("accept", OCI_INDEX), 200),
+        ("v1", ("accept", OCI_MANIFEST), 200),
+        ("v1", ("accept", DOCKER_MANIFEST), 404),
+        (&index, ("accept", OCI_MANIFEST), 404),
+        ("unknown", ("accept", OCI_MANIFEST), 404),
+        ("v1", ("if-none-match", &*tag), 304),
+        ("v1", ("if-match", "\"other\""), 412),
+    ];
+    for (reference, header, status) in cases {
+        for method in ["GET", "HEAD"] {
+            let uri = format!("/v2/demo/manifests/{reference}");
+            let answer = service.send(method, &uri, &[header], "").await.expect(status);
+            assert_eq!(answer.header("vary"), "Accept", "{method} {reference} {header:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn responses_that_are_the_same_for_every_client_do_not_vary() {
+    let (service, _) = with_index().await;
+    for uri in ["/v2/", "/v2/demo/tags/list", "/v2/_catalog", &blob("demo", b"for arm"), "/"] {
+        assert_eq!(service.get(uri).await.expect(200).header("vary"), "", "{uri}");
+    }
+}
+
+/// Lets `Authorization: in` in.
+struct In;
+
+#[async_trait]
+impl Authorize for In {
+    async fn authorize(&self, request: AccessRequest<'_>) -> Result<(), Refusal> {
+        match request.parts.headers.get("authorization") {
+            Some(value) if value == "in" => Ok(()),
+            _ => Err(Refusal::Unauthorized { challenge: "Other".to_owned() }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn responses_of_a_registry_with_users_vary_by_authorization() {
+    let (plain, _) = with_index().await;
+    let service = Service::over(plain.store, |builder| builder.authorize(Arc::new(In)));
+    let manifest = "/v2/demo/manifests/v1";
+    for (uri, vary) in [
+        (manifest, "Accept, Authorization"),
+        ("/v2/_catalog", "Authorization"),
+        ("/", "Authorization"),
+    ] {
+        let answer = service.send("GET", uri, &[("authorization", "in")], "").await.expect(200);
+        assert_eq!(answer.header("vary"), vary, "{uri}");
+        assert_eq!(service.get(uri).await.expect(401).header("vary"), vary, "{uri}");
+    }
 }

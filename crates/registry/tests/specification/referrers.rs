@@ -155,6 +155,19 @@ async fn a_referrer_has_its_annotations() {
     assert_eq!(found[0]["annotations"], manifest["annotations"]);
 }
 
+#[tokio::test]
+async fn a_plus_in_an_artifact_type_needs_no_encoding() {
+    let (service, subject) = with_subject().await;
+    let mut manifest = about(&subject);
+    manifest["artifactType"] = "application/vnd.x+json".into();
+    push(&service, "sig", &manifest).await.expect(201);
+    for kind in ["application/vnd.x+json", "application%2Fvnd.x%2Bjson"] {
+        let answer =
+            referrers(&service, &format!("{subject}?artifactType={kind}")).await.expect(200);
+        assert_eq!(listed(&answer).len(), 1, "{kind}");
+    }
+}
+
 // 102. If a query results in no matching referrers, an empty manifest list MUST be returned.
 #[tokio::test]
 async fn no_referrers_are_an_empty_list() {
@@ -280,4 +293,97 @@ async fn a_referrer_that_is_deleted_is_not_listed() {
     let referrer = service.push_manifest("demo", "sig", OCI_MANIFEST, &about(&subject)).await;
     service.delete(&format!("/v2/demo/manifests/{referrer}")).await.expect(202);
     assert!(listed(&referrers(&service, &subject).await).is_empty());
+}
+
+/// Every page that links lead to, from the first one on.
+async fn pages(service: &Service, uri: &str) -> Vec<Answer> {
+    let mut pages = Vec::new();
+    let mut next = Some(uri.to_owned());
+    while let Some(uri) = next {
+        let answer = service.get(&uri).await.expect(200);
+        let link = answer.headers.get("link").map(|link| link.to_str().unwrap().to_owned());
+        next = link.map(|link| link[1..link.find('>').unwrap()].to_owned());
+        pages.push(answer);
+    }
+    pages
+}
+
+fn digests(pages: &[Answer]) -> Vec<String> {
+    let listed = pages.iter().flat_map(listed);
+    listed.map(|it| it["digest"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_referrer_that_clients_listed_many_times_is_included_once() {
+    let (service, subject) = with_subject().await;
+    let referrer = service.store_manifest(about(&subject).to_string()).await;
+    let many = index(&vec![&*referrer; 5000]);
+    service.push_manifest("demo", &fallback(&subject), OCI_INDEX, &many).await;
+    let pages = pages(&service, &format!("/v2/demo/referrers/{subject}")).await;
+    assert_eq!((pages.len(), digests(&pages)), (1, vec![referrer]));
+}
+
+#[tokio::test]
+async fn what_clients_listed_is_paged_together_with_what_they_pushed() {
+    let (service, subject) = with_subject().await;
+    let mut pushed = Vec::new();
+    for n in 0..502 {
+        let mut manifest = about(&subject);
+        manifest["annotations"] = json!({ "n": n.to_string() });
+        pushed.push(match n % 2 {
+            0 => service.push_manifest("demo", "latest", OCI_MANIFEST, &manifest).await,
+            _ => service.store_manifest(manifest.to_string()).await,
+        });
+    }
+    let children: Vec<&str> = pushed.iter().map(String::as_str).collect();
+    service.push_manifest("demo", &fallback(&subject), OCI_INDEX, &index(&children)).await;
+    let pages = pages(&service, &format!("/v2/demo/referrers/{subject}")).await;
+    pushed.sort();
+    assert_eq!((pages.len(), digests(&pages)), (2, pushed));
+}
+
+#[tokio::test]
+async fn a_page_of_referrers_ends_at_4_mib() {
+    let (service, subject) = with_subject().await;
+    let mut pushed = Vec::new();
+    for n in 0..100 {
+        let mut manifest = about(&subject);
+        manifest["annotations"] = json!({ "n": n.to_string(), "large": "x".repeat(60_000) });
+        pushed.push(service.push_manifest("demo", "latest", OCI_MANIFEST, &manifest).await);
+    }
+    for query in ["", "?artifactType=application%2Fvnd.oci.image.config.v1%2Bjson"] {
+        let pages = pages(&service, &format!("/v2/demo/referrers/{subject}{query}")).await;
+        let most = pages.iter().map(|page| page.body.len()).max().unwrap();
+        assert!(most <= (4 << 20) + (100 << 10), "{most} bytes");
+        pushed.sort();
+        assert_eq!((pages.len(), digests(&pages)), (2, pushed.clone()));
+    }
+}
+
+#[tokio::test]
+async fn annotations_that_do_not_fit_are_left_out_of_a_list() {
+    let (service, subject) = with_subject().await;
+    let mut manifest = about(&subject);
+    manifest["annotations"] = json!({ "a": "1", "b": "x".repeat(64 << 10), "c": null, "d": 5 });
+    manifest["artifactType"] = "a/".repeat(200).into();
+    service.push_manifest("demo", "sig", OCI_MANIFEST, &manifest).await;
+    let found = listed(&referrers(&service, &subject).await);
+    assert_eq!(found[0]["annotations"], json!({ "a": "1", "c": "" }));
+    assert_eq!(found[0].get("artifactType"), None);
+}
+
+#[tokio::test]
+async fn a_filter_that_is_too_long_to_match_is_not_repeated_in_a_link() {
+    let (service, subject) = with_subject().await;
+    let mut pushed = Vec::new();
+    for n in 0..501 {
+        let mut manifest = about(&subject);
+        manifest["annotations"] = json!({ "n": n.to_string() });
+        pushed.push(service.store_manifest(manifest.to_string()).await);
+    }
+    let children: Vec<&str> = pushed.iter().map(String::as_str).collect();
+    service.push_manifest("demo", &fallback(&subject), OCI_INDEX, &index(&children)).await;
+    let query = format!("{subject}?artifactType={}", "a".repeat(300));
+    let answer = referrers(&service, &query).await.expect(200);
+    assert_eq!((listed(&answer), answer.headers.get("link")), (vec![], None));
 }

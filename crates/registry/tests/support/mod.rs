@@ -19,7 +19,7 @@ use http::{HeaderMap, Request, StatusCode};
 use inmemory::InMemory;
 use registry::{Builder, Registry};
 use sha2::{Digest, Sha256, Sha512};
-use storage_driver::{ListOptions, Path, StorageDriver};
+use storage_driver::{ListOptions, Path, StorageDriver, StorageDriverExt};
 use tower::ServiceExt;
 
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -174,6 +174,20 @@ impl Service {
         let digest = digest(content.as_bytes());
         let uri = format!("/v2/{name}/manifests/{reference}");
         self.send("PUT", &uri, &[("content-type", media_type)], content).await.expect(201);
+        digest
+    }
+
+    /// Puts a manifest into the store of the repository `demo` as another registry would have, and says its
+    /// digest.
+    pub async fn store_manifest(&self, content: impl Into<Bytes>) -> String {
+        let content = content.into();
+        let digest = digest(&content);
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        let root = "/docker/registry/v2";
+        let blob = format!("{root}/blobs/sha256/{}/{hex}/data", &hex[..2]);
+        let link = format!("{root}/repositories/demo/_manifests/revisions/sha256/{hex}/link");
+        self.store.put(&Path::new(blob).unwrap(), content).await.unwrap();
+        self.store.put(&Path::new(link).unwrap(), digest.clone()).await.unwrap();
         digest
     }
 

@@ -1,6 +1,6 @@
 //! [`Command`]: what the program is asked to do.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
@@ -19,7 +19,7 @@ struct Cli {
 /// What the program is asked to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the registry until SIGTERM or SIGINT; SIGHUP reads certificate and passwords again
+    /// Serve the registry until SIGTERM or SIGINT; SIGHUP reads certificate and passwords again at once
     #[command(after_help = SOURCES)]
     Serve(Sources),
     /// Remove what nothing refers to, and uploads that were given up; not of a store that is served
@@ -37,8 +37,8 @@ pub(crate) enum Command {
 }
 
 const SOURCES: &str = "\
-A setting is taken from its flag, else from its variable of the environment, else from the file, \
-where it has the name of the flag without the dashes, else it has its default. Times are written as \
+A setting is taken from its flag, else from its variable of the environment, unless that is empty, else \
+from the file, where it has the name of the flag without the dashes, else it has its default. Times are written as \
 in 30s, 5m or 7days; sizes as in 4096, 32KiB or 5GiB.";
 
 /// The settings that `gc` heeds.
@@ -93,7 +93,13 @@ impl Command {
 /// error, but not shown.
 fn command() -> clap::Command {
     let hidden: Vec<_> = of_serve_only().collect();
-    let quiet = |command: clap::Command| command.mut_args(|arg| arg.hide_env_values(true));
+    let quiet = |command: clap::Command| {
+        command.mut_args(|arg| {
+            let arg = arg.hide_env_values(true);
+            let is_empty = arg.get_env().and_then(env::var_os).is_some_and(|it| it.is_empty());
+            if is_empty { arg.env(None::<&str>) } else { arg }
+        })
+    };
     Cli::command().mut_subcommand("serve", quiet).mut_subcommand("config", quiet).mut_subcommand(
         "gc",
         |command| {

@@ -1,31 +1,33 @@
 //! [`Failure`]: why the program ends.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use drivers::Location;
 
-/// Why the program ends, in one line.
+use crate::values::ListenAddress;
+
+/// Why the program ends. Its causes are shown by an [`ErrorChain`](registry::ErrorChain).
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("{}: {source}", file.display())]
+    #[error("{}", file.display())]
     File { file: PathBuf, source: io::Error },
     #[error("{}:{line}: {reason}", file.display())]
     Config { file: PathBuf, line: usize, reason: String },
     #[error("{0}")]
-    Settings(&'static str),
-    #[error("the settings cannot be written: {0}")]
+    Settings(String),
+    #[error("the settings cannot be written")]
     Toml(#[from] toml::ser::Error),
-    #[error("{location}: {source}")]
+    #[error("{location}")]
     Storage { location: Location, source: storage_driver::Error },
-    #[error("cannot listen at {address}: {source}")]
-    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot listen at {address}")]
+    Listen { address: ListenAddress, source: io::Error },
     #[error(transparent)]
     Tls(#[from] registry::TlsError),
     #[error(transparent)]
     Passwords(#[from] registry::HtpasswdError),
     #[error(transparent)]
     TokenKey(#[from] registry::TokenKeyError),
-    #[error("the system: {0}")]
+    #[error("the system")]
     System(#[from] io::Error),
     #[error("stopped at once; what was in flight is lost")]
     Forced,

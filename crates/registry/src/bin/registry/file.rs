@@ -12,8 +12,10 @@ use crate::{failure::Failure, settings::Settings};
 pub(crate) fn read(file: &Path) -> Result<Settings, Failure> {
     let text = fs::read_to_string(file)
         .map_err(|source| Failure::File { file: file.to_owned(), source })?;
-    toml::from_str(&text).map_err(|error| {
-        let (line, reason) = describe(&text, &error);
+    // Some editors on Windows begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    toml::from_str(text).map_err(|error| {
+        let (line, reason) = describe(text, &error);
         Failure::Config { file: file.to_owned(), line, reason }
     })
 }

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use registry::{GcOptions, Metrics, Registry};
+use registry::{ErrorChain, GcOptions, Metrics, Registry};
 
 use crate::{failure::Failure, settings::Effective, storage};
 
-/// How often uploads that were given up are looked for.
-const STALE_UPLOADS: Duration = Duration::from_secs(60 * 60);
+/// The bounds of the interval at which stale uploads are cancelled.
+const SHORTEST_SWEEP: Duration = Duration::from_secs(1);
+const LONGEST_SWEEP: Duration = Duration::from_secs(60 * 60);
 
 fn options(settings: &Effective) -> GcOptions {
     GcOptions {
@@ -23,7 +24,7 @@ fn options(settings: &Effective) -> GcOptions {
 
 /// Removes what nothing refers to, or says what it is.
 pub(crate) async fn gc(settings: Effective, dry_run: bool) -> Result<(), Failure> {
-    let driver = storage::open(&settings.storage, None).await?;
+    let driver = storage::open(&settings.storage, false, None).await?;
     let options = GcOptions { dry_run, ..options(&settings) };
     let registry = Registry::builder(driver.clone()).grace(options.grace).build();
     let collected = registry.collect(&options).await;
@@ -47,6 +48,7 @@ pub(crate) async fn collect(registry: Registry, metrics: Metrics, settings: Effe
             }
             Err(error) => {
                 metrics.garbage_collection_failed();
+                let error = ErrorChain(&error);
                 tracing::error!(%error, "the garbage was not collected, or not all of it");
             }
         }
@@ -56,12 +58,34 @@ pub(crate) async fn collect(registry: Registry, metrics: Metrics, settings: Effe
 /// Cancels uploads that were given up, whether garbage is collected or not.
 pub(crate) async fn cancel_stale_uploads(registry: Registry, settings: Effective) {
     let ttl = settings.upload_ttl.into();
+    let interval = sweep_interval(ttl);
     loop {
         match registry.cancel_uploads(ttl).await {
             Ok(0) => {}
             Ok(uploads) => tracing::info!(uploads, "stale uploads are cancelled"),
-            Err(error) => tracing::error!(%error, "stale uploads are not cancelled"),
+            Err(error) => {
+                tracing::error!(error = %ErrorChain(&error), "stale uploads are not cancelled");
+            }
         }
-        tokio::time::sleep(STALE_UPLOADS).await;
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// How often stale uploads are cancelled: an upload stays for one and a half times its `ttl` at most.
+fn sweep_interval(ttl: Duration) -> Duration {
+    (ttl / 2).clamp(SHORTEST_SWEEP, LONGEST_SWEEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_are_swept_at_half_of_their_ttl_and_at_least_once_an_hour() {
+        let seconds = |ttl| sweep_interval(Duration::from_secs(ttl)).as_secs();
+        let hour = 60 * 60;
+        assert_eq!([0, 1, 5 * 60, hour, 7 * 24 * hour].map(seconds), [1, 1, 150, hour / 2, hour]);
+        assert_eq!(sweep_interval(Duration::from_secs(5)), Duration::from_millis(2500));
+        assert_eq!(sweep_interval(Duration::MAX), LONGEST_SWEEP);
     }
 }

@@ -4,6 +4,7 @@ mod cli;
 mod failure;
 mod file;
 mod gc;
+mod listen;
 mod log;
 mod serve;
 mod settings;
@@ -11,12 +12,15 @@ mod signals;
 mod storage;
 mod text;
 mod values;
+mod warnings;
 
 use std::{
     env,
     io::{self, Write},
     process::ExitCode,
 };
+
+use registry::ErrorChain;
 
 use crate::{cli::Command, failure::Failure, settings::Settings};
 
@@ -28,7 +32,7 @@ fn main() -> ExitCode {
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "registry: {failure}");
+            let _ = writeln!(io::stderr(), "registry: {}", ErrorChain(&failure));
             ExitCode::FAILURE
         }
     }
@@ -37,8 +41,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(sources) => {
-            let settings = sources.settings()?.effective()?;
+            let settings = sources.settings()?;
+            let warnings = warnings::of(&settings);
+            let settings = settings.effective()?;
             log::start(&settings);
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             block_on(serve::serve(settings))
         }
         Command::Gc { dry_run, sources } => {
@@ -49,6 +56,9 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Config(sources) => {
             let settings = sources.settings()?;
             settings.clone().effective()?;
+            for warning in warnings::of(&settings) {
+                let _ = writeln!(io::stderr(), "registry: warning: {warning}");
+            }
             // There are no secrets among them, only files that have some.
             let settings = settings.or(Settings::defaults());
             let _ = write!(io::stdout(), "{}", toml::to_string(&settings)?);

@@ -1,17 +1,16 @@
 //! `registry serve`.
 
 use std::{
-    future::pending,
     io::{self, Write},
-    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
 use axum::Router;
+use futures::future::{OptionFuture, pending};
 use registry::{
-    AccessRules, CancellationToken, Htpasswd, Metrics, Registry, Server, ServerLimits, Tls,
-    TokenKey, Tokens, observed, ops_router,
+    AccessRules, CancellationToken, Htpasswd, Metrics, Ops, Registry, Server, ServerLimits, Tls,
+    TokenKey, Tokens, behind_proxy, livez_router, observed,
 };
 use storage_driver::StorageDriver;
 use tokio::task::JoinHandle;
@@ -19,13 +18,16 @@ use tokio::task::JoinHandle;
 use crate::{
     failure::Failure,
     gc,
+    listen::listen,
     settings::Effective,
     signals::{Signal, Signals},
     storage,
+    values::ListenAddress,
+    warnings,
 };
 
-/// How often a certificate is looked at.
-const CERTIFICATE: Duration = Duration::from_secs(60);
+/// How often certificate and passwords are read again.
+const REREAD: Duration = Duration::from_secs(60);
 
 /// Serves until the system asks to stop.
 pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
@@ -36,8 +38,8 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
     };
     let passwords = passwords(&settings).await?;
     // Before the storage, so that a port in use leaves no trace there.
-    let server = bind(settings.listen, &settings).await?;
-    let metrics_server = match settings.metrics_listen {
+    let server = bind(&settings.listen, &settings).await?;
+    let metrics_server = match &settings.metrics_listen {
         Some(address) => Some(bind(address, &settings).await?),
         None => None,
     };
@@ -50,27 +52,32 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
         Some(tls) => server.tls(tls),
         None => server,
     };
-    let router = service.router(metrics_server.is_none());
+    for warning in warnings::of_listening(&settings, address.ip()) {
+        tracing::warn!("{warning}");
+    }
+    let router = service.router(&settings, metrics_server.is_none());
     let mut serving = tokio::spawn(server.router(router).run(stopping.clone(), interrupt.clone()));
     if let Some(server) = metrics_server {
         tracing::info!(address = %server.local_addr()?, "metrics");
         // Until the program ends: how it stops is of interest too.
-        let server = server.router(service.probes(true));
+        let server = server.router(service.ops());
         tokio::spawn(server.run(CancellationToken::new(), CancellationToken::new()));
     }
     // Nobody may read it, which is no reason not to serve.
     let _ = writeln!(io::stdout(), "listening on {scheme}://{address}");
     tracing::info!(%address, scheme, storage = %settings.storage, "listening");
 
-    let registry = service.registry.clone();
-    let _collecting =
-        Background::spawn(gc::collect(registry.clone(), service.metrics.clone(), settings.clone()));
-    let _cancelling = Background::spawn(gc::cancel_stale_uploads(registry, settings.clone()));
+    // A store that is read-only is not written to by the registry itself either.
+    let _maintenance = (!settings.read_only).then(|| {
+        let (registry, metrics) = (service.registry.clone(), service.metrics.clone());
+        let cancelling = gc::cancel_stale_uploads(registry.clone(), settings.clone());
+        let collecting = gc::collect(registry, metrics, settings.clone());
+        [Background::spawn(cancelling), Background::spawn(collecting)]
+    });
     let watch = async {
-        match &tls {
-            Some(tls) => tls.watch(CERTIFICATE).await,
-            None => pending().await,
-        }
+        let certificate = OptionFuture::from(tls.as_ref().map(|tls| tls.watch(REREAD)));
+        let users = OptionFuture::from(passwords.as_ref().map(|it| it.watch(REREAD)));
+        tokio::join!(certificate, users, pending::<()>());
     };
     let mut watch = std::pin::pin!(watch);
     loop {
@@ -95,10 +102,7 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
                         tls.reload_and_log().await;
                     }
                     if let Some(passwords) = &passwords {
-                        match passwords.reload().await {
-                            Ok(()) => tracing::info!("passwords are read again"),
-                            Err(error) => tracing::error!(%error, "the old passwords are kept"),
-                        }
+                        passwords.reload_and_log().await;
                     }
                 }
             }
@@ -121,15 +125,14 @@ impl Drop for Background {
     }
 }
 
-async fn bind(address: SocketAddr, settings: &Effective) -> Result<Server, Failure> {
+async fn bind(address: &ListenAddress, settings: &Effective) -> Result<Server, Failure> {
     let limits = ServerLimits {
         max_connections: settings.max_connections.get(),
         header_timeout: settings.header_timeout.into(),
         write_timeout: settings.write_timeout.into(),
         ..ServerLimits::default()
     };
-    let server = Server::bind(address, Router::new()).await;
-    let server = server.map_err(|source| Failure::Listen { address, source })?;
+    let server = Server::on(listen(address).await?, Router::new());
     Ok(server.limits(limits).grace(settings.shutdown_grace.into()))
 }
 
@@ -140,6 +143,7 @@ struct Service {
     /// The routes where passwords are exchanged for tokens, if there are passwords.
     tokens: Router,
     metrics: Metrics,
+    read_only: bool,
 }
 
 impl Service {
@@ -149,7 +153,7 @@ impl Service {
         interrupt: &CancellationToken,
     ) -> Result<Self, Failure> {
         let metrics = Metrics::new();
-        let driver = storage::open(&settings.storage, Some(&metrics)).await?;
+        let driver = storage::open(&settings.storage, settings.read_only, Some(&metrics)).await?;
         let builder = Registry::builder(metrics.driver(Arc::clone(&driver)));
         let (builder, tokens) = match passwords {
             Some(passwords) => {
@@ -163,6 +167,7 @@ impl Service {
             .max_blob_size(settings.max_blob_size.0)
             .max_manifest_size(settings.max_manifest_size.0)
             .max_uploads(settings.max_uploads.get())
+            .max_open_uploads(settings.max_open_uploads.get())
             .body_timeout(settings.body_timeout.into())
             .read_only(settings.read_only)
             .delete(settings.delete)
@@ -173,19 +178,20 @@ impl Service {
             .interrupt(interrupt.clone())
             .metrics(metrics.clone())
             .build();
-        Ok(Self { driver, registry, tokens, metrics })
+        Ok(Self { driver, registry, tokens, metrics, read_only: settings.read_only })
     }
 
-    /// What clients ask; what probes ask, `with_metrics` or without.
-    fn router(&self, with_metrics: bool) -> Router {
+    /// What clients ask, and `with_ops` everything else, else `/livez` alone.
+    fn router(&self, settings: &Effective, with_ops: bool) -> Router {
         let clients =
             self.metrics.track(observed(self.registry.router().merge(self.tokens.clone())));
-        clients.merge(self.probes(with_metrics))
+        let clients = if settings.trust_proxy { behind_proxy(clients) } else { clients };
+        clients.merge(if with_ops { self.ops() } else { livez_router() })
     }
 
-    fn probes(&self, with_metrics: bool) -> Router {
-        let metrics = with_metrics.then(|| self.metrics.clone());
-        ops_router(Arc::clone(&self.driver), metrics)
+    fn ops(&self) -> Router {
+        let ops = Ops::new(Arc::clone(&self.driver)).read_only(self.read_only);
+        ops.metrics(self.metrics.clone()).router()
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Settings`]: everything that can be set, by a flag, a variable of the environment or a file.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration as StdDuration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration as StdDuration};
 
 use clap::{Args, builder::BoolishValueParser};
 use drivers::{ByteSize, Location};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::Failure,
     text,
-    values::{Interval, LogFilter, LogFormat},
+    values::{Interval, ListenAddress, LogFilter, LogFormat},
 };
 
 /// Defines the settings once: what one source says of them ([`Settings`]), and what holds in the end
@@ -75,13 +75,16 @@ settings! {
     #[serde(with = "text")]
     storage: Location = Location::InMemory { capacity: None },
 
-    /// Address and port to listen at; port 0 is a free one [default: 127.0.0.1:5000]
+    /// Host and port to listen at; `:5000` is all interfaces, port 0 a free one
+    /// [default: 127.0.0.1:5000]
     #[arg(env = "REGISTRY_LISTEN", value_name = "ADDRESS", help_heading = "Listening")]
-    listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 5000)),
+    #[serde(with = "text")]
+    listen: ListenAddress = ListenAddress { host: Some("127.0.0.1".to_owned()), port: 5000 },
 
-    /// Another address and port for /metrics, which is then not on the first
+    /// Another host and port for /metrics and /healthz, which are then not on the first
     #[arg(env = "REGISTRY_METRICS_LISTEN", value_name = "ADDRESS", help_heading = "Listening")]
-    metrics_listen: SocketAddr,
+    #[serde(with = "text")]
+    metrics_listen: ListenAddress,
 
     /// File of the chain of certificates, in PEM, for https; read again when it changes
     #[arg(env = "REGISTRY_TLS_CERT", value_name = "FILE", help_heading = "Listening")]
@@ -97,7 +100,8 @@ settings! {
     #[arg(value_parser = BoolishValueParser::new())]
     page: bool = true,
 
-    /// File of users and passwords, as `htpasswd -B` writes it; without one nobody is asked
+    /// File of users and passwords, as `htpasswd -B` writes it; read again when it changes; without one
+    /// nobody is asked
     #[arg(env = "REGISTRY_HTPASSWD", value_name = "FILE", help_heading = "Access")]
     htpasswd: PathBuf,
 
@@ -118,14 +122,15 @@ settings! {
     #[serde(with = "text")]
     external_url: ExternalUrl,
 
-    /// Whether what a proxy says of scheme and host (X-Forwarded-Proto, -Host) is believed
-    /// [default: false]
+    /// Whether what a proxy says of scheme, host and client (X-Forwarded-Proto, -Host, -For) is
+    /// believed [default: false]
     #[arg(env = "REGISTRY_TRUST_PROXY", value_name = "BOOL", help_heading = "Access")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
     trust_proxy: bool = false,
 
-    /// Whether nothing can be pushed or deleted [default: false]
+    /// Whether nothing can be pushed or deleted; the store is then only read, and may be on a read-only
+    /// mount [default: false]
     #[arg(env = "REGISTRY_READ_ONLY", value_name = "BOOL", help_heading = "Access")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
@@ -163,6 +168,10 @@ settings! {
     #[arg(env = "REGISTRY_MAX_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
     max_uploads: NonZeroUsize = const { NonZeroUsize::new(4_096).unwrap() },
 
+    /// Number of uploads in progress, those included that their clients have left [default: 65536]
+    #[arg(env = "REGISTRY_MAX_OPEN_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
+    max_open_uploads: NonZeroUsize = const { NonZeroUsize::new(65_536).unwrap() },
+
     /// Number of connections at a time [default: 16384]
     #[arg(env = "REGISTRY_MAX_CONNECTIONS", value_name = "NUMBER", help_heading = "Limits")]
     max_connections: NonZeroUsize = const { NonZeroUsize::new(16_384).unwrap() },
@@ -178,7 +187,7 @@ settings! {
     #[serde(with = "text")]
     body_timeout: Duration = StdDuration::from_secs(60).into(),
 
-    /// Time without a byte of a response being taken after which a connection is closed
+    /// Time in which the next 4 KiB of a response have to be taken, or its end, before it is broken off
     /// [default: 1m]
     #[arg(env = "REGISTRY_WRITE_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
     #[serde(with = "text")]
@@ -206,7 +215,8 @@ settings! {
     #[arg(value_parser = BoolishValueParser::new())]
     gc_untagged: bool = false,
 
-    /// Time without a byte after which an unfinished upload is removed [default: 7days]
+    /// Time without a byte after which an unfinished upload is removed, within half as much again or an
+    /// hour [default: 7days]
     #[arg(env = "REGISTRY_UPLOAD_TTL", value_name = "TIME", help_heading = "Garbage")]
     #[serde(with = "text")]
     upload_ttl: Duration = StdDuration::from_secs(7 * 24 * 60 * 60).into(),
@@ -230,12 +240,31 @@ impl Settings {
     /// [`Failure::Settings`], if settings do not go together.
     pub(crate) fn effective(self) -> Result<Effective, Failure> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
-            return Err(Failure::Settings("`tls-cert` and `tls-key` go together"));
+            return Err(Failure::Settings("`tls-cert` and `tls-key` go together".to_owned()));
         }
-        // Else a rule would be there that nothing heeds.
-        if self.htpasswd.is_none() && !self.access.is_empty() {
-            return Err(Failure::Settings("`access` needs an `htpasswd`, else nobody is asked"));
+        // What was to protect the registry would be ignored, and everybody could push.
+        if self.htpasswd.is_none()
+            && let Some(name) = self.of_users().next()
+        {
+            let text = format!("`{name}` needs an `htpasswd`; without users, everybody may push");
+            return Err(Failure::Settings(text));
         }
-        Ok(self.fill())
+        let mut settings = self.fill();
+        // Else pushes would be taken that the store then refuses.
+        settings.read_only |= matches!(settings.storage, Location::File { read_only: true, .. });
+        Ok(settings)
+    }
+
+    /// The settings that are given and mean nothing without users.
+    fn of_users(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("access", !self.access.is_empty()),
+            ("anonymous-pull", self.anonymous_pull == Some(true)),
+            ("token-key", self.token_key.is_some()),
+            ("external-url", self.external_url.is_some()),
+            ("trust-proxy", self.trust_proxy == Some(true)),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_given)| is_given.then_some(name))
     }
 }

@@ -9,9 +9,10 @@ use storage_driver::StorageDriver;
 
 use crate::failure::Failure;
 
-/// Opens the store, and has `metrics` tell of its memory, if that is where it is.
+/// Opens the store, only to read it if so, and has `metrics` tell of its memory, if that is where it is.
 pub(crate) async fn open(
     location: &Location,
+    read_only: bool,
     metrics: Option<&Metrics>,
 ) -> Result<Arc<dyn StorageDriver>, Failure> {
     if let Location::InMemory { capacity } = location {
@@ -26,6 +27,12 @@ pub(crate) async fn open(
         }
         return Ok(Arc::new(store));
     }
-    let opened = location.open().await;
+    let opened = match location {
+        Location::File { root, durability, .. } if read_only => {
+            let (root, durability) = (root.clone(), *durability);
+            Location::File { root, durability, read_only }.open().await
+        }
+        location => location.open().await,
+    };
     opened.map_err(|source| Failure::Storage { location: location.clone(), source })
 }

@@ -1,6 +1,6 @@
 //! The values that settings have of their own.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, net::Ipv6Addr, str::FromStr, time::Duration};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,48 @@ impl fmt::Display for Interval {
         match self.0 {
             Some(duration) => humantime::format_duration(duration).fmt(f),
             None => f.write_str("off"),
+        }
+    }
+}
+
+/// Where to listen: a host and a port, or a port of all interfaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListenAddress {
+    /// A name or an address; `None` is all interfaces, for IPv4 and IPv6.
+    pub(crate) host: Option<String>,
+    pub(crate) port: u16,
+}
+
+/// The text is no [`ListenAddress`].
+#[derive(Debug, thiserror::Error)]
+#[error("not a host and a port, as in `127.0.0.1:5000`, `[::1]:5000`, `localhost:5000` or `:5000`")]
+pub(crate) struct ParseListenAddressError;
+
+impl FromStr for ListenAddress {
+    type Err = ParseListenAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or(ParseListenAddressError)?;
+        // A sign would be taken too.
+        let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse().ok().filter(|_| is_number).ok_or(ParseListenAddressError)?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = match bare {
+            Some(bare) if bare.parse::<Ipv6Addr>().is_ok() => bare,
+            None if host.bytes().all(|it| it.is_ascii_alphanumeric() || b"-._".contains(&it)) => {
+                host
+            }
+            _ => return Err(ParseListenAddressError),
+        };
+        Ok(Self { host: (!host.is_empty()).then(|| host.to_owned()), port })
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.as_deref().unwrap_or_default() {
+            address if address.contains(':') => write!(f, "[{address}]:{}", self.port),
+            host => write!(f, "{host}:{}", self.port),
         }
     }
 }
@@ -65,5 +107,32 @@ impl FromStr for LogFilter {
 impl fmt::Display for LogFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_to_listen_at_is_a_host_and_a_port_or_a_port() {
+        for text in ["127.0.0.1:5000", "[::1]:5000", "localhost:5000", ":5000", "a-b.example:0"] {
+            assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            ":",
+            "5000",
+            "a:",
+            "a:b",
+            ":65536",
+            ":+5",
+            "::1:5000",
+            "[a]:5",
+            "a b:5",
+            "http://a:5",
+        ] {
+            assert!(text.parse::<ListenAddress>().is_err(), "{text}");
+        }
     }
 }

@@ -8,16 +8,24 @@
 //! 2. The request before it has ended, and saved the digest so far beside the upload.
 //! 3. Neither, as after a crash in mid-request: the driver has kept more, or less, than was saved. The
 //!    upload is then finished by publishing it at its own path, where nobody looks, and reading it.
+//!
+//! In the third case the upload is *staged*: it is a file, and no longer in progress for the driver. A
+//! client does not notice. It is told where the upload stands, may finish it, and may even send more,
+//! until the file is renamed to the blob's path.
 
+mod open;
 mod publish;
 mod session;
 mod turn;
 
 use http::header;
-use storage_driver::{ListOptions, Path, Precondition, StorageDriverExt, WriteMode};
+use storage_driver::{ListOptions, Metadata, Path, Precondition, StorageDriverExt, WriteMode};
 use uuid::Uuid;
 
-pub(super) use self::session::Uploads;
+pub(super) use self::{
+    open::{OpenUploads, is_stale},
+    session::Uploads,
+};
 use super::Store;
 use crate::{
     digest::{Algorithm, Digest},
@@ -85,7 +93,9 @@ pub(crate) struct Chunk {
 impl Store {
     /// Begins an empty upload.
     pub(crate) async fn begin(&self, upload: Upload) -> Result<Standing> {
+        let reservation = self.reserve_upload().await?;
         self.driver.create(&upload.path()).await?.close().await?;
+        reservation.keep();
         Ok(Standing { upload, size: 0 })
     }
 
@@ -97,7 +107,16 @@ impl Store {
         chunk: Option<Chunk>,
         body: Incoming,
     ) -> Result<Standing> {
-        let mut turn = self.resume(upload, chunk.map(|chunk| chunk.first)).await?;
+        let at = chunk.map(|chunk| chunk.first);
+        let mut turn = match self.resume(upload, at).await {
+            Err(error)
+                if error.code() == Code::BlobUploadUnknown
+                    && self.staged(upload).await?.is_some() =>
+            {
+                self.reopen(upload, at).await?
+            }
+            turn => turn?,
+        };
         let received = turn.receive(chunk, body).await;
         turn.keep(received).await
     }
@@ -110,23 +129,42 @@ impl Store {
         body: Incoming,
         digest: &Digest,
     ) -> Result<()> {
-        let mut turn = match self.resume(upload, chunk.map(|chunk| chunk.first)).await {
-            Err(error) if error.code() == Code::BlobUploadUnknown => {
-                // A request before this one was cut off while it read what it had committed...
-                if self.file(&upload.path()).await?.is_some() {
-                    return self.publish_staged(upload, digest).await;
+        let at = chunk.map(|chunk| chunk.first);
+        let finished: Result<()> = async {
+            let mut turn = match self.resume(upload, at).await {
+                Err(error) if error.code() == Code::BlobUploadUnknown => {
+                    let has_more = chunk.is_some() || body.length() != Some(0);
+                    match self.staged(upload).await? {
+                        // A request before this one was cut off while it read what it had committed.
+                        Some(_) if !has_more => return self.publish_staged(upload, digest).await,
+                        Some(_) => self.reopen(upload, at).await?,
+                        None => return self.published(upload, digest).await,
+                    }
                 }
-                // ... or finished, and its answer was lost on the way.
-                return match self.blob(&upload.name, digest).await {
-                    Err(none) if none.code() == Code::BlobUnknown => Err(error),
-                    found => found.map(drop),
-                };
+                turn => turn?,
+            };
+            match turn.receive(chunk, body).await {
+                Ok(()) => turn.finish(digest).await,
+                Err(error) => turn.keep(Err(error)).await.map(drop),
             }
-            turn => turn?,
-        };
-        match turn.receive(chunk, body).await {
-            Ok(()) => turn.finish(digest).await,
-            Err(error) => turn.keep(Err(error)).await.map(drop),
+        }
+        .await;
+        finished?;
+        self.open_uploads.ended();
+        Ok(())
+    }
+
+    /// The file of an upload that was committed at its own path, to be read.
+    async fn staged(&self, upload: &Upload) -> Result<Option<Metadata>> {
+        self.file(&upload.path()).await
+    }
+
+    /// Finds the blob of an upload that is not there any more: a request before this one may have
+    /// published it, and its response was lost on the way.
+    async fn published(&self, upload: &Upload, digest: &Digest) -> Result<()> {
+        match self.blob(&upload.name, digest).await {
+            Err(error) if error.code() == Code::BlobUnknown => Err(upload.unknown()),
+            found => found.map(drop),
         }
     }
 
@@ -143,19 +181,22 @@ impl Store {
             Err(error) => turn.writer.cancel().await.map_err(Error::from).and(Err(error)),
         };
         if finished.is_err() {
-            let _ = self.cancel(upload).await;
+            let _ = self.remove(upload).await;
         }
         finished
     }
 
-    /// How far an upload has come. Nobody who writes to it is disturbed.
+    /// How far an upload has come. A request that writes to it is not disturbed.
     pub(crate) async fn standing(&self, upload: Upload) -> Result<Standing> {
         if let Some(size) = self.uploads.size(&upload.path()) {
             return Ok(Standing { upload, size });
         }
         let path = upload.path();
         let listed = self.driver.uploads(&path, ListOptions::new().limit(1)).await?;
-        let Some(listed) = listed.items.into_iter().next() else { return Err(upload.unknown()) };
+        let Some(listed) = listed.items.into_iter().next() else {
+            let Some(staged) = self.staged(&upload).await? else { return Err(upload.unknown()) };
+            return Ok(Standing { upload, size: staged.size });
+        };
         let size = match listed.size {
             Some(size) => size,
             None => match self.driver.resume(&path).await {
@@ -167,8 +208,15 @@ impl Store {
         Ok(Standing { upload, size })
     }
 
-    /// Removes an upload and all it held.
+    /// Cancels an upload: removes it and all it held.
     pub(crate) async fn cancel(&self, upload: &Upload) -> Result<()> {
+        self.remove(upload).await?;
+        self.open_uploads.ended();
+        Ok(())
+    }
+
+    /// Removes what is there of an upload.
+    pub(super) async fn remove(&self, upload: &Upload) -> Result<()> {
         self.uploads.overtake(&upload.path());
         let dir = layout::upload(&upload.name, upload.id);
         match self.driver.delete(&dir, Precondition::None).await {

@@ -1,21 +1,21 @@
 //! The end of an upload: its digest is known, or found out, and it becomes a blob.
 
 use futures::TryStreamExt;
-use storage_driver::{Precondition, ReadRange, StorageDriverExt};
+use storage_driver::{Path, Precondition, ReadRange, StorageDriverExt};
 
 use super::{Upload, turn::Turn};
 use crate::{
     digest::{Digest, Hasher},
     error::{Code, Error, Result},
     layout,
-    store::Store,
+    store::{Hold, Store, retry},
 };
 
 impl Turn<'_> {
     /// Publishes the upload, if it is what `expected` says.
     pub(super) async fn finish(self, expected: &Digest) -> Result<()> {
         let known = {
-            let progress = self.entered.session.progress();
+            let progress = self.entered.progress();
             progress.check(self.number)?;
             progress.hasher.as_ref().map(Hasher::digest)
         };
@@ -33,36 +33,47 @@ impl Turn<'_> {
     }
 
     async fn publish(self, digest: &Digest) -> Result<()> {
-        let Self { store, upload, entered, writer, .. } = self;
-        let has_saved = entered.session.progress().saved.is_some();
-        let blob = layout::blob(digest);
+        let Self { store, upload, entered, writer, is_reopened, .. } = self;
+        let leaves_files = is_reopened || entered.progress().saved.is_some();
+        let (blob, size) = (layout::blob(digest), writer.size());
         // The link first: what is published is then never without, and an upload that fails to be
         // published can be finished again. Of a link to nothing nobody notices.
-        store.put_link(&layout::layer(&upload.name, digest), digest).await?;
+        let link = layout::layer(&upload.name, digest);
+        retry(|| store.put_link(&link, digest)).await?;
         let mut writer = writer;
+        let mut may_retry = true;
+        let mut precondition = match store.capabilities.conditional_commit {
+            true => Precondition::IfAbsent,
+            false => Precondition::None,
+        };
         loop {
-            let precondition = match store.capabilities.conditional_commit {
-                true => Precondition::IfAbsent,
-                false => Precondition::None,
-            };
-            match writer.commit_to(&blob, precondition).await {
+            match writer.commit_to(&blob, precondition.clone()).await {
                 Ok(_) => break,
-                Err(error) if error.is_precondition_failed() => {}
+                Err(error) if error.is_precondition_failed() => {
+                    precondition = match store.obstacle(&blob, size).await? {
+                        Some(precondition) => precondition,
+                        None => {
+                            let _ = store.driver.cancel_upload(&upload.path()).await;
+                            break;
+                        }
+                    };
+                }
+                // The upload is kept, so that it can be published once more.
+                Err(error) if error.is_retryable() && may_retry => may_retry = false,
                 Err(error) => return Err(error.into()),
             }
-            // The same content is there: it stays as it is, and this copy is not needed.
-            match store.file(&blob).await? {
-                Some(file) if store.hold(&file).await? => {
-                    let _ = store.driver.cancel_upload(&upload.path()).await;
+            let path = upload.path();
+            writer = match retry(|| store.driver.resume(&path)).await {
+                Err(error) if error.is_not_found() => {
+                    store.published(upload, digest).await?;
                     break;
                 }
-                // Collected in between.
-                _ => writer = store.driver.resume(&upload.path()).await?,
-            }
+                writer => writer?,
+            };
         }
-        if has_saved {
+        if leaves_files {
             // What is left behind here is swept with the stale uploads.
-            let _ = store.cancel(upload).await;
+            let _ = store.remove(upload).await;
         }
         Ok(())
     }
@@ -77,41 +88,68 @@ impl Turn<'_> {
 }
 
 impl Store {
+    /// What has to hold of a blob's path for an upload of `size` bytes to be published there, when
+    /// something was there at the first attempt. `None` if that is the content: it stays as it is, and
+    /// the upload is not needed.
+    async fn obstacle(&self, blob: &Path, size: u64) -> Result<Option<Precondition>> {
+        match self.file(blob).await? {
+            Some(file) if file.size != size => {
+                let found = file.size;
+                tracing::warn!(path = %blob, found, size, "this blob is damaged and is replaced");
+                Ok(Some(Precondition::IfVersion(file.version)))
+            }
+            Some(file) if self.hold(&file, Hold::IfPossible).await? => Ok(None),
+            // Collected in between.
+            _ => Ok(Some(Precondition::IfAbsent)),
+        }
+    }
+
     /// Publishes what was committed at the upload's own path, if it is what `expected` says; if it is
     /// not, it is gone.
     pub(super) async fn publish_staged(&self, upload: &Upload, expected: &Digest) -> Result<()> {
         let path = upload.path();
-        let mut reader = self.driver.reader(&path, ReadRange::default()).await?;
-        let mut hasher = Hasher::new(expected.algorithm());
-        while let Some(bytes) = reader.try_next().await? {
-            hasher.update(&bytes);
-        }
-        let digest = hasher.digest();
+        let read = || async {
+            let mut reader = self.driver.reader(&path, ReadRange::default()).await?;
+            let mut hasher = Hasher::new(expected.algorithm());
+            while let Some(bytes) = reader.try_next().await? {
+                hasher.update(&bytes);
+            }
+            Ok((hasher.digest(), reader.metadata().size))
+        };
+        let (digest, size) = match retry(read).await {
+            Err(error) if error.is_not_found() => return self.published(upload, expected).await,
+            read => read?,
+        };
         if digest != *expected {
-            self.cancel(upload).await?;
+            self.remove(upload).await?;
             let text = format!("what was uploaded is {digest}, not {expected}; it is gone");
             return Err(Error::new(Code::DigestInvalid, text));
         }
-        self.put_link(&layout::layer(&upload.name, expected), expected).await?;
+        let link = layout::layer(&upload.name, expected);
+        retry(|| self.put_link(&link, expected)).await?;
         let blob = layout::blob(expected);
+        let mut precondition = Precondition::IfAbsent;
         loop {
-            let moved = match self.capabilities.rename_file {
-                true => self.driver.rename(&path, &blob, Precondition::IfAbsent).await,
-                false => self.driver.copy(&path, &blob, Precondition::IfAbsent).await,
+            let publish = || match self.capabilities.rename_file {
+                true => self.driver.rename(&path, &blob, precondition.clone()),
+                false => self.driver.copy(&path, &blob, precondition.clone()),
             };
-            match moved {
+            match retry(publish).await {
                 Ok(_) => break,
                 Err(error) if error.is_precondition_failed() => {}
+                // A request at the same time has done it.
+                Err(error) if error.is_not_found() => {
+                    return self.published(upload, expected).await;
+                }
                 Err(error) => return Err(error.into()),
             }
-            if let Some(there) = self.file(&blob).await?
-                && self.hold(&there).await?
-            {
-                break;
+            match self.obstacle(&blob, size).await? {
+                Some(other) => precondition = other,
+                None => break,
             }
         }
         // What is left behind here is swept with the stale uploads.
-        let _ = self.cancel(upload).await;
+        let _ = self.remove(upload).await;
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     error::{Code, Error, Result},
     incoming::Incoming,
     layout,
-    store::Store,
+    store::{Store, is_damage, retry},
 };
 
 /// A request's turn at an upload, with the writer that goes with it.
@@ -23,6 +23,8 @@ pub(super) struct Turn<'a> {
     pub(super) entered: Entered<'a>,
     pub(super) number: u64,
     pub(super) writer: Writer,
+    /// Whether it goes on from a file at the upload's path, which stays there when it is published.
+    pub(super) is_reopened: bool,
 }
 
 impl Store {
@@ -34,13 +36,22 @@ impl Store {
         self.turn(upload, WriteMode::Resume { at }).await
     }
 
+    /// As [`resume`](Self::resume), of an upload that is staged.
+    pub(super) async fn reopen<'a>(
+        &'a self,
+        upload: &'a Upload,
+        at: Option<u64>,
+    ) -> Result<Turn<'a>> {
+        self.turn(upload, WriteMode::Append { at }).await
+    }
+
     pub(super) async fn turn<'a>(
         &'a self,
         upload: &'a Upload,
         mut mode: WriteMode,
     ) -> Result<Turn<'a>> {
         let entered = self.uploads.enter(upload.path());
-        let session = &entered.session;
+        let session = &*entered;
         let out_of_order = |size| {
             let error =
                 Error::new(Code::BlobUploadInvalid, "the chunk does not follow what has come")
@@ -62,11 +73,25 @@ impl Store {
         };
         let opening = session.opening.lock().await;
         session.progress().check(number)?;
-        let writer = match self.driver.writer(&upload.path(), WriterOptions::new(mode)).await {
+        let path = upload.path();
+        let open = || self.driver.writer(&path, WriterOptions::new(mode));
+        let opened = match mode {
+            WriteMode::Resume { .. } => retry(open).await,
+            _ => open().await,
+        };
+        let writer = match opened {
             Ok(writer) => writer,
             Err(error) => match error.kind() {
                 ErrorKind::OffsetMismatch { size, .. } => return Err(out_of_order(size)),
                 ErrorKind::PathNotFound => return Err(upload.unknown()),
+                // Another request has reopened it.
+                ErrorKind::UploadInProgress => {
+                    return Err(storage_driver::Error::new(ErrorKind::WriterFenced).into());
+                }
+                ErrorKind::Unsupported => {
+                    let text = "all of this upload has come; finish it";
+                    return Err(Error::new(Code::BlobUploadInvalid, text));
+                }
                 _ => return Err(error.into()),
             },
         };
@@ -81,7 +106,8 @@ impl Store {
         }
         session.progress().check(number)?;
         drop(opening);
-        Ok(Turn { store: self, upload, entered, number, writer })
+        let is_reopened = matches!(mode, WriteMode::Append { .. });
+        Ok(Turn { store: self, upload, entered, number, writer, is_reopened })
     }
 
     /// The digest of the first `size` bytes, if it was saved there.
@@ -91,9 +117,9 @@ impl Store {
             return Ok(Some(Hasher::new(algorithm)));
         }
         let path = layout::hash_state(&upload.name, upload.id, algorithm, size);
-        match self.driver.get_content(&path, 1024).await {
+        match retry(|| self.driver.get_content(&path, 1024)).await {
             Ok(state) => Ok(Hasher::restore(algorithm, &state.into_bytes())),
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() || is_damage(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -141,7 +167,7 @@ impl Turn<'_> {
     /// Hands `bytes` to the writer. The digest follows in the same step, so that a request that is
     /// overtaken by another leaves the two together.
     fn add(&mut self, bytes: Bytes) -> Result<()> {
-        let mut progress = self.entered.session.progress();
+        let mut progress = self.entered.progress();
         progress.check(self.number)?;
         self.writer.start_send_unpin(bytes.clone())?;
         progress.size = Some(self.writer.size());
@@ -153,12 +179,12 @@ impl Turn<'_> {
 
     /// Lets go of the upload with all that was accepted, and saves the digest so far.
     pub(super) async fn keep(self, outcome: Result<()>) -> Result<Standing> {
-        let Self { store, upload, entered, number, writer } = self;
+        let Self { store, upload, entered, number, writer, .. } = self;
         let standing = Standing { upload: upload.clone(), size: writer.size() };
         let kept = async {
             writer.close().await?;
             let (state, before) = {
-                let progress = entered.session.progress();
+                let progress = entered.progress();
                 progress.check(number)?;
                 let state = progress.hasher.as_ref().map(Hasher::save);
                 (state, progress.saved)
@@ -167,7 +193,7 @@ impl Turn<'_> {
             let at = |size| layout::hash_state(&upload.name, upload.id, upload.algorithm, size);
             let content = Payload::from(state);
             store.driver.put_content(&at(standing.size), content, Precondition::None).await?;
-            entered.session.progress().saved = Some(standing.size);
+            entered.progress().saved = Some(standing.size);
             if let Some(before) = before {
                 store.driver.delete_many(&[at(before)]).await?;
             }

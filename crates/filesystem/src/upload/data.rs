@@ -1,0 +1,188 @@
+//! The file with the data of an upload, which another program may have removed or changed.
+
+use std::{os::fd::OwnedFd, sync::MutexGuard};
+
+use rustix::io::Errno;
+use storage_driver::{Error, ErrorKind, Result};
+
+use super::{State, Upload, queue::Queue};
+use crate::{
+    error::at_place,
+    reserved::Reserved,
+    store::Store,
+    sys::{Facts, Kind},
+};
+
+/// Why a step of an upload was not done.
+pub(super) enum Failure {
+    /// It can be tried again.
+    Step(Error),
+    /// Of the data that was accepted, no more is left than what was kept, and no more than the first
+    /// `found` bytes.
+    Lost { found: u64, error: Error },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Step(error)
+    }
+}
+
+impl Upload {
+    /// Opens the file with the data, of which `size` bytes were written, and puts it into `file`. It is
+    /// made only if nothing was written yet, and checked otherwise. No thread but the caller's may be
+    /// at work at the upload.
+    pub(super) fn open<'a>(
+        &self,
+        store: &Store,
+        file: &'a mut Option<OwnedFd>,
+        size: u64,
+    ) -> Result<&'a OwnedFd, Failure> {
+        let known = self.state().data;
+        let open = match known {
+            None => {
+                let (made, facts) = self.create(store)?;
+                self.state().data = Some(facts);
+                made
+            }
+            Some(data) => {
+                let found = self.check(store, &data, size)?;
+                let open = match file.take() {
+                    Some(open) => open,
+                    None => self.open_existing(store)?,
+                };
+                if found.size > size {
+                    // What follows was appended by another program, or lost before.
+                    store.sys.truncate(&open, size).map_err(|errno| self.explain(store, errno))?;
+                }
+                open
+            }
+        };
+        Ok(file.insert(open))
+    }
+
+    /// Opens the file with the data, which must be there.
+    pub(super) fn open_existing(&self, store: &Store) -> Result<OwnedFd> {
+        let opened = store.sys.open_write(&self.dir, &self.data_name());
+        opened.map_err(|errno| self.explain(store, errno))
+    }
+
+    fn create(&self, store: &Store) -> Result<(OwnedFd, Facts)> {
+        let (sys, name) = (&store.sys, self.data_name());
+        let create = || sys.create(&self.dir, &name, store.settings.file_mode);
+        let created = match create() {
+            // Another program has put it there, or what was made could not be looked at.
+            Err(Errno::EXIST) => self
+                .reserved(store)?
+                .remove(sys, (&self.dir, &*name), &store.new_name())
+                .and_then(|()| create()),
+            created => created,
+        };
+        let made = created.and_then(|file| sys.stat(&file).map(|facts| (file, facts)));
+        made.map_err(|errno| self.explain(store, errno))
+    }
+
+    /// Fails if the file with the data is no longer the one that was made, or is shorter than what
+    /// was written. Else says what is there.
+    fn check(&self, store: &Store, data: &Facts, size: u64) -> Result<Facts, Failure> {
+        let (found, cause) = match store.sys.stat_at(&self.dir, &self.data_name()) {
+            Ok(facts) if facts.kind != Kind::File || !facts.is_same(data) => {
+                (0, format!("another program has replaced it: 0 of {size} bytes are left"))
+            }
+            Ok(facts) if facts.size < size => {
+                let found = facts.size;
+                (found, format!("another program has cut it: {found} of {size} bytes are left"))
+            }
+            Ok(facts) => return Ok(facts),
+            Err(Errno::NOENT) => {
+                (0, format!("another program has removed it: 0 of {size} bytes are left"))
+            }
+            Err(errno) => return Err(self.explain(store, errno).into()),
+        };
+        let error = Error::new(ErrorKind::Corrupted).with_source(cause);
+        Err(Failure::Lost { found, error: self.at_file(store, error) })
+    }
+
+    /// Looks whether the data is still there, if no thread is at work. What the system answers
+    /// otherwise is met again by the next write or commit.
+    pub(super) fn inspect(&self, store: &Store) {
+        let state = self.state();
+        let (written, data) = (state.written, state.data);
+        let at_rest = |state: &State| !state.running && !state.gone && state.lost.is_none();
+        if !at_rest(&state) {
+            return;
+        }
+        drop(state);
+        let Some(Err(Failure::Lost { found, error })) =
+            data.map(|data| self.check(store, &data, written))
+        else {
+            return;
+        };
+        let state = self.state();
+        if at_rest(&state) && state.written == written {
+            tracing::warn!(
+                path = %self.path(),
+                error = %error,
+                cause = std::error::Error::source(&error).map(tracing::field::display),
+                found,
+                written,
+                "the data of an upload in progress is damaged: the upload is resumed from what is left"
+            );
+            self.lose(store, state, found, error);
+        }
+    }
+
+    /// Goes back to what was kept, of which no more than the first `found` bytes are there: nobody
+    /// knows what is on the disk of what came later.
+    pub(super) fn lose(
+        &self,
+        store: &Store,
+        mut state: MutexGuard<'_, State>,
+        found: u64,
+        error: Error,
+    ) {
+        let kept = state.kept.min(found);
+        state.queue = Queue::default();
+        state.kept = kept;
+        state.written = kept;
+        state.accepted = kept;
+        state.done = state.wanted;
+        state.lost = Some(error);
+        if found == 0 {
+            // It is made again by the next write.
+            state.data = None;
+        }
+        let exists = state.data.is_some();
+        drop(state);
+        if exists && let Ok(file) = store.sys.open_write(&self.dir, &self.data_name()) {
+            // What could not be cut off now is cut off when the file is opened next.
+            let _ = store.sys.truncate(&file, kept);
+        }
+    }
+
+    /// Does what a failure asks for, and says why it failed.
+    pub(super) fn settle(&self, store: &Store, failure: Failure) -> Error {
+        match failure {
+            Failure::Step(error) => error,
+            Failure::Lost { found, error } => {
+                self.lose(store, self.state(), found, error.clone());
+                error
+            }
+        }
+    }
+
+    /// The reserved directories in which the upload's files are.
+    pub(super) fn reserved<'a>(&self, store: &'a Store) -> Result<&'a Reserved> {
+        store.reserved_for(&storage_driver::Path::root()).map(AsRef::as_ref)
+    }
+
+    /// An error about the file with the data.
+    pub(super) fn explain(&self, store: &Store, errno: Errno) -> Error {
+        self.at_file(store, store.explain(errno))
+    }
+
+    fn at_file(&self, store: &Store, error: Error) -> Error {
+        let place = self.reserved(store).map(|reserved| reserved.place.clone());
+        at_place(error, place.unwrap_or_default().join("uploads").join(self.data_name()))
+    }
+}

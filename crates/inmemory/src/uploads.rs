@@ -1,0 +1,148 @@
+//! [`Uploads`]: the uploads in progress, by path.
+
+use std::sync::Arc;
+
+use storage_driver::Path;
+
+use crate::{
+    map::{Drain, Iter, Map, Named},
+    upload::Upload,
+};
+
+/// The table of uploads in progress, in the order of their paths.
+///
+/// Clones share everything that is not changed since, and the uploads at and under a path are taken
+/// out in a few steps a level, however many there are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Uploads {
+    map: Map<Entry>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Entry(Arc<Upload>);
+
+impl Named for Entry {
+    fn name(&self) -> &str {
+        &self.0.key
+    }
+}
+
+/// Stands for a slash, so that texts order as paths do: `/a/z` before `/a-z`.
+const SLASH: &str = "\u{1}";
+/// Orders after [`SLASH`], and before every byte of a name.
+const AFTER_SLASH: &str = "\u{2}";
+
+/// A text that orders among others as `path` does among paths.
+pub(crate) fn key(path: &Path) -> Box<str> {
+    path.as_str()[1..].replace('/', SLASH).into()
+}
+
+/// The text that orders right after the keys at and under `path`; `None` after those of the root.
+fn end_of(path: &Path) -> Option<String> {
+    (!path.is_root()).then(|| key(path).into_string() + AFTER_SLASH)
+}
+
+impl Uploads {
+    pub(crate) fn get(&self, path: &Path) -> Option<&Arc<Upload>> {
+        self.map.get(&key(path)).map(|Entry(upload)| upload)
+    }
+
+    /// Whether this very upload is in the table.
+    pub(crate) fn contains(&self, upload: &Arc<Upload>) -> bool {
+        self.map.get(&upload.key).is_some_and(|Entry(found)| Arc::ptr_eq(found, upload))
+    }
+
+    /// Puts in an upload; gives back the one that was at its path.
+    pub(crate) fn insert(&mut self, upload: Arc<Upload>) -> Option<Arc<Upload>> {
+        self.map.insert(Entry(upload)).map(|Entry(old)| old)
+    }
+
+    /// Takes out this very upload; false if it is not in the table.
+    pub(crate) fn remove(&mut self, upload: &Arc<Upload>) -> bool {
+        self.contains(upload) && self.map.remove(&upload.key).is_some()
+    }
+
+    /// Takes out the uploads at and under `path`.
+    pub(crate) fn take(&mut self, path: &Path) -> Self {
+        if self.is_empty() {
+            return Self::default();
+        }
+        let mut under = self.under(path, None);
+        let Some(first) = under.next() else { return Self::default() };
+        let one = under.is_at_end();
+        // Nodes that are held twice are copied.
+        drop(under);
+        if !one {
+            return Self { map: self.map.take_range(&key(path), end_of(path).as_deref()) };
+        }
+        let mut taken = Self::default();
+        self.remove(&first);
+        taken.insert(first);
+        taken
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// Whether there is an upload at or under `path`.
+    pub(crate) fn has_any(&self, path: &Path) -> bool {
+        !self.is_empty() && self.under(path, None).next().is_some()
+    }
+
+    /// The uploads at and under `path` as they are now, those that order after `start` if it is
+    /// given.
+    pub(crate) fn under(&self, path: &Path, start: Option<&Path>) -> Under {
+        let start = start.filter(|&start| start >= path);
+        let first = if start.is_none() { self.get(path).cloned() } else { None };
+        let iter = self.map.iter_after(Some(&key(start.unwrap_or(path))));
+        Under { first, iter, end: end_of(path) }
+    }
+
+    /// All uploads as they are now.
+    pub(crate) fn all(&self) -> Under {
+        self.under(&Path::root(), None)
+    }
+
+    /// Takes out all entries, to free them.
+    pub(crate) fn drain(mut self) -> Drain<Entry> {
+        self.map.drain()
+    }
+}
+
+/// Uploads in order, as the table was: it holds the nodes, not the table.
+#[derive(Debug)]
+pub(crate) struct Under {
+    first: Option<Arc<Upload>>,
+    iter: Iter<Entry>,
+    end: Option<String>,
+}
+
+impl Under {
+    /// What comes next from the table itself.
+    fn peek(&mut self) -> Option<&Arc<Upload>> {
+        let Entry(upload) = self.iter.peek()?;
+        let ended = self.end.as_ref().is_some_and(|end| *upload.key >= **end);
+        (!ended).then_some(upload)
+    }
+
+    pub(crate) fn is_at_end(&mut self) -> bool {
+        self.first.is_none() && self.peek().is_none()
+    }
+}
+
+impl Iterator for Under {
+    type Item = Arc<Upload>;
+
+    fn next(&mut self) -> Option<Arc<Upload>> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let upload = Arc::clone(self.peek()?);
+        self.iter.advance();
+        Some(upload)
+    }
+}
+
+#[cfg(test)]
+mod tests;

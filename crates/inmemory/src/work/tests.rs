@@ -1,0 +1,334 @@
+//! The work that one poll does, or one drop, is bounded, however much there is to do.
+
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicU64, Ordering},
+    task::Waker,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use futures::{StreamExt, executor::block_on};
+use storage_driver::{
+    Payload, Precondition, ReadRange, StorageDriver, StorageDriverExt, WalkOptions,
+};
+
+use super::*;
+use crate::{InMemory, Usage};
+
+/// How much there is to do, and how much of it one poll may do.
+const MANY: usize = 15_000;
+const MOST: usize = 3 * STEPS;
+
+fn path(text: &str) -> Path {
+    Path::new(text).unwrap()
+}
+
+/// Runs a future to its end, no poll of which may do too much; returns the number of polls.
+fn polls<T>(what: &str, future: impl Future<Output = T>) -> (usize, T) {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut polls = 0;
+    loop {
+        polls += 1;
+        let polled = bounded(what, || future.as_mut().poll(&mut cx));
+        if let Poll::Ready(result) = polled {
+            return (polls, result);
+        }
+    }
+}
+
+/// Runs a future whose work has to be spread over several polls.
+fn spread<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let (polls, result) = polls(what, future);
+    assert!(polls > 1, "{what} did everything in one poll");
+    result
+}
+
+fn bounded<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    take_count();
+    let result = work();
+    let count = take_count();
+    assert!(count <= MOST, "{what}: {count} steps at once");
+    result
+}
+
+fn poll_once<T>(future: impl Future<Output = T>) {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(future.as_mut().poll(&mut cx).is_pending());
+    // It is dropped here.
+    take_count();
+}
+
+/// What operations have left is freed by later ones.
+fn nothing_is_held(store: &InMemory) {
+    for _ in 0..1000 {
+        if bounded("usage", || store.usage()) == Usage::default() {
+            return;
+        }
+    }
+    panic!("{:?} is held", store.usage());
+}
+
+async fn put_many(store: &InMemory) -> Vec<Path> {
+    let paths: Vec<Path> = (0..MANY).map(|n| path(&format!("/dir/{}/{n}", n % 3))).collect();
+    for at in &paths {
+        store.put(at, "x").await.unwrap();
+    }
+    paths
+}
+
+fn files() -> (InMemory, Vec<Path>) {
+    let store = InMemory::new();
+    let paths = block_on(put_many(&store));
+    (store, paths)
+}
+
+/// Uploads in progress, at an hour of the clock that [`hour`] says.
+fn uploads() -> (InMemory, std::sync::Arc<AtomicU64>) {
+    let hour = std::sync::Arc::new(AtomicU64::new(0));
+    let clock = hour.clone();
+    let now = move || UNIX_EPOCH + Duration::from_secs(3600 * clock.load(Ordering::Relaxed));
+    let store = InMemory::builder().clock(now).build();
+    for number in 0..MANY {
+        drop(block_on(store.create(&path(&format!("/dir/{number}")))).unwrap());
+    }
+    (store, hour)
+}
+
+/// A file of many segments.
+fn large() -> InMemory {
+    let store = InMemory::builder().segment_size(4096).build();
+    let mut writer = block_on(store.create(&path("/large"))).unwrap();
+    let data = Bytes::from(vec![7; 4096]);
+    (0..MANY).for_each(|_| block_on(writer.write(data.clone())).unwrap());
+    block_on(writer.commit()).unwrap();
+    store
+}
+
+#[test]
+fn a_deletion_of_many_files() {
+    let (store, _) = files();
+    spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_deletion_of_many_uploads() {
+    let (store, _) = uploads();
+    spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_deletion_of_a_large_file() {
+    let store = large();
+    spread("delete", store.delete(&path("/large"), Precondition::None)).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_deletion_of_many_paths() {
+    let (store, paths) = files();
+    spread("delete_many", store.delete_many(&paths)).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_deletion_of_many_paths_of_uploads() {
+    let (store, _) = uploads();
+    let paths: Vec<Path> = (0..MANY).map(|n| path(&format!("/dir/{n}"))).collect();
+    spread("delete_many", store.delete_many(&paths)).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_cancellation_of_many_uploads() {
+    let (store, hour) = uploads();
+    hour.store(2, Ordering::Relaxed);
+    let age = Duration::from_secs(3600);
+    let (dir, other) = (path("/dir"), path("/other"));
+    assert_eq!(spread("cancel_uploads", store.cancel_uploads(&dir, 3 * age)).unwrap(), 0);
+    assert_eq!(spread("cancel_uploads", store.cancel_uploads(&dir, age)).unwrap(), MANY as u64);
+    assert_eq!(polls("cancel_uploads", store.cancel_uploads(&other, age)).1.unwrap(), 0);
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_shutdown() {
+    let (store, _) = uploads();
+    block_on(put_many(&store));
+    spread("shutdown", store.shutdown()).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_rename_to_a_path_that_is_too_long() {
+    let (store, _) = files();
+    let room = Path::MAX_BYTES - "/0/14999".len();
+    let too_long = path(&"/b".repeat(room / 2 + 1));
+    let error = spread("rename_dir", store.rename_dir(&path("/dir"), &too_long)).unwrap_err();
+    assert_eq!(error.kind(), storage_driver::ErrorKind::InvalidPath);
+}
+
+#[test]
+fn a_rename_that_has_to_be_measured() {
+    let (store, _) = files();
+    let dir = path("/dir");
+    let long = dir.join("b".repeat(200)).unwrap();
+    block_on(store.put(&long, "x")).unwrap();
+    block_on(store.delete(&long, Precondition::None)).unwrap();
+    // The longest path that there was would not fit; what is there now does.
+    let to = path(&"/c".repeat((Path::MAX_BYTES - 20) / 2));
+    spread("rename_dir", store.rename_dir(&dir, &to)).unwrap();
+    assert!(block_on(store.exists(&to.join("2/14999").unwrap())).unwrap());
+}
+
+#[test]
+fn a_walk_that_is_the_last_to_hold_a_directory() {
+    let (store, _) = files();
+    let mut walk = store.walk(&path("/dir"), WalkOptions::new());
+    block_on(walk.next()).unwrap().unwrap();
+    block_on(store.delete(&path("/dir"), Precondition::None)).unwrap();
+    assert_ne!(store.usage(), Usage::default());
+    let mut entries = 1;
+    while let Some(entry) = polls("walk", walk.next()).1 {
+        entry.unwrap();
+        entries += 1;
+    }
+    assert_eq!(entries, MANY + 3);
+    drop(walk);
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_drop_of_a_walk_that_is_the_last_to_hold_a_directory() {
+    let (store, _) = files();
+    let mut walk = store.walk(&path("/dir"), WalkOptions::new());
+    block_on(walk.by_ref().take(MANY / 2).count());
+    block_on(store.delete(&path("/dir"), Precondition::None)).unwrap();
+    bounded("a drop of a walk", || drop(walk));
+    nothing_is_held(&store);
+}
+
+#[test]
+fn a_listing_of_many_entries() {
+    let (store, _) = files();
+    let options = ListOptions::new().limit(usize::MAX);
+    let page = spread("list", store.list(&path("/dir/0"), options)).unwrap();
+    assert_eq!((page.items.len(), page.next), (MANY.div_ceil(3), None));
+}
+
+#[test]
+fn a_listing_that_is_the_last_to_hold_a_directory() {
+    let (store, _) = files();
+    let dir = path("/dir");
+    {
+        let options = ListOptions::new().limit(usize::MAX);
+        let at = path("/dir/0");
+        let mut list = pin!(store.list(&at, options));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(list.as_mut().poll(&mut cx).is_pending());
+        block_on(store.delete(&dir, Precondition::None)).unwrap();
+        spread("list", list).unwrap();
+    }
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_listing_of_many_uploads() {
+    let (store, _) = uploads();
+    let options = ListOptions::new().limit(usize::MAX);
+    let page = spread("uploads", store.uploads(&Path::root(), options)).unwrap();
+    assert_eq!((page.items.len(), page.next), (MANY, None));
+}
+
+#[test]
+fn a_listing_of_one_page_takes_one_poll() {
+    let (store, _) = uploads();
+    let (polls, page) = polls("uploads", store.uploads(&Path::root(), ListOptions::new()));
+    assert_eq!(polls, 1);
+    assert_eq!(page.unwrap().items.len(), ListOptions::DEFAULT_LIMIT);
+}
+
+#[test]
+fn a_get_of_many_segments() {
+    let store = large();
+    let content = spread("get_content", store.get_content(&path("/large"), u64::MAX)).unwrap();
+    assert_eq!(content.metadata().size, 4096 * MANY as u64);
+}
+
+#[test]
+fn a_put_of_much_and_its_drop() {
+    let store = InMemory::builder().segment_size(4096).build();
+    let part = Bytes::from(vec![7; 4096]);
+    let content: Payload = (0..MANY).map(|_| part.clone()).collect();
+    let large = path("/large");
+    poll_once(store.put_content(&large, content.clone(), Precondition::None));
+    nothing_is_held(&store);
+    spread("put_content", store.put_content(&large, content, Precondition::None)).unwrap();
+}
+
+#[test]
+fn a_drop_of_a_reader_that_is_the_last_to_hold_its_segments() {
+    let store = large();
+    let mut reader = block_on(store.reader(&path("/large"), ReadRange::Full)).unwrap();
+    block_on(reader.next()).unwrap().unwrap();
+    block_on(store.delete(&path("/large"), Precondition::None)).unwrap();
+    bounded("a drop of a reader", || drop(reader));
+    nothing_is_held(&store);
+}
+
+#[test]
+fn a_drop_of_a_reader_of_a_file_that_stays_leaves_nothing() {
+    let store = InMemory::new();
+    let chunk = Bytes::from(vec![7; 1 << 20]);
+    let mut writer = block_on(store.create(&path("/large"))).unwrap();
+    (0..200).for_each(|_| block_on(writer.write(chunk.clone())).unwrap());
+    block_on(writer.commit()).unwrap();
+    let range = ReadRange::from(1..199 << 20);
+    drop(block_on(store.reader(&path("/large"), range)).unwrap());
+    assert!(!store.store.garbage().waits());
+}
+
+#[test]
+fn a_drop_of_a_deletion() {
+    let (store, paths) = files();
+    let dir = path("/dir");
+    let mut delete = Box::pin(store.delete_many(&paths));
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..MANY / PATHS / 2 {
+        assert!(delete.as_mut().poll(&mut cx).is_pending());
+    }
+    bounded("a drop of delete_many", || drop(delete));
+    let mut delete = Box::pin(store.delete(&dir, Precondition::None));
+    let _ = delete.as_mut().poll(&mut cx);
+    bounded("a drop of delete", || drop(delete));
+    nothing_is_held(&store);
+}
+
+#[test]
+fn a_drop_of_a_fork() {
+    let (store, _) = files();
+    let fork = store.fork();
+    block_on(store.delete(&path("/dir"), Precondition::None)).unwrap();
+    bounded("a drop of a fork", || drop(fork));
+    nothing_is_held(&store);
+}
+
+#[test]
+fn a_full_store_frees_what_waits_before_it_refuses() {
+    let store = InMemory::builder().segment_size(4096).capacity(10 << 20).build();
+    let (data, large) = (Bytes::from(vec![7; 9 << 20]), path("/large"));
+    for _ in 0..3 {
+        block_on(store.put(&large, data.clone())).unwrap();
+        let mut delete = Box::pin(store.delete(&large, Precondition::None));
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = delete.as_mut().poll(&mut cx);
+        drop(delete);
+        assert!(block_on(store.exists(&large)).is_ok_and(|exists| !exists));
+    }
+    let mut writer = block_on(store.create(&large)).unwrap();
+    block_on(writer.write(data)).unwrap();
+}

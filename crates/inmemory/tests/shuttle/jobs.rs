@@ -1,0 +1,87 @@
+//! Changes of many paths: each takes effect at one moment, whatever else goes on.
+
+use shuttle::future::block_on;
+
+use super::*;
+
+/// Deletes several paths, more than one critical section does here.
+fn delete_many(store: &InMemory, at: &'static [&'static str]) -> thread::JoinHandle<()> {
+    let store = store.clone();
+    run(move || {
+        let paths: Vec<Path> = at.iter().map(|at| path(at)).collect();
+        block_on(store.delete_many(&paths)).unwrap();
+    })
+}
+
+#[test]
+fn a_deletion_of_many_paths_is_seen_whole() {
+    check(|| {
+        let store = InMemory::new();
+        ["/a", "/b", "/c"].iter().for_each(|at| drop(put(&store, at, "x")));
+        let delete = delete_many(&store, &["/a", "/b", "/c"]);
+        let other = store.clone();
+        let seen = run(move || walk(&other).len());
+        join(delete);
+        let seen = join(seen);
+        assert!(seen == 3 || seen == 0, "{seen} of three files");
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn two_deletions_of_many_paths_and_a_put() {
+    check(|| {
+        let store = InMemory::new();
+        ["/a", "/b"].iter().for_each(|at| drop(put(&store, at, "x")));
+        let one = delete_many(&store, &["/a", "/b"]);
+        let two = delete_many(&store, &["/b", "/a"]);
+        let other = store.clone();
+        let put = run(move || {
+            let metadata = block_on(other.put(&path("/b"), "y")).unwrap();
+            assert!(metadata.size == 1);
+        });
+        [one, two, put].into_iter().for_each(join);
+        assert!(walk(&store).len() <= 1);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_commit_and_a_deletion_of_many_paths() {
+    check(|| {
+        let store = InMemory::new();
+        put(&store, "/b", "x");
+        let writer = uploading(&store, "/a", "new");
+        let delete = delete_many(&store, &["/b", "/a"]);
+        let commit = run(move || block_on(writer.commit()));
+        join(delete);
+        let commit = join(commit);
+        assert!(matches!(answer(&commit), None | Some(ErrorKind::WriterFenced)));
+        // Deleted after the commit, or with the upload.
+        assert!(walk(&store).is_empty() && uploads(&store).is_empty());
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_write_and_a_cancellation_of_old_uploads() {
+    check(|| {
+        // Each call of the clock is a second after the last.
+        let ticks = std::sync::atomic::AtomicU64::new(0);
+        let now_is = move || {
+            let tick = ticks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            std::time::UNIX_EPOCH + std::time::Duration::from_secs(tick)
+        };
+        let store = InMemory::builder().clock(now_is).build();
+        let mut writer = uploading(&store, "/a", "1");
+        let other = store.clone();
+        let age = std::time::Duration::from_secs(1);
+        let cancel = run(move || block_on(other.cancel_uploads(&Path::root(), age)).unwrap());
+        let write = run(move || (now(writer.write("2")), block_on(writer.commit())));
+        let cancelled = join(cancel);
+        let (_, committed) = join(write);
+        assert_eq!(cancelled == 1, committed.is_err(), "{cancelled} cancelled");
+        assert!(committed.is_err() || read(&store, "/a").as_deref() == Some("12"));
+        nothing_is_held(store);
+    });
+}

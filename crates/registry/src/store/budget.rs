@@ -1,0 +1,139 @@
+//! [`Budget`]: how much memory manifests take.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use crate::error::{Code, Error, Result};
+
+/// What a permit of a semaphore stands for, in bytes: a semaphore counts in 32 bits.
+const UNIT: u64 = 1 << 10;
+
+/// The memory that the content of manifests may take, in two shares.
+///
+/// A quarter is for manifests that are read from the driver. They are parsed and dropped at once, so that a
+/// request can wait for its part. The rest is for what a client keeps alive by being slow: manifests that
+/// are being pushed, and lists that are being sent. A request that finds no room there is refused. Slow
+/// clients so cannot stop reads.
+///
+/// A request that waits holds no part of the share that it waits for.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    reading: Semaphore,
+    reading_units: u32,
+    held: Arc<Semaphore>,
+}
+
+impl Budget {
+    /// The part of the whole that is for reading.
+    const READING: u64 = 4;
+
+    pub(crate) fn new(bytes: u64) -> Self {
+        let reading_units = units(bytes / Self::READING).max(1);
+        let held_units = units(bytes - bytes / Self::READING);
+        Self {
+            reading: Semaphore::new(reading_units as usize),
+            reading_units,
+            held: Arc::new(Semaphore::new(held_units as usize)),
+        }
+    }
+
+    /// Waits for room to read `bytes`; for all of the share, if that is less.
+    pub(crate) async fn read(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
+        let units = units(bytes).min(self.reading_units);
+        // The semaphore is never closed.
+        self.reading.acquire_many(units).await.map_err(|error| Error::new(Code::Unknown, error))
+    }
+
+    /// A reservation of nothing, which can grow.
+    pub(crate) fn hold(&self) -> Held {
+        Held { semaphore: Arc::clone(&self.held), permit: None }
+    }
+}
+
+/// Memory that is reserved until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    semaphore: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    /// Reserves `bytes` in all, more or less than before.
+    ///
+    /// # Errors
+    ///
+    /// 429 if there is no room at the moment. What was reserved before stays reserved.
+    pub(crate) fn resize(&mut self, bytes: u64) -> Result<()> {
+        let reserved = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let wanted = units(bytes);
+        if let Some(permit) = &mut self.permit {
+            drop(permit.split(reserved.saturating_sub(wanted as usize)));
+        }
+        let missing = wanted.saturating_sub(u32::try_from(reserved).unwrap_or(u32::MAX));
+        if missing == 0 {
+            return Ok(());
+        }
+        let more = Arc::clone(&self.semaphore).try_acquire_many_owned(missing).map_err(|_| {
+            let text = "manifests and lists in transfer take all memory that they may take";
+            Error::new(Code::TooManyRequests, text).retry_after(std::time::Duration::from_secs(1))
+        })?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
+    }
+}
+
+fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(MOST_UNITS)
+}
+
+/// What a semaphore holds at most, on 32-bit systems too.
+const MOST_UNITS: u32 = 1 << 28;
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn held_memory_is_given_back() {
+        let budget = Budget::new(8 << 10);
+        let (mut one, mut other) = (budget.hold(), budget.hold());
+        one.resize(4 << 10).unwrap();
+        one.resize(6 << 10).unwrap();
+        assert_eq!(other.resize(1).unwrap_err().code(), Code::TooManyRequests);
+        drop(one);
+        other.resize(6 << 10).unwrap();
+    }
+
+    #[test]
+    fn a_smaller_reservation_gives_back_the_difference() {
+        let budget = Budget::new(8 << 10);
+        let (mut one, mut other) = (budget.hold(), budget.hold());
+        one.resize(6 << 10).unwrap();
+        one.resize(2 << 10).unwrap();
+        other.resize(4 << 10).unwrap();
+        assert!(other.resize(5 << 10).is_err());
+    }
+
+    #[test]
+    fn a_full_share_of_slow_clients_leaves_room_to_read() {
+        let budget = Budget::new(8 << 10);
+        let mut slow = budget.hold();
+        slow.resize(6 << 10).unwrap();
+        assert!(budget.read(2 << 10).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_read_that_is_larger_than_the_share_waits_for_the_whole_share() {
+        let budget = Budget::new(8 << 10);
+        let all = budget.read(1 << 30).now_or_never().unwrap().unwrap();
+        assert!(budget.read(1).now_or_never().is_none());
+        drop(all);
+        assert!(budget.read(1).now_or_never().is_some());
+    }
+}

@@ -1,0 +1,95 @@
+//! [`Keyed`]: state that concurrent requests on the same key share.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// A value for each key that is in use. The first request on a key creates the value, the last one
+/// removes it, so that the table is as large as the number of keys in use.
+#[derive(Debug)]
+pub(super) struct Keyed<K, V>(Mutex<HashMap<K, Slot<V>>>);
+
+#[derive(Debug)]
+struct Slot<V> {
+    value: Arc<V>,
+    requests: usize,
+}
+
+/// A request on a key. The key stays in the table until this is dropped.
+#[derive(Debug)]
+pub(super) struct Entered<'a, K: Eq + Hash, V> {
+    table: &'a Keyed<K, V>,
+    key: K,
+    value: Arc<V>,
+}
+
+impl<K, V> Default for Keyed<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V> Keyed<K, V> {
+    fn table(&self) -> MutexGuard<'_, HashMap<K, Slot<V>>> {
+        // Each entry stands by itself: a panic cannot have left the map half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn enter(&self, key: K) -> Entered<'_, K, V>
+    where
+        K: Clone,
+        V: Default,
+    {
+        let mut table = self.table();
+        let slot =
+            table.entry(key.clone()).or_insert_with(|| Slot { value: Arc::default(), requests: 0 });
+        slot.requests += 1;
+        Entered { table: self, key, value: Arc::clone(&slot.value) }
+    }
+
+    /// The value of a key that is in use.
+    pub(super) fn get(&self, key: &K) -> Option<Arc<V>> {
+        self.table().get(key).map(|slot| Arc::clone(&slot.value))
+    }
+}
+
+impl<K: Eq + Hash, V> Deref for Entered<'_, K, V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        &self.value
+    }
+}
+
+impl<K: Eq + Hash, V> Drop for Entered<'_, K, V> {
+    fn drop(&mut self) {
+        let mut table = self.table.table();
+        if let Some(slot) = table.get_mut(&self.key) {
+            slot.requests -= 1;
+            if slot.requests == 0 {
+                table.remove(&self.key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_in_the_table_until_its_last_request_ends() {
+        let table = Keyed::<&str, Mutex<u64>>::default();
+        let first = table.enter("key");
+        *first.lock().unwrap() = 1;
+        let second = table.enter("key");
+        let reference = table.get(&"key");
+        drop(first);
+        assert_eq!(*table.get(&"key").unwrap().lock().unwrap(), 1);
+        drop(second);
+        assert!(reference.is_some() && table.get(&"key").is_none() && table.table().is_empty());
+    }
+}
