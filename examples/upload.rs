@@ -106,7 +106,7 @@ async fn run() -> Result<()> {
     // Content that does not fit is refused with an error instead of exhausting the machine.
     let capacity = proc_kib("/proc/meminfo", "MemAvailable:").unwrap_or(u64::MAX / 1024) * 1024;
     let driver = InMemory::builder().capacity(capacity / 10 * 9).build();
-    let path = Path::new("/uploads/example")?;
+    let path = Path::parse("/uploads/example")?;
 
     let source = options.open().await?;
     let start = Instant::now();

@@ -41,7 +41,7 @@ impl Subject for Ours {
     }
 
     fn key(path: &str) -> Path {
-        Path::new(format!("/{path}")).expect("it is a path")
+        Path::parse(format!("/{path}")).expect("it is a path")
     }
 
     async fn put(&self, key: &Path, content: &Bytes) {

@@ -19,7 +19,7 @@ pub(crate) const LIMIT: u64 = 64 << 20;
 /// The path that `text` says.
 #[track_caller]
 pub(crate) fn path(text: &str) -> Path {
-    Path::new(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    Path::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// A path of exactly `length` bytes, in components of up to 255.
@@ -129,11 +129,11 @@ pub(crate) async fn append(driver: &dyn StorageDriver, at: &str) -> Writer {
     writer.unwrap_or_else(|error| panic!("{at} should take more: {error:?}"))
 }
 
-/// Starts an upload, writes to it and closes it: it is in progress.
+/// Starts an upload, writes to it and suspends it: it is in progress.
 pub(crate) async fn upload(driver: &dyn StorageDriver, at: &str, data: impl Into<Bytes>) {
     let mut writer = create(driver, at).await;
     writer.write(data).await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
 }
 
 /// Resumes an upload and commits it: what was in it.

@@ -20,7 +20,7 @@
 //!
 //! ```compile_fail,E0382
 //! # async fn example(mut writer: storage_driver::Writer) -> storage_driver::Result<()> {
-//! writer.close().await?;
+//! writer.suspend().await?;
 //! writer.sync().await
 //! # }
 //! ```

@@ -62,17 +62,17 @@ macro_rules! __behaviours {
                 a_directory_stays_when_its_last_child_goes: [2.2, 6.1];
                 an_upload_makes_no_directory: [2.2, 2.4];
                 a_cancelled_upload_leaves_no_directory: [2.2, 5.11];
-                a_put_that_fails_leaves_no_directory: [2.2, 3.4] if conditional_put;
-                a_rename_that_fails_leaves_no_directory: [2.2, 7.1] if rename_file && conditional_put;
-                a_copy_that_fails_leaves_no_directory: [2.2, 7.6] if copy && conditional_put;
+                a_put_that_fails_leaves_no_directory: [2.2, 3.4] if preconditions;
+                a_rename_that_fails_leaves_no_directory: [2.2, 7.1] if rename_file && preconditions;
+                a_copy_that_fails_leaves_no_directory: [2.2, 7.6] if copy && preconditions;
                 the_last_file_renamed_away_takes_its_directory_along: [2.2, 7.1] if rename_file;
-                a_put_at_a_directory_is_a_path_conflict: [2.3] if sees_conflicts;
-                a_put_under_a_file_is_a_path_conflict: [2.3] if sees_conflicts;
-                a_commit_at_a_directory_is_a_path_conflict: [2.3, 5.10] if sees_conflicts;
-                a_commit_under_a_file_is_a_path_conflict: [2.3, 5.10] if sees_conflicts;
-                a_commit_to_a_directory_is_a_path_conflict: [2.3, 5.12] if sees_conflicts;
-                a_commit_to_below_a_file_is_a_path_conflict: [2.3, 5.12] if sees_conflicts;
-                stat_prefers_the_file_to_the_directory: [2.3, 10.1] unless sees_conflicts;
+                a_put_at_a_directory_is_a_path_conflict: [2.3] if rejects_conflicts;
+                a_put_under_a_file_is_a_path_conflict: [2.3] if rejects_conflicts;
+                a_commit_at_a_directory_is_a_path_conflict: [2.3, 5.10] if rejects_conflicts;
+                a_commit_under_a_file_is_a_path_conflict: [2.3, 5.10] if rejects_conflicts;
+                a_commit_to_a_directory_is_a_path_conflict: [2.3, 5.12] if rejects_conflicts;
+                a_commit_to_below_a_file_is_a_path_conflict: [2.3, 5.12] if rejects_conflicts;
+                stat_prefers_the_file_to_the_directory: [2.3, 10.1] unless rejects_conflicts;
                 a_deleted_file_makes_room_for_a_directory: [2.2, 2.3];
                 a_deleted_directory_makes_room_for_a_file: [2.2, 2.3];
                 an_upload_is_no_conflict: [2.3, 2.4];
@@ -108,17 +108,17 @@ macro_rules! __behaviours {
                 a_put_leaves_the_upload_at_its_path_alone: [3.3, 5.7];
             }
             conditions {
-                if_absent_stores_where_nothing_is: [3.4] if conditional_put;
-                if_absent_fails_where_a_file_is: [3.4] if conditional_put;
-                if_absent_fails_where_a_file_of_no_bytes_is: [3.4] if conditional_put;
-                if_absent_does_not_see_uploads: [3.4] if conditional_put;
-                if_absent_stores_after_a_deletion: [3.4] if conditional_put;
-                if_version_replaces_the_version_that_is_there: [3.4] if conditional_put;
-                if_version_fails_where_another_version_is: [3.4] if conditional_put;
-                if_version_fails_where_nothing_is: [3.4] if conditional_put;
-                if_version_fails_for_a_version_of_nobody: [3.4] if conditional_put;
-                if_version_fails_for_what_was_deleted_and_put_again: [3.4] if conditional_put;
-                the_version_of_a_commit_is_one_for_a_condition: [3.4] if conditional_put;
+                if_absent_stores_where_nothing_is: [3.4] if preconditions;
+                if_absent_fails_where_a_file_is: [3.4] if preconditions;
+                if_absent_fails_where_a_file_of_no_bytes_is: [3.4] if preconditions;
+                if_absent_does_not_see_uploads: [3.4] if preconditions;
+                if_absent_stores_after_a_deletion: [3.4] if preconditions;
+                if_version_replaces_the_version_that_is_there: [3.4] if preconditions;
+                if_version_fails_where_another_version_is: [3.4] if preconditions;
+                if_version_fails_where_nothing_is: [3.4] if preconditions;
+                if_version_fails_for_a_version_of_nobody: [3.4] if preconditions;
+                if_version_fails_for_what_was_deleted_and_put_again: [3.4] if preconditions;
+                the_version_of_a_commit_is_one_for_a_condition: [3.4] if preconditions;
             }
             reading {
                 a_reader_gives_all: [4.1];
@@ -305,7 +305,7 @@ macro_rules! __behaviours {
                 commit_to_if_version_fails_where_nothing_is: [5.10, 5.12] if conditional_commit;
                 the_condition_of_commit_to_is_on_the_destination: [5.12] if conditional_commit;
                 failed_commit_leaves_upload_resumable: [5.10] if conditional_commit;
-                failed_commit_into_a_conflict_leaves_upload_resumable: [2.3, 5.10] if sees_conflicts;
+                failed_commit_into_a_conflict_leaves_upload_resumable: [2.3, 5.10] if rejects_conflicts;
                 failed_commit_to_the_root_leaves_upload_resumable: [1.3, 5.10];
                 a_commit_can_fail_many_times_and_then_succeed: [5.4, 5.10] if conditional_commit;
                 a_conditional_commit_that_is_not_claimed_is_unsupported: [5.10, 5.12, 10.1] unless conditional_commit;
@@ -420,17 +420,17 @@ macro_rules! __behaviours {
                 rename_keeps_the_version: [2.1, 7.1] if rename_file;
                 rename_keeps_the_time: [7.1, 7.2] if rename_file && atomic_rename;
                 rename_moves_big_content: [7.1] if rename_file;
-                rename_takes_if_absent: [7.1] if rename_file && conditional_put;
-                rename_takes_if_version_of_the_destination: [7.1] if rename_file && conditional_put;
+                rename_takes_if_absent: [7.1] if rename_file && preconditions;
+                rename_takes_if_version_of_the_destination: [7.1] if rename_file && preconditions;
                 rename_from_nothing_names_from_and_leaves_to: [7.3] if rename_file;
                 rename_from_an_upload_is_not_found: [2.4, 7.3] if rename_file;
                 rename_of_a_directory_is_refused: [7.1, 7.3] if rename_file;
-                rename_onto_a_directory_is_a_path_conflict: [7.3] if rename_file && sees_conflicts;
-                rename_onto_its_own_directory_is_a_path_conflict: [7.3] if rename_file && sees_conflicts;
-                rename_under_a_file_is_a_path_conflict: [7.3] if rename_file && sees_conflicts;
+                rename_onto_a_directory_is_a_path_conflict: [7.3] if rename_file && rejects_conflicts;
+                rename_onto_its_own_directory_is_a_path_conflict: [7.3] if rename_file && rejects_conflicts;
+                rename_under_a_file_is_a_path_conflict: [7.3] if rename_file && rejects_conflicts;
                 rename_under_itself_is_a_path_conflict: [7.3] if rename_file;
                 rename_onto_itself_changes_nothing: [7.3] if rename_file;
-                rename_onto_itself_checks_its_precondition: [7.1, 7.3] if rename_file && conditional_put;
+                rename_onto_itself_checks_its_precondition: [7.1, 7.3] if rename_file && preconditions;
                 rename_of_nothing_onto_itself_is_not_found: [7.3] if rename_file;
                 rename_leaves_uploads_at_both_ends: [5.7, 7.1] if rename_file;
                 rename_leaves_siblings: [7.1] if rename_file;
@@ -446,7 +446,7 @@ macro_rules! __behaviours {
                 rename_dir_moves_up_and_down: [7.2] if rename_dir;
                 rename_dir_onto_a_directory_is_a_path_conflict: [7.2, 7.3] if rename_dir;
                 rename_dir_onto_a_file_is_a_path_conflict: [7.2, 7.3] if rename_dir;
-                rename_dir_under_a_file_is_a_path_conflict: [7.3] if rename_dir && sees_conflicts;
+                rename_dir_under_a_file_is_a_path_conflict: [7.3] if rename_dir && rejects_conflicts;
                 rename_into_own_subtree_is_a_path_conflict: [7.3] if rename_dir;
                 rename_dir_onto_itself_changes_nothing: [7.3] if rename_dir;
                 rename_dir_from_nothing_names_from_and_leaves_to: [7.3] if rename_dir;
@@ -462,19 +462,19 @@ macro_rules! __behaviours {
                 copy_copies_big_content: [7.6] if copy;
                 a_copy_outlives_changes_of_its_source: [7.6] if copy;
                 a_source_outlives_changes_of_its_copy: [7.6] if copy;
-                copy_takes_if_absent: [7.6] if copy && conditional_put;
-                copy_takes_if_version_of_the_destination: [7.6] if copy && conditional_put;
+                copy_takes_if_absent: [7.6] if copy && preconditions;
+                copy_takes_if_version_of_the_destination: [7.6] if copy && preconditions;
                 copy_from_nothing_names_from_and_leaves_to: [7.3, 7.6] if copy;
                 copy_of_a_directory_is_refused: [7.6] if copy;
-                copy_onto_a_directory_is_a_path_conflict: [7.3, 7.6] if copy && sees_conflicts;
-                copy_under_a_file_is_a_path_conflict: [7.3, 7.6] if copy && sees_conflicts;
+                copy_onto_a_directory_is_a_path_conflict: [7.3, 7.6] if copy && rejects_conflicts;
+                copy_under_a_file_is_a_path_conflict: [7.3, 7.6] if copy && rejects_conflicts;
                 copy_onto_itself_changes_nothing: [7.3, 7.6] if copy;
-                copy_onto_itself_checks_its_precondition: [7.3, 7.6] if copy && conditional_put;
+                copy_onto_itself_checks_its_precondition: [7.3, 7.6] if copy && preconditions;
                 copy_leaves_uploads_at_both_ends: [5.7, 7.6] if copy;
                 copy_that_is_not_claimed_is_unsupported: [7.6, 10.1] unless copy;
                 touch_makes_a_new_version_of_the_same_content: [7.7] if touch;
                 touch_sets_the_time: [7.7] if touch;
-                touch_saves_a_file_from_its_collector: [7.4, 7.7] if touch && conditional_put;
+                touch_saves_a_file_from_its_collector: [7.4, 7.7] if touch && preconditions;
                 touch_of_nothing_is_not_found: [7.7] if touch;
                 touch_of_a_directory_is_refused: [7.7] if touch;
                 touch_that_is_not_claimed_is_unsupported: [7.7, 10.1] unless touch;
@@ -493,15 +493,15 @@ macro_rules! __behaviours {
                 delete_of_nothing_is_not_found: [7.4];
                 delete_a_second_time_is_not_found: [7.4];
                 what_was_deleted_can_be_put_again: [7.4];
-                delete_takes_if_version: [7.4] if conditional_put;
-                delete_if_version_fails_where_another_is: [3.4, 7.4] if conditional_put;
-                delete_if_version_of_a_directory_is_refused: [7.4] if conditional_put;
-                delete_if_version_of_nothing_is_not_found: [7.4] if conditional_put;
-                delete_if_version_removes_the_upload_at_the_path: [7.4] if conditional_put;
-                delete_if_version_of_an_upload_alone_fails: [7.4] if conditional_put;
+                delete_takes_if_version: [7.4] if preconditions;
+                delete_if_version_fails_where_another_is: [3.4, 7.4] if preconditions;
+                delete_if_version_of_a_directory_is_refused: [7.4] if preconditions;
+                delete_if_version_of_nothing_is_not_found: [7.4] if preconditions;
+                delete_if_version_removes_the_upload_at_the_path: [7.4] if preconditions;
+                delete_if_version_of_an_upload_alone_fails: [7.4] if preconditions;
                 delete_if_absent_is_unsupported_whatever_is_there: [7.4];
                 delete_of_the_root_if_absent_is_an_invalid_path: [1.3, 7.4];
-                a_conditional_put_or_delete_that_is_not_claimed_is_unsupported: [3.4, 7.4, 10.1] unless conditional_put;
+                a_conditional_put_or_delete_that_is_not_claimed_is_unsupported: [3.4, 7.4, 10.1] unless preconditions;
                 delete_many_deletes_each: [7.5];
                 delete_many_removes_uploads_at_and_under_each_path: [7.5];
                 delete_many_passes_over_what_is_missing: [7.5];
@@ -542,14 +542,14 @@ macro_rules! __behaviours {
                 dropped_uploads_can_be_listed_and_swept: [5.16, 9.1];
             }
             concurrency {
-                of_many_if_absent_puts_one_succeeds: [3.4] if conditional_put;
-                of_many_if_version_puts_one_succeeds: [3.4] if conditional_put;
+                of_many_if_absent_puts_one_succeeds: [3.4] if preconditions;
+                of_many_if_version_puts_one_succeeds: [3.4] if preconditions;
                 of_many_if_absent_commits_one_succeeds: [3.4, 5.12] if conditional_commit;
-                of_many_if_absent_renames_one_succeeds: [3.4, 7.1] if rename_file && conditional_put;
+                of_many_if_absent_renames_one_succeeds: [3.4, 7.1] if rename_file && preconditions;
                 of_many_deletions_one_succeeds: [7.4, 9.2] if linearizable;
                 of_many_renames_of_a_file_one_succeeds: [7.1, 9.2] if rename_file && atomic_rename;
-                nobody_loses_an_update_under_if_version: [3.4] if conditional_put;
-                a_file_and_a_directory_never_come_to_be_at_one_path: [2.3] if sees_conflicts;
+                nobody_loses_an_update_under_if_version: [3.4] if preconditions;
+                a_file_and_a_directory_never_come_to_be_at_one_path: [2.3] if rejects_conflicts;
                 readers_see_one_put_or_another_and_no_mix: [3.3, 4.3];
                 readers_see_one_commit_or_another_and_no_mix: [4.3, 5.1];
                 readers_see_one_commit_to_or_another_and_no_mix: [4.3, 5.12];
@@ -617,7 +617,7 @@ macro_rules! __behaviours {
             }
             drops {
                 dropped_put_content_stores_once_or_never: [3.3, 9.1];
-                dropped_conditional_put_stores_once_or_never: [3.4, 9.1] if conditional_put;
+                dropped_conditional_put_stores_once_or_never: [3.4, 9.1] if preconditions;
                 dropped_get_content_changes_nothing: [9.1];
                 dropped_reader_opens_nothing: [9.1];
                 dropped_read_takes_no_bytes: [4.4, 9.1];

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, ListOptions, Metadata, Operation, Page, Path,
-    Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, Version, Walk,
-    WalkOptions, WriteMode, Writer, WriterOptions,
+    Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, UploadInfo, Version,
+    Walk, WalkOptions, WriteMode, Writer, WriterOptions,
 };
 
 use self::{entries::Entries, session::Session};
@@ -69,7 +69,7 @@ impl Reference {
     /// An empty store.
     pub fn new() -> Self {
         Self::claiming(Capabilities {
-            conditional_put: true,
+            preconditions: true,
             conditional_commit: true,
             rename_file: true,
             rename_dir: true,
@@ -78,8 +78,8 @@ impl Reference {
             touch: true,
             keeps_on_drop: true,
             atomic_rename: true,
-            one_step_commit_to: true,
-            sees_conflicts: true,
+            atomic_commit_to: true,
+            rejects_conflicts: true,
             snapshot_listing: true,
             linearizable: true,
             unique_versions: true,
@@ -161,7 +161,7 @@ impl Reference {
     }
 
     fn check_condition(&self, precondition: &Precondition) -> Result<()> {
-        require(self.capabilities.conditional_put || precondition.is_none())
+        require(self.capabilities.preconditions || precondition.is_none())
     }
 
     /// The rules that `rename` and `copy` share, and what they do with the file.
@@ -393,11 +393,11 @@ impl StorageDriver for Reference {
         Walk::new(self.name(), path.clone(), Entries { entries, error, given: None })
     }
 
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         self.run(Operation::Uploads, path, |state| {
             let uploads = state.uploads_in(path).into_iter().map(|at| {
                 let InProgress { started, written, ref content, .. } = state.uploads[&at];
-                Upload::new(at, started, written, Some(content.len() as u64))
+                UploadInfo::new(at, started, written, Some(content.len() as u64))
             });
             Ok(Page::from_sorted(path, &options, uploads))
         })

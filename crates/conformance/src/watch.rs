@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn watch() -> (Arc<Watch>, Path) {
-        (Arc::new(Watch::new()), Path::new("/a").expect("a path"))
+        (Arc::new(Watch::new()), Path::parse("/a").expect("a path"))
     }
 
     #[test]

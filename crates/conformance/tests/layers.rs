@@ -13,7 +13,7 @@ use storage_driver::{
 };
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// A bit of everything, each step needing the one before.
@@ -21,7 +21,7 @@ async fn scene(driver: &dyn StorageDriver) -> Result<()> {
     let (upload, blob, copy) = (path("/uploads/1"), path("/blobs/1"), path("/blobs/2"));
     let mut writer = driver.create(&upload).await?;
     writer.write("some ").await?;
-    writer.close().await?;
+    writer.suspend().await?;
     let mut writer = driver.writer(&upload, WriterOptions::resume_at(5)).await?;
     writer.write("content").await?;
     writer.sync().await?;
@@ -29,7 +29,7 @@ async fn scene(driver: &dyn StorageDriver) -> Result<()> {
     driver.copy(&blob, &copy, Precondition::None).await?;
     driver.rename(&copy, &path("/blobs/3"), Precondition::None).await?;
     driver.rename_dir(&path("/blobs"), &path("/content")).await?;
-    let reader = driver.reader(&path("/content/1"), ReadRange::From(5)).await?;
+    let reader = driver.reader(&path("/content/1"), ReadRange::Offset(5)).await?;
     let read: Vec<_> = reader.try_collect().await?;
     assert_eq!(read.concat(), b"content");
     let walked: Vec<_> = driver.walk(&Path::root(), WalkOptions::new()).try_collect().await?;

@@ -35,7 +35,7 @@ mod holds_short_paths {
             copy: true,
             rename_dir: true,
             rename_file: true,
-            sees_conflicts: true,
+            rejects_conflicts: true,
             max_path_bytes: 300,
             ..Capabilities::none()
         };

@@ -39,7 +39,7 @@ fn a_sound_driver_passes() {
 fn a_failure_has_the_name_the_clauses_and_the_reason() {
     let not_empty = || async {
         let driver = Reference::new();
-        driver.put(&Path::new("/left/behind").unwrap(), "x").await.unwrap();
+        driver.put(&Path::parse("/left/behind").unwrap(), "x").await.unwrap();
         driver
     };
     let name = "listing::list_of_an_empty_root_is_empty";
@@ -143,7 +143,7 @@ fn what_a_fixture_keeps_outlives_the_driver_and_no_more() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let (one, two) = (subject.driver().await, subject.driver().await);
-        let at = Path::new("/a").unwrap();
+        let at = Path::parse("/a").unwrap();
         one.put(&at, "x").await.unwrap();
         assert!(!two.exists(&at).await.unwrap(), "each driver has a store of its own");
         one.delete(&at, Precondition::None).await.unwrap();

@@ -17,7 +17,7 @@
 //! let location: Location = "inmemory:?capacity=64MiB".parse()?;
 //! let driver = location.open().await?;
 //!
-//! let path = Path::new("/blobs/one")?;
+//! let path = Path::parse("/blobs/one")?;
 //! driver.put(&path, "content").await?;
 //! assert!(driver.exists(&path).await?);
 //! assert_eq!(location.to_string(), "inmemory:?capacity=64MiB");

@@ -11,7 +11,7 @@ fn location(text: &str) -> Location {
 async fn memory_holds_content() {
     let driver = location("inmemory:").open().await.unwrap();
     assert_eq!(driver.name(), "inmemory");
-    let path = Path::new("/a").unwrap();
+    let path = Path::parse("/a").unwrap();
     driver.put(&path, "content").await.unwrap();
     assert_eq!(driver.get_bytes(&path, 100).await.unwrap(), "content");
 }
@@ -19,7 +19,7 @@ async fn memory_holds_content() {
 #[tokio::test]
 async fn memory_holds_no_more_than_its_capacity() {
     let driver = location("inmemory:?capacity=64KiB").open().await.unwrap();
-    let path = Path::new("/a").unwrap();
+    let path = Path::parse("/a").unwrap();
     let error = driver.put(&path, vec![0; 128 << 10]).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::StorageFull { .. }), "{error}");
     driver.put(&path, vec![0; 32 << 10]).await.unwrap();
@@ -28,7 +28,7 @@ async fn memory_holds_no_more_than_its_capacity() {
 #[tokio::test]
 async fn memory_is_new_each_time() {
     let location = location("inmemory:");
-    let path = Path::new("/a").unwrap();
+    let path = Path::parse("/a").unwrap();
     location.open().await.unwrap().put(&path, "content").await.unwrap();
     assert!(!location.open().await.unwrap().exists(&path).await.unwrap());
 }
@@ -60,7 +60,7 @@ mod files {
         for durability in [Durability::Full, Durability::Data, Durability::None] {
             let driver = at(&root, durability).open().await.unwrap();
             assert_eq!(driver.name(), "filesystem");
-            let path = Path::new("/a/b").unwrap();
+            let path = Path::parse("/a/b").unwrap();
             driver.put(&path, durability.as_str()).await.unwrap();
             assert_eq!(fs::read_to_string(root.join("a/b")).unwrap(), durability.as_str());
             driver.shutdown().await.unwrap();
@@ -90,7 +90,7 @@ mod files {
     async fn content_outlives_its_driver() {
         let dir = tempfile::tempdir().unwrap();
         let location = at(dir.path(), Durability::Full);
-        let path = Path::new("/a").unwrap();
+        let path = Path::parse("/a").unwrap();
         let driver = location.open().await.unwrap();
         driver.put(&path, "content").await.unwrap();
         driver.shutdown().await.unwrap();
@@ -115,7 +115,7 @@ mod files {
         let dir = tempfile::tempdir().unwrap();
         let location = at(dir.path(), Durability::Full);
         let served = location.open().await.unwrap();
-        let path = Path::new("/a").unwrap();
+        let path = Path::parse("/a").unwrap();
         served.put(&path, "content").await.unwrap();
         let location: Location = format!("{location}?read_only=true").parse().unwrap();
         let driver = location.open().await.unwrap();

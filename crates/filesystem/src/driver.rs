@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc, sync::atomic::Ordering, 
 use async_trait::async_trait;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page, Path,
-    Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, Walk,
+    Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, UploadInfo, Walk,
     WalkOptions, WriteMode, Writer, WriterOptions,
 };
 
@@ -190,7 +190,7 @@ impl StorageDriver for Filesystem {
     fn capabilities(&self) -> Capabilities {
         let guarantees = Capabilities {
             durable: true,
-            sees_conflicts: true,
+            rejects_conflicts: true,
             unique_versions: true,
             ordered_walk: true,
             ..Capabilities::none()
@@ -201,7 +201,7 @@ impl StorageDriver for Filesystem {
         // Nothing is renamed from one file system to another, nor published there in one step.
         let one = self.store.mounts.is_empty();
         Capabilities {
-            conditional_put: true,
+            preconditions: true,
             conditional_commit: true,
             rename_file: one,
             rename_dir: one,
@@ -210,7 +210,7 @@ impl StorageDriver for Filesystem {
             touch: true,
             keeps_on_drop: true,
             atomic_rename: one,
-            one_step_commit_to: one,
+            atomic_commit_to: one,
             ..guarantees
         }
     }
@@ -316,7 +316,7 @@ impl StorageDriver for Filesystem {
         Walk::new(NAME, path.clone(), Descent::new(store, path.clone(), options.start_after))
     }
 
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         run(Operation::Uploads, path, async {
             self.store.require_open()?;
             self.store.work.settled(path).await;

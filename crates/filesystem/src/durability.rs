@@ -22,7 +22,7 @@ use crate::sys::{Facts, Result, Sys};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Durability {
     /// Content and names. `put_content`, `commit`, `commit_to`, `copy`, `touch`, `rename`,
-    /// `rename_dir`, `delete`, `sync` and `close` return when the disk has what they did: content
+    /// `rename_dir`, `delete`, `sync` and `suspend` return when the disk has what they did: content
     /// is synced before it is published, and then the directories that changed, new ones up to the
     /// root included.
     #[default]

@@ -12,10 +12,10 @@
 //! use storage_driver::{Path, StorageDriver, StorageDriverExt, WriterOptions};
 //!
 //! let store = Filesystem::open(&root).await?;
-//! let path = Path::new("/blobs/one")?;
+//! let path = Path::parse("/blobs/one")?;
 //! let mut writer = store.create(&path).await?;
 //! writer.write("the first half, ").await?;
-//! writer.close().await?;
+//! writer.suspend().await?;
 //! store.shutdown().await?; // or kill -9
 //!
 //! let store = Filesystem::open(&root).await?;
@@ -84,9 +84,9 @@
 //! | `touch` | the new time |
 //! | `rename`, `rename_dir` | the new name, and that the old one is gone |
 //! | `delete` | that the name is gone; the space is given back in the background |
-//! | `sync`, `close` | all that was accepted, and the record that says so |
+//! | `sync`, `suspend` | all that was accepted, and the record that says so |
 //! | `cancel`, a `create` that discards | nothing: after a power cut, a cancelled upload may be there again, to be resumed or swept |
-//! | a drop of a writer | what `close` keeps, as soon as a thread has come to it |
+//! | a drop of a writer | what `suspend` keeps, as soon as a thread has come to it |
 //!
 //! [`Durability`] tells what less means. Whatever it is, a crash of the process alone undoes nothing
 //! that was acknowledged. All of this takes the file system at its word: a synced file or directory

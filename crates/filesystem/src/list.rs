@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     fn path(text: &str) -> Path {
-        Path::new(text).unwrap()
+        Path::parse(text).unwrap()
     }
 
     #[test]

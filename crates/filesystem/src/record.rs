@@ -71,7 +71,7 @@ impl Header {
         if lines.next()? != TITLE {
             return None;
         }
-        let path = Path::new(lines.next()?.strip_prefix("path ")?).ok()?;
+        let path = Path::parse(lines.next()?.strip_prefix("path ")?).ok()?;
         let started = lines.next()?.strip_prefix("started ")?.parse().ok()?;
         let base = lines.next()?.strip_prefix("base ")?;
         let base = (base != "-").then(|| Version::new(base));
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        let path = Path::new("/a/b").unwrap();
+        let path = Path::parse("/a/b").unwrap();
         Header { path, started: 5, base: Some(Version::new("v1")) }
     }
 
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_longest_record_is_within_its_bound() {
-        let path = Path::new("/a".repeat(Path::MAX_BYTES / 2)).unwrap();
+        let path = Path::parse("/a".repeat(Path::MAX_BYTES / 2)).unwrap();
         let base = Some(Version::new("f".repeat(60)));
         let text = Header { path, started: i64::MIN, base }.to_text();
         assert!(text.len() + 2 * Kept::LINE <= Record::MOST);

@@ -249,7 +249,7 @@ fn recover_uploads(
 }
 
 /// The uploads in progress in a root that is only read, at and below a path: as they are kept.
-pub(crate) fn read_uploads(store: &Store) -> Result<BTreeMap<Path, storage_driver::Upload>> {
+pub(crate) fn read_uploads(store: &Store) -> Result<BTreeMap<Path, storage_driver::UploadInfo>> {
     let place = store.location.join(RESERVED).join("uploads");
     let relative = format!("{RESERVED}/uploads");
     let scan = match store.sys.open_dir(&store.root, &relative) {
@@ -261,7 +261,7 @@ pub(crate) fn read_uploads(store: &Store) -> Result<BTreeMap<Path, storage_drive
         let [started, written] =
             [record.header.started, record.kept.written].map(|time| clock::to_system(time.into()));
         let size = record.kept.size.min(data.size);
-        (path.clone(), storage_driver::Upload::new(path, started, written, Some(size)))
+        (path.clone(), storage_driver::UploadInfo::new(path, started, written, Some(size)))
     });
     Ok(uploads.collect())
 }

@@ -17,7 +17,7 @@ use storage_driver::{Path, StorageDriver, StorageDriverExt, Version, WalkOptions
 use crate::{Builder, Durability, Filesystem, sys::probe::Probe};
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// A driver over a directory, whose system calls go by way of a probe.

@@ -138,11 +138,11 @@ impl Upload {
         format!("{}.record", self.name)
     }
 
-    pub(crate) fn describe(&self) -> storage_driver::Upload {
+    pub(crate) fn describe(&self) -> storage_driver::UploadInfo {
         let state = self.state();
         let [started, touched] =
             [self.header.started, state.touched].map(|time| clock::to_system(time.into()));
-        storage_driver::Upload::new(self.path().clone(), started, touched, Some(state.accepted))
+        storage_driver::UploadInfo::new(self.path().clone(), started, touched, Some(state.accepted))
     }
 
     /// When data was accepted last, in nanoseconds since 1970.

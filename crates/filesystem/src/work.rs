@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn path(text: &str) -> Path {
-        Path::new(text).unwrap()
+        Path::parse(text).unwrap()
     }
 
     /// Work at `/a/b` that was dropped half way, and what lets it go on.

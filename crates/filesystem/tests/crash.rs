@@ -248,7 +248,7 @@ fn seed_of(task: usize, upload: &str) -> u64 {
 }
 
 fn at(task: usize, name: &str) -> Path {
-    Path::new(format!("/t{task}/{name}")).unwrap()
+    Path::parse(format!("/t{task}/{name}")).unwrap()
 }
 
 async fn perform(driver: &Filesystem, task: usize, op: &Op) -> Result<()> {
@@ -274,7 +274,7 @@ async fn perform(driver: &Filesystem, task: usize, op: &Op) -> Result<()> {
                 let end = data.len().min((piece + 1) * 100_000);
                 writer.write(data.slice(piece * 100_000..end)).await?;
             }
-            writer.close().await
+            writer.suspend().await
         }
         Op::CommitTo { name, to } => {
             let writer = driver.resume(&at(task, name)).await?;
@@ -293,7 +293,7 @@ fn say(line: &str) {
 
 async fn state_of(driver: &Filesystem, task: usize) -> State {
     let mut state = State::default();
-    let root = Path::new(format!("/t{task}")).unwrap();
+    let root = Path::parse(format!("/t{task}")).unwrap();
     let name = |path: &Path| path.strip_prefix(&root).unwrap().to_owned();
     let mut walk = driver.walk(&root, WalkOptions::new());
     loop {
@@ -350,7 +350,7 @@ fn child() {
 
 /// Counts up, together with all the other tasks.
 async fn count(driver: &Filesystem) {
-    let counter = Path::new(COUNTER).unwrap();
+    let counter = Path::parse(COUNTER).unwrap();
     let (number, precondition) = match driver.get_content(&counter, 99).await {
         Ok(content) => {
             let version = content.metadata().version.clone();
@@ -447,7 +447,7 @@ async fn check(root: &FsPath, told: &mut Told, random: &mut Random) {
             let options = WriterOptions::resume_at(size);
             let writer = driver.writer(&at(task, &name), options).await.unwrap();
             if random.below(2) == 0 {
-                writer.close().await.unwrap();
+                writer.suspend().await.unwrap();
                 uploads.insert(name, (seed, size));
             } else {
                 let dest = at(task, "resumed");
@@ -459,7 +459,7 @@ async fn check(root: &FsPath, told: &mut Told, random: &mut Random) {
         }
         told.acknowledged[task] = State { files, uploads };
     }
-    let counted = match driver.get_content(&Path::new(COUNTER).unwrap(), 99).await {
+    let counted = match driver.get_content(&Path::parse(COUNTER).unwrap(), 99).await {
         Ok(content) => String::from_utf8(content.into_bytes().to_vec()).unwrap().parse().unwrap(),
         Err(error) if error.is_not_found() => 0,
         Err(error) => panic!("{error:?}"),

@@ -21,7 +21,7 @@ use storage_driver::{
 use tempfile::TempDir;
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 async fn store() -> (TempDir, Filesystem) {
@@ -128,7 +128,7 @@ async fn keeping_damaged_data_says_how_much_is_left() {
         let (_root, driver, mut writer, data) = damaged(damage).await;
         is_corrupted(&writer.sync().await.expect_err(what), &data, left, what);
         // The writer says so from then on.
-        assert_eq!(writer.close().await.expect_err(what).kind(), ErrorKind::Corrupted, "{what}");
+        assert_eq!(writer.suspend().await.expect_err(what).kind(), ErrorKind::Corrupted, "{what}");
         continues(&driver, left, what).await;
     }
 }
@@ -153,7 +153,7 @@ async fn damaged_data_is_resumed_at_what_is_left() {
         let (root, driver) = store().await;
         let mut writer = driver.create(&path("/u")).await.unwrap();
         writer.write(content(SIZE)).await.unwrap();
-        writer.close().await.unwrap();
+        writer.suspend().await.unwrap();
         damage(&file(&root, "data")).unwrap();
         let at = WriterOptions::resume_at(SIZE as u64);
         let error = driver.writer(&path("/u"), at).await.unwrap_err();
@@ -226,7 +226,7 @@ async fn a_damaged_record_is_written_anew_when_the_upload_is_kept() {
         writer.sync().await.unwrap();
         damage(&file(&root, "record")).unwrap();
         writer.write(content(SIZE).slice(50_000..)).await.unwrap();
-        writer.close().await.unwrap();
+        writer.suspend().await.unwrap();
         driver.shutdown().await.unwrap();
         drop(driver);
         let driver = Filesystem::open(root.path()).await.unwrap();
@@ -240,7 +240,7 @@ async fn data_that_was_cut_while_the_store_was_shut_is_resumed_at_what_is_left()
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
     writer.write(content(SIZE)).await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     driver.shutdown().await.unwrap();
     drop(driver);
     File::options().write(true).open(file(&root, "data")).unwrap().set_len(40_000).unwrap();
@@ -253,7 +253,7 @@ async fn nothing_in_the_directory_of_uploads_keeps_a_root_from_opening() {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
     writer.write("kept").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     driver.shutdown().await.unwrap();
     drop(driver);
     let dir = uploads(&root);

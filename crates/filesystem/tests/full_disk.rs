@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const SIZE: usize = 8 << 20;
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// Mounts a file system of 8 MiB, or says that it cannot.

@@ -15,7 +15,7 @@ use storage_driver::{
 use tempfile::TempDir;
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 async fn store() -> (TempDir, Filesystem) {

@@ -34,7 +34,7 @@ fn ten_thousand_writers_hold_no_descriptor_no_thread_and_little_memory() {
         let root = tempfile::tempdir().unwrap();
         let builder = Filesystem::builder().durability(Durability::None);
         let driver = builder.open(root.path()).await.unwrap();
-        let path = |number| Path::new(format!("/u/{number}")).unwrap();
+        let path = |number| Path::parse(format!("/u/{number}")).unwrap();
         let before = (descriptors(), resident());
         let open = stream::iter(0..WRITERS).map(async |number| {
             let mut writer = driver.create(&path(number)).await?;

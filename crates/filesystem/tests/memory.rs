@@ -70,7 +70,7 @@ async fn a_stream_in_and_out_takes_no_more_memory_than_is_said_whatever_its_size
     let root = tempfile::tempdir().unwrap();
     let builder = Filesystem::builder().durability(Durability::None);
     let driver = builder.open(root.path()).await.unwrap();
-    let path = Path::new("/blobs/large").unwrap();
+    let path = Path::parse("/blobs/large").unwrap();
     for size in [16 * MIB, 256 * MIB] {
         let measurement = Measurement::begin();
         let mut writer = driver.create(&path).await.unwrap();

@@ -9,7 +9,7 @@ const TASKS: u64 = 8;
 const ROUNDS: u64 = 200;
 
 fn path(text: impl AsRef<str>) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 async fn store() -> (TempDir, Filesystem) {

@@ -15,7 +15,7 @@ use storage_driver::{
 use tempfile::TempDir;
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 fn root() -> TempDir {
@@ -52,7 +52,7 @@ async fn an_upload_is_resumed_after_a_restart_at_the_size_that_was_kept() {
     let driver = open(root.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
     writer.write("kept").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     driver.shutdown().await.unwrap();
 
     let driver = open(root.path()).await;
@@ -128,7 +128,7 @@ async fn times_and_sizes_of_uploads_are_known_after_a_restart() {
     let driver = open(root.path()).await;
     let mut writer = driver.create(&path("/a/u")).await.unwrap();
     writer.write("kept").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     let before: Vec<_> = driver.uploads_all(&Path::root()).try_collect().await.unwrap();
     driver.shutdown().await.unwrap();
 
@@ -145,7 +145,7 @@ async fn an_append_still_asks_after_a_restart_for_what_it_started_from() {
     driver.put(&path("/a"), "base").await.unwrap();
     let mut writer = driver.append(&path("/a")).await.unwrap();
     writer.write(", appended").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     driver.shutdown().await.unwrap();
 
     let driver = open(root.path()).await;
@@ -161,7 +161,7 @@ async fn a_discarded_upload_does_not_come_back_after_a_crash() {
     let driver = open(dir.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
     writer.write("kept").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     let _writer = driver.create(&path("/u")).await.unwrap();
     let after = killed(&dir).await;
 

@@ -5,7 +5,7 @@ use std::{future::poll_fn, time::Duration};
 use async_trait::async_trait;
 use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page,
-    Path, Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, Walk,
+    Path, Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver, UploadInfo, Walk,
     WalkOptions, WalkSource, WriteMode, Writer, WriterOptions,
 };
 
@@ -34,7 +34,7 @@ impl StorageDriver for InMemory {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            conditional_put: true,
+            preconditions: true,
             conditional_commit: true,
             rename_file: true,
             rename_dir: true,
@@ -43,8 +43,8 @@ impl StorageDriver for InMemory {
             touch: true,
             keeps_on_drop: true,
             atomic_rename: true,
-            one_step_commit_to: true,
-            sees_conflicts: true,
+            atomic_commit_to: true,
+            rejects_conflicts: true,
             snapshot_listing: true,
             linearizable: true,
             unique_versions: true,
@@ -130,7 +130,7 @@ impl StorageDriver for InMemory {
         }
     }
 
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         let page = self.store.uploads(path, &options).await;
         run(Operation::Uploads, path, || page)
     }

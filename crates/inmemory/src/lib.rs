@@ -11,7 +11,7 @@
 //! use storage_driver::{Path, StorageDriver, StorageDriverExt};
 //!
 //! let store = InMemory::new();
-//! let path = Path::new("/blobs/one")?;
+//! let path = Path::parse("/blobs/one")?;
 //!
 //! let mut writer = store.create(&path).await?;
 //! writer.write("nobody sees this ").await?;

@@ -363,7 +363,7 @@ impl Store {
         &self,
         path: &Path,
         options: &ListOptions,
-    ) -> Result<Page<storage_driver::Upload>> {
+    ) -> Result<Page<storage_driver::UploadInfo>> {
         let mut waste = Waste::default();
         let (first, under) = {
             let state = self.read()?;

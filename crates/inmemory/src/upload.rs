@@ -58,10 +58,10 @@ impl Upload {
         Timestamp(self.written.load(SeqCst))
     }
 
-    pub(crate) fn describe(&self) -> storage_driver::Upload {
+    pub(crate) fn describe(&self) -> storage_driver::UploadInfo {
         let (started, written) = (self.started.into(), self.written().into());
         let size = Some(self.size.load(Relaxed));
-        storage_driver::Upload::new(self.path.clone(), started, written, size)
+        storage_driver::UploadInfo::new(self.path.clone(), started, written, size)
     }
 
     /// Takes out what an upload holds that is in no table any more, even if a fenced session is still

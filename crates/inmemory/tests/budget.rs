@@ -8,7 +8,7 @@ use futures::{TryStreamExt, executor::block_on};
 use inmemory::{InMemory, Usage};
 use storage_driver::{
     Entry, Error, ErrorKind, ListOptions, Path, Precondition, Result, StorageDriver,
-    StorageDriverExt, Upload, WalkOptions, WriterOptions,
+    StorageDriverExt, UploadInfo, WalkOptions, WriterOptions,
 };
 use support::{KIB, append, content, kind, path, pattern, put, upload};
 
@@ -44,7 +44,7 @@ async fn make_room(store: &InMemory) {
 struct Seen {
     entries: Vec<Entry>,
     contents: Vec<Bytes>,
-    uploads: Vec<Upload>,
+    uploads: Vec<UploadInfo>,
 }
 
 async fn see(store: &InMemory) -> Seen {
@@ -200,7 +200,7 @@ fn append_with_every_room() {
 fn write_behind_a_small_file_with_every_room() {
     let prepare = async |store: &InMemory| {
         upload(store, "/a", pattern(1, 4000)).await;
-        store.append(&path("/a")).await.unwrap().close().await.unwrap();
+        store.append(&path("/a")).await.unwrap().suspend().await.unwrap();
     };
     let least =
         least_room(prepare, async |store| store.resume(&path("/a")).await?.write("x").await);
@@ -211,7 +211,7 @@ fn write_behind_a_small_file_with_every_room() {
 fn write_behind_a_large_file_with_every_room() {
     let prepare = async |store: &InMemory| {
         a_file(store).await;
-        store.append(&path("/dir/a")).await.unwrap().close().await.unwrap();
+        store.append(&path("/dir/a")).await.unwrap().suspend().await.unwrap();
     };
     let least =
         least_room(prepare, async |store| store.resume(&path("/dir/a")).await?.write("x").await);

@@ -11,7 +11,7 @@ use std::{
 use futures::executor::block_on;
 use inmemory::InMemory;
 use storage_driver::{
-    ErrorKind, ListOptions, Path, Precondition, StorageDriver, StorageDriverExt, Upload,
+    ErrorKind, ListOptions, Path, Precondition, StorageDriver, StorageDriverExt, UploadInfo,
 };
 use support::{append, kind, path, put};
 
@@ -47,7 +47,7 @@ async fn modified(store: &InMemory, at: &str) -> SystemTime {
     store.stat(&path(at)).await.unwrap().into_file().unwrap().modified
 }
 
-async fn uploads(store: &InMemory) -> Vec<Upload> {
+async fn uploads(store: &InMemory) -> Vec<UploadInfo> {
     store.uploads(&Path::root(), ListOptions::new()).await.unwrap().items
 }
 
@@ -105,10 +105,16 @@ fn an_upload_tells_when_it_was_started_and_written() {
         clock.hours(1);
         let mut writer = store.create(&path("/a")).await.unwrap();
         clock.hours(2);
-        assert_eq!(uploads(&store).await, [Upload::new(path("/a"), hours(1), hours(1), Some(0))]);
+        assert_eq!(
+            uploads(&store).await,
+            [UploadInfo::new(path("/a"), hours(1), hours(1), Some(0))]
+        );
         writer.write("x").await.unwrap();
         clock.hours(3);
-        assert_eq!(uploads(&store).await, [Upload::new(path("/a"), hours(1), hours(2), Some(1))]);
+        assert_eq!(
+            uploads(&store).await,
+            [UploadInfo::new(path("/a"), hours(1), hours(2), Some(1))]
+        );
     });
 }
 
@@ -116,12 +122,12 @@ fn an_upload_tells_when_it_was_started_and_written() {
 fn a_resume_keeps_when_an_upload_was_started() {
     block_on(async {
         let (store, clock) = store();
-        store.create(&path("/a")).await.unwrap().close().await.unwrap();
+        store.create(&path("/a")).await.unwrap().suspend().await.unwrap();
         clock.hours(1);
         let mut writer = store.resume(&path("/a")).await.unwrap();
-        assert_eq!(uploads(&store).await, [Upload::new(path("/a"), START, START, Some(0))]);
+        assert_eq!(uploads(&store).await, [UploadInfo::new(path("/a"), START, START, Some(0))]);
         writer.write("xy").await.unwrap();
-        assert_eq!(uploads(&store).await, [Upload::new(path("/a"), START, hours(1), Some(2))]);
+        assert_eq!(uploads(&store).await, [UploadInfo::new(path("/a"), START, hours(1), Some(2))]);
     });
 }
 
@@ -132,7 +138,7 @@ fn a_write_of_nothing_is_no_write() {
         let mut writer = store.create(&path("/a")).await.unwrap();
         clock.hours(1);
         writer.write("").await.unwrap();
-        assert_eq!(uploads(&store).await[0].written, START);
+        assert_eq!(uploads(&store).await[0].modified, START);
     });
 }
 
@@ -142,8 +148,11 @@ fn an_append_starts_as_large_as_the_file() {
         let (store, clock) = store();
         put(&store, "/a", "xyz").await;
         clock.hours(1);
-        store.append(&path("/a")).await.unwrap().close().await.unwrap();
-        assert_eq!(uploads(&store).await, [Upload::new(path("/a"), hours(1), hours(1), Some(3))]);
+        store.append(&path("/a")).await.unwrap().suspend().await.unwrap();
+        assert_eq!(
+            uploads(&store).await,
+            [UploadInfo::new(path("/a"), hours(1), hours(1), Some(3))]
+        );
     });
 }
 
@@ -246,7 +255,7 @@ fn times_before_1970_are_kept() {
         put(&store, "/a", "x").await;
         let writer = store.create(&path("/u")).await.unwrap();
         assert_eq!(modified(&store, "/a").await, before);
-        assert_eq!(uploads(&store).await[0].started, before);
+        assert_eq!(uploads(&store).await[0].created, before);
         drop(writer);
         clock.set(UNIX_EPOCH - 49_999 * HOUR);
         assert_eq!(store.cancel_uploads(&Path::root(), HOUR).await.unwrap(), 1);

@@ -114,7 +114,7 @@ fn all_is_claimed_but_durability_and_redirects() {
     assert!(!capabilities.durable && !capabilities.redirect);
     assert_eq!(capabilities.max_path_bytes, Path::MAX_BYTES);
     assert!(
-        capabilities.conditional_put
+        capabilities.preconditions
             && capabilities.conditional_commit
             && capabilities.rename_file
             && capabilities.rename_dir
@@ -123,8 +123,8 @@ fn all_is_claimed_but_durability_and_redirects() {
             && capabilities.touch
             && capabilities.keeps_on_drop
             && capabilities.atomic_rename
-            && capabilities.one_step_commit_to
-            && capabilities.sees_conflicts
+            && capabilities.atomic_commit_to
+            && capabilities.rejects_conflicts
             && capabilities.snapshot_listing
             && capabilities.linearizable
             && capabilities.unique_versions
@@ -283,7 +283,7 @@ fn what_was_accepted_survives_every_way_to_let_go() {
         drop(writer);
         let mut writer = store.writer(&path("/a"), WriterOptions::resume_at(4)).await.unwrap();
         writer.write("two ").await.unwrap();
-        writer.close().await.unwrap();
+        writer.suspend().await.unwrap();
         let mut writer = store.writer(&path("/a"), WriterOptions::resume_at(8)).await.unwrap();
         SinkExt::close(&mut writer).await.unwrap();
         drop(writer);

@@ -28,7 +28,7 @@ const HEADER: usize = 0;
 const CONSTANT: usize = SEGMENT + MIB;
 
 fn path() -> Path {
-    Path::new("/blobs/large").unwrap()
+    Path::parse("/blobs/large").unwrap()
 }
 
 /// Commits what `writer` wrote, of which everything was written since `measurement` began.
@@ -178,7 +178,7 @@ fn a_commit_an_append_and_a_copy_allocate_the_same_at_any_size() {
         let measurement = Measurement::begin();
         block_on(async {
             writer.commit().await.unwrap();
-            store.copy(&path(), &Path::new("/copy").unwrap(), Default::default()).await.unwrap();
+            store.copy(&path(), &Path::parse("/copy").unwrap(), Default::default()).await.unwrap();
             store.append(&path()).await.unwrap().commit().await.unwrap();
         });
         assert!(measurement.peak() < 8 * KIB, "{} bytes", measurement.peak());

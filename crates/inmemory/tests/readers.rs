@@ -147,7 +147,7 @@ fn a_read_copies_nothing() {
         let place = data.as_ptr();
         put(&store, "/a", data).await;
         assert_eq!(content(&store, "/a").await.as_ptr(), place);
-        let range = store.get_range(&path("/a"), ReadRange::From(1000), u64::MAX).await.unwrap();
+        let range = store.get_range(&path("/a"), ReadRange::Offset(1000), u64::MAX).await.unwrap();
         assert_eq!(range.into_bytes().as_ptr(), place.wrapping_add(1000));
     });
 }
@@ -191,10 +191,10 @@ fn the_limit_is_on_the_range() {
     block_on(async {
         let (store, _, _) = begun().await;
         let at = path("/dir/a");
-        let ten = store.get_range(&at, ReadRange::Last(10), 10).await.unwrap();
+        let ten = store.get_range(&at, ReadRange::Suffix(10), 10).await.unwrap();
         assert_eq!(ten.remaining(), 10);
         let too_large = ErrorKind::ContentTooLarge { size: 10, limit: 9 };
-        assert_eq!(kind(store.get_range(&at, ReadRange::Last(10), 9).await), too_large);
+        assert_eq!(kind(store.get_range(&at, ReadRange::Suffix(10), 9).await), too_large);
     });
 }
 
@@ -251,7 +251,7 @@ async fn nearly_full() -> InMemory {
 fn a_reader_of_the_tail_of_a_deleted_file_pins_one_segment() {
     block_on(async {
         let store = nearly_full().await;
-        let tail = store.reader(&path("/a"), ReadRange::Last(4 * KIB as u64)).await.unwrap();
+        let tail = store.reader(&path("/a"), ReadRange::Suffix(4 * KIB as u64)).await.unwrap();
         store.delete(&path("/a"), Precondition::None).await.unwrap();
         assert_eq!(store.usage().pinned, 4 * KIB as u64);
         // There is room for another file of that size.

@@ -50,7 +50,7 @@ async fn fill(store: &InMemory, path: &Path) {
 fn the_process_holds_what_usage_says_and_gives_it_back() {
     const POOL: u64 = 32 * MIB;
     alone("the_process_holds_what_usage_says_and_gives_it_back", || {
-        let path = Path::new("/blobs/large").unwrap();
+        let path = Path::parse("/blobs/large").unwrap();
         for pool in [0, POOL] {
             let store = InMemory::builder().pool(pool).build();
             let before = resident();
@@ -72,11 +72,11 @@ fn the_process_holds_what_usage_says_and_gives_it_back() {
 fn fill_and_delete(store: &InMemory, files: usize, size: usize) -> (u64, u64) {
     let content = Bytes::from(vec![7; size]);
     for number in 0..files {
-        let path = Path::new(format!("/dir/{number}")).unwrap();
+        let path = Path::parse(format!("/dir/{number}")).unwrap();
         block_on(store.put(&path, content.clone())).unwrap();
     }
     let full = resident();
-    block_on(store.delete(&Path::new("/dir").unwrap(), Precondition::None)).unwrap();
+    block_on(store.delete(&Path::parse("/dir").unwrap(), Precondition::None)).unwrap();
     assert_eq!(store.usage().held(), 0);
     (full, resident())
 }
@@ -101,13 +101,13 @@ fn uploads_are_given_back_to_the_system_but_for_their_first_256_kib() {
         let chunk = Bytes::from(vec![7; 32 << 10]);
         let before = resident();
         for number in 0..FILES {
-            let path = Path::new(format!("/dir/{number}")).unwrap();
+            let path = Path::parse(format!("/dir/{number}")).unwrap();
             let mut writer = block_on(store.create(&path)).unwrap();
             (0..32).for_each(|_| block_on(writer.write(chunk.clone())).unwrap());
             block_on(writer.commit()).unwrap();
         }
         assert!(resident() - before >= FILES * MIB);
-        block_on(store.delete(&Path::new("/dir").unwrap(), Precondition::None)).unwrap();
+        block_on(store.delete(&Path::parse("/dir").unwrap(), Precondition::None)).unwrap();
         let stays = resident().saturating_sub(before);
         assert!(stays <= FILES * (256 << 10) + SLACK, "{stays} bytes stay");
     });

@@ -82,7 +82,7 @@ fn a_touch_moves_no_byte() {
 fn a_resumed_upload_keeps_its_segments_where_they_are() {
     block_on(async {
         let store = InMemory::new();
-        store.create(&path("/a")).await.unwrap().close().await.unwrap();
+        store.create(&path("/a")).await.unwrap().suspend().await.unwrap();
         let mut expected = Vec::new();
         for seed in 0..100 {
             let mut writer = store.resume(&path("/a")).await.unwrap();

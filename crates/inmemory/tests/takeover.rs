@@ -302,12 +302,12 @@ fn a_vouched_piece_of_less_than_16_kib_is_packed() {
 fn vouching_holds_for_the_writer_that_was_opened_so() {
     block_on(async {
         let store = InMemory::new();
-        store.create(&path("/a")).await.unwrap().close().await.unwrap();
+        store.create(&path("/a")).await.unwrap().suspend().await.unwrap();
         let options = WriterOptions::resume().owned_buffers();
         let mut writer = store.writer(&path("/a"), options).await.unwrap();
         let vouched = Bytes::from_owner(pattern(1, TAKE_OVER));
         writer.write(vouched.clone()).await.unwrap();
-        writer.close().await.unwrap();
+        writer.suspend().await.unwrap();
         let mut writer = store.resume(&path("/a")).await.unwrap();
         let copied = Bytes::from_owner(pattern(2, TAKE_OVER));
         writer.write(copied.clone()).await.unwrap();

@@ -119,7 +119,7 @@ fn a_reader_pins_what_was_deleted() {
     block_on(async {
         let store = InMemory::new();
         put(&store, "/a", vec![7; 1000]).await;
-        let reader = store.reader(&path("/a"), ReadRange::Last(1)).await.unwrap();
+        let reader = store.reader(&path("/a"), ReadRange::Suffix(1)).await.unwrap();
         assert_eq!(counted(&store), (1000, 0, 0));
         delete(&store, "/a").await;
         assert_eq!(counted(&store), (0, 0, 1000));

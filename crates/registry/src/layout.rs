@@ -147,7 +147,7 @@ fn parts(digest: &Digest) -> String {
 /// All parts are of types that hold nothing but a path's bytes, and the longest of each together are
 /// far from a path's end: see the test.
 fn path(text: String) -> Path {
-    Path::new(text).unwrap_or_else(|error| unreachable!("a path of the layout: {error}"))
+    Path::parse(text).unwrap_or_else(|error| unreachable!("a path of the layout: {error}"))
 }
 
 #[cfg(test)]

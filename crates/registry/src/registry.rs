@@ -80,7 +80,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `Unsupported` on a driver that does not claim `touch` and `conditional_put`; else what the driver
+    /// `Unsupported` on a driver that does not claim `touch` and `preconditions`; else what the driver
     /// answers. What was deleted until then stays so.
     ///
     /// # Cancel safety

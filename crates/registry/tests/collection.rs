@@ -263,7 +263,7 @@ async fn what_uploads_left_behind_is_taken() {
     let (service, clock) = long_ago();
     service.push_blob("demo", "content").await;
     let left = "/docker/registry/v2/repositories/demo/_uploads/x/hashstates/sha256/5";
-    let left = Path::new(left).unwrap();
+    let left = Path::parse(left).unwrap();
     service.store.put(&left, "state").await.unwrap();
     assert_eq!(collect_unused(&service, &clock).await.uploads, 1);
     assert!(!service.store.exists(&left).await.unwrap());
@@ -271,7 +271,7 @@ async fn what_uploads_left_behind_is_taken() {
 
 fn data(content: &[u8]) -> Path {
     let hex = digest(content)["sha256:".len()..].to_owned();
-    Path::new(format!("/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])).unwrap()
+    Path::parse(format!("/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])).unwrap()
 }
 
 #[tokio::test]
@@ -416,7 +416,7 @@ async fn what_an_odd_manifest_of_another_registry_names_stays() {
 /// Overwrites the link of a tag of `demo`.
 async fn damage_tag(service: &Service, tag: &str, link: &'static str) {
     let path = format!("/docker/registry/v2/repositories/demo/_manifests/tags/{tag}/current/link");
-    service.store.put(&Path::new(path).unwrap(), link).await.unwrap();
+    service.store.put(&Path::parse(path).unwrap(), link).await.unwrap();
 }
 
 #[tokio::test]
@@ -439,7 +439,7 @@ async fn a_damaged_tag_keeps_the_untagged_manifests_of_its_repository() {
 async fn damage_content(service: &Service, manifest: &str, damage: usize) {
     let hex = &manifest["sha256:".len()..];
     let path = format!("/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
-    let path = Path::new(path).unwrap();
+    let path = Path::parse(path).unwrap();
     let content = service.store.get_bytes(&path, 1 << 20).await.unwrap();
     let damaged = match damage {
         0 => content.slice(..0),

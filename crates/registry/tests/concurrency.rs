@@ -194,7 +194,7 @@ impl Run {
         for name in REPOSITORIES {
             let root =
                 format!("/docker/registry/v2/repositories/{name}/_manifests/revisions/sha256");
-            let root = storage_driver::Path::new(root).unwrap();
+            let root = storage_driver::Path::parse(root).unwrap();
             let list = self.service.store.list(&root, storage_driver::ListOptions::new()).await;
             for entry in list.map(|page| page.items).unwrap_or_default() {
                 let uri = format!("/v2/{name}/manifests/sha256:{}", entry.name());

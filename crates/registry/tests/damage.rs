@@ -25,13 +25,13 @@ const LINKS: [&[u8]; 6] = [b"", b"garbage", b"sha256:00", b"md5:00", &[0xff; 71]
 
 fn current(tag: &str) -> Path {
     let dir = "/docker/registry/v2/repositories/demo/_manifests/tags";
-    Path::new(format!("{dir}/{tag}/current/link")).unwrap()
+    Path::parse(format!("{dir}/{tag}/current/link")).unwrap()
 }
 
 fn data(digest: &str) -> Path {
     let (algorithm, hex) = digest.split_once(':').unwrap();
     let path = format!("/docker/registry/v2/blobs/{algorithm}/{}/{hex}/data", &hex[..2]);
-    Path::new(path).unwrap()
+    Path::parse(path).unwrap()
 }
 
 /// A registry with the tags `bad`, whose link holds `link`, and `good`, which names another image. Says
@@ -205,7 +205,7 @@ async fn a_repository_with_nothing_but_leftovers_is_not_in_the_catalog() {
         format!("referrers/sha256/{hex}/sha256/{hex}/link"),
     ] {
         let path = format!("/docker/registry/v2/repositories/left/_manifests/{left}");
-        service.store.put(&Path::new(path).unwrap(), format!("sha256:{hex}")).await.unwrap();
+        service.store.put(&Path::parse(path).unwrap(), format!("sha256:{hex}")).await.unwrap();
     }
     let catalog = service.get("/v2/_catalog").await.expect(200).json();
     assert_eq!(catalog["repositories"], json!(["demo"]));

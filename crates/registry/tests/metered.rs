@@ -18,7 +18,7 @@ mod counts {
     use super::*;
 
     fn path(text: &str) -> Path {
-        Path::new(text).unwrap()
+        Path::parse(text).unwrap()
     }
 
     fn metered() -> (Metrics, Arc<dyn StorageDriver>) {
@@ -73,7 +73,7 @@ mod counts {
         writer.commit().await.unwrap();
         has(&metrics, "registry_storage_written_bytes_total 8");
         driver.get_bytes(&path("/a"), 100).await.unwrap();
-        let reader = driver.reader(&path("/b"), ReadRange::From(1)).await.unwrap();
+        let reader = driver.reader(&path("/b"), ReadRange::Offset(1)).await.unwrap();
         reader.try_collect::<Vec<_>>().await.unwrap();
         has(&metrics, "registry_storage_read_bytes_total 7");
     }

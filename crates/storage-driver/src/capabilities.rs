@@ -22,7 +22,7 @@ pub struct Capabilities {
     /// Operation: `put_content`, `rename`, `copy` and `delete` take a precondition other than
     /// [`None`](crate::Precondition::None); `delete` takes
     /// [`IfVersion`](crate::Precondition::IfVersion) alone.
-    pub conditional_put: bool,
+    pub preconditions: bool,
     /// Operation: `commit_to` takes a precondition other than [`None`](crate::Precondition::None).
     pub conditional_commit: bool,
     /// Operation: [`rename`](crate::StorageDriver::rename).
@@ -50,10 +50,10 @@ pub struct Capabilities {
     pub atomic_rename: bool,
     /// Guarantee: `commit_to` publishes in one step. Otherwise it may leave a completed upload
     /// behind when it is cut off, but never a part at the destination.
-    pub one_step_commit_to: bool,
+    pub atomic_commit_to: bool,
     /// Guarantee: a path is never a file and a directory, also against concurrent commits.
     /// Otherwise both may come to be, and then `stat` prefers the file.
-    pub sees_conflicts: bool,
+    pub rejects_conflicts: bool,
     /// Guarantee: `list` (each page) and `walk` (the whole) show one moment's state. Otherwise each
     /// entry was there at some moment of the call.
     pub snapshot_listing: bool,
@@ -75,7 +75,7 @@ impl Capabilities {
     /// No operation, no guarantee, and paths of up to [`Path::MAX_BYTES`].
     pub const fn none() -> Self {
         Self {
-            conditional_put: false,
+            preconditions: false,
             conditional_commit: false,
             rename_file: false,
             rename_dir: false,
@@ -86,8 +86,8 @@ impl Capabilities {
             durable: false,
             keeps_on_drop: false,
             atomic_rename: false,
-            one_step_commit_to: false,
-            sees_conflicts: false,
+            atomic_commit_to: false,
+            rejects_conflicts: false,
             snapshot_listing: false,
             linearizable: false,
             unique_versions: false,

@@ -36,7 +36,7 @@
 //!   always exists. No operation shows an empty directory. *Peers differ from backend to backend.*
 //! - <a id="2.3"></a>**2.3** No path is both a file and a directory. A commit at a path that is a directory, or below
 //!   a path that is a file, returns `PathConflict` and changes nothing. Where a driver cannot detect this
-//!   ([`sees_conflicts`](crate::Capabilities::sees_conflicts) not claimed), `stat` reports the file.
+//!   ([`rejects_conflicts`](crate::Capabilities::rejects_conflicts) not claimed), `stat` reports the file.
 //! - <a id="2.4"></a>**2.4** Uploads are not in the namespace: `stat`, `list`, `walk`, `get_content` and `reader` see
 //!   committed content only. *Peers show half-written files.*
 //!
@@ -77,13 +77,13 @@
 //! ```text
 //! writer(path, Create | Resume | Append) ── write* ─┬─ commit ──────────────▶ visible at path
 //!         ▲                                         ├─ commit_to(dest, if) ─▶ visible at dest
-//!         └── Resume ◀── kept ◀── close, drop ──────┤
+//!         └── Resume ◀── kept ◀── suspend, drop ────┤
 //!                                                   └─ cancel ──────────────▶ removed
 //! ```
 //!
 //! - <a id="5.1"></a>**5.1** Written data becomes visible on commit, all at once, and not before. Old content stays
 //!   readable until then.
-//! - <a id="5.2"></a>**5.2** `commit`, `commit_to`, `cancel` and `close` consume the [`Writer`](crate::Writer). Code
+//! - <a id="5.2"></a>**5.2** `commit`, `commit_to`, `cancel` and `suspend` consume the [`Writer`](crate::Writer). Code
 //!   that uses the writer afterwards does not compile.
 //! - <a id="5.3"></a>**5.3** `Create` starts empty. It discards an earlier upload at the path and leaves the committed
 //!   content.
@@ -97,12 +97,12 @@
 //!   `OffsetMismatch` with the true size and changes nothing; an open writer continues. *Peers: "upload
 //!   resumed at wrong offset".*
 //! - <a id="5.7"></a>**5.7** A path has one writer. Opening another fences the first: its next operation that reaches
-//!   the backend, at the latest `sync`, `close`, `commit`, `commit_to` or `cancel`, returns `WriterFenced`; nothing
+//!   the backend, at the latest `sync`, `suspend`, `commit`, `commit_to` or `cancel`, returns `WriterFenced`; nothing
 //!   that it sends joins the upload, and its cancel or drop does not affect its successor. `cancel_upload` and
 //!   `delete` fence too; `rename`, `copy` and `put_content` leave uploads alone. *A client that reconnects must not
 //!   wait for its dead connection.*
 //! - <a id="5.8"></a>**5.8** `size` counts every accepted byte, resumed bytes included, exactly and at all times.
-//! - <a id="5.9"></a>**5.9** `sync` and `close` keep everything accepted so far, as durably as the driver keeps
+//! - <a id="5.9"></a>**5.9** `sync` and `suspend` keep everything accepted so far, as durably as the driver keeps
 //!   committed content. A drop keeps at least what the last `sync` kept, and everything under
 //!   [`keeps_on_drop`](crate::Capabilities::keeps_on_drop). Under [`durable`](crate::Capabilities::durable), kept data
 //!   survives a crash of the process.
@@ -113,7 +113,7 @@
 //! - <a id="5.11"></a>**5.11** `cancel` removes the upload and its data. The committed content at the path is
 //!   untouched. A cancel is as durable as a deletion. *A peer deletes the committed content.*
 //! - <a id="5.12"></a>**5.12** `commit_to` publishes at another path, in one step under
-//!   [`one_step_commit_to`](crate::Capabilities::one_step_commit_to), and otherwise never partially. Its precondition
+//!   [`atomic_commit_to`](crate::Capabilities::atomic_commit_to), and otherwise never partially. Its precondition
 //!   is on the destination. An upload at the destination, and the content at the writer's path, are left alone.
 //! - <a id="5.13"></a>**5.13** A writer also implements `AsyncWrite` and `Sink<Bytes>`. There, a flush hands data to the
 //!   driver and promises no durability, because callers flush often. Closing keeps everything and refuses further

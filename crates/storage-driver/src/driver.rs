@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page,
-    Path, Payload, Precondition, ReadRange, Reader, Result, Stat, Upload, Walk, WalkOptions,
+    Path, Payload, Precondition, ReadRange, Reader, Result, Stat, UploadInfo, Walk, WalkOptions,
     Writer, WriterOptions,
 };
 
@@ -39,7 +39,7 @@ use crate::{
 /// **5. Writing.** An upload is invisible until a commit publishes it in one step (5.1), by calls
 /// that consume the [`Writer`] (5.2). It can be created (5.3), resumed (5.4) or appended (5.5), at an
 /// offset that is checked (5.6), by one writer at a time, the latest (5.7). `size` is exact (5.8).
-/// `sync` and `close` keep what was accepted (5.9), a failed commit too (5.10). `cancel` removes the
+/// `sync` and `suspend` keep what was accepted (5.9), a failed commit too (5.10). `cancel` removes the
 /// upload and nothing else (5.11). `commit_to` publishes elsewhere (5.12). The adapters promise no
 /// more than they say (5.13). Memory is bounded by backpressure (5.14), hints change no result
 /// (5.15), and uploads can be enumerated and cancelled without a writer (5.16).
@@ -150,7 +150,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// [`PreconditionFailed`](ErrorKind::PreconditionFailed); [`PathConflict`](ErrorKind::PathConflict)
     /// where the path is a directory or under a file; [`StorageFull`](ErrorKind::StorageFull);
     /// [`Unsupported`](ErrorKind::Unsupported) for a precondition without
-    /// [`conditional_put`](Capabilities::conditional_put). Nothing is changed then.
+    /// [`preconditions`](Capabilities::preconditions). Nothing is changed then.
     async fn put_content(
         &self,
         path: &Path,
@@ -228,7 +228,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Changes nothing.
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>>;
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>>;
 
     /// Cancels the upload in progress at `path`, and fences its writer. The committed content is
     /// untouched.
@@ -266,7 +266,7 @@ pub trait StorageDriver: Debug + Send + Sync {
             let page = self.uploads(path, options.clone()).await.map_err(explain)?;
             for upload in page.items {
                 // One that was written to in the future has no age.
-                if now.duration_since(upload.written).unwrap_or_default() >= older_than {
+                if now.duration_since(upload.modified).unwrap_or_default() >= older_than {
                     match self.cancel_upload(&upload.path).await {
                         Ok(()) => cancelled += 1,
                         Err(error) if error.is_not_found() => {}
@@ -290,7 +290,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// [`IfAbsent`](Precondition::IfAbsent), which is no precondition of a deletion
     /// ([`Precondition::require_for_deletion`]), whatever is at the path, and for
     /// [`IfVersion`](Precondition::IfVersion) without
-    /// [`conditional_put`](Capabilities::conditional_put);
+    /// [`preconditions`](Capabilities::preconditions);
     /// [`PathNotFound`](ErrorKind::PathNotFound) if nothing is there, uploads included, also under
     /// `IfVersion`; [`IsADirectory`](ErrorKind::IsADirectory) for a directory under `IfVersion`,
     /// which is for files alone; [`PreconditionFailed`](ErrorKind::PreconditionFailed). Nothing is

@@ -18,7 +18,7 @@ type Cause = Arc<dyn StdError + Send + Sync + 'static>;
 /// ```
 /// use storage_driver::{Error, ErrorKind, Operation, Path};
 ///
-/// let path = Path::new("/a/b")?;
+/// let path = Path::parse("/a/b")?;
 /// let error = Error::new(ErrorKind::PathNotFound)
 ///     .context("inmemory", Operation::GetContent, &path);
 /// assert_eq!(error.to_string(), "inmemory: get_content /a/b: path not found");

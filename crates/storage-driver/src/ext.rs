@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::{
     Entry, ListOptions, Metadata, Pages, Path, Payload, Precondition, Result, StorageDriver,
-    Upload, Writer, WriterOptions,
+    UploadInfo, Writer, WriterOptions,
 };
 
 /// What every [`StorageDriver`] can do without its author writing it; blanket, also over
@@ -53,7 +53,7 @@ pub trait StorageDriverExt: StorageDriver {
     }
 
     /// Streams every upload at and under a path: [`uploads`](StorageDriver::uploads), page by page.
-    fn uploads_all(&self, path: &Path) -> Pages<'_, Upload> {
+    fn uploads_all(&self, path: &Path) -> Pages<'_, UploadInfo> {
         Pages::of_uploads(self, path.clone(), ListOptions::new())
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::{
     Capabilities, Content, Entry, Health, ListOptions, Metadata, Page, Path, Payload, Precondition,
-    ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, Upload, Walk, WalkOptions,
+    ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, UploadInfo, Walk, WalkOptions,
     Writer, WriterOptions,
 };
 
@@ -66,7 +66,7 @@ macro_rules! forward {
                 (**self).walk(path, options)
             }
 
-            async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+            async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
                 (**self).uploads(path, options).await
             }
 

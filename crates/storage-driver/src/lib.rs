@@ -9,15 +9,15 @@
 //! use storage_driver::{Path, Precondition, ReadRange, Result, StorageDriver, StorageDriverExt};
 //!
 //! async fn publish(driver: &dyn StorageDriver) -> Result<()> {
-//!     let session = Path::new("/uploads/8f1c")?;
-//!     let blob = Path::new("/blobs/sha256/aa/data")?;
+//!     let session = Path::parse("/uploads/8f1c")?;
+//!     let blob = Path::parse("/blobs/sha256/aa/data")?;
 //!
 //!     let mut writer = driver.create(&session).await?;
 //!     writer.write("some bytes, ").await?;
 //!     writer.write("and more").await?;
 //!     writer.commit_to(&blob, Precondition::IfAbsent).await?;
 //!
-//!     let tail = driver.get_range(&blob, ReadRange::Last(4), 1024).await?;
+//!     let tail = driver.get_range(&blob, ReadRange::Suffix(4), 1024).await?;
 //!     assert_eq!(tail.into_bytes(), "more");
 //!     Ok(())
 //! }
@@ -34,6 +34,7 @@
 
 mod capabilities;
 mod content;
+pub mod contract;
 mod copy;
 mod driver;
 mod error;
@@ -48,7 +49,7 @@ mod path;
 mod payload;
 mod range;
 mod reader;
-mod upload;
+mod upload_info;
 mod version;
 mod walk;
 mod writer;
@@ -67,7 +68,7 @@ pub use path::{ParsePathError, Path};
 pub use payload::{IntoIter, Payload};
 pub use range::ReadRange;
 pub use reader::Reader;
-pub use upload::Upload;
+pub use upload_info::UploadInfo;
 pub use version::{Precondition, Version};
 pub use walk::{Walk, WalkOptions, WalkSource};
 pub use writer::{WriteMode, WriteSession, Writer, WriterOptions};

@@ -42,8 +42,8 @@ operations! {
     Write = "write",
     /// [`Writer::sync`](crate::Writer::sync).
     Sync = "sync",
-    /// [`Writer::close`](crate::Writer::close).
-    Close = "close",
+    /// [`Writer::suspend`](crate::Writer::suspend).
+    Suspend = "suspend",
     /// [`Writer::commit`](crate::Writer::commit).
     Commit = "commit",
     /// [`Writer::commit_to`](crate::Writer::commit_to).

@@ -10,7 +10,7 @@ use std::{
 
 use futures_core::Stream;
 
-use crate::{Entry, ListOptions, Page, Path, Result, StorageDriver, Upload};
+use crate::{Entry, ListOptions, Page, Path, Result, StorageDriver, UploadInfo};
 
 type Fetch<'a, T> = Pin<Box<dyn Future<Output = Result<Page<T>>> + Send + 'a>>;
 
@@ -44,14 +44,14 @@ impl<'a> Pages<'a, Entry> {
     }
 }
 
-impl<'a> Pages<'a, Upload> {
+impl<'a> Pages<'a, UploadInfo> {
     pub(crate) fn of_uploads<D>(driver: &'a D, path: Path, options: ListOptions) -> Self
     where
         D: StorageDriver + ?Sized,
     {
         let fetch = move |options| {
             let path = path.clone();
-            Box::pin(async move { driver.uploads(&path, options).await }) as Fetch<'a, Upload>
+            Box::pin(async move { driver.uploads(&path, options).await }) as Fetch<'a, UploadInfo>
         };
         Self { fetch: Box::new(fetch), options, state: State::Idle }
     }

@@ -22,13 +22,13 @@ use crate::{Error, ErrorKind};
 /// ```
 /// use storage_driver::Path;
 ///
-/// let path = Path::new("/docker/registry/v2")?;
+/// let path = Path::parse("/docker/registry/v2")?;
 /// assert_eq!(path.name(), Some("v2"));
-/// assert_eq!(path.parent(), Some(Path::new("/docker/registry")?));
+/// assert_eq!(path.parent(), Some(Path::parse("/docker/registry")?));
 /// assert_eq!(path.join("blobs/sha256")?.as_str(), "/docker/registry/v2/blobs/sha256");
 ///
 /// for rejected in ["", "abc", "//bcd", "/abc/", "/a//b", "/.", "/a/../b", "/a b", "/ä", "/a\\b"] {
-///     assert!(Path::new(rejected).is_err(), "{rejected}");
+///     assert!(Path::parse(rejected).is_err(), "{rejected}");
 /// }
 /// # Ok::<(), storage_driver::ParsePathError>(())
 /// ```
@@ -83,7 +83,7 @@ impl Path {
     /// # Errors
     ///
     /// [`ParsePathError`], with the first thing that is wrong.
-    pub fn new(text: impl AsRef<str>) -> Result<Self, ParsePathError> {
+    pub fn parse(text: impl AsRef<str>) -> Result<Self, ParsePathError> {
         let text = text.as_ref();
         if text == "/" {
             return Ok(Self::root());
@@ -275,7 +275,7 @@ impl FromStr for Path {
     type Err = ParsePathError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::new(text)
+        Self::parse(text)
     }
 }
 
@@ -283,7 +283,7 @@ impl TryFrom<&str> for Path {
     type Error = ParsePathError;
 
     fn try_from(text: &str) -> Result<Self, Self::Error> {
-        Self::new(text)
+        Self::parse(text)
     }
 }
 
@@ -291,7 +291,7 @@ impl TryFrom<String> for Path {
     type Error = ParsePathError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::new(text)
+        Self::parse(text)
     }
 }
 
@@ -312,6 +312,6 @@ impl serde::Serialize for Path {
 impl<'de> serde::Deserialize<'de> for Path {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-        Self::new(text).map_err(serde::de::Error::custom)
+        Self::parse(text).map_err(serde::de::Error::custom)
     }
 }

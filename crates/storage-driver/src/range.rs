@@ -15,8 +15,8 @@ use crate::{Error, ErrorKind};
 /// assert_eq!(ReadRange::from(2..).resolve(10)?, 2..10);
 /// assert_eq!(ReadRange::from(2..99).resolve(10)?, 2..10);
 /// assert_eq!(ReadRange::from(10..).resolve(10)?, 10..10);
-/// assert_eq!(ReadRange::Last(3).resolve(10)?, 7..10);
-/// assert_eq!(ReadRange::Last(99).resolve(10)?, 0..10);
+/// assert_eq!(ReadRange::Suffix(3).resolve(10)?, 7..10);
+/// assert_eq!(ReadRange::Suffix(99).resolve(10)?, 0..10);
 /// assert!(ReadRange::from(11..).resolve(10).is_err());
 /// # Ok::<(), storage_driver::Error>(())
 /// ```
@@ -26,11 +26,11 @@ pub enum ReadRange {
     #[default]
     Full,
     /// From this offset to the end.
-    From(u64),
+    Offset(u64),
     /// From `start` up to, not including, `end`.
     Bounded(Range<u64>),
     /// The last so many bytes: all, if there are fewer; of 0, nothing.
-    Last(u64),
+    Suffix(u64),
 }
 
 impl ReadRange {
@@ -43,9 +43,9 @@ impl ReadRange {
     pub fn resolve(&self, size: u64) -> Result<Range<u64>, Error> {
         let range = match *self {
             Self::Full => 0..size,
-            Self::From(start) => start..size.max(start),
+            Self::Offset(start) => start..size.max(start),
             Self::Bounded(Range { start, end }) => start..end,
-            Self::Last(length) => size.saturating_sub(length)..size,
+            Self::Suffix(length) => size.saturating_sub(length)..size,
         };
         if range.start > size || range.start > range.end {
             return Err(Error::new(ErrorKind::InvalidOffset { offset: range.start, size }));
@@ -62,7 +62,7 @@ impl From<ops::RangeFull> for ReadRange {
 
 impl From<ops::RangeFrom<u64>> for ReadRange {
     fn from(range: ops::RangeFrom<u64>) -> Self {
-        Self::From(range.start)
+        Self::Offset(range.start)
     }
 }
 

@@ -36,7 +36,7 @@ use crate::{Content, Error, ErrorKind, Metadata, Operation, Payload, Result};
 /// use storage_driver::{Metadata, Path, Reader, Version};
 ///
 /// // What a driver does when it opens one:
-/// let metadata = Metadata::new(Path::new("/a")?, 6, SystemTime::now(), Version::from(1));
+/// let metadata = Metadata::new(Path::parse("/a")?, 6, SystemTime::now(), Version::from(1));
 /// let parts = stream::iter([Ok(Bytes::from("abc")), Ok(Bytes::from("def"))]);
 /// let reader = Reader::new("example", metadata, 0..6, parts);
 ///

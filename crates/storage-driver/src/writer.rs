@@ -106,7 +106,7 @@ impl From<WriteMode> for WriterOptions {
 /// ```text
 /// writer(path, Create | Resume | Append) ── write* ─┬─ commit ──────────────▶ visible at path
 ///         ▲                                         ├─ commit_to(dest, if) ─▶ visible at dest
-///         └── Resume ◀── kept ◀── close, drop ──────┤
+///         └── Resume ◀── kept ◀── suspend, drop ────┤
 ///                                                   └─ cancel ──────────────▶ gone
 /// ```
 ///
@@ -114,17 +114,17 @@ impl From<WriteMode> for WriterOptions {
 /// the path stays readable until a commit replaces it, in one step.
 ///
 /// **One writer a path.** Opening another fences the first: its next operation that reaches the
-/// backend, at latest `sync`, `close`, `commit`, `commit_to` or `cancel`, answers
+/// backend, at latest `sync`, `suspend`, `commit`, `commit_to` or `cancel`, answers
 /// [`WriterFenced`](crate::ErrorKind::WriterFenced), nothing that it sends joins the upload, and
 /// its cancel or drop does not touch its successor's. (A client that reconnects must not wait for
 /// its dead connection.) `cancel_upload` and `delete` fence too.
 ///
-/// **What is kept.** `sync` and `close` keep everything accepted so far, as durably as the driver
+/// **What is kept.** `sync` and `suspend` keep everything accepted so far, as durably as the driver
 /// keeps committed content. A drop keeps at least what the last `sync` kept, and everything under
 /// [`keeps_on_drop`](crate::Capabilities::keeps_on_drop).
 ///
 /// **As `AsyncWrite` and `Sink<Bytes>`**: flush hands over to the driver and promises no
-/// durability, for callers flush often. Shutdown and close keep everything, as [`close`](Self::close)
+/// durability, for callers flush often. Shutdown and close keep everything, as [`suspend`](Self::suspend)
 /// does, and refuse further writes; the writer itself is still there to be committed or cancelled,
 /// so that `stream.forward(&mut writer)` can be followed by `writer.commit()`. Neither commits. A
 /// pending `poll_write` has accepted nothing.
@@ -132,7 +132,7 @@ impl From<WriteMode> for WriterOptions {
 /// ```
 /// # use storage_driver::{Result, StorageDriver, Path, WriterOptions};
 /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
-/// let path = Path::new("/uploads/one")?;
+/// let path = Path::parse("/uploads/one")?;
 /// let mut writer = driver.writer(&path, WriterOptions::create()).await?;
 /// writer.write("first half, ").await?;
 /// drop(writer); // the connection broke
@@ -226,11 +226,11 @@ impl Writer {
     ///
     /// # Cancel safety
     ///
-    /// A dropped `close` has kept at least what dropping the writer keeps.
-    pub async fn close(mut self) -> Result<()> {
+    /// A dropped `suspend` has kept at least what dropping the writer keeps.
+    pub async fn suspend(mut self) -> Result<()> {
         poll_fn(|cx| self.session.poll_sync(cx))
             .await
-            .map_err(|e| self.explain(Operation::Close, e))
+            .map_err(|e| self.explain(Operation::Suspend, e))
     }
 
     /// Makes what was written visible at the writer's path, all at once, replacing what is there.
@@ -257,7 +257,7 @@ impl Writer {
     /// Makes what was written visible at `dest` instead, if the file there fulfils `precondition`.
     ///
     /// An upload in progress at `dest` and the content at the writer's own path are left alone. It
-    /// is one step under [`one_step_commit_to`](crate::Capabilities::one_step_commit_to).
+    /// is one step under [`atomic_commit_to`](crate::Capabilities::atomic_commit_to).
     ///
     /// # Errors
     ///
@@ -336,7 +336,7 @@ impl Writer {
     fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let kept = ready!(self.session.poll_sync(cx));
         self.closed |= kept.is_ok();
-        Poll::Ready(kept.map_err(|error| self.explain(Operation::Close, error)))
+        Poll::Ready(kept.map_err(|error| self.explain(Operation::Suspend, error)))
     }
 }
 

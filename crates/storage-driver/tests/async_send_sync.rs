@@ -7,7 +7,7 @@ use futures::stream::Empty;
 use storage_driver::{
     Capabilities, Content, Entry, Error, Health, IntoIter, ListOptions, Metadata, Page, Pages,
     ParsePathError, Path, Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver,
-    StorageDriverExt, Upload, Version, Walk, WalkOptions, Writer, WriterOptions,
+    StorageDriverExt, UploadInfo, Version, Walk, WalkOptions, Writer, WriterOptions,
 };
 
 fn send<T: Send + ?Sized>() {}
@@ -26,7 +26,7 @@ macro_rules! assert_all {
 fn values_can_be_sent_shared_and_moved() {
     assert_all!(send, sync, unpin:
         Capabilities, Content, Entry, Error, Health, IntoIter, ListOptions, Metadata, Page<Entry>,
-        ParsePathError, Path, Payload, Precondition, ReadRange, Stat, Upload, Version, WalkOptions,
+        ParsePathError, Path, Payload, Precondition, ReadRange, Stat, UploadInfo, Version, WalkOptions,
         WriterOptions,
     );
 }

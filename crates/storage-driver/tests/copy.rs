@@ -52,7 +52,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> AsyncRead for Source<S> {
 }
 
 fn reader(source: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Reader {
-    let path = Path::new("/file").unwrap();
+    let path = Path::parse("/file").unwrap();
     let metadata = Metadata::new(path, 11, SystemTime::UNIX_EPOCH, Version::from(1));
     Reader::new("test", metadata, 0..11, source)
 }

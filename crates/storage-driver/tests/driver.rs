@@ -14,7 +14,7 @@ use storage_driver::{
 use tokio_test::block_on;
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// A store with "abcdef" at `/a`.
@@ -41,7 +41,7 @@ fn assert_error(error: &Error, kind: ErrorKind, operation: Operation, at: &str) 
 #[test]
 fn nothing_is_claimed_by_accident() {
     let none = Capabilities {
-        conditional_put: false,
+        preconditions: false,
         conditional_commit: false,
         rename_file: false,
         rename_dir: false,
@@ -52,8 +52,8 @@ fn nothing_is_claimed_by_accident() {
         durable: false,
         keeps_on_drop: false,
         atomic_rename: false,
-        one_step_commit_to: false,
-        sees_conflicts: false,
+        atomic_commit_to: false,
+        rejects_conflicts: false,
         snapshot_listing: false,
         linearizable: false,
         unique_versions: false,
@@ -89,7 +89,7 @@ fn get_range_reads_the_range_under_a_limit_on_it() {
     let content = block_on(store().get_range(&path("/a"), (1..3).into(), 2)).unwrap();
     assert_eq!(content.metadata().size, 6);
     assert_eq!(content.into_bytes(), "bc");
-    let error = block_on(store().get_range(&path("/a"), ReadRange::Last(3), 2)).unwrap_err();
+    let error = block_on(store().get_range(&path("/a"), ReadRange::Suffix(3), 2)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContentTooLarge { size: 3, limit: 2 });
 }
 

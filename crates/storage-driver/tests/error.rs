@@ -75,7 +75,7 @@ impl fmt::Display for Cause {
 impl std::error::Error for Cause {}
 
 fn path() -> Path {
-    Path::new("/a/b").unwrap()
+    Path::parse("/a/b").unwrap()
 }
 
 fn full(kind: ErrorKind) -> Error {
@@ -136,7 +136,7 @@ fn a_result_of_it_is_no_larger_than_a_pointer() {
 
 #[test]
 fn the_innermost_context_wins() {
-    let outer = Path::new("/outer").unwrap();
+    let outer = Path::parse("/outer").unwrap();
     let error = full(ErrorKind::Timeout).context("outer", Operation::Walk, &outer);
     let expected = (ErrorKind::Timeout, Some("test"), Some(Operation::Stat), Some(&path()));
     assert_eq!(parts(&error), (expected.0, expected.1, expected.2, expected.3));
@@ -144,7 +144,7 @@ fn the_innermost_context_wins() {
 
 #[test]
 fn a_context_fills_in_what_is_missing() {
-    let at = Path::new("/at").unwrap();
+    let at = Path::parse("/at").unwrap();
     let error = Error::new(ErrorKind::Timeout).at(&at).context("test", Operation::Stat, &path());
     assert_eq!(parts(&error), (ErrorKind::Timeout, Some("test"), Some(Operation::Stat), Some(&at)));
 }
@@ -257,7 +257,7 @@ fn an_io_error_becomes_the_kind_that_says_the_same() {
 
 #[test]
 fn a_parse_error_is_an_invalid_path() {
-    let error = Error::from(Path::new("/a/..").unwrap_err());
+    let error = Error::from(Path::parse("/a/..").unwrap_err());
     assert_eq!(error.kind(), ErrorKind::InvalidPath);
     let source = error.source().unwrap().downcast_ref::<ParsePathError>();
     assert_eq!(source, Some(&ParsePathError::Dots));
@@ -266,7 +266,7 @@ fn a_parse_error_is_an_invalid_path() {
 #[test]
 fn every_operation_is_named_after_its_method() {
     let names: Vec<&str> = Operation::ALL.iter().map(|operation| operation.as_str()).collect();
-    let expected = "get_content get_range put_content reader read writer write sync close commit \
+    let expected = "get_content get_range put_content reader read writer write sync suspend commit \
                     commit_to cancel stat list walk uploads cancel_upload cancel_uploads rename \
                     rename_dir copy delete delete_many touch redirect_url health shutdown";
     assert_eq!(names.join(" "), expected);

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 
 use futures::{StreamExt, TryStreamExt};
 use map::Map;
-use storage_driver::{Entry, ErrorKind, Path, StorageDriver, StorageDriverExt, Upload};
+use storage_driver::{Entry, ErrorKind, Path, StorageDriver, StorageDriverExt, UploadInfo};
 use tokio_test::block_on;
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn an_upload_is_created_resumed_and_appended() {
     block_on(async {
         let mut writer = driver.create(&at).await.unwrap();
         writer.write("abc").await.unwrap();
-        writer.close().await.unwrap();
+        writer.suspend().await.unwrap();
 
         let mut writer = driver.resume(&at).await.unwrap();
         assert_eq!(writer.size(), 3);
@@ -90,7 +90,7 @@ fn uploads_all_goes_through_every_page() {
     for path in &expected {
         map.add_upload(path, SystemTime::UNIX_EPOCH);
     }
-    let uploads: Vec<Upload> = block_on(map.uploads_all(&Path::root()).try_collect()).unwrap();
+    let uploads: Vec<UploadInfo> = block_on(map.uploads_all(&Path::root()).try_collect()).unwrap();
     assert!(uploads.iter().map(|upload| upload.path.as_str()).eq(&expected));
 }
 

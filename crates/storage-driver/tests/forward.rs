@@ -16,7 +16,7 @@ use tokio_test::block_on;
 /// Calls every method of `driver`, each with arguments of its own, and checks that what the
 /// recorder answers comes back.
 async fn call_everything<D: StorageDriver>(driver: D) {
-    let [a, b] = ["/a", "/b"].map(|path| Path::new(path).unwrap());
+    let [a, b] = ["/a", "/b"].map(|path| Path::parse(path).unwrap());
     let second = Duration::from_secs(1);
     let if_version = Precondition::IfVersion(Version::from(1));
     let start = ListOptions::new().start_after(b.clone()).limit(7);
@@ -24,9 +24,9 @@ async fn call_everything<D: StorageDriver>(driver: D) {
     assert_eq!(driver.name(), "recorder");
     assert_eq!(driver.capabilities().max_path_bytes, 77);
     driver.get_content(&a, 3).await.unwrap_err();
-    driver.get_range(&a, ReadRange::Last(2), 3).await.unwrap_err();
+    driver.get_range(&a, ReadRange::Suffix(2), 3).await.unwrap_err();
     driver.put_content(&a, Payload::from("abc"), if_version.clone()).await.unwrap_err();
-    driver.reader(&a, ReadRange::From(2)).await.unwrap_err();
+    driver.reader(&a, ReadRange::Offset(2)).await.unwrap_err();
     driver.writer(&a, WriterOptions::resume_at(3)).await.unwrap_err();
     driver.stat(&a).await.unwrap_err();
     driver.list(&a, start.clone()).await.unwrap_err();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use storage_driver::{Entry, ListOptions, Metadata, Page, Path, Version};
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 fn paths(texts: &[&str]) -> Vec<Path> {

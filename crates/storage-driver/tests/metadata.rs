@@ -1,11 +1,11 @@
-//! `Stat`, `Entry`, `Upload` and `Health`: what is known of a file, a directory, an upload, a store.
+//! `Stat`, `Entry`, `UploadInfo` and `Health`: what is known of a file, a directory, an upload, a store.
 
 use std::time::{Duration, SystemTime};
 
-use storage_driver::{Entry, Error, ErrorKind, Health, Metadata, Path, Stat, Upload, Version};
+use storage_driver::{Entry, Error, ErrorKind, Health, Metadata, Path, Stat, UploadInfo, Version};
 
 fn path() -> Path {
-    Path::new("/a/b").unwrap()
+    Path::parse("/a/b").unwrap()
 }
 
 fn metadata() -> Metadata {
@@ -58,8 +58,8 @@ fn a_stat_turns_into_an_entry() {
 fn an_upload_is_what_it_was_made_of() {
     let started = SystemTime::UNIX_EPOCH;
     let written = started + Duration::from_secs(1);
-    let upload = Upload::new(path(), started, written, Some(7));
-    assert_eq!((upload.started, upload.written, upload.size), (started, written, Some(7)));
+    let upload = UploadInfo::new(path(), started, written, Some(7));
+    assert_eq!((upload.created, upload.modified, upload.size), (started, written, Some(7)));
     assert_eq!(AsRef::<Path>::as_ref(&upload), &path());
 }
 

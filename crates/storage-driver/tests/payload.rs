@@ -128,7 +128,7 @@ fn the_debug_text_counts_and_shows_no_content() {
 }
 
 fn content(payload: Payload) -> Content {
-    let path = Path::new("/a").unwrap();
+    let path = Path::parse("/a").unwrap();
     Content::new(Metadata::new(path, 99, SystemTime::UNIX_EPOCH, Version::from(1)), payload)
 }
 

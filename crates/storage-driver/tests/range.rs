@@ -22,9 +22,9 @@ fn the_end_is_clipped_to_the_content() {
 
 #[test]
 fn an_offset_equal_to_the_size_is_empty() {
-    assert_eq!(ReadRange::From(10).resolve(10).unwrap(), 10..10);
+    assert_eq!(ReadRange::Offset(10).resolve(10).unwrap(), 10..10);
     assert_eq!(ReadRange::Bounded(10..20).resolve(10).unwrap(), 10..10);
-    assert_eq!(ReadRange::From(0).resolve(0).unwrap(), 0..0);
+    assert_eq!(ReadRange::Offset(0).resolve(0).unwrap(), 0..0);
 }
 
 #[test]
@@ -44,16 +44,16 @@ fn a_start_past_its_own_end_is_invalid() {
 
 #[test]
 fn the_last_bytes_are_all_where_there_are_fewer() {
-    assert_eq!(ReadRange::Last(0).resolve(10).unwrap(), 10..10);
-    assert_eq!(ReadRange::Last(3).resolve(10).unwrap(), 7..10);
-    assert_eq!(ReadRange::Last(11).resolve(10).unwrap(), 0..10);
-    assert_eq!(ReadRange::Last(u64::MAX).resolve(0).unwrap(), 0..0);
+    assert_eq!(ReadRange::Suffix(0).resolve(10).unwrap(), 10..10);
+    assert_eq!(ReadRange::Suffix(3).resolve(10).unwrap(), 7..10);
+    assert_eq!(ReadRange::Suffix(11).resolve(10).unwrap(), 0..10);
+    assert_eq!(ReadRange::Suffix(u64::MAX).resolve(0).unwrap(), 0..0);
 }
 
 #[test]
 fn every_range_of_the_language_is_one() {
     assert_eq!(ReadRange::from(..), ReadRange::Full);
-    assert_eq!(ReadRange::from(3..), ReadRange::From(3));
+    assert_eq!(ReadRange::from(3..), ReadRange::Offset(3));
     assert_eq!(ReadRange::from(3..5), ReadRange::Bounded(3..5));
     assert_eq!(ReadRange::from(..5), ReadRange::Bounded(0..5));
     assert_eq!(ReadRange::from(3..=5), ReadRange::Bounded(3..6));
@@ -79,8 +79,8 @@ proptest! {
             (0..size).filter(|&at| admits(at)).collect()
         };
         let bounded = ReadRange::Bounded(start..end).resolve(size);
-        let from = ReadRange::From(start).resolve(size);
-        let last = ReadRange::Last(start).resolve(size).unwrap();
+        let from = ReadRange::Offset(start).resolve(size);
+        let last = ReadRange::Suffix(start).resolve(size).unwrap();
         prop_assert_eq!(bounded.is_err(), start > size || start > end);
         prop_assert_eq!(from.is_err(), start > size);
         if let Ok(range) = bounded {

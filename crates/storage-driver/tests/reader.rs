@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use tokio_test::{assert_pending, assert_ready, block_on, task};
 
 fn metadata(size: u64) -> Metadata {
-    let path = Path::new("/a/b").unwrap();
+    let path = Path::parse("/a/b").unwrap();
     Metadata::new(path, size, SystemTime::UNIX_EPOCH, Version::from(1))
 }
 

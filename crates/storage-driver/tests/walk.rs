@@ -19,7 +19,7 @@ use tokio_test::block_on;
 const FILES: [&str; 7] = ["/a/b/c", "/a/b/d/e", "/a/b-c", "/a/b.c/d", "/a/f", "/a-b/c", "/b"];
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// Every file and directory below `dir`, in order, from what the paths say.

@@ -17,7 +17,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, block_on, task};
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// A script under which `call` fails, and its writer.
@@ -162,7 +162,7 @@ fn sync_waits_for_the_backend() {
 #[test]
 fn close_keeps_and_does_not_commit() {
     let script = Script::default();
-    block_on(script.writer().close()).unwrap();
+    block_on(script.writer().suspend()).unwrap();
     assert_eq!(script.take_calls(), "sync");
 }
 
@@ -297,10 +297,10 @@ fn an_error_of_keeping_names_what_was_called() {
     let (_, mut writer) = failing("sync");
     assert_context(&block_on(writer.sync()).unwrap_err(), Operation::Sync, "/upload");
     let error = block_on(AsyncWriteExt::shutdown(&mut writer)).unwrap_err();
-    assert_context(&error.into(), Operation::Close, "/upload");
+    assert_context(&error.into(), Operation::Suspend, "/upload");
     let error = block_on(SinkExt::<Bytes>::close(&mut writer)).unwrap_err();
-    assert_context(&error, Operation::Close, "/upload");
-    assert_context(&block_on(writer.close()).unwrap_err(), Operation::Close, "/upload");
+    assert_context(&error, Operation::Suspend, "/upload");
+    assert_context(&block_on(writer.suspend()).unwrap_err(), Operation::Suspend, "/upload");
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Listing {
                 assert_eq!(store.first(dir, PAGE).await, PAGE);
                 milliseconds(start)
             };
-            store.close().await;
+            store.suspend().await;
             Figures::default()
                 .with("list", list)
                 .with("first", first)

@@ -18,7 +18,7 @@ use crate::disk::subject::Subject;
 pub(crate) struct Ours(Arc<dyn StorageDriver>);
 
 fn key(path: &str) -> Path {
-    Path::new(format!("/{path}")).expect("it is a path")
+    Path::parse(format!("/{path}")).expect("it is a path")
 }
 
 impl Subject for Ours {

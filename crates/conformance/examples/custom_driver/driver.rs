@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use storage_driver::{
     Capabilities, Entry, ErrorKind, ListOptions, Metadata, Operation, Page, Path, Payload,
-    Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, WriteMode, WriteSession,
-    Writer, WriterOptions,
+    Precondition, ReadRange, Reader, Result, Stat, StorageDriver, UploadInfo, WriteMode,
+    WriteSession, Writer, WriterOptions,
 };
 
 /// A driver over a flat, sorted map of keys, as many backends are. A clone is a handle to the same
@@ -27,7 +27,7 @@ struct Store {
     files: BTreeMap<Path, (Metadata, Payload)>,
     /// Beside the files, so that nothing of an upload is visible. The number is that of the writer
     /// that may write: opening another changes it, and so fences the first.
-    uploads: BTreeMap<Path, (Upload, Payload, u64)>,
+    uploads: BTreeMap<Path, (UploadInfo, Payload, u64)>,
     /// The last number given: each commit and each opening of a writer takes one.
     counter: u64,
 }
@@ -99,10 +99,10 @@ impl StorageDriver for MapDriver {
     /// What one lock gives for free. The rest stays at its defaults, which answer `Unsupported`.
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            conditional_put: true,
+            preconditions: true,
             conditional_commit: true,
             keeps_on_drop: true,
-            one_step_commit_to: true,
+            atomic_commit_to: true,
             unique_versions: true,
             ordered_walk: true,
             ..Capabilities::none()
@@ -135,7 +135,7 @@ impl StorageDriver for MapDriver {
             let at = match options.mode {
                 WriteMode::Create => {
                     let now = SystemTime::now();
-                    let upload = Upload::new(path.clone(), now, now, Some(0));
+                    let upload = UploadInfo::new(path.clone(), now, now, Some(0));
                     store.uploads.insert(path.clone(), (upload, Payload::new(), number));
                     None
                 }
@@ -167,7 +167,7 @@ impl StorageDriver for MapDriver {
         })
     }
 
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         self.run(Operation::Uploads, path, |store| {
             let uploads = subtree(&store.uploads, path).map(|(upload, ..)| upload.clone());
             Ok(Page::from_sorted(path, &options, uploads))
@@ -224,7 +224,7 @@ impl WriteSession for Session {
             let entry = store.uploads.entry(self.path.clone());
             entry.and_modify(|(upload, content, _)| {
                 content.push(data);
-                (upload.written, upload.size) = (SystemTime::now(), Some(content.len() as u64));
+                (upload.modified, upload.size) = (SystemTime::now(), Some(content.len() as u64));
             });
             Ok(())
         })

@@ -157,7 +157,7 @@ pub(crate) async fn append_can_be_resumed(subject: Subject) {
     put(&driver, "/a", "one, ").await;
     let mut writer = append(&driver, "/a").await;
     writer.write("two, ").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     let mut writer = driver.writer(&path("/a"), WriterOptions::resume_at(10)).await.unwrap();
     writer.write("three").await.unwrap();
     writer.commit().await.unwrap();
@@ -182,7 +182,7 @@ pub(crate) async fn append_commits_only_onto_what_it_started_from(subject: Subje
 pub(crate) async fn append_that_was_resumed_still_knows_what_it_started_from(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
-    append(&driver, "/a").await.close().await.unwrap();
+    append(&driver, "/a").await.suspend().await.unwrap();
     put(&driver, "/a", "new").await;
     let writer = resume(&driver, "/a").await;
     fails(writer.commit().await, ErrorKind::PreconditionFailed);
@@ -315,7 +315,7 @@ pub(crate) async fn a_range_of_an_appended_file_crosses_its_pieces(subject: Subj
 pub(crate) async fn create_after_an_append_forgets_what_that_started_from(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
-    append(&driver, "/a").await.close().await.unwrap();
+    append(&driver, "/a").await.suspend().await.unwrap();
     let mut writer = create(&driver, "/a").await;
     assert_eq!(writer.size(), 0);
     writer.write("upload").await.unwrap();
@@ -360,7 +360,7 @@ pub(crate) async fn append_onto_what_was_renamed_away_and_back_succeeds(subject:
 pub(crate) async fn append_to_its_own_path_by_commit_to_checks_both_conditions(subject: Subject) {
     let driver = subject.driver().await;
     let base = put(&driver, "/a", "base").await.version;
-    append(&driver, "/a").await.close().await.unwrap();
+    append(&driver, "/a").await.suspend().await.unwrap();
     let new = put(&driver, "/a", "new").await.version;
     for condition in [Precondition::IfVersion(new), Precondition::IfVersion(base.clone())] {
         let result = resume(&driver, "/a").await.commit_to(&path("/a"), condition).await;

@@ -32,7 +32,7 @@ pub(crate) async fn claims_that_imply_others_hold_together(subject: Subject) {
     if claimed.rename_file || claimed.rename_dir {
         assert!(claimed.atomic_rename, "{claimed:?}");
     }
-    assert!(claimed.one_step_commit_to, "{claimed:?}");
+    assert!(claimed.atomic_commit_to, "{claimed:?}");
 }
 
 pub(crate) async fn a_redirect_is_a_url_or_none(subject: Subject) {

@@ -233,7 +233,7 @@ pub(crate) async fn failed_commit_to_the_root_leaves_upload_resumable(subject: S
 pub(crate) async fn a_commit_can_fail_many_times_and_then_succeed(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/d", "there").await;
-    create(&driver, "/u").await.close().await.unwrap();
+    create(&driver, "/u").await.suspend().await.unwrap();
     for piece in 0..10 {
         let mut writer = resume(&driver, "/u").await;
         assert_eq!(writer.size(), piece);

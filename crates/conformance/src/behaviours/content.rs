@@ -145,7 +145,7 @@ pub(crate) async fn no_content_fits_a_limit_of_0(subject: Subject) {
 pub(crate) async fn the_limit_of_a_range_is_on_the_range(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "1234567").await;
-    for range in [ReadRange::Bounded(2..5), ReadRange::From(4), ReadRange::Last(3)] {
+    for range in [ReadRange::Bounded(2..5), ReadRange::Offset(4), ReadRange::Suffix(3)] {
         let content = driver.get_range(&path("/a"), range.clone(), 3).await.unwrap();
         assert_eq!(content.remaining(), 3);
         let kind = ErrorKind::ContentTooLarge { size: 3, limit: 2 };
@@ -158,7 +158,7 @@ pub(crate) async fn the_limit_of_a_range_is_on_what_is_left_of_it(subject: Subje
     put(&driver, "/a", "1234567").await;
     let content = driver.get_range(&path("/a"), (5..1000).into(), 2).await.unwrap();
     assert_eq!(content.into_bytes(), "67");
-    let content = driver.get_range(&path("/a"), ReadRange::Last(1000), 7).await.unwrap();
+    let content = driver.get_range(&path("/a"), ReadRange::Suffix(1000), 7).await.unwrap();
     assert_eq!(content.into_bytes(), "1234567");
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn errors_of_get_range_say_where(subject: Subject) {
     for (at, range) in [
         ("/c", ReadRange::Full),
         ("/a", ReadRange::Full),
-        ("/a/b", ReadRange::From(8)),
+        ("/a/b", ReadRange::Offset(8)),
         ("/a/b", ReadRange::Full),
     ] {
         let failed = error(driver.get_range(&path(at), range, 6).await);
@@ -44,7 +44,7 @@ pub(crate) async fn errors_of_reader_say_where(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/b", "content").await;
     for (at, range) in
-        [("/c", ReadRange::Full), ("/a", ReadRange::Full), ("/a/b", ReadRange::From(8))]
+        [("/c", ReadRange::Full), ("/a", ReadRange::Full), ("/a/b", ReadRange::Offset(8))]
     {
         let failed = error(driver.reader(&path(at), range).await);
         explains(&driver, &failed, &[Operation::Reader], at);
@@ -55,12 +55,12 @@ pub(crate) async fn errors_of_put_content_say_where(subject: Subject) {
     let driver = subject.driver().await;
     let failed = error(driver.put(&Path::root(), "x").await);
     explains(&driver, &failed, &[Operation::PutContent], "/");
-    if driver.capabilities().sees_conflicts {
+    if driver.capabilities().rejects_conflicts {
         put(&driver, "/a/b", "x").await;
         let failed = error(driver.put(&path("/a/b/c"), "x").await);
         explains(&driver, &failed, &[Operation::PutContent], "/a/b/c");
     }
-    if driver.capabilities().conditional_put {
+    if driver.capabilities().preconditions {
         put(&driver, "/d", "x").await;
         let result = driver.put_content(&path("/d"), "y".into(), Precondition::IfAbsent).await;
         explains(&driver, &error(result), &[Operation::PutContent], "/d");
@@ -135,7 +135,7 @@ pub(crate) async fn errors_of_a_writer_in_mid_stream_say_where(subject: Subject)
     let driver = subject.driver().await;
     for operations in [
         &[Operation::Sync][..],
-        &[Operation::Close, Operation::Sync],
+        &[Operation::Suspend, Operation::Sync],
         &[Operation::Commit, Operation::CommitTo],
         &[Operation::Cancel],
     ] {
@@ -145,7 +145,7 @@ pub(crate) async fn errors_of_a_writer_in_mid_stream_say_where(subject: Subject)
         let _successor = create(&driver, &at).await;
         let failed = match operations[0] {
             Operation::Sync => error(writer.sync().await),
-            Operation::Close => error(writer.close().await),
+            Operation::Suspend => error(writer.suspend().await),
             Operation::Commit => error(writer.commit().await),
             _ => error(writer.cancel().await),
         };
@@ -159,7 +159,7 @@ pub(crate) async fn errors_of_commit_to_say_where(subject: Subject) {
     let writer = create(&driver, "/u").await;
     let failed = error(writer.commit_to(&Path::root(), Precondition::None).await);
     explains(&driver, &failed, &[Operation::CommitTo], "/");
-    if driver.capabilities().sees_conflicts {
+    if driver.capabilities().rejects_conflicts {
         put(&driver, "/a", "x").await;
         let writer = create(&driver, "/u").await;
         let failed = error(writer.commit_to(&path("/a/b"), Precondition::None).await);
@@ -196,7 +196,7 @@ pub(crate) async fn an_adapter_carries_the_error(subject: Subject) {
     let inner = through.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     assert_eq!(inner.map(Error::kind), Some(ErrorKind::WriterFenced));
     let back = Error::from(through);
-    explains(&driver, &back, &[Operation::Close, Operation::Sync], "/a");
+    explains(&driver, &back, &[Operation::Suspend, Operation::Sync], "/a");
 }
 
 pub(crate) async fn a_foreign_io_error_keeps_its_kind_and_is_the_source(subject: Subject) {
@@ -219,10 +219,10 @@ pub(crate) async fn extreme_numbers_are_no_reason_to_panic(subject: Subject) {
     let max = u64::MAX;
     let reversed = ReadRange::Bounded(max..0);
     for range in [
-        ReadRange::From(max),
+        ReadRange::Offset(max),
         ReadRange::Bounded(0..max),
         ReadRange::Bounded(max..max),
-        ReadRange::Last(max),
+        ReadRange::Suffix(max),
         reversed,
         (0..=max).into(),
     ] {
@@ -249,7 +249,7 @@ pub(crate) async fn extreme_numbers_are_no_reason_to_panic(subject: Subject) {
 pub(crate) async fn an_append_that_fails_says_where(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
-    append(&driver, "/a").await.close().await.unwrap();
+    append(&driver, "/a").await.suspend().await.unwrap();
     put(&driver, "/a", "new").await;
     let failed = error(resume(&driver, "/a").await.commit().await);
     assert!(failed.is_precondition_failed());

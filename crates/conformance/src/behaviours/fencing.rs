@@ -63,7 +63,7 @@ pub(crate) async fn resume_at_an_offset_fences(subject: Subject) {
 pub(crate) async fn a_resumed_writer_is_fenced_in_turn(subject: Subject) {
     let driver = subject.driver().await;
     let (first, second) = fenced(&driver, "/a").await;
-    second.close().await.unwrap();
+    second.suspend().await.unwrap();
     let third = resume(&driver, "/a").await;
     let mut fourth = resume(&driver, "/a").await;
     fourth.write("est").await.unwrap();
@@ -159,7 +159,7 @@ pub(crate) async fn a_fenced_writer_cannot_sync(subject: Subject) {
 pub(crate) async fn a_fenced_writer_cannot_close(subject: Subject) {
     let driver = subject.driver().await;
     let (first, second) = fenced(&driver, "/a").await;
-    fails(first.close().await, ErrorKind::WriterFenced);
+    fails(first.suspend().await, ErrorKind::WriterFenced);
     second.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "oldnew");
 }
@@ -200,7 +200,7 @@ pub(crate) async fn what_a_fenced_writer_sends_joins_nothing(subject: Subject) {
     }
     fails(first.sync().await, ErrorKind::WriterFenced);
     assert_eq!(second.size(), 26);
-    second.close().await.unwrap();
+    second.suspend().await.unwrap();
     assert_eq!(finish(&driver, "/a").await, format!("oldnew{}", "er".repeat(10)));
 }
 
@@ -209,7 +209,7 @@ pub(crate) async fn the_drop_of_a_fenced_writer_leaves_the_successor_alone(subje
     let (mut first, second) = fenced(&driver, "/a").await;
     let _ = first.write("late").await;
     drop(first);
-    second.close().await.unwrap();
+    second.suspend().await.unwrap();
     assert_eq!(finish(&driver, "/a").await, "oldnew");
 }
 
@@ -225,7 +225,7 @@ pub(crate) async fn a_writer_stays_fenced_after_the_successor_committed(subject:
 pub(crate) async fn a_writer_stays_fenced_after_the_successor_closed(subject: Subject) {
     let driver = subject.driver().await;
     let (first, second) = fenced(&driver, "/a").await;
-    second.close().await.unwrap();
+    second.suspend().await.unwrap();
     is_fenced(first).await;
     assert_eq!(finish(&driver, "/a").await, "oldnew");
 }

@@ -17,7 +17,7 @@ pub(crate) async fn close_keeps_everything(subject: Subject) {
     for piece in 0..50 {
         writer.write(pattern.bytes(piece * 1_001..(piece + 1) * 1_001)).await.unwrap();
     }
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     let writer = resume(&driver, "/a").await;
     assert_eq!(writer.size(), 50_050);
     writer.commit().await.unwrap();

@@ -62,22 +62,22 @@ pub(crate) async fn a_range_within_of_no_bytes_is_empty(subject: Subject) {
 pub(crate) async fn the_last_bytes_are_given(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
-    assert_eq!(range(&driver, "/a", ReadRange::Last(1)).await, "t");
-    assert_eq!(range(&driver, "/a", ReadRange::Last(3)).await, "ent");
-    assert_eq!(range(&driver, "/a", ReadRange::Last(7)).await, "content");
+    assert_eq!(range(&driver, "/a", ReadRange::Suffix(1)).await, "t");
+    assert_eq!(range(&driver, "/a", ReadRange::Suffix(3)).await, "ent");
+    assert_eq!(range(&driver, "/a", ReadRange::Suffix(7)).await, "content");
 }
 
 pub(crate) async fn the_last_0_bytes_are_nothing(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
-    assert_eq!(range(&driver, "/a", ReadRange::Last(0)).await, "");
+    assert_eq!(range(&driver, "/a", ReadRange::Suffix(0)).await, "");
 }
 
 pub(crate) async fn more_last_bytes_than_there_are_give_all(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
-    assert_eq!(range(&driver, "/a", ReadRange::Last(8)).await, "content");
-    assert_eq!(range(&driver, "/a", ReadRange::Last(u64::MAX)).await, "content");
+    assert_eq!(range(&driver, "/a", ReadRange::Suffix(8)).await, "content");
+    assert_eq!(range(&driver, "/a", ReadRange::Suffix(u64::MAX)).await, "content");
 }
 
 pub(crate) async fn end_is_clipped_to_the_content(subject: Subject) {
@@ -91,7 +91,7 @@ pub(crate) async fn end_is_clipped_to_the_content(subject: Subject) {
 pub(crate) async fn offset_equal_to_size_gives_an_empty_stream(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
-    let mut reader = driver.reader(&path("/a"), ReadRange::From(7)).await.unwrap();
+    let mut reader = driver.reader(&path("/a"), ReadRange::Offset(7)).await.unwrap();
     assert_eq!(reader.remaining(), 0);
     assert!(reader.next().await.is_none());
     assert_eq!(range(&driver, "/a", 7..).await, "");
@@ -101,7 +101,7 @@ pub(crate) async fn offset_past_the_size_is_an_invalid_offset(subject: Subject) 
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     for offset in [8, 100, u64::MAX] {
-        refused(&driver, "/a", ReadRange::From(offset), offset, 7).await;
+        refused(&driver, "/a", ReadRange::Offset(offset), offset, 7).await;
     }
     refused(&driver, "/a", ReadRange::Bounded(8..9), 8, 7).await;
 }
@@ -118,10 +118,12 @@ pub(crate) async fn a_start_past_its_own_end_is_an_invalid_offset(subject: Subje
 pub(crate) async fn a_file_of_no_bytes_has_empty_ranges(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "").await;
-    for all in [(..).into(), (0..).into(), (0..5).into(), ReadRange::Last(5), ReadRange::Last(0)] {
+    for all in
+        [(..).into(), (0..).into(), (0..5).into(), ReadRange::Suffix(5), ReadRange::Suffix(0)]
+    {
         assert_eq!(range(&driver, "/a", all).await, "");
     }
-    refused(&driver, "/a", ReadRange::From(1), 1, 0).await;
+    refused(&driver, "/a", ReadRange::Offset(1), 1, 0).await;
 }
 
 pub(crate) async fn every_range_of_a_small_file_is_right(subject: Subject) {
@@ -321,8 +323,8 @@ async fn not_found(driver: &dyn StorageDriver, at: &str) {
     let at = path(at);
     fails(driver.get_content(&at, LIMIT).await, ErrorKind::PathNotFound);
     fails(driver.get_range(&at, ReadRange::Full, LIMIT).await, ErrorKind::PathNotFound);
-    fails(driver.get_range(&at, ReadRange::From(100), 0).await, ErrorKind::PathNotFound);
-    fails(driver.reader(&at, ReadRange::Last(1)).await, ErrorKind::PathNotFound);
+    fails(driver.get_range(&at, ReadRange::Offset(100), 0).await, ErrorKind::PathNotFound);
+    fails(driver.reader(&at, ReadRange::Suffix(1)).await, ErrorKind::PathNotFound);
 }
 
 pub(crate) async fn nothing_is_not_found(subject: Subject) {

@@ -91,7 +91,7 @@ pub(crate) async fn after_shutdown_open_writers_are_at_an_end(subject: Subject) 
     driver.shutdown().await.unwrap();
     let mut writers = writers.into_iter();
     fails(writers.next().unwrap().sync().await, GONE);
-    fails(writers.next().unwrap().close().await, GONE);
+    fails(writers.next().unwrap().suspend().await, GONE);
     fails(writers.next().unwrap().commit().await, GONE);
     let elsewhere = writers.next().unwrap().commit_to(&path("/b"), Precondition::None).await;
     fails(elsewhere, GONE);
@@ -212,7 +212,7 @@ pub(crate) async fn after_shutdown_errors_of_writers_say_where(subject: Subject)
     let mut writers = writers.into_iter();
     let mut next = || writers.next().expect("a writer for each call");
     gone(driver, next().sync().await, &[Operation::Sync], "/u/0");
-    gone(driver, next().close().await, &[Operation::Close, Operation::Sync], "/u/1");
+    gone(driver, next().suspend().await, &[Operation::Suspend, Operation::Sync], "/u/1");
     gone(driver, next().commit().await, &[Operation::Commit, Operation::CommitTo], "/u/2");
     let failed = fails(next().commit_to(&path("/b"), Precondition::None).await, GONE);
     // A commit keeps first, at its own path.

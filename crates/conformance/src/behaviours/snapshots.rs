@@ -31,7 +31,7 @@ async fn unchanged(
     change: impl Fn(Arc<dyn StorageDriver>) -> Change,
 ) {
     let offset = 1000;
-    let mut unread = driver.reader(&path("/d/a"), ReadRange::From(offset)).await.unwrap();
+    let mut unread = driver.reader(&path("/d/a"), ReadRange::Offset(offset)).await.unwrap();
     let mut begun = driver.reader(&path("/d/a"), ReadRange::Full).await.unwrap();
     let mut first = vec![0; offset as usize];
     begun.read_exact(&mut first).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use storage_driver::{ListOptions, Path, Precondition, StorageDriver, Upload};
+use storage_driver::{ListOptions, Path, Precondition, StorageDriver, UploadInfo};
 
 use crate::{
     Subject,
@@ -17,7 +17,7 @@ async fn modified(driver: &dyn StorageDriver, at: &str) -> SystemTime {
 }
 
 /// The only upload that there is.
-async fn only_upload(driver: &dyn StorageDriver) -> Upload {
+async fn only_upload(driver: &dyn StorageDriver) -> UploadInfo {
     let mut page = driver.uploads(&Path::root(), ListOptions::new()).await.unwrap();
     assert_eq!(page.items.len(), 1);
     page.items.remove(0)
@@ -117,27 +117,27 @@ pub(crate) async fn an_upload_says_when_it_was_started_and_last_written(subject:
     let started = clock.set(1);
     let mut writer = create(&driver, "/a").await;
     let found = only_upload(&driver).await;
-    assert_eq!((found.started, found.written), (started, started));
+    assert_eq!((found.created, found.modified), (started, started));
 
     let written = clock.set(2);
     writer.write("x").await.unwrap();
     writer.sync().await.unwrap();
     let found = only_upload(&driver).await;
-    assert_eq!((found.started, found.written), (started, written));
+    assert_eq!((found.created, found.modified), (started, written));
 
-    // Neither a close nor a resume is a write.
+    // Neither a suspension nor a resumption is a write.
     clock.set(3);
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     clock.set(4);
     let mut writer = resume(&driver, "/a").await;
     let found = only_upload(&driver).await;
-    assert_eq!((found.started, found.written), (started, written));
+    assert_eq!((found.created, found.modified), (started, written));
 
     let written = clock.set(5);
     writer.write("y").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     let found = only_upload(&driver).await;
-    assert_eq!((found.started, found.written), (started, written));
+    assert_eq!((found.created, found.modified), (started, written));
 }
 
 pub(crate) async fn create_dates_the_upload_anew(subject: Subject) {
@@ -145,9 +145,9 @@ pub(crate) async fn create_dates_the_upload_anew(subject: Subject) {
     clock.set(0);
     upload(&driver, "/a", "x").await;
     let now = clock.set(1);
-    create(&driver, "/a").await.close().await.unwrap();
+    create(&driver, "/a").await.suspend().await.unwrap();
     let found = only_upload(&driver).await;
-    assert_eq!((found.started, found.written), (now, now));
+    assert_eq!((found.created, found.modified), (now, now));
 }
 
 pub(crate) async fn an_append_is_dated_by_its_opening(subject: Subject) {
@@ -155,9 +155,9 @@ pub(crate) async fn an_append_is_dated_by_its_opening(subject: Subject) {
     clock.set(0);
     put(&driver, "/a", "x").await;
     let now = clock.set(1);
-    append(&driver, "/a").await.close().await.unwrap();
+    append(&driver, "/a").await.suspend().await.unwrap();
     let found = only_upload(&driver).await;
-    assert_eq!((found.started, found.written), (now, now));
+    assert_eq!((found.created, found.modified), (now, now));
 }
 
 pub(crate) async fn cancel_uploads_takes_an_upload_of_exactly_the_age(subject: Subject) {
@@ -206,7 +206,7 @@ pub(crate) async fn the_age_of_an_upload_counts_from_its_last_write(subject: Sub
     let mut writer = create(&driver, "/a").await;
     clock.set(100);
     writer.write("x").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     clock.set(109);
     assert_eq!(cancel_older(&driver, 10 * SECOND).await, 0);
     clock.set(110);

@@ -110,7 +110,7 @@ pub(crate) async fn dropped_looks_change_nothing(subject: Subject) {
     at_every_poll(subject, |scene| async move {
         let (dir, file, upload) = (path("/d"), path("/d/a"), path("/d/u"));
         let version = scene.put(&file, "content").await;
-        scene.driver.create(&upload).await.unwrap().close().await.unwrap();
+        scene.driver.create(&upload).await.unwrap().suspend().await.unwrap();
         let stat = scene.cut(scene.driver.stat(&file)).await;
         let list = scene.cut(scene.driver.list(&dir, ListOptions::new())).await;
         let uploads = scene.cut(scene.driver.uploads(&dir, ListOptions::new())).await;

@@ -128,7 +128,7 @@ pub(crate) async fn dropped_delete_of_a_directory_can_be_called_again(subject: S
         let dir = path("/d");
         let files = directory(&scene).await;
         let sibling = scene.put(&path("/d-sibling"), "sibling").await;
-        scene.driver.create(&path("/d/s/u")).await.unwrap().close().await.unwrap();
+        scene.driver.create(&path("/d/s/u")).await.unwrap().suspend().await.unwrap();
         let ended = scene.cut(scene.driver.delete(&dir, Precondition::None)).await;
         let mut left = 0;
         for (name, version) in &files {

@@ -22,7 +22,7 @@ pub(crate) async fn dropped_create_discards_the_earlier_upload_or_not(subject: S
     at_every_poll(subject, |scene| async move {
         let at = path("/u");
         let version = scene.put(&at, "committed").await;
-        upload(&scene).await.close().await.unwrap();
+        upload(&scene).await.suspend().await.unwrap();
         let ended = scene.cut(scene.driver.create(&at)).await.is_some();
         assert_eq!(scene.settled(&at).await, Some(("committed".into(), version)));
         match scene.upload(&at).await {
@@ -71,7 +71,7 @@ pub(crate) async fn dropped_write_accepts_all_or_nothing(subject: Subject) {
         assert!(size == 14 || (ended.is_none() && size == 4), "a part of a write: {size}");
         writer.write("!").await.unwrap();
         assert_eq!(writer.size(), size + 1);
-        writer.close().await.unwrap();
+        writer.suspend().await.unwrap();
         let expected = if size == 4 { "kept!" } else { "kept, and more!" };
         assert_eq!(scene.upload(&path("/u")).await.unwrap(), expected);
         ended.is_some()
@@ -100,7 +100,7 @@ pub(crate) async fn dropped_close_keeps_what_a_drop_keeps(subject: Subject) {
     at_every_poll(subject, |scene| async move {
         let mut writer = upload(&scene).await;
         writer.write(", and more").await.unwrap();
-        let ended = scene.cut(writer.close()).await;
+        let ended = scene.cut(writer.suspend()).await;
         let content = scene.upload(&path("/u")).await.unwrap();
         let all = ended.is_some() || scene.driver.capabilities().keeps_on_drop;
         assert!(content.starts_with(b"kept") && b"kept, and more".starts_with(&content));
@@ -169,7 +169,7 @@ pub(crate) async fn dropped_commit_to_publishes_or_stays_resumable(subject: Subj
         if published.is_none() || left.is_some() {
             assert_eq!(left.expect("it is resumable"), "kept");
         }
-        if published.is_some() && scene.driver.capabilities().one_step_commit_to {
+        if published.is_some() && scene.driver.capabilities().atomic_commit_to {
             let (content, _) = scene.settled(&at).await.unwrap();
             assert_eq!(content, "committed", "published, and an upload still");
         }
@@ -217,7 +217,7 @@ pub(crate) async fn dropped_cancel_uploads_may_stop_between_two(subject: Subject
         for at in &paths {
             let mut writer = scene.driver.create(at).await.unwrap();
             writer.write("kept").await.unwrap();
-            writer.close().await.unwrap();
+            writer.suspend().await.unwrap();
         }
         let ended = scene.cut(scene.driver.cancel_uploads(&path("/u"), Duration::ZERO)).await;
         let mut left = 0;

@@ -35,13 +35,13 @@ pub(crate) async fn three_times_3_gib_each_by_a_new_writer_come_back(subject: Su
     let driver = subject.driver().await;
     let (upload, blob) = (path("/uploads/9-gib"), path("/blobs/9-gib"));
     let (pattern, mut hash) = (Pattern::new(9), Sha256::new());
-    driver.create(&upload).await.unwrap().close().await.unwrap();
+    driver.create(&upload).await.unwrap().suspend().await.unwrap();
     for third in 0..3 {
         let (start, end) = (third * 3 * GIB, (third + 1) * 3 * GIB);
         let mut writer = driver.writer(&upload, WriterOptions::resume_at(start)).await.unwrap();
         assert_eq!(writer.size(), start);
         write(&mut writer, pattern, start..end, 5 * MIB, &mut hash).await;
-        writer.close().await.unwrap();
+        writer.suspend().await.unwrap();
         let uploads = driver.uploads(&upload, Default::default()).await.unwrap().items;
         assert_eq!(uploads.len(), 1);
         assert!(uploads[0].size.is_none_or(|size| size == end), "{uploads:?}, not {end}");

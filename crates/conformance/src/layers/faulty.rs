@@ -14,7 +14,7 @@ use futures::{FutureExt, Sink, Stream};
 use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page,
     Path, Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
-    Upload, Walk, WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
+    UploadInfo, Walk, WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
 };
 
 /// A driver that fails where its plan says so, and is the driver inside otherwise.
@@ -31,7 +31,7 @@ use storage_driver::{
 ///
 /// # futures::executor::block_on(async {
 /// let driver = Faulty::new(Reference::new());
-/// let path = Path::new("/a")?;
+/// let path = Path::parse("/a")?;
 ///
 /// // The answer of the next call is lost: what it did is done.
 /// driver.fail_nth(0, Fault::LostAnswer(ErrorKind::Timeout));

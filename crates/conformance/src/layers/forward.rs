@@ -68,7 +68,7 @@ macro_rules! layer {
                 self.wrap_walk(path, self.inner.walk(path, options))
             }
 
-            async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+            async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
                 self.around(Operation::Uploads, path, self.inner.uploads(path, options)).await
             }
 

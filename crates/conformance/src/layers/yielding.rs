@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::{FutureExt, Sink, Stream, future::poll_fn};
 use storage_driver::{
     Capabilities, Content, Entry, Health, ListOptions, Metadata, Operation, Page, Path, Payload,
-    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, Upload, Walk,
+    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, UploadInfo, Walk,
     WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
 };
 

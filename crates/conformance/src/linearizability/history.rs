@@ -23,14 +23,14 @@ pub(super) struct Event {
 pub(super) struct History {
     before: Store,
     events: Vec<Event>,
-    sees_conflicts: bool,
+    rejects_conflicts: bool,
 }
 
 impl History {
     /// Of at most 32 operations, in a store that held `before`.
-    pub(super) fn new(before: Store, mut events: Vec<Event>, sees_conflicts: bool) -> Self {
+    pub(super) fn new(before: Store, mut events: Vec<Event>, rejects_conflicts: bool) -> Self {
         events.sort_by_key(|event| event.called);
-        Self { before, events, sees_conflicts }
+        Self { before, events, rejects_conflicts }
     }
 
     /// Whether there is an order that explains all answers.
@@ -49,7 +49,7 @@ impl History {
         }
         rest().filter(|(_, event)| event.called < latest).any(|(i, event)| {
             store
-                .after(event, self.sees_conflicts)
+                .after(event, self.rejects_conflicts)
                 .is_some_and(|store| self.explains(done | (1 << i), &store, tried))
         })
     }

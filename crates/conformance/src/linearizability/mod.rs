@@ -46,7 +46,7 @@ const FEWEST: u64 = 64;
 pub(crate) async fn operations_on_one_path_take_effect_at_one_moment(subject: Subject) {
     check(subject, |dice, capabilities| {
         let at = "/d/a";
-        let when = dice.when(capabilities.conditional_put);
+        let when = dice.when(capabilities.preconditions);
         match dice.roll(10) {
             0..=2 => Call::Put { at, when },
             3 | 4 => Call::Get { at },
@@ -63,7 +63,7 @@ pub(crate) async fn operations_on_several_paths_take_effect_at_one_moment(subjec
     check(subject, |dice, capabilities| {
         let files = ["/d/a", "/d/b", "/e", "/f/a", "/d"];
         let (at, to) = (files[dice.roll(5)], files[dice.roll(4)]);
-        let when = dice.when(capabilities.conditional_put);
+        let when = dice.when(capabilities.preconditions);
         match dice.roll(14) {
             0..=2 => Call::Put { at, when },
             3 => Call::Get { at },
@@ -194,6 +194,6 @@ async fn play(
     let events = events.concat();
     match driver.delete(&base, Precondition::None).await {
         Err(error) if !error.is_not_found() => panic!("{base} should be deletable: {error:?}"),
-        _ => History::new(before, events, capabilities.sees_conflicts),
+        _ => History::new(before, events, capabilities.rejects_conflicts),
     }
 }

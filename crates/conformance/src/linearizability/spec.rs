@@ -72,13 +72,13 @@ impl Store {
     }
 
     /// The store after that operation, if it may answer in this state as it did.
-    pub(super) fn after(&self, event: &Event, sees_conflicts: bool) -> Option<Self> {
+    pub(super) fn after(&self, event: &Event, rejects_conflicts: bool) -> Option<Self> {
         let mut next = self.clone();
         let wrong = self.refusals(event);
         match (&event.call, &event.outcome) {
             (_, Outcome::Failed(kind)) => return wrong.contains(kind).then_some(next),
             // A driver that cannot see conflicts lets them happen.
-            _ if wrong.iter().any(|kind| sees_conflicts || *kind != ErrorKind::PathConflict) => {
+            _ if wrong.iter().any(|kind| rejects_conflicts || *kind != ErrorKind::PathConflict) => {
                 return None;
             }
             (Call::Put { at, .. } | Call::CommitTo { at, .. }, Outcome::File { version, .. }) => {

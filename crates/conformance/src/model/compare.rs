@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use storage_driver::{
-    Capabilities, Entry, Error, ErrorKind, Metadata, Result as Answered, Stat, Upload, Version,
+    Capabilities, Entry, Error, ErrorKind, Metadata, Result as Answered, Stat, UploadInfo, Version,
 };
 
 use super::{op::Op, side::Answer};
@@ -101,16 +101,16 @@ impl Versions {
     /// `unsure` tells whether an upload has data that may be still on its way.
     pub(super) fn uploads(
         &self,
-        subject: &[Upload],
-        model: &[Upload],
-        unsure: impl Fn(&Upload) -> bool,
+        subject: &[UploadInfo],
+        model: &[UploadInfo],
+        unsure: impl Fn(&UploadInfo) -> bool,
     ) -> Result<(), Difference> {
-        let paths = |uploads: &[Upload]| -> Vec<String> {
+        let paths = |uploads: &[UploadInfo]| -> Vec<String> {
             uploads.iter().map(|upload| upload.path.to_string()).collect()
         };
         same!("uploads", paths(subject), paths(model));
         for (subject, model) in subject.iter().zip(model) {
-            if subject.written < subject.started {
+            if subject.modified < subject.created {
                 return Err(format!("the upload {} was written to before its start", model.path));
             }
             if subject.size.is_some() && !unsure(model) {
@@ -130,7 +130,7 @@ impl Versions {
         op: &Op,
         subject: Answered<Answer>,
         model: Answered<Answer>,
-        unsure: impl Fn(&Upload) -> bool,
+        unsure: impl Fn(&UploadInfo) -> bool,
     ) -> Result<(), Difference> {
         let (subject, model) = match (subject, model) {
             (Ok(subject), Ok(model)) => (subject, model),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use storage_driver::{
     Entry, ErrorKind, Path, Precondition, ReadRange, Result as Answered, Stat, StorageDriver,
-    StorageDriverExt, Upload,
+    StorageDriverExt, UploadInfo,
 };
 
 use self::writers::{Opening, is_unsure};
@@ -92,7 +92,7 @@ impl Pair {
         }
         let saved = self.reference.save();
         let expected = self.model.perform(&step, model).await;
-        let unseen = !self.subject.driver.capabilities().sees_conflicts;
+        let unseen = !self.subject.driver.capabilities().rejects_conflicts;
         if unseen && matches!(&expected, Err(error) if error.kind() == ErrorKind::PathConflict) {
             // The subject may let it happen, and then nothing can be compared any more.
             return self.pass_over(op).await;
@@ -106,7 +106,7 @@ impl Pair {
                 }
                 self.remember(op, &expected);
                 let openings = self.openings.clone();
-                let unsure = |upload: &Upload| is_unsure(&openings, upload);
+                let unsure = |upload: &UploadInfo| is_unsure(&openings, upload);
                 self.versions.answers(op, answer, expected, unsure)?;
                 if changes(op) { self.agree_after(op).await } else { Ok(()) }
             }
@@ -145,7 +145,7 @@ impl Pair {
                 Op::DeleteMany { .. } | Op::CancelUploads { .. } => false,
                 Op::Delete { .. } => capabilities.linearizable,
                 Op::Rename { .. } | Op::RenameDir { .. } => capabilities.atomic_rename,
-                Op::CommitTo { .. } => capabilities.one_step_commit_to,
+                Op::CommitTo { .. } => capabilities.atomic_commit_to,
                 _ => true,
             }
     }
@@ -232,7 +232,7 @@ impl Pair {
         if let Op::Commit { writer } | Op::CommitTo { writer, .. } = *op
             && let Some(writer) = self.subject.writers[writer].take()
         {
-            writer.close().await.map_err(|error| format!("close: {error:?}"))?;
+            writer.suspend().await.map_err(|error| format!("suspend: {error:?}"))?;
             self.remember(op, &Ok(Answer::Nothing));
         }
         Ok(())
@@ -322,7 +322,7 @@ impl Pair {
         let (model, model_uploads) = self.model.everything().await.map_err(broken)?;
         let mut versions = self.versions.clone();
         versions.entries(&subject, &model)?;
-        let unsure = |upload: &Upload| is_unsure(&self.openings, upload);
+        let unsure = |upload: &UploadInfo| is_unsure(&self.openings, upload);
         versions.uploads(&subject_uploads, &model_uploads, unsure)?;
         for entry in model.iter().filter(|entry| contents && entry.is_file()) {
             self.same_content(entry, &mut versions).await?;
@@ -377,9 +377,9 @@ fn resolve(range: Range, size: u64) -> ReadRange {
     };
     match range {
         Range::Full => ReadRange::Full,
-        Range::From(start) => ReadRange::From(at(start)),
+        Range::From(start) => ReadRange::Offset(at(start)),
         Range::Bounded(start, end) => ReadRange::Bounded(at(start)..at(end)),
-        Range::Last(length) => ReadRange::Last(at(length)),
+        Range::Last(length) => ReadRange::Suffix(at(length)),
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use storage_driver::{
     Entry, ListOptions, Metadata, Path, Precondition, ReadRange, Reader, Result, Stat,
-    StorageDriver, Upload, WalkOptions, WriteMode, Writer, WriterOptions,
+    StorageDriver, UploadInfo, WalkOptions, WriteMode, Writer, WriterOptions,
 };
 use tokio::io::AsyncReadExt;
 
@@ -44,7 +44,7 @@ pub(super) enum Answer {
     Stat(Stat),
     Pages(Vec<Vec<Entry>>),
     Walked(Vec<Entry>),
-    Uploads(Vec<Vec<Upload>>),
+    Uploads(Vec<Vec<UploadInfo>>),
     Cancelled(u64),
 }
 
@@ -106,7 +106,7 @@ impl Side {
                 None => Ok(Answer::Nothing),
             },
             Op::Close { writer } => match self.writers[writer].take() {
-                Some(writer) => writer.close().await.map(|()| Answer::Nothing),
+                Some(writer) => writer.suspend().await.map(|()| Answer::Nothing),
                 None => Ok(Answer::Nothing),
             },
             Op::DropWriter { writer } => {
@@ -199,7 +199,7 @@ impl Side {
         of: &Path,
         start_after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Vec<Upload>>> {
+    ) -> Result<Vec<Vec<UploadInfo>>> {
         let mut options = ListOptions::new().limit(limit);
         options.start_after = start_after.map(path);
         let mut pages = Vec::new();
@@ -238,7 +238,7 @@ impl Side {
     }
 
     /// Everything there is: every entry, in order, and every upload.
-    pub(super) async fn everything(&mut self) -> Result<(Vec<Entry>, Vec<Upload>)> {
+    pub(super) async fn everything(&mut self) -> Result<(Vec<Entry>, Vec<UploadInfo>)> {
         let root = Path::root();
         let mut entries = self.walk(&root, None, None).await?;
         entries.sort_by(|a, b| a.path().cmp(b.path()));

@@ -171,7 +171,7 @@ liar! {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
             let size = self.0.stat(path).await?.into_file()?.size;
             let range = match range {
-                ReadRange::Last(length) => ReadRange::From(size.wrapping_sub(length)),
+                ReadRange::Suffix(length) => ReadRange::Offset(size.wrapping_sub(length)),
                 other => other,
             };
             self.0.reader(path, range).await
@@ -185,7 +185,7 @@ liar! {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
             match self.0.reader(path, range).await {
                 Err(error) if matches!(error.kind(), ErrorKind::InvalidOffset { .. }) => {
-                    self.0.reader(path, ReadRange::Last(0)).await
+                    self.0.reader(path, ReadRange::Suffix(0)).await
                 }
                 other => other,
             }

@@ -25,7 +25,7 @@ macro_rules! without_context {
     };
 }
 
-without_context!(OfUploads, uploads(path: &Path, options: ListOptions) -> Page<Upload>);
+without_context!(OfUploads, uploads(path: &Path, options: ListOptions) -> Page<UploadInfo>);
 without_context!(OfCancelUpload, cancel_upload(path: &Path) -> ());
 without_context!(OfCancelUploads, cancel_uploads(path: &Path, older_than: Duration) -> u64);
 without_context!(OfReader, reader(path: &Path, range: ReadRange) -> Reader);

@@ -15,7 +15,7 @@ use futures::FutureExt;
 pub(crate) use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Page, Path,
     Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
-    StorageDriverExt, Upload, Walk, WalkOptions, WalkSource, WriteMode, WriteSession, Writer,
+    StorageDriverExt, UploadInfo, Walk, WalkOptions, WalkSource, WriteMode, WriteSession, Writer,
     WriterOptions,
 };
 
@@ -73,7 +73,7 @@ methods! {
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer>;
     async fn stat(&self, path: &Path) -> Result<Stat>;
     async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>>;
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>>;
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>>;
     async fn cancel_upload(&self, path: &Path) -> Result<()>;
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64>;
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()>;

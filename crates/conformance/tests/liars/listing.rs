@@ -82,7 +82,7 @@ liar! {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
             let mut entries = children(&self.0, path).await?;
             let uploads = self.0.uploads(path, ListOptions::new()).await?.items;
-            let direct = |upload: &Upload| upload.path.parent().as_ref() == Some(path);
+            let direct = |upload: &UploadInfo| upload.path.parent().as_ref() == Some(path);
             entries.extend(uploads.into_iter().filter(direct).map(|it| Entry::bare_file(it.path)));
             entries.sort_by(|a, b| a.path().cmp(b.path()));
             entries.dedup_by(|a, b| a.path() == b.path());

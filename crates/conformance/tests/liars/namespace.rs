@@ -8,7 +8,7 @@ use tokio::task::yield_now;
 use crate::lie::*;
 
 fn path(text: &str) -> Path {
-    Path::new(text).expect("a path")
+    Path::parse(text).expect("a path")
 }
 
 /// Directories that were ever made stay, also when nothing is left in them.

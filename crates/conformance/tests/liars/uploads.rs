@@ -284,9 +284,9 @@ liar! {
 async fn sweep(
     driver: &Reference,
     path: &Path,
-    old: impl Fn(&Upload, SystemTime) -> bool,
+    old: impl Fn(&UploadInfo, SystemTime) -> bool,
 ) -> Result<u64> {
-    let probe = Path::new("/clock").expect("a path");
+    let probe = Path::parse("/clock").expect("a path");
     let now = driver.put(&probe, "").await?.modified;
     driver.delete(&probe, Precondition::None).await?;
     let uploads = driver.uploads(path, ListOptions::new()).await?.items;
@@ -307,7 +307,7 @@ liar! {
     /// 5.16: an upload that is exactly as old is left.
     TakesTheOlderAlone {
         async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
-            sweep(&self.0, path, |upload, now| age(upload.written, now) > older_than).await
+            sweep(&self.0, path, |upload, now| age(upload.modified, now) > older_than).await
         }
     }
 }
@@ -316,7 +316,7 @@ liar! {
     /// 5.16: the age of an upload counts from its start.
     JudgesByStart {
         async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
-            sweep(&self.0, path, |upload, now| age(upload.started, now) >= older_than).await
+            sweep(&self.0, path, |upload, now| age(upload.created, now) >= older_than).await
         }
     }
 }
@@ -325,8 +325,8 @@ liar! {
     /// 5.16: an upload that was written to in the future is as old as it is young.
     TakesTheFuture {
         async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
-            let old = |upload: &Upload, now| {
-                age(upload.written, now).max(age(now, upload.written)) >= older_than
+            let old = |upload: &UploadInfo, now| {
+                age(upload.modified, now).max(age(now, upload.modified)) >= older_than
             };
             sweep(&self.0, path, old).await
         }
@@ -339,7 +339,7 @@ liar! {
         async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
             for upload in self.0.uploads(path, ListOptions::new()).await?.items {
                 if older_than.is_zero() && self.0.exists(&upload.path).await? {
-                    self.0.rename(&upload.path, &Path::new("/trash")?, Precondition::None).await?;
+                    self.0.rename(&upload.path, &Path::parse("/trash")?, Precondition::None).await?;
                 }
             }
             self.0.cancel_uploads(path, older_than).await
@@ -353,8 +353,8 @@ macro_rules! lists_uploads {
         liar! {
             $(#[$doc])*
             $name {
-                async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
-                    let lie: fn(&Path, &ListOptions, Vec<Upload>) -> Page<Upload> = $lie;
+                async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
+                    let lie: fn(&Path, &ListOptions, Vec<UploadInfo>) -> Page<UploadInfo> = $lie;
                     let all = self.0.uploads(path, ListOptions::new().limit(usize::MAX)).await?;
                     Ok(lie(path, &options, all.items))
                 }
@@ -366,7 +366,7 @@ macro_rules! lists_uploads {
 lists_uploads! {
     /// 5.16: the time of the last write is that of the start.
     NeverDatesAWrite, |path, options, mut uploads| {
-        uploads.iter_mut().for_each(|upload| upload.written = upload.started);
+        uploads.iter_mut().for_each(|upload| upload.modified = upload.created);
         Page::from_sorted(path, options, uploads)
     }
 }
@@ -557,7 +557,7 @@ impl Pen for OntoEqual {
         match self.driver.get_bytes(dest, u64::MAX).await {
             Ok(content) if dest == inner.path() && content == self.content => {
                 // To another path, what it started from is not looked at.
-                let aside = Path::new("/aside")?;
+                let aside = Path::parse("/aside")?;
                 inner.commit_to(&aside, Precondition::None).await?;
                 self.driver.rename(&aside, dest, precondition).await
             }

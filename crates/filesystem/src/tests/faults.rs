@@ -30,7 +30,7 @@ async fn scene(driver: &Filesystem) {
     }
     let mut writer = driver.create(&path("/u/1")).await.unwrap();
     writer.write("kept").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
 }
 
 /// Runs `act` with each of its calls failing in each way. What fails changes nothing, says why, and
@@ -184,7 +184,7 @@ async fn looking() {
         for entry in walk {
             seen.push(format!("{:?}", entry?));
         }
-        let content = driver.get_range(&path("/a"), ReadRange::From(4), 99).await?;
+        let content = driver.get_range(&path("/a"), ReadRange::Offset(4), 99).await?;
         seen.push(format!("{:?}", content.into_bytes()));
         Ok(seen)
     }

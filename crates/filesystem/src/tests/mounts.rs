@@ -74,7 +74,7 @@ async fn renames_are_neither_claimed_nor_done() {
     let driver = &fixture.driver;
     let claimed = driver.capabilities();
     assert!(!claimed.rename_file && !claimed.rename_dir && !claimed.atomic_rename);
-    assert!(!claimed.one_step_commit_to && claimed.conditional_commit && claimed.copy);
+    assert!(!claimed.atomic_commit_to && claimed.conditional_commit && claimed.copy);
     driver.put(&path("/a"), "x").await.unwrap();
     let (from, to) = (path("/a"), path("/r/blobs/a"));
     let error = driver.rename(&from, &to, Precondition::None).await.unwrap_err();

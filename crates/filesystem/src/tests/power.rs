@@ -117,7 +117,7 @@ async fn act(driver: &Filesystem, step: usize) -> Option<Result<()>> {
 async fn keep(driver: &Filesystem, options: WriterOptions, data: Bytes) -> Result<()> {
     let mut writer = driver.writer(&path("/_uploads/1"), options).await?;
     writer.write(data).await?;
-    writer.close().await
+    writer.suspend().await
 }
 
 /// How many power cuts were looked at, or what is wrong after one.

@@ -18,7 +18,7 @@ async fn fixture() -> (Fixture, Filesystem) {
     fixture.driver.put(&path("/a"), "content").await.unwrap();
     let mut writer = fixture.driver.create(&path("/u")).await.unwrap();
     writer.write("kept").await.unwrap();
-    writer.close().await.unwrap();
+    writer.suspend().await.unwrap();
     let probe = fixture.probe.clone();
     let reader = Filesystem::builder().read_only(true).probe(probe).open(fixture.root.path());
     let reader = reader.await.unwrap();
@@ -63,7 +63,7 @@ async fn it_shows_files_and_uploads_as_the_driver_that_serves_the_root_does() {
 async fn its_listing_of_uploads_is_paged() {
     let (fixture, driver) = fixture().await;
     for name in ["/u/1", "/u/2", "/v"] {
-        fixture.driver.create(&path(name)).await.unwrap().close().await.unwrap();
+        fixture.driver.create(&path(name)).await.unwrap().suspend().await.unwrap();
     }
     let page = driver.uploads(&path("/u"), ListOptions::new().limit(2)).await.unwrap();
     let found: Vec<_> = page.items.iter().map(|upload| upload.path.as_str()).collect();
@@ -111,7 +111,7 @@ async fn it_claims_no_operation_and_its_health_is_that_it_can_be_read() {
     let claimed = driver.capabilities();
     let guarantees = Capabilities {
         durable: true,
-        sees_conflicts: true,
+        rejects_conflicts: true,
         unique_versions: true,
         ordered_walk: true,
         ..Capabilities::none()

@@ -18,7 +18,7 @@ use crate::{InMemory, Usage};
 const MANY: usize = 3 * ENTRIES;
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 fn poll<T>(future: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) -> Poll<T> {

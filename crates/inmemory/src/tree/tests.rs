@@ -14,7 +14,7 @@ fn budget() -> std::sync::Arc<Budget> {
 }
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// A file of a blob at `at`, as a commit puts it there.

@@ -10,7 +10,7 @@ fn a_walk_gives_others_a_turn() {
     let store = InMemory::new();
     block_on(async {
         for number in 0..2 * ENTRIES {
-            store.put(&Path::new(format!("/{number}")).unwrap(), "").await.unwrap();
+            store.put(&Path::parse(format!("/{number}")).unwrap(), "").await.unwrap();
         }
     });
     let mut walk = task::spawn(store.walk(&Path::root(), WalkOptions::new()));

@@ -7,7 +7,7 @@ use tokio_test::{assert_pending, assert_ready, task};
 use crate::{InMemory, Usage};
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// A store with `count` files in directories, and one with a large one.

@@ -21,7 +21,7 @@ const MANY: usize = 15_000;
 const MOST: usize = 3 * STEPS;
 
 fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// Runs a future to its end, no poll of which may do too much; returns the number of polls.

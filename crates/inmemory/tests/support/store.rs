@@ -10,7 +10,7 @@ pub(crate) const KIB: usize = 1 << 10;
 pub(crate) const MIB: usize = 1 << 20;
 
 pub(crate) fn path(text: &str) -> Path {
-    Path::new(text).unwrap()
+    Path::parse(text).unwrap()
 }
 
 /// Bytes in which a shift or an exchange is noticed.

@@ -62,8 +62,8 @@ pub(super) fn requested(headers: &HeaderMap, tag: &str) -> Requested {
 /// `2-5`, `2-` or `-5`.
 fn parse(range: &str) -> Option<ReadRange> {
     match range.split_once('-')? {
-        ("", last) => Some(ReadRange::Last(number(last)?)),
-        (first, "") => Some(ReadRange::From(number(first)?)),
+        ("", last) => Some(ReadRange::Suffix(number(last)?)),
+        (first, "") => Some(ReadRange::Offset(number(first)?)),
         (first, last) => {
             let (first, last) = (number(first)?, number(last)?);
             (first <= last).then(|| ReadRange::from(first..=last))

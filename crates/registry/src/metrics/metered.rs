@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use storage_driver::{
     Capabilities, Content, Entry, Health, ListOptions, Metadata, Operation, Page, Path, Payload,
-    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, Upload, Walk,
+    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, UploadInfo, Walk,
     WalkOptions, Writer, WriterOptions,
 };
 
@@ -105,7 +105,7 @@ impl StorageDriver for Metered {
         Walk::new(self.name(), path.clone(), entries)
     }
 
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         self.around(Operation::Uploads, self.inner.uploads(path, options)).await
     }
 

@@ -174,9 +174,9 @@ type Gone = HashSet<(Name, Digest)>;
 impl Store {
     /// Deletes what nothing makes use of.
     pub(crate) async fn collect(&self, options: &GcOptions) -> Result<GcReport> {
-        let needed = self.capabilities.touch && self.capabilities.conditional_put;
+        let needed = self.capabilities.touch && self.capabilities.preconditions;
         if !needed {
-            let cause = "a collection needs a driver with touch and conditional_put";
+            let cause = "a collection needs a driver with touch and preconditions";
             let error = storage_driver::Error::new(ErrorKind::Unsupported).with_source(cause);
             return Err(error.context(self.driver.name(), Operation::Delete, &layout::blobs()));
         }

@@ -194,7 +194,7 @@ impl Store {
         if conditions.is_none() {
             return Ok(());
         }
-        self.require_conditional_put()?;
+        self.require_preconditions()?;
         conditions.check(self.current(name, reference).await?.as_ref())
     }
 
@@ -203,7 +203,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// 412 if they do not hold; 501 on a driver without `conditional_put`.
+    /// 412 if they do not hold; 501 on a driver without `preconditions`.
     pub(super) async fn put_link_if(
         &self,
         name: &Name,
@@ -257,8 +257,8 @@ impl Store {
         Ok(())
     }
 
-    fn require_conditional_put(&self) -> Result<()> {
-        if self.capabilities.conditional_put {
+    fn require_preconditions(&self) -> Result<()> {
+        if self.capabilities.preconditions {
             return Ok(());
         }
         let text = "this registry's store has no conditional writes";
@@ -267,7 +267,7 @@ impl Store {
 
     /// The precondition under which the file at `path` is as it is now.
     async fn seen(&self, path: &Path) -> Result<Precondition> {
-        self.require_conditional_put()?;
+        self.require_preconditions()?;
         let file = self.file(path).await?;
         Ok(file.map_or(Precondition::IfAbsent, |file| Precondition::IfVersion(file.version)))
     }
@@ -318,7 +318,7 @@ mod tests {
     async fn a_condition_on_a_driver_without_conditional_writes_is_501() {
         let driver = std::sync::Arc::new(inmemory::InMemory::new());
         let mut store = Store::new(driver, crate::options::Options::default());
-        store.capabilities.conditional_put = false;
+        store.capabilities.preconditions = false;
         let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, "*".parse().unwrap())]);
         let conditions = Conditions::of(&headers).unwrap();
         let (name, tag) = (Name::parse("a").unwrap(), Tag::parse("b").unwrap());

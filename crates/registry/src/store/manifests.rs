@@ -201,7 +201,7 @@ impl Store {
                     tracing::warn!(%path, "this manifest is damaged and is replaced");
                     self.if_version(damaged.version)
                 }
-                None if self.capabilities.conditional_put => Precondition::IfAbsent,
+                None if self.capabilities.preconditions => Precondition::IfAbsent,
                 None => Precondition::None,
             };
             let content = Payload::from(content.clone());
@@ -367,7 +367,7 @@ impl Store {
         // The content of a digest never changes, so there is no update to lose in between.
         conditions.check(Some(digest))?;
         let mut deletion = self.locks.delete(name);
-        let has_preconditions = self.capabilities.conditional_put;
+        let has_preconditions = self.capabilities.preconditions;
         if has_preconditions {
             self.delete_or_refuse(name, self.all_tags(name), digest).await?;
         }

@@ -156,7 +156,7 @@ impl Store {
 
     /// `IfVersion` where the driver has it.
     fn if_version(&self, version: Version) -> Precondition {
-        match self.capabilities.conditional_put {
+        match self.capabilities.preconditions {
             true => Precondition::IfVersion(version),
             false => Precondition::None,
         }

@@ -67,7 +67,7 @@ impl Store {
             };
             let precondition = match seen {
                 Some(damaged) => self.if_version(damaged.version),
-                None if self.capabilities.conditional_put => Precondition::IfAbsent,
+                None if self.capabilities.preconditions => Precondition::IfAbsent,
                 None => Precondition::None,
             };
             let content = Payload::from(digest.to_string());

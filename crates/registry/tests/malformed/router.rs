@@ -101,12 +101,12 @@ async fn whatever_is_asked_nothing_breaks() {
     let Fuzz { service, .. } = fuzz;
     service.registry.cancel_uploads(Duration::ZERO).await.unwrap();
     assert_eq!(service.uploads().await, 0);
-    let repositories = Path::new("/docker/registry/v2/repositories").unwrap();
+    let repositories = Path::parse("/docker/registry/v2/repositories").unwrap();
     let none = storage_driver::Precondition::None;
     service.store.delete(&repositories, none.clone()).await.unwrap();
     let options = GcOptions { grace: Duration::ZERO, ..GcOptions::default() };
     service.registry.collect(&options).await.unwrap();
-    let _ = service.store.delete(&Path::new("/docker").unwrap(), none).await;
+    let _ = service.store.delete(&Path::parse("/docker").unwrap(), none).await;
     let Usage { committed, uploads, pinned, index, .. } = service.store.usage();
     assert_eq!((committed, uploads, pinned, index), (0, 0, 0, 0));
 }

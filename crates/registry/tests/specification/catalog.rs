@@ -86,7 +86,7 @@ async fn a_repository_with_blobs_only_is_not_listed() {
 async fn a_directory_that_is_no_repository_does_not_end_a_page_early() {
     let service = with_repositories(&["a", "b", "c"]).await;
     let foreign = "/docker/registry/v2/repositories/A_/_manifests/link";
-    service.store.put(&Path::new(foreign).unwrap(), "").await.unwrap();
+    service.store.put(&Path::parse(foreign).unwrap(), "").await.unwrap();
     let (listed, _) = all_pages(&service, "/v2/_catalog?n=1").await;
     assert_eq!(listed, ["a", "b", "c"]);
 }
@@ -152,7 +152,7 @@ async fn with_many_hidden(many: usize) -> Service {
     let names = (0..many).map(|n| format!("hidden/{n:05}"));
     for name in names.chain(["open/a".to_owned(), "zz".to_owned()]) {
         let link = format!("/docker/registry/v2/repositories/{name}/_manifests/revisions/link");
-        store.put(&Path::new(link).unwrap(), "").await.unwrap();
+        store.put(&Path::parse(link).unwrap(), "").await.unwrap();
     }
     Service::over(store, |builder| builder.authorize(Arc::new(Open)))
 }

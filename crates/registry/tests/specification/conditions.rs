@@ -93,7 +93,7 @@ async fn a_tag_stays_if_it_names_what_if_none_match_says() {
 async fn a_tag_of_a_manifest_that_is_gone_can_be_created() {
     let service = service().await;
     let current = "/docker/registry/v2/repositories/demo/_manifests/tags/v1/current/link";
-    let current = storage_driver::Path::new(current).unwrap();
+    let current = storage_driver::Path::parse(current).unwrap();
     use storage_driver::StorageDriverExt;
     service.store.put(&current, digest(b"gone")).await.unwrap();
     service.get(V1).await.expect(404);

@@ -253,7 +253,7 @@ async fn what_clients_listed_under_the_fallback_tag_is_included() {
     let old = service.push_manifest("demo", "old", OCI_MANIFEST, &about(&subject)).await;
     // As a registry without the list would have left it.
     let links =
-        storage_driver::Path::new("/docker/registry/v2/repositories/demo/_manifests/referrers");
+        storage_driver::Path::parse("/docker/registry/v2/repositories/demo/_manifests/referrers");
     let none = storage_driver::Precondition::None;
     storage_driver::StorageDriver::delete(&service.store, &links.unwrap(), none).await.unwrap();
     assert!(listed(&referrers(&service, &subject).await).is_empty());

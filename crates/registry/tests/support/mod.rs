@@ -186,8 +186,8 @@ impl Service {
         let root = "/docker/registry/v2";
         let blob = format!("{root}/blobs/sha256/{}/{hex}/data", &hex[..2]);
         let link = format!("{root}/repositories/demo/_manifests/revisions/sha256/{hex}/link");
-        self.store.put(&Path::new(blob).unwrap(), content).await.unwrap();
-        self.store.put(&Path::new(link).unwrap(), digest.clone()).await.unwrap();
+        self.store.put(&Path::parse(blob).unwrap(), content).await.unwrap();
+        self.store.put(&Path::parse(link).unwrap(), digest.clone()).await.unwrap();
         digest
     }
 

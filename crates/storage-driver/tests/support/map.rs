@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, ListOptions, Metadata, Page, Path, Payload,
-    Precondition, ReadRange, Reader, Result, Stat, StorageDriver, Upload, Version, WriteMode,
+    Precondition, ReadRange, Reader, Result, Stat, StorageDriver, UploadInfo, Version, WriteMode,
     WriteSession, Writer, WriterOptions,
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Map(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) files: BTreeMap<Path, (Bytes, Metadata)>,
-    pub(crate) uploads: BTreeMap<Path, (Vec<u8>, Upload)>,
+    pub(crate) uploads: BTreeMap<Path, (Vec<u8>, UploadInfo)>,
     commits: u64,
     /// The method that fails of this path, and how.
     pub(crate) fails: Option<(&'static str, Path, ErrorKind)>,
@@ -36,7 +36,7 @@ impl Map {
     pub(crate) fn of<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
         let map = Self::default();
         for path in paths {
-            map.state().commit(&Path::new(path).unwrap(), Bytes::new());
+            map.state().commit(&Path::parse(path).unwrap(), Bytes::new());
         }
         map
     }
@@ -47,8 +47,8 @@ impl Map {
 
     /// Puts an upload in progress there to which nothing was written since `written`.
     pub(crate) fn add_upload(&self, path: &str, written: SystemTime) {
-        let path = Path::new(path).unwrap();
-        let upload = Upload::new(path.clone(), SystemTime::UNIX_EPOCH, written, None);
+        let path = Path::parse(path).unwrap();
+        let upload = UploadInfo::new(path.clone(), SystemTime::UNIX_EPOCH, written, None);
         self.state().uploads.insert(path, (Vec::new(), upload));
     }
 
@@ -127,7 +127,7 @@ impl StorageDriver for Map {
             }
         };
         let size = data.len() as u64;
-        let upload = Upload::new(path.clone(), now, now, None);
+        let upload = UploadInfo::new(path.clone(), now, now, None);
         state.uploads.insert(path.clone(), (data, upload));
         let session = Session { map: self.clone(), path: path.clone() };
         Ok(Writer::new(self.name(), path.clone(), size, session))
@@ -146,7 +146,7 @@ impl StorageDriver for Map {
         Ok(Page::from_sorted(path, &options, Entry::children(path, files)))
     }
 
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         let state = self.call("uploads", path)?;
         let uploads = state.uploads.values().map(|(_, upload)| upload.clone());
         let below = uploads.filter(|upload| upload.path.starts_with(path));

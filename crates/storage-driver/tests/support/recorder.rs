@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Page, Path,
-    Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, Upload,
-    Walk, WalkOptions, WalkSource, Writer, WriterOptions,
+    Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
+    UploadInfo, Walk, WalkOptions, WalkSource, Writer, WriterOptions,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -94,7 +94,7 @@ impl StorageDriver for Recorder {
         Walk::new("recorder", path.clone(), Nothing)
     }
 
-    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<Upload>> {
+    async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         self.refuse("uploads", (path, options))
     }
 

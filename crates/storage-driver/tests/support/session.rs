@@ -33,7 +33,7 @@ pub(crate) struct State {
 impl Script {
     /// A writer of the upload at `/upload`, which stands at 100 bytes.
     pub(crate) fn writer(&self) -> Writer {
-        Writer::new("test", Path::new("/upload").unwrap(), 100, Session(self.clone()))
+        Writer::new("test", Path::parse("/upload").unwrap(), 100, Session(self.clone()))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,8 @@
 //! Opening, writing and letting go: what is known of the writers on the way.
 
-use storage_driver::{ErrorKind, Path, Precondition, Result as Answered, StorageDriverExt, Upload};
+use storage_driver::{
+    ErrorKind, Path, Precondition, Result as Answered, StorageDriverExt, UploadInfo,
+};
 
 use super::{Pair, WRITERS};
 use crate::{
@@ -53,7 +55,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Lets go of a writer, by a drop or by a close of which nobody knows what became of it.
+    /// Lets go of a writer, by a drop or by a `suspend` whose outcome is unknown.
     pub(super) async fn let_go(
         &mut self,
         slot: usize,
@@ -175,6 +177,6 @@ impl Pair {
     }
 }
 
-pub(super) fn is_unsure(openings: &[Option<Opening>], upload: &Upload) -> bool {
+pub(super) fn is_unsure(openings: &[Option<Opening>], upload: &UploadInfo) -> bool {
     openings.iter().flatten().any(|opening| opening.at == upload.path && opening.is_unsure())
 }

@@ -94,7 +94,7 @@ impl Store {
     /// Begins an empty upload.
     pub(crate) async fn begin(&self, upload: Upload) -> Result<Standing> {
         let reservation = self.reserve_upload().await?;
-        self.driver.create(&upload.path()).await?.close().await?;
+        self.driver.create(&upload.path()).await?.suspend().await?;
         reservation.keep();
         Ok(Standing { upload, size: 0 })
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt};
-use storage_driver::{StorageDriverExt, Upload};
+use storage_driver::{StorageDriverExt, UploadInfo};
 use tokio::time::Instant;
 
 use crate::{
@@ -69,8 +69,8 @@ impl Drop for Reservation<'_> {
 }
 
 /// Whether nothing was written to an upload for `ttl`.
-pub(in crate::store) fn is_stale(upload: &Upload, ttl: Duration) -> bool {
-    std::time::SystemTime::now().duration_since(upload.written).unwrap_or_default() >= ttl
+pub(in crate::store) fn is_stale(upload: &UploadInfo, ttl: Duration) -> bool {
+    std::time::SystemTime::now().duration_since(upload.modified).unwrap_or_default() >= ttl
 }
 
 impl Store {

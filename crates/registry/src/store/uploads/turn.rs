@@ -182,7 +182,7 @@ impl Turn<'_> {
         let Self { store, upload, entered, number, writer, .. } = self;
         let standing = Standing { upload: upload.clone(), size: writer.size() };
         let kept = async {
-            writer.close().await?;
+            writer.suspend().await?;
             let (state, before) = {
                 let progress = entered.progress();
                 progress.check(number)?;
