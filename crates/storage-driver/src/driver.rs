@@ -15,60 +15,8 @@ use crate::{
 ///
 /// # The contract
 ///
-/// The numbers are those of the clauses that the conformance suite names in its tests.
-///
-/// **1. Paths.** A [`Path`] is parsed once and can hold nothing else; no driver checks syntax again
-/// (1.1, 1.2, 1.4). The root, `/`, names the whole store: `stat`, `list`, `walk`, `uploads` and
-/// `cancel_uploads` accept it, every other operation answers `InvalidPath` (1.3). Paths order
-/// component by component (1.5).
-///
-/// **2. The namespace.** A *file* is committed content with its size, modification time and
-/// [`Version`](crate::Version) (2.1). A *directory* is implied: it exists exactly while a committed
-/// file lies under it. The root always exists, and no caller ever sees an empty directory (2.2). No
-/// path is both: a commit at a directory, or under a file, answers `PathConflict` and changes
-/// nothing (2.3). Uploads in progress are not in the namespace (2.4).
-///
-/// **3. Whole content.** What was put comes back byte for byte (3.1), in parts, within a limit (3.2).
-/// A put is atomic: a reader sees the old content or the new (3.3). It takes a [`Precondition`]
-/// (3.4).
-///
-/// **4. Reading.** A [`Reader`] gives a range (4.1) of a file that it knows (4.2), as it was when it
-/// was opened (4.3), and never ends early (4.4). Readers do not wait for writers or each other
-/// (4.5). A directory answers `IsADirectory`; nothing, or a path below a file, `PathNotFound` (4.6).
-///
-/// **5. Writing.** An upload is invisible until a commit publishes it in one step (5.1), by calls
-/// that consume the [`Writer`] (5.2). It can be created (5.3), resumed (5.4) or appended (5.5), at an
-/// offset that is checked (5.6), by one writer at a time, the latest (5.7). `size` is exact (5.8).
-/// `sync` and `suspend` keep what was accepted (5.9), a failed commit too (5.10). `cancel` removes the
-/// upload and nothing else (5.11). `commit_to` publishes elsewhere (5.12). The adapters promise no
-/// more than they say (5.13). Memory is bounded by backpressure (5.14), hints change no result
-/// (5.15), and uploads can be enumerated and cancelled without a writer (5.16).
-///
-/// **6. Stat, list, walk.** `stat` tells what a path is (6.1). `list` gives sorted children (6.2), in
-/// pages (6.3). `walk` gives everything below (6.4). No entry comes twice, none that was never
-/// there, none is missed that was there throughout (6.5).
-///
-/// **7. Rename, copy, delete, touch.** A file replaces a file (7.1); a directory moves whole to where
-/// nothing is (7.2). What cannot be moved changes nothing (7.3). `delete` takes everything at and
-/// under a path, uploads included, and fails with `PathNotFound` where there is nothing; it takes
-/// `IfVersion`, and `IfAbsent` is `Unsupported` (7.4). `delete_many` takes what is there of many
-/// (7.5). `copy` makes a
-/// file of its own (7.6), `touch` a new version of the same content (7.7).
-///
-/// **8. Errors.** One type with kind, driver, operation, path and cause (8.1, 8.2), which goes through
-/// [`std::io::Error`] unharmed (8.3), from readers and writers too (8.4). No input panics and no error
-/// is swallowed (8.5).
-///
-/// **9. Cancellation and concurrency.** Any future may be dropped at any await point. An operation on
-/// one path then takes effect once or never; it may do so after the drop, but before that path's
-/// next operation on the same driver. One over many paths may stop between paths, unless it claims
-/// to be atomic. Nothing leaks: leftovers can be enumerated or are swept (9.1). Some drivers are
-/// linearizable (9.2). No lock that blocks a thread is held across an await, and no operation's
-/// latency grows with the size of an unrelated blob (9.3). After `shutdown` every operation answers
-/// `Unavailable` (9.4).
-///
-/// **10. Capabilities.** A driver says what it can do in one value (10.1), and the suite holds it to
-/// both what it claims and what it does not (10.2). See [`Capabilities`].
+/// What every driver promises stands in [`contract`](crate::contract), clause by clause. Each method names its
+/// clauses. The conformance suite has at least one test for every clause that a test can show.
 ///
 /// # Writing a driver
 ///
@@ -99,11 +47,15 @@ pub trait StorageDriver: Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
     /// What this driver can do. The same at every call.
+    ///
+    /// Clauses: [10.1](crate::contract#10.1).
     fn capabilities(&self) -> Capabilities;
 
     /// Reads a file whole: what [`stat`](Self::stat) says of it, and its bytes in one or more parts.
     ///
     /// The default opens a [`reader`](Self::reader) and collects it.
+    ///
+    /// Clauses: [3.2](crate::contract#3.2), [4.6](crate::contract#4.6).
     ///
     /// # Errors
     ///
@@ -125,6 +77,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// The default opens a [`reader`](Self::reader) and collects it.
     ///
+    /// Clauses: [3.2](crate::contract#3.2), [4.1](crate::contract#4.1).
+    ///
     /// # Errors
     ///
     /// As [`get_content`](Self::get_content) and [`reader`](Self::reader).
@@ -145,6 +99,9 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// It is atomic: a reader sees the old content or the new, never a mix, a prefix or nothing, and
     /// a failure leaves the old.
     ///
+    /// Clauses: [3.1](crate::contract#3.1), [3.3](crate::contract#3.3), [3.4](crate::contract#3.4),
+    /// [2.3](crate::contract#2.3).
+    ///
     /// # Errors
     ///
     /// [`PreconditionFailed`](ErrorKind::PreconditionFailed); [`PathConflict`](ErrorKind::PathConflict)
@@ -160,6 +117,9 @@ pub trait StorageDriver: Debug + Send + Sync {
 
     /// Opens a file, or a range of it, for reading: a snapshot of what it is now.
     ///
+    /// Clauses: [4.1](crate::contract#4.1), [4.2](crate::contract#4.2), [4.3](crate::contract#4.3),
+    /// [4.4](crate::contract#4.4), [4.5](crate::contract#4.5), [4.6](crate::contract#4.6).
+    ///
     /// # Errors
     ///
     /// [`InvalidOffset`](ErrorKind::InvalidOffset) as [`ReadRange::resolve`] says;
@@ -173,6 +133,9 @@ pub trait StorageDriver: Debug + Send + Sync {
 
     /// Opens an upload for writing, and fences a writer that is open for it.
     ///
+    /// Clauses: [5.3](crate::contract#5.3), [5.4](crate::contract#5.4), [5.5](crate::contract#5.5),
+    /// [5.6](crate::contract#5.6), [5.7](crate::contract#5.7), [5.15](crate::contract#5.15).
+    ///
     /// # Errors
     ///
     /// [`PathNotFound`](ErrorKind::PathNotFound): no upload to resume, no content to append to.
@@ -185,6 +148,8 @@ pub trait StorageDriver: Debug + Send + Sync {
 
     /// Tells what a path is: a file with its metadata, or a directory.
     ///
+    /// Clauses: [6.1](crate::contract#6.1), [2.3](crate::contract#2.3).
+    ///
     /// # Errors
     ///
     /// [`PathNotFound`](ErrorKind::PathNotFound) if it is neither.
@@ -195,6 +160,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     async fn stat(&self, path: &Path) -> Result<Stat>;
 
     /// Gives a page of the direct children of a directory, files and directories, sorted by name.
+    ///
+    /// Clauses: [6.2](crate::contract#6.2), [6.3](crate::contract#6.3), [6.5](crate::contract#6.5).
     ///
     /// # Errors
     ///
@@ -211,6 +178,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// The default is [`Walk::by_list`].
     ///
+    /// Clauses: [6.4](crate::contract#6.4), [6.5](crate::contract#6.5).
+    ///
     /// # Errors
     ///
     /// As its first item what [`list`](Self::list) answers of `path`.
@@ -220,6 +189,8 @@ pub trait StorageDriver: Debug + Send + Sync {
 
     /// Gives a page of the uploads in progress at and under `path`, in the order of their paths.
     /// Where there is none, an empty page, whatever `path` is.
+    ///
+    /// Clauses: [5.16](crate::contract#5.16), [2.4](crate::contract#2.4).
     ///
     /// # Errors
     ///
@@ -235,6 +206,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// The default [resumes](crate::WriteMode::Resume) it and cancels the writer.
     ///
+    /// Clauses: [5.16](crate::contract#5.16), [5.7](crate::contract#5.7).
+    ///
     /// # Errors
     ///
     /// [`PathNotFound`](ErrorKind::PathNotFound) if there is none.
@@ -249,6 +222,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// The default lists and cancels one by one by the system's clock; an upload that gets data in
     /// between may be cancelled all the same.
+    ///
+    /// Clauses: [5.16](crate::contract#5.16), [5.7](crate::contract#5.7).
     ///
     /// # Errors
     ///
@@ -284,6 +259,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Removes the file at `path`, or the directory with all under it, and the uploads in progress
     /// at and under it, whose writers it fences. `/ab` survives the deletion of `/a`.
     ///
+    /// Clauses: [7.4](crate::contract#7.4), [5.7](crate::contract#5.7).
+    ///
     /// # Errors
     ///
     /// Of several, the first of: [`Unsupported`](ErrorKind::Unsupported) for
@@ -305,6 +282,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Deletes each of `paths`, as [`delete`](Self::delete) does. What is missing is no error.
     ///
     /// The default goes one by one.
+    ///
+    /// Clauses: [7.5](crate::contract#7.5).
     ///
     /// # Errors
     ///
@@ -331,6 +310,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// The default is `Unsupported`: a copy and a delete would not keep the version.
     ///
+    /// Clauses: [7.1](crate::contract#7.1), [7.3](crate::contract#7.3).
+    ///
     /// # Errors
     ///
     /// [`PathNotFound`](ErrorKind::PathNotFound) naming `from`, `to` being untouched;
@@ -348,6 +329,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// no error. Uploads in progress are left alone.
     ///
     /// The default is `Unsupported`.
+    ///
+    /// Clauses: [7.2](crate::contract#7.2), [7.3](crate::contract#7.3).
     ///
     /// # Errors
     ///
@@ -372,6 +355,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// The default is `Unsupported`: there is no other way that leaves an upload at `to` alone and
     /// holds no more than a bounded part in memory.
     ///
+    /// Clauses: [7.6](crate::contract#7.6), [7.3](crate::contract#7.3).
+    ///
     /// # Errors
     ///
     /// As [`rename`](Self::rename), [`Unsupported`](ErrorKind::Unsupported) being without
@@ -387,6 +372,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// The default is `Unsupported`.
     ///
+    /// Clauses: [7.7](crate::contract#7.7).
+    ///
     /// # Errors
     ///
     /// [`PathNotFound`](ErrorKind::PathNotFound); [`IsADirectory`](ErrorKind::IsADirectory);
@@ -399,6 +386,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// `None` if there is none for this path.
     ///
     /// The default is `Unsupported`.
+    ///
+    /// Clauses: [10.3](crate::contract#10.3).
     ///
     /// # Errors
     ///
@@ -417,6 +406,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// readable.
     ///
     /// The default asks for the root, and knows no better of writing.
+    ///
+    /// Clauses: [10.4](crate::contract#10.4).
     async fn health(&self) -> Health {
         match self.stat(&Path::root()).await {
             Ok(_) => Health::ok(),
@@ -430,6 +421,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Waits for what goes on in the background and gives up locks. Afterwards every operation
     /// answers [`Unavailable`](ErrorKind::Unavailable), those of open writers included; shutting
     /// down again does nothing. A reader that is open may go on.
+    ///
+    /// Clauses: [9.4](crate::contract#9.4).
     ///
     /// # Errors
     ///

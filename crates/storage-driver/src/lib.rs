@@ -2,8 +2,9 @@
 //!
 //! A [`StorageDriver`] stores files at [`Path`]s. Content is read whole ([`Content`]) or streamed
 //! ([`Reader`]), put whole, or uploaded through a resumable [`Writer`], of which nothing is visible
-//! until it is committed. The trait's documentation states the contract, clause by clause; the
-//! `conformance` crate proves it of a driver; the `inmemory` crate is a driver.
+//! until it is committed. The [`contract`] states what every driver promises, clause by clause; the
+//! `conformance` crate tests a driver against it; the `inmemory` crate is a driver.
+//! [`compare`] says how this differs from `object_store`, OpenDAL and distribution's drivers.
 //!
 //! ```
 //! use storage_driver::{Path, Precondition, ReadRange, Result, StorageDriver, StorageDriverExt};
@@ -33,6 +34,8 @@
 //! The crate needs no runtime: of tokio it uses the I/O traits alone.
 
 mod capabilities;
+#[doc = include_str!("../COMPARE.md")]
+pub mod compare {}
 mod content;
 pub mod contract;
 mod copy;

@@ -183,11 +183,15 @@ impl Writer {
     }
 
     /// Every byte accepted, what was resumed or appended to included, exactly and at all times.
+    ///
+    /// Clauses: [5.8](crate::contract#5.8).
     pub fn size(&self) -> u64 {
         self.size
     }
 
     /// Accepts all of `data`, waiting while the driver cannot take more.
+    ///
+    /// Clauses: [5.14](crate::contract#5.14), [5.8](crate::contract#5.8).
     ///
     /// # Errors
     ///
@@ -205,6 +209,8 @@ impl Writer {
 
     /// Keeps everything accepted so far, as durably as the driver keeps committed content.
     ///
+    /// Clauses: [5.9](crate::contract#5.9).
+    ///
     /// # Errors
     ///
     /// [`WriterFenced`](crate::ErrorKind::WriterFenced), or what the backend answers; what was kept
@@ -220,6 +226,8 @@ impl Writer {
     /// Keeps everything accepted so far and lets go of the upload, which
     /// [`Resume`](WriteMode::Resume) finds again.
     ///
+    /// Clauses: [5.9](crate::contract#5.9), [5.2](crate::contract#5.2).
+    ///
     /// # Errors
     ///
     /// As [`sync`](Self::sync).
@@ -234,6 +242,8 @@ impl Writer {
     }
 
     /// Makes what was written visible at the writer's path, all at once, replacing what is there.
+    ///
+    /// Clauses: [5.1](crate::contract#5.1), [5.2](crate::contract#5.2), [5.10](crate::contract#5.10).
     ///
     /// # Errors
     ///
@@ -259,6 +269,8 @@ impl Writer {
     /// An upload in progress at `dest` and the content at the writer's own path are left alone. It
     /// is one step under [`atomic_commit_to`](crate::Capabilities::atomic_commit_to).
     ///
+    /// Clauses: [5.12](crate::contract#5.12), [5.10](crate::contract#5.10).
+    ///
     /// # Errors
     ///
     /// As [`commit`](Self::commit), about `dest`; [`InvalidPath`](crate::ErrorKind::InvalidPath) if
@@ -282,6 +294,8 @@ impl Writer {
     }
 
     /// Removes the upload and all it held. The committed content at the path is untouched.
+    ///
+    /// Clauses: [5.11](crate::contract#5.11).
     ///
     /// # Errors
     ///
