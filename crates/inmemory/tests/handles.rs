@@ -47,7 +47,7 @@ fn every_future_can_be_sent() {
         let mut writer = sent(store.writer(&at, WriterOptions::create())).await.unwrap();
         sent(writer.write("y")).await.unwrap();
         sent(writer.commit()).await.unwrap();
-        sent(store.reader(&at, ReadRange::Full)).await.unwrap();
+        drop(sent(store.reader(&at, ReadRange::Full)).await.unwrap());
         sent(store.list(&Path::root(), ListOptions::new())).await.unwrap();
     });
 }

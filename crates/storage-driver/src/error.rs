@@ -41,7 +41,7 @@ struct Repr {
 }
 
 /// What an [`Error`] is, as far as callers branch on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Nothing is at the path: no file, no directory, or, where an upload is asked for, none.
@@ -137,11 +137,13 @@ fn room(needed: Option<u64>, available: Option<u64>) -> String {
 
 impl Error {
     /// An error of `kind`, as yet without context.
+    #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
         Self(Box::new(Repr { kind, driver: None, operation: None, path: None, cause: None }))
     }
 
     /// An error of kind [`Other`](ErrorKind::Other) with a cause: an error or a text.
+    #[must_use]
     pub fn other(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Other).with_source(cause)
     }
@@ -207,6 +209,35 @@ impl Error {
     /// Whether a precondition did not hold.
     pub fn is_precondition_failed(&self) -> bool {
         self.kind() == ErrorKind::PreconditionFailed
+    }
+
+    /// Whether the store has no room.
+    ///
+    /// ```
+    /// use storage_driver::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::StorageFull { needed: Some(4096), available: Some(0) });
+    /// assert!(error.is_storage_full());
+    /// ```
+    pub fn is_storage_full(&self) -> bool {
+        matches!(self.kind(), ErrorKind::StorageFull { .. })
+    }
+
+    /// Where the upload really stands, in bytes, if the error is an
+    /// [`OffsetMismatch`](ErrorKind::OffsetMismatch).
+    ///
+    /// ```
+    /// use storage_driver::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::OffsetMismatch { given: 10, size: 7 });
+    /// assert_eq!(error.offset_mismatch(), Some(7));
+    /// assert_eq!(Error::new(ErrorKind::PathNotFound).offset_mismatch(), None);
+    /// ```
+    pub fn offset_mismatch(&self) -> Option<u64> {
+        match self.kind() {
+            ErrorKind::OffsetMismatch { size, .. } => Some(size),
+            _ => None,
+        }
     }
 
     /// Whether the same call, made again a little later, may well succeed:

@@ -1,6 +1,5 @@
 //! [`StorageDriverExt`]: conveniences on every driver.
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
@@ -10,41 +9,46 @@ use crate::{
 
 /// What every [`StorageDriver`] can do without its author writing it; blanket, also over
 /// `dyn StorageDriver`. Errors and cancel safety are those of the methods that each names.
-#[async_trait]
 pub trait StorageDriverExt: StorageDriver {
     /// Whether a file or directory is at `path`: [`stat`](StorageDriver::stat).
-    async fn exists(&self, path: &Path) -> Result<bool> {
-        match self.stat(path).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
+    fn exists(&self, path: &Path) -> impl Future<Output = Result<bool>> + Send {
+        async move {
+            match self.stat(path).await {
+                Ok(_) => Ok(true),
+                Err(error) if error.is_not_found() => Ok(false),
+                Err(error) => Err(error),
+            }
         }
     }
 
     /// Stores `content` without a precondition: [`put_content`](StorageDriver::put_content).
-    async fn put(&self, path: &Path, content: impl Into<Payload> + Send) -> Result<Metadata> {
-        self.put_content(path, content.into(), Precondition::None).await
+    fn put(
+        &self,
+        path: &Path,
+        content: impl Into<Payload> + Send,
+    ) -> impl Future<Output = Result<Metadata>> + Send {
+        async move { self.put_content(path, content.into(), Precondition::None).await }
     }
 
     /// Reads a file of up to `limit` bytes into one contiguous `Bytes`, which copies if the driver
     /// holds it in several parts: [`get_content`](StorageDriver::get_content).
-    async fn get_bytes(&self, path: &Path, limit: u64) -> Result<Bytes> {
-        Ok(self.get_content(path, limit).await?.into_bytes())
+    fn get_bytes(&self, path: &Path, limit: u64) -> impl Future<Output = Result<Bytes>> + Send {
+        async move { Ok(self.get_content(path, limit).await?.into_bytes()) }
     }
 
     /// Starts an upload: [`writer`](StorageDriver::writer) with [`WriterOptions::create`].
-    async fn create(&self, path: &Path) -> Result<Writer> {
-        self.writer(path, WriterOptions::create()).await
+    fn create(&self, path: &Path) -> impl Future<Output = Result<Writer>> + Send {
+        async move { self.writer(path, WriterOptions::create()).await }
     }
 
     /// Goes on with an upload: [`writer`](StorageDriver::writer) with [`WriterOptions::resume`].
-    async fn resume(&self, path: &Path) -> Result<Writer> {
-        self.writer(path, WriterOptions::resume()).await
+    fn resume(&self, path: &Path) -> impl Future<Output = Result<Writer>> + Send {
+        async move { self.writer(path, WriterOptions::resume()).await }
     }
 
     /// Extends a file: [`writer`](StorageDriver::writer) with [`WriterOptions::append`].
-    async fn append(&self, path: &Path) -> Result<Writer> {
-        self.writer(path, WriterOptions::append()).await
+    fn append(&self, path: &Path) -> impl Future<Output = Result<Writer>> + Send {
+        async move { self.writer(path, WriterOptions::append()).await }
     }
 
     /// Streams every child of a directory: [`list`](StorageDriver::list), page by page.

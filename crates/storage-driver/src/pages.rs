@@ -18,6 +18,7 @@ type Fetch<'a, T> = Pin<Box<dyn Future<Output = Result<Page<T>>> + Send + 'a>>;
 ///
 /// Made by [`list_all`](crate::StorageDriverExt::list_all) and
 /// [`uploads_all`](crate::StorageDriverExt::uploads_all). It ends after an error.
+#[must_use = "a listing does nothing unless it is polled"]
 pub struct Pages<'a, T> {
     fetch: Box<dyn Fn(ListOptions) -> Fetch<'a, T> + Send + 'a>,
     options: ListOptions,

@@ -131,6 +131,20 @@ impl Path {
         }
     }
 
+    /// The path itself, then its parent, and so on up to the root.
+    ///
+    /// ```
+    /// use storage_driver::Path;
+    ///
+    /// let path = Path::parse("/a/b")?;
+    /// let ancestors: Vec<_> = path.ancestors().collect();
+    /// assert_eq!(ancestors, ["/a/b", "/a", "/"]);
+    /// # Ok::<(), storage_driver::ParsePathError>(())
+    /// ```
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> + use<> {
+        std::iter::successors(Some(self.clone()), Self::parent)
+    }
+
     /// This path with one or more components put behind it: `/a` joined with `b/c` is `/a/b/c`.
     ///
     /// # Errors
@@ -268,6 +282,18 @@ impl AsRef<str> for Path {
 impl AsRef<Path> for Path {
     fn as_ref(&self) -> &Path {
         self
+    }
+}
+
+impl PartialEq<str> for Path {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Path {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
     }
 }
 

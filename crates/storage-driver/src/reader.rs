@@ -47,6 +47,7 @@ use crate::{Content, Error, ErrorKind, Metadata, Operation, Payload, Result};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
+#[must_use = "a reader does nothing unless it is polled"]
 pub struct Reader {
     driver: &'static str,
     metadata: Metadata,

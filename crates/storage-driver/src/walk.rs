@@ -41,6 +41,7 @@ impl WalkOptions {
 /// # Cancel safety
 ///
 /// A dropped `next` has skipped nothing.
+#[must_use = "a walk does nothing unless it is polled"]
 pub struct Walk<'a> {
     driver: &'static str,
     path: Path,

@@ -152,6 +152,7 @@ impl From<WriteMode> for WriterOptions {
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a writer that is dropped publishes nothing"]
 pub struct Writer {
     driver: &'static str,
     path: Path,
