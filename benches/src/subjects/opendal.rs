@@ -79,6 +79,6 @@ impl Subject for Opendal {
     }
 
     async fn commit(&self, mut upload: Writer) {
-        upload.suspend().await.expect("nothing is in the way");
+        upload.close().await.expect("nothing is in the way");
     }
 }

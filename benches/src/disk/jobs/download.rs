@@ -45,7 +45,7 @@ impl Download {
             });
             let seconds = seconds.await;
             let peak = process::peak();
-            store.suspend().await;
+            store.close().await;
             Figures::default().with("seconds", seconds).with("peak", peak as f64)
         })
     }

@@ -55,7 +55,7 @@ impl Listing {
                 assert_eq!(store.first(dir, PAGE).await, PAGE);
                 milliseconds(start)
             };
-            store.suspend().await;
+            store.close().await;
             Figures::default()
                 .with("list", list)
                 .with("first", first)

@@ -62,7 +62,7 @@ impl Range {
             }
             let rate = times.len() as f64 / begin.elapsed().as_secs_f64();
             let peak = process::peak();
-            store.suspend().await;
+            store.close().await;
             Figures::default()
                 .with("rate", rate)
                 .with("p50", times.quantile(0.5) / 1e3)

@@ -57,7 +57,7 @@ impl Upload {
             let seconds = start.elapsed().as_secs_f64();
             let peak = process::peak();
             assert_eq!(root.path.join(BLOB).metadata().expect("it is there").len(), self.size);
-            store.suspend().await;
+            store.close().await;
             Figures::default().with("seconds", seconds).with("peak", peak as f64)
         })
     }

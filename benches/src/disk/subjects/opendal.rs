@@ -67,7 +67,7 @@ impl Subject for Opendal {
     }
 
     async fn commit(&self, (mut upload, path): Upload) {
-        upload.suspend().await.expect("nothing is in the way");
+        upload.close().await.expect("nothing is in the way");
         self.sync(&path, false).await;
     }
 
