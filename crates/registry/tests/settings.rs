@@ -68,6 +68,7 @@ immutable-tags = true
 sparse-indexes = true
 max-blob-size = "1001"
 max-manifest-size = "1KiB"
+manifest-memory = "1GiB"
 max-uploads = 3
 max-open-uploads = 8
 max-connections = 4
@@ -269,6 +270,16 @@ fn settings_that_others_deprive_of_their_effect_are_warned_of() {
     let text = warnings(&["--read-only", "--gc-interval=1h"], &[]);
     assert!(text.contains("`gc-interval`") && text.contains("`read-only`"), "{text}");
     assert_eq!(warnings(&["--gc-untagged", "--gc-interval=1h"], &[]), "");
+}
+
+#[test]
+fn a_collection_warns_of_variables_that_mean_nothing_and_of_a_store_in_memory() {
+    let root = ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/srv/secret");
+    let output = registry(&["gc", "--dry-run"], &[root]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("ROOTDIRECTORY means nothing here; see REGISTRY_STORAGE"), "{text}");
+    assert!(text.contains("nothing to collect in a store in memory; see `storage`"), "{text}");
 }
 
 #[test]
