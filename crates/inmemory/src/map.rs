@@ -168,6 +168,28 @@ impl<V: Named> Map<V> {
         }
     }
 
+    /// The first entry that orders after `name`.
+    pub(crate) fn next_after(&self, name: &str) -> Option<&V> {
+        work::count(1);
+        let key = Key::from(name);
+        let (mut child, mut sibling) = (self.root.as_ref()?, None);
+        loop {
+            match child {
+                Child::Inner(inner) => {
+                    let index = inner.index_of(key.head, || key.text);
+                    let next = inner.branches.get(index + 1).map(|branch| &branch.child);
+                    (child, sibling) = (&inner.branches[index].child, next.or(sibling));
+                }
+                Child::Leaf(leaf) => {
+                    let search = leaf.search(key.head, || key.text);
+                    let index = search.map_or_else(|index| index, |index| index + 1);
+                    let slot = leaf.0.get(index).or_else(|| sibling?.first_leaf().0.first());
+                    return slot?.value.as_ref();
+                }
+            }
+        }
+    }
+
     /// Looks for an entry to change it. Nodes that a clone holds too are copied on the way, also if
     /// the name is not there: look before.
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut V> {

@@ -317,6 +317,19 @@ fn iteration_goes_on_as_the_map_was() {
 }
 
 #[test]
+fn the_next_entry_after_a_name_is_the_first_of_the_rest() {
+    let mut map = Map::default();
+    for count in [0, 1, 20, 3000] {
+        (0..count).for_each(|number| drop(map.insert(Item(key(2 * number), 0))));
+        for number in 0..2 * count + 2 {
+            let next = map.iter_after(Some(&key(number))).peek().cloned();
+            assert_eq!(map.next_after(&key(number)).cloned(), next);
+        }
+        assert_eq!(map.next_after("").cloned(), map.iter_after(None).peek().cloned());
+    }
+}
+
+#[test]
 fn drain_gives_every_value_once() {
     let mut map = Map::default();
     for number in 0..5000 {
