@@ -21,6 +21,12 @@ pub(crate) struct Uploads {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry(Arc<Upload>);
 
+impl Entry {
+    pub(crate) fn upload(&self) -> &Upload {
+        &self.0
+    }
+}
+
 impl Named for Entry {
     fn name(&self) -> &str {
         &self.0.key
@@ -96,14 +102,14 @@ impl Uploads {
         Under { first, iter, end: end_of(path), table: self.clone() }
     }
 
-    /// All uploads as they are now.
-    pub(crate) fn all(&self) -> Under {
-        self.under(&Path::root(), None)
-    }
-
-    /// Takes out all entries, to free them.
+    /// Takes out the entries of nodes that nobody else holds, to free them.
     pub(crate) fn drain(mut self) -> Drain<Entry> {
         self.map.drain()
+    }
+
+    /// Takes out all entries.
+    pub(crate) fn drain_all(mut self) -> Drain<Entry> {
+        self.map.drain_all()
     }
 }
 

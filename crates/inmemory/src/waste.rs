@@ -20,7 +20,7 @@ use crate::{
     sync::{AtomicBool, Mutex, Ordering::Relaxed, lock},
     tree::{Dir, Directory, Removed},
     upload::Upload,
-    uploads::{Entry, Taken, Under, Uploads},
+    uploads::{Entry, Taken, Uploads},
     work::{self, BYTES_A_STEP, STEPS},
 };
 
@@ -45,7 +45,7 @@ enum Part {
     Segments(Pieces),
     /// Uploads whose content goes, whoever holds them.
     Upload(Arc<Upload>),
-    Uploads(Box<Under>),
+    Uploads(Drain<Entry>),
     /// A table that is given up; the uploads may be in others.
     Entries(Drain<Entry>),
     Removals(vec::IntoIter<Removal>, Fate),
@@ -120,12 +120,9 @@ impl Waste {
                 Some(16)
             }
             Part::Uploads(mut uploads) => {
-                if let Some(upload) = uploads.next() {
-                    self.parts.push(Part::Uploads(uploads));
-                    upload.empty(self);
-                } else {
-                    self.add_table(uploads.into_table());
-                }
+                let Some(entry) = uploads.next() else { return Some(1) };
+                self.parts.push(Part::Uploads(uploads));
+                entry.into_iter().for_each(|entry| entry.upload().empty(self));
                 Some(16)
             }
             Part::Removals(mut removals, fate) => {
@@ -170,7 +167,7 @@ impl Waste {
     pub(crate) fn add_cancelled(&mut self, uploads: Taken) {
         self.parts.push(match uploads {
             Taken::One(upload) => Part::Upload(upload),
-            Taken::Many(uploads) => Part::Uploads(Box::new(uploads.all())),
+            Taken::Many(uploads) => Part::Uploads(uploads.drain_all()),
         });
     }
 
