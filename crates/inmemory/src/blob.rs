@@ -170,6 +170,11 @@ impl UploadBlob {
         self.0.own
     }
 
+    /// The content without a hold on it.
+    pub(crate) fn blob(&self) -> Arc<Blob> {
+        Arc::clone(&self.0)
+    }
+
     /// What the blob was extended from.
     pub(crate) fn base(&self) -> Option<Self> {
         let base = self.0.base.as_ref()?;

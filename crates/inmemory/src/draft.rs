@@ -6,7 +6,7 @@ use bytes::Bytes;
 use storage_driver::Error;
 
 use crate::{
-    blob::{FileBlob, UploadBlob},
+    blob::{Blob, FileBlob, UploadBlob},
     budget::{Budget, Owner},
     buffer::Buffer,
     rope::Rope,
@@ -223,9 +223,11 @@ impl Draft {
         Ok(blob)
     }
 
-    /// Takes out the segments, of a draft that goes.
-    pub(crate) fn take_rope(&mut self) -> Rope {
-        std::mem::take(&mut self.rope)
+    /// Takes out the segments, of a draft that goes, and the blob that it extends: it may be the last
+    /// to hold either.
+    pub(crate) fn take(&mut self) -> (Rope, Option<Arc<Blob>>) {
+        let base = self.base.take().map(|base| base.blob());
+        (std::mem::take(&mut self.rope), base)
     }
 
     fn grow(&mut self, bytes: usize, segments: u64) -> Result<(), Error> {
@@ -248,6 +250,7 @@ impl Drop for Draft {
         work::count(1);
         self.budget.transfer(self.own, Owner::Upload, Owner::Nobody);
         if self.tail.capacity() > 0 {
+            work::count_freed(self.tail.capacity());
             self.budget.recycle(std::mem::take(&mut self.tail), OVERHEAD);
         }
     }

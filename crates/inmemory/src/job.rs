@@ -8,11 +8,11 @@ use crate::{
     store::{Renamed, State, Store},
     sync::{Mutex, lock},
     time::Timestamp,
-    tree::{Measure, Tree},
+    tree::{Measure, Removed, Tree},
     upload::Upload,
-    uploads::{Under, Uploads},
-    waste::Waste,
-    work::{ENTRIES, PATHS},
+    uploads::{Taken, Under, Uploads},
+    waste::{Fate, Removal, Waste},
+    work::ENTRIES,
 };
 
 /// A change of more paths than one critical section may take.
@@ -62,50 +62,53 @@ impl Outcome {
 
 /// Deletes what is at many paths.
 pub(crate) struct DeleteMany {
-    paths: vec::IntoIter<Path>,
+    /// Parts of at most [`PATHS`](crate::work::PATHS) paths.
+    paths: vec::IntoIter<Vec<Path>>,
     /// The store without what was deleted so far.
     tree: Tree,
     uploads: Uploads,
-    cancelled: Vec<Uploads>,
-    waste: Waste,
+    removals: Vec<Removal>,
 }
 
 impl DeleteMany {
-    pub(crate) fn new(paths: Vec<Path>, state: &State) -> Self {
+    pub(crate) fn new(paths: Vec<Vec<Path>>, state: &State) -> Self {
         let (tree, uploads) = (state.tree.clone(), state.uploads.clone());
-        let paths = paths.into_iter();
-        Self { paths, tree, uploads, cancelled: Vec::new(), waste: Waste::default() }
+        Self { paths: paths.into_iter(), tree, uploads, removals: Vec::new() }
     }
 }
 
 impl Job for DeleteMany {
     fn advance(&mut self, store: &Store, state: &mut State) -> Option<Result<Done>> {
-        for path in self.paths.by_ref().take(PATHS) {
-            self.waste.add(self.tree.remove(&path));
-            let cancelled = self.uploads.take(&path);
-            if !cancelled.is_empty() {
-                self.cancelled.push(cancelled);
-            }
+        let mut removal = Removal::default();
+        for path in self.paths.next().iter().flatten() {
+            // The store's tree still holds every file, and the directories that were not copied.
+            let Removed { file: _, dir } = self.tree.remove(path);
+            dir.into_iter().for_each(|dir| removal.waste.add_dir(dir));
+            removal.uploads.extend(self.uploads.take(path));
         }
+        self.removals.push(removal);
         if self.paths.len() > 0 {
             return None;
         }
         mem::swap(&mut state.tree, &mut self.tree);
         mem::swap(&mut state.uploads, &mut self.uploads);
         store.count_removal();
-        let mut waste = mem::take(&mut self.waste);
-        waste.add_tables([mem::take(&mut self.uploads)]);
-        waste.add_all_cancelled(mem::take(&mut self.cancelled));
-        waste.add(mem::take(&mut self.tree).into());
-        Some(Ok(Done { count: 0, waste }))
+        Some(Ok(Done { count: 0, waste: self.waste(Fate::Cancelled) }))
     }
 
-    fn abandon(self: Box<Self>) -> Waste {
-        let mut waste = self.waste;
+    fn abandon(mut self: Box<Self>) -> Waste {
+        let mut waste = self.waste(Fate::Kept);
         waste.add_paths(self.paths);
-        waste.add_tables(self.cancelled);
-        waste.add_tables([self.uploads]);
-        waste.add(self.tree.into());
+        waste
+    }
+}
+
+impl DeleteMany {
+    fn waste(&mut self, uploads: Fate) -> Waste {
+        let mut waste = Waste::default();
+        waste.add_table(mem::take(&mut self.uploads));
+        waste.add_removals(mem::take(&mut self.removals), uploads);
+        waste.add(mem::take(&mut self.tree).into());
         waste
     }
 }
@@ -143,8 +146,8 @@ impl Job for CancelUploads {
         mem::swap(&mut state.uploads, &mut self.kept);
         store.count_removal();
         let mut waste = Waste::default();
-        waste.add_tables([mem::take(&mut self.kept)]);
-        waste.add_cancelled(mem::take(&mut self.cancelled));
+        waste.add_table(mem::take(&mut self.kept));
+        waste.add_cancelled(Taken::Many(mem::take(&mut self.cancelled)));
         Some(Ok(Done { count: self.count, waste }))
     }
 
@@ -157,7 +160,9 @@ impl Job for CancelUploads {
 
     fn abandon(self: Box<Self>) -> Waste {
         let mut waste = Waste::default();
-        waste.add_tables([self.kept, self.cancelled]);
+        [self.rest.into_table(), self.kept, self.cancelled]
+            .into_iter()
+            .for_each(|table| waste.add_table(table));
         waste
     }
 }
@@ -192,7 +197,9 @@ impl Job for RenameDir {
     }
 
     fn abandon(self: Box<Self>) -> Waste {
-        Waste::default()
+        let mut waste = Waste::default();
+        self.measure.into_iter().for_each(|measure| waste.add_dir(measure.into_dir()));
+        waste
     }
 }
 

@@ -168,6 +168,28 @@ impl<V: Named> Map<V> {
         }
     }
 
+    /// The first entry that orders after `name`.
+    pub(crate) fn next_after(&self, name: &str) -> Option<&V> {
+        work::count(1);
+        let key = Key::from(name);
+        let (mut child, mut sibling) = (self.root.as_ref()?, None);
+        loop {
+            match child {
+                Child::Inner(inner) => {
+                    let index = inner.index_of(key.head, || key.text);
+                    let next = inner.branches.get(index + 1).map(|branch| &branch.child);
+                    (child, sibling) = (&inner.branches[index].child, next.or(sibling));
+                }
+                Child::Leaf(leaf) => {
+                    let search = leaf.search(key.head, || key.text);
+                    let index = search.map_or_else(|index| index, |index| index + 1);
+                    let slot = leaf.0.get(index).or_else(|| sibling?.first_leaf().0.first());
+                    return slot?.value.as_ref();
+                }
+            }
+        }
+    }
+
     /// Looks for an entry to change it. Nodes that a clone holds too are copied on the way, also if
     /// the name is not there: look before.
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut V> {
@@ -311,9 +333,19 @@ impl<V: Named> Map<V> {
         iter
     }
 
-    /// Takes out every value that nobody else holds.
+    /// Takes out every value of the nodes that nobody else holds.
     pub(crate) fn drain(&mut self) -> Drain<V> {
-        Drain { children: self.root.take().into_iter().collect(), values: Vec::new().into_iter() }
+        self.drain_with(false)
+    }
+
+    /// Takes out every value; clones those of the nodes that others hold too.
+    pub(crate) fn drain_all(&mut self) -> Drain<V> {
+        self.drain_with(true)
+    }
+
+    fn drain_with(&mut self, shared: bool) -> Drain<V> {
+        let children = self.root.take().into_iter().collect();
+        Drain { children, values: Vec::new().into_iter(), shared }
     }
 }
 
@@ -672,15 +704,17 @@ impl<V> Iter<V> {
     }
 }
 
-/// Every value of a [`Map`], taken out; what others hold too is left to them. An item is `None` where
-/// a step gave no value, because of a node that was opened or that others hold too.
+/// The values of a [`Map`], taken out. An item is `None` where a step gave no value, because of a node
+/// that was opened or that is left to others.
 #[derive(Debug)]
 pub(crate) struct Drain<V> {
     children: Vec<Child<V>>,
     values: std::vec::IntoIter<V>,
+    /// Whether to clone the values of nodes that others hold too.
+    shared: bool,
 }
 
-impl<V> Iterator for Drain<V> {
+impl<V: Clone> Iterator for Drain<V> {
     type Item = Option<V>;
 
     fn next(&mut self) -> Option<Option<V>> {
@@ -693,13 +727,20 @@ impl<V> Iterator for Drain<V> {
                 if let Some(slots) = Arc::get_mut(&mut leaf.0) {
                     let values = slots.iter_mut().filter_map(|slot| slot.value.take());
                     self.values = values.collect::<Vec<_>>().into_iter();
+                } else if self.shared {
+                    let values = leaf.0.iter().filter_map(|slot| slot.value.clone());
+                    self.values = values.collect::<Vec<_>>().into_iter();
                 }
             }
-            Child::Inner(inner) => {
-                if let Some(inner) = Arc::into_unique(inner).map(UniqueArc::into_inner) {
+            Child::Inner(inner) => match Arc::try_unique(inner).map(UniqueArc::into_inner) {
+                Ok(inner) => {
                     self.children.extend(inner.branches.into_iter().map(|branch| branch.child));
                 }
-            }
+                Err(inner) if self.shared => {
+                    self.children.extend(inner.branches.iter().map(|branch| branch.child.clone()));
+                }
+                Err(_) => {}
+            },
         }
         Some(None)
     }

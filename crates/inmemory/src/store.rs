@@ -25,7 +25,7 @@ use crate::{
     time::Timestamp,
     tree::{Directory, Found, Measure, Node, Removed, Tree},
     upload::{Session, Upload, YIELD_EVERY},
-    uploads::Uploads,
+    uploads::{Taken, Uploads},
     waste::{Garbage, Held, Waste},
     work::{ENTRIES, PATHS, collect, yield_now},
 };
@@ -313,7 +313,9 @@ impl Store {
             self.count_removal();
         }
         drop(state);
-        Ok((session, waste_of(replaced)))
+        let mut waste = Waste::default();
+        replaced.into_iter().for_each(|upload| waste.add_cancelled(Taken::One(upload)));
+        Ok((session, waste))
     }
 
     /// Starts an upload as the content of the file.
@@ -367,7 +369,7 @@ impl Store {
         let mut waste = Waste::default();
         let (first, under) = {
             let state = self.read()?;
-            waste.add_tables([state.uploads.clone()]);
+            waste.add_table(state.uploads.clone());
             let mut under = state.uploads.under(path, options.start_after.as_ref());
             // A page is of one moment, as far as one poll may list it.
             let first = under.by_ref().take(options.limit.min(ENTRIES));
@@ -386,7 +388,9 @@ impl Store {
         state.uploads.remove(&upload);
         self.count_removal();
         drop(state);
-        Ok(waste_of([upload]))
+        let mut waste = Waste::default();
+        waste.add_cancelled(Taken::One(upload));
+        Ok(waste)
     }
 
     pub(crate) async fn cancel_uploads(
@@ -423,26 +427,26 @@ impl Store {
         }
         let (removed, uploads) = state.remove(self, path);
         drop(state);
-        if removed.is_empty() && uploads.is_empty() {
+        if removed.is_empty() && uploads.is_none() {
             return Err(Error::new(ErrorKind::PathNotFound));
         }
         let mut waste = Waste::from(removed);
-        waste.add_cancelled(uploads);
+        uploads.into_iter().for_each(|uploads| waste.add_cancelled(uploads));
         Ok(waste)
     }
 
     pub(crate) async fn delete_many(&self, paths: &[Path]) -> Result<Waste> {
-        let mut owned = Vec::new();
-        for some in paths.chunks(ENTRIES) {
-            some.iter().try_for_each(Path::require_not_root)?;
+        let mut copied = Copied { parts: Vec::new(), garbage: self.garbage() };
+        for part in paths.chunks(PATHS) {
+            part.iter().try_for_each(Path::require_not_root)?;
             if paths.len() <= PATHS {
-                return self.delete_few(some).await;
+                return self.delete_few(part).await;
             }
-            owned.extend_from_slice(some);
+            copied.parts.push(part.to_vec());
             yield_now().await;
         }
-        let done = self.run(|state| DeleteMany::new(owned, state)).await?;
-        Ok(done.waste)
+        let job = |state: &State| DeleteMany::new(mem::take(&mut copied.parts), state);
+        self.run(job).await.map(|done| done.waste)
     }
 
     /// Deletes so many as one critical section may.
@@ -453,7 +457,7 @@ impl Store {
         let mut waste = Waste::default();
         for (removed, uploads) in removed {
             waste.add(removed);
-            waste.add_cancelled(uploads);
+            uploads.into_iter().for_each(|uploads| waste.add_cancelled(uploads));
         }
         Ok(waste)
     }
@@ -484,14 +488,12 @@ impl Store {
     }
 
     pub(crate) async fn rename_dir(&self, from: &Path, to: &Path) -> Result<Waste> {
-        let renamed = self.write().await?.rename_dir(self, from, to, None)?;
-        match renamed {
-            Renamed::Done(removed) => Ok(removed.into()),
-            // A job measures it, so that nothing changes between that and the rename.
-            Renamed::TooLongPerhaps(_) => {
-                self.run(|_| RenameDir::new(from, to)).await.map(|done| done.waste)
-            }
+        // What a job would measure is dropped under the lock, where the tree holds it too.
+        if let Renamed::Done(removed) = self.write().await?.rename_dir(self, from, to, None)? {
+            return Ok(removed.into());
         }
+        // A job measures it, so that nothing changes between that and the rename.
+        self.run(|_| RenameDir::new(from, to)).await.map(|done| done.waste)
     }
 
     pub(crate) async fn copy(
@@ -536,7 +538,7 @@ impl Store {
         self.count_removal();
         drop(state);
         let mut waste = job.map(|(_, job)| job.abandon()).unwrap_or_default();
-        waste.add_cancelled(uploads);
+        waste.add_cancelled(Taken::Many(uploads));
         waste.add(tree.into());
         waste
     }
@@ -569,6 +571,22 @@ impl Drop for Begun<'_> {
             (None, _) => return,
         };
         self.store.garbage().add(waste);
+    }
+}
+
+/// Paths that are copied with turns for other tasks in between.
+struct Copied<'a> {
+    parts: Vec<Vec<Path>>,
+    garbage: &'a Garbage,
+}
+
+impl Drop for Copied<'_> {
+    fn drop(&mut self) {
+        if !self.parts.is_empty() {
+            let mut waste = Waste::default();
+            waste.add_paths(mem::take(&mut self.parts).into_iter());
+            self.garbage.add(waste);
+        }
     }
 }
 
@@ -611,9 +629,9 @@ impl State {
         Ok((metadata, self.tree.fill(path, place, Node::File(file))))
     }
 
-    fn remove(&mut self, store: &Store, path: &Path) -> (Removed, Uploads) {
+    fn remove(&mut self, store: &Store, path: &Path) -> (Removed, Option<Taken>) {
         let uploads = self.uploads.take(path);
-        if !uploads.is_empty() {
+        if uploads.is_some() {
             store.count_removal();
         }
         (self.tree.remove(path), uploads)
@@ -660,13 +678,6 @@ impl State {
         };
         Ok(Renamed::Done(self.tree.remove(from)))
     }
-}
-
-/// What uploads hold that are in no table any more.
-fn waste_of(uploads: impl IntoIterator<Item = Arc<Upload>>) -> Waste {
-    let mut waste = Waste::default();
-    uploads.into_iter().for_each(|upload| upload.empty(&mut waste));
-    waste
 }
 
 /// Room for what points to content: names, directories and segments.

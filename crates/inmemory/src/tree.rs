@@ -389,7 +389,7 @@ impl Directory {
             Self::Real(dir) if dir.longest <= room => Ok(true),
             Self::Real(dir) => match longest {
                 Some(longest) => Ok(longest <= room),
-                None => Err(Measure::new(dir)),
+                None => Err(Measure::new(Arc::clone(dir))),
             },
             Self::Implied(file, at) => Ok(1 + file.text().len() - at <= room),
         }
@@ -460,11 +460,18 @@ pub(crate) struct Measure {
     longest: usize,
     /// The directories from the start on, with the length of the path to each.
     open: Vec<(usize, Listing)>,
+    dir: Arc<Dir>,
 }
 
 impl Measure {
-    fn new(dir: &Dir) -> Self {
-        Self { longest: 0, open: vec![(0, dir.iter_after(None))] }
+    fn new(dir: Arc<Dir>) -> Self {
+        Self { longest: 0, open: vec![(0, dir.iter_after(None))], dir }
+    }
+
+    /// The directory as it was. This may be the last to hold it.
+    pub(crate) fn into_dir(self) -> Arc<Dir> {
+        let Self { dir, .. } = self;
+        dir
     }
 
     /// Looks at so many entries as one poll may; gives the length at the end.

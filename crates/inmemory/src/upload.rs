@@ -149,12 +149,17 @@ impl Session {
     /// The slot, if this session owns it.
     fn own(&self) -> Result<MutexGuard<'_, Slot>> {
         let mut slot = lock(&self.upload.slot);
+        self.check_owner(&mut slot)?;
+        Ok(slot)
+    }
+
+    fn check_owner(&self, slot: &mut Slot) -> Result<()> {
         // Looked at in this order: a store is closed before its uploads are taken out.
         let owned = slot.owner == self.token && self.store.has(&self.upload, &mut slot.seen);
         if self.store.is_closed() {
             return Err(Error::new(ErrorKind::Unavailable));
         }
-        if owned { Ok(slot) } else { Err(Error::new(ErrorKind::WriterFenced)) }
+        if owned { Ok(()) } else { Err(Error::new(ErrorKind::WriterFenced)) }
     }
 
     /// `None` if the store is busy with a job.
@@ -198,6 +203,8 @@ impl Session {
         self.upload.size.store(draft.len(), Relaxed);
         self.upload.written.store(self.store.now().0, SeqCst);
         self.store.keep(&self.upload);
+        // A cancellation of old uploads that has not seen this write must not let it succeed.
+        self.check_owner(&mut slot)?;
         drop(slot);
         self.until_yield = self.until_yield.saturating_sub(length);
         Ok(())

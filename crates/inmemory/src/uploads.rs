@@ -21,6 +21,12 @@ pub(crate) struct Uploads {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry(Arc<Upload>);
 
+impl Entry {
+    pub(crate) fn upload(&self) -> &Upload {
+        &self.0
+    }
+}
+
 impl Named for Entry {
     fn name(&self) -> &str {
         &self.0.key
@@ -62,23 +68,20 @@ impl Uploads {
         self.contains(upload) && self.map.remove(&upload.key).is_some()
     }
 
-    /// Takes out the uploads at and under `path`.
-    pub(crate) fn take(&mut self, path: &Path) -> Self {
+    /// Takes out the uploads at and under `path`; `None` if there are none.
+    pub(crate) fn take(&mut self, path: &Path) -> Option<Taken> {
         if self.is_empty() {
-            return Self::default();
+            return None;
         }
-        let mut under = self.under(path, None);
-        let Some(first) = under.next() else { return Self::default() };
-        let one = under.is_at_end();
-        // Nodes that are held twice are copied.
-        drop(under);
-        if !one {
-            return Self { map: self.map.take_range(&key(path), end_of(path).as_deref()) };
+        let (key, end) = (key(path), end_of(path));
+        let inside = |entry: &&Entry| end.as_deref().is_none_or(|end| *entry.0.key < *end);
+        let first = self.map.get(&key).or_else(|| self.map.next_after(&key).filter(inside))?;
+        if self.map.next_after(first.name()).filter(inside).is_some() {
+            let map = self.map.take_range(&key, end.as_deref());
+            return Some(Taken::Many(Self { map }));
         }
-        let mut taken = Self::default();
-        self.remove(&first);
-        taken.insert(first);
-        taken
+        let Entry(first) = first.clone();
+        self.map.remove(&first.key).map(|Entry(upload)| Taken::One(upload))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -96,29 +99,43 @@ impl Uploads {
         let start = start.filter(|&start| start >= path);
         let first = if start.is_none() { self.get(path).cloned() } else { None };
         let iter = self.map.iter_after(Some(&key(start.unwrap_or(path))));
-        Under { first, iter, end: end_of(path) }
+        Under { first, iter, end: end_of(path), table: self.clone() }
     }
 
-    /// All uploads as they are now.
-    pub(crate) fn all(&self) -> Under {
-        self.under(&Path::root(), None)
-    }
-
-    /// Takes out all entries, to free them.
+    /// Takes out the entries of nodes that nobody else holds, to free them.
     pub(crate) fn drain(mut self) -> Drain<Entry> {
         self.map.drain()
     }
+
+    /// Takes out all entries.
+    pub(crate) fn drain_all(mut self) -> Drain<Entry> {
+        self.map.drain_all()
+    }
 }
 
-/// Uploads in order, as the table was: it holds the nodes, not the table.
+/// Uploads that were taken out of a table.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    One(Arc<Upload>),
+    Many(Uploads),
+}
+
+/// Uploads in order, as the table was.
 #[derive(Debug)]
 pub(crate) struct Under {
     first: Option<Arc<Upload>>,
     iter: Iter<Entry>,
     end: Option<String>,
+    table: Uploads,
 }
 
 impl Under {
+    /// The whole table as it was. This may be the last to hold it.
+    pub(crate) fn into_table(self) -> Uploads {
+        let Self { table, .. } = self;
+        table
+    }
+
     /// What comes next from the table itself.
     fn peek(&mut self) -> Option<&Arc<Upload>> {
         let Entry(upload) = self.iter.peek()?;

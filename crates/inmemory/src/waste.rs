@@ -9,7 +9,6 @@ use std::{
     vec,
 };
 
-use bytes::Bytes;
 use storage_driver::Path;
 
 use crate::{
@@ -21,8 +20,8 @@ use crate::{
     sync::{AtomicBool, Mutex, Ordering::Relaxed, lock},
     tree::{Dir, Directory, Removed},
     upload::Upload,
-    uploads::{Entry, Under, Uploads},
-    work::{self, STEPS},
+    uploads::{Entry, Taken, Uploads},
+    work::{self, BYTES_A_STEP, STEPS},
 };
 
 /// What was taken out of a store, to be freed when no lock is held, and a little at a time: a
@@ -45,40 +44,51 @@ enum Part {
     Blob(Arc<Blob>),
     Segments(Pieces),
     /// Uploads whose content goes, whoever holds them.
-    Cancelled(vec::IntoIter<Uploads>),
-    Cancelling(Under, Uploads),
-    /// Tables that are given up; the uploads may be in others.
-    Tables(vec::IntoIter<Uploads>),
+    Upload(Arc<Upload>),
+    Uploads(Drain<Entry>),
+    /// A table that is given up; the uploads may be in others.
     Entries(Drain<Entry>),
-    Paths(vec::IntoIter<Path>),
+    Removals(vec::IntoIter<Removal>, Fate),
+    Paths(vec::IntoIter<Vec<Path>>),
 }
 
-/// As many bytes of a segment cost a step: the system takes pages back one by one.
-const BYTES_A_STEP: usize = 1 << 10;
+/// A part of what a job removes: a list of such parts never has to grow by copying much.
+#[derive(Debug, Default)]
+pub(crate) struct Removal {
+    pub(crate) waste: Waste,
+    pub(crate) uploads: Vec<Taken>,
+}
+
+/// Whether removed uploads are cancelled, or in the store still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Cancelled,
+    Kept,
+}
 
 impl Waste {
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// Frees so much that others should get a turn now; true if nothing is left.
-    fn free_some(&mut self) -> bool {
-        let mut steps = 0;
-        while steps < STEPS {
-            match self.step() {
-                Some(cost) => steps += cost,
-                None => return true,
-            }
+    /// Frees so much that others should get a turn now, counted in `steps`; true if nothing is left.
+    fn free_some(&mut self, steps: &mut usize) -> bool {
+        while *steps < STEPS {
+            let before = work::freed_bytes();
+            let Some(cost) = self.step() else { return true };
+            let bytes = work::freed_bytes().wrapping_sub(before);
+            *steps += cost + bytes / BYTES_A_STEP;
         }
+        work::settle_allocator();
         false
     }
 
     /// Frees all of it, with turns for other tasks in between.
     pub(crate) fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.free_some() { Poll::Ready(()) } else { work::pending(cx) }
+        if self.free_some(&mut 0) { Poll::Ready(()) } else { work::pending(cx) }
     }
 
-    /// Frees something; says at what cost, or that there is nothing left.
+    /// Frees something; returns its cost without that of segments, or `None` if nothing is left.
     fn step(&mut self) -> Option<usize> {
         match self.parts.pop()? {
             Part::Dirs(mut dirs) => {
@@ -105,25 +115,29 @@ impl Waste {
                 }
                 Some(4)
             }
-            Part::Cancelled(mut tables) => {
-                let Some(table) = tables.next() else { return Some(1) };
-                self.parts.extend([Part::Cancelled(tables), Part::Cancelling(table.all(), table)]);
-                Some(1)
-            }
-            Part::Cancelling(mut uploads, table) => {
-                if let Some(upload) = uploads.next() {
-                    self.parts.push(Part::Cancelling(uploads, table));
-                    self.add_upload(&upload);
-                } else {
-                    drop(uploads);
-                    self.parts.push(Part::Entries(table.drain()));
-                }
+            Part::Upload(upload) => {
+                upload.empty(self);
                 Some(16)
             }
-            Part::Tables(mut tables) => {
-                let Some(table) = tables.next() else { return Some(1) };
-                self.parts.extend([Part::Tables(tables), Part::Entries(table.drain())]);
-                Some(1)
+            Part::Uploads(mut uploads) => {
+                let Some(entry) = uploads.next() else { return Some(1) };
+                self.parts.push(Part::Uploads(uploads));
+                entry.into_iter().for_each(|entry| entry.upload().empty(self));
+                Some(16)
+            }
+            Part::Removals(mut removals, fate) => {
+                let Some(mut removal) = removals.next() else { return Some(1) };
+                self.parts.push(Part::Removals(removals, fate));
+                self.parts.append(&mut removal.waste.parts);
+                let cost = 1 + removal.uploads.len();
+                for taken in removal.uploads {
+                    match (fate, taken) {
+                        (Fate::Cancelled, taken) => self.add_cancelled(taken),
+                        (Fate::Kept, Taken::Many(table)) => self.add_table(table),
+                        (Fate::Kept, Taken::One(_)) => {}
+                    }
+                }
+                Some(cost)
             }
             Part::Entries(mut entries) => {
                 let Some(entry) = entries.next() else { return Some(1) };
@@ -132,43 +146,38 @@ impl Waste {
                 Some(16)
             }
             Part::Paths(mut paths) => {
-                let Some(path) = paths.next() else { return Some(1) };
+                let Some(part) = paths.next() else { return Some(1) };
                 self.parts.push(Part::Paths(paths));
-                drop(path);
-                Some(1)
+                Some(1 + part.len())
             }
             Part::Segments(mut segments) => {
                 let Some(segment) = segments.free_next() else { return Some(1) };
                 self.parts.push(Part::Segments(segments));
-                Some(segment.map_or(1, free))
+                drop(segment);
+                Some(1)
             }
         }
     }
 
-    fn add_upload(&mut self, upload: &Upload) {
-        work::count(1);
-        upload.empty(self);
-    }
-
-    pub(crate) fn add_paths(&mut self, paths: vec::IntoIter<Path>) {
+    pub(crate) fn add_paths(&mut self, paths: vec::IntoIter<Vec<Path>>) {
         self.parts.push(Part::Paths(paths));
     }
 
     /// Adds uploads that are in no store's table any more.
-    pub(crate) fn add_cancelled(&mut self, uploads: Uploads) {
-        if !uploads.is_empty() {
-            self.parts.push(Part::Cancelling(uploads.all(), uploads));
-        }
+    pub(crate) fn add_cancelled(&mut self, uploads: Taken) {
+        self.parts.push(match uploads {
+            Taken::One(upload) => Part::Upload(upload),
+            Taken::Many(uploads) => Part::Uploads(uploads.drain_all()),
+        });
     }
 
-    /// The same for many tables.
-    pub(crate) fn add_all_cancelled(&mut self, tables: Vec<Uploads>) {
-        self.parts.push(Part::Cancelled(tables.into_iter()));
+    /// Adds a table, without what the uploads in it hold.
+    pub(crate) fn add_table(&mut self, table: Uploads) {
+        self.parts.push(Part::Entries(table.drain()));
     }
 
-    /// Adds tables, without what the uploads in them hold.
-    pub(crate) fn add_tables(&mut self, tables: impl Into<Vec<Uploads>>) {
-        self.parts.push(Part::Tables(tables.into().into_iter()));
+    pub(crate) fn add_removals(&mut self, removals: Vec<Removal>, fate: Fate) {
+        self.parts.push(Part::Removals(removals.into_iter(), fate));
     }
 
     /// A small file goes at once.
@@ -177,7 +186,7 @@ impl Waste {
     }
 
     /// What others hold is theirs to free.
-    fn add_dir(&mut self, dir: triomphe::Arc<Dir>) {
+    pub(crate) fn add_dir(&mut self, dir: triomphe::Arc<Dir>) {
         if let Some(mut dir) = triomphe::Arc::into_unique(dir) {
             let (dirs, files) = dir.drain();
             self.parts.extend([Part::Dirs(dirs), Part::Files(files)]);
@@ -215,7 +224,9 @@ impl Waste {
     }
 
     pub(crate) fn add_draft(&mut self, draft: &mut Draft) {
-        self.add_rope(draft.take_rope());
+        let (rope, base) = draft.take();
+        self.parts.extend(base.map(Part::Blob));
+        self.add_rope(rope);
     }
 }
 
@@ -234,7 +245,7 @@ impl From<Removed> for Waste {
 pub(crate) struct Garbage {
     /// Whether there may be something: read without the lock by every operation.
     waits: AtomicBool,
-    waste: Mutex<Waste>,
+    list: Mutex<Vec<Waste>>,
 }
 
 impl Garbage {
@@ -247,7 +258,7 @@ impl Garbage {
 
     /// Takes what cannot be freed with turns in between, for it is dropped. A little goes at once.
     pub(crate) fn add(&self, mut waste: Waste) {
-        if !waste.free_some() {
+        if !waste.free_some(&mut 0) {
             self.keep(waste);
         }
     }
@@ -261,9 +272,17 @@ impl Garbage {
         }
     }
 
-    fn keep(&self, mut waste: Waste) {
-        lock(&self.waste).parts.append(&mut waste.parts);
+    fn keep(&self, waste: Waste) {
+        let mut list = lock(&self.list);
+        list.push(waste);
         self.waits.store(true, Relaxed);
+    }
+
+    fn next(&self) -> Option<Waste> {
+        let mut list = lock(&self.list);
+        let waste = list.pop();
+        self.waits.store(!list.is_empty(), Relaxed);
+        waste
     }
 
     pub(crate) fn waits(&self) -> bool {
@@ -275,12 +294,15 @@ impl Garbage {
         if !self.waits() {
             return false;
         }
+        let (mut steps, mut some) = (0, false);
         // Nothing is freed under the lock. Another thread may find nothing meanwhile.
-        let mut waste = mem::take(&mut *lock(&self.waste));
-        self.waits.store(false, Relaxed);
-        let some = !waste.is_empty();
-        if !waste.free_some() {
-            self.keep(waste);
+        while steps < STEPS
+            && let Some(mut waste) = self.next()
+        {
+            some = true;
+            if !waste.free_some(&mut steps) {
+                self.keep(waste);
+            }
         }
         some
     }
@@ -334,13 +356,6 @@ impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         self.dir.take().into_iter().for_each(|dir| self.held.waste.add_directory(dir));
     }
-}
-
-/// Lets go of a segment. It costs little if others hold it too.
-fn free(segment: Bytes) -> usize {
-    let before = work::freed_bytes();
-    drop(segment);
-    1 + work::freed_bytes().wrapping_sub(before) / BYTES_A_STEP
 }
 
 #[cfg(test)]

@@ -317,6 +317,30 @@ fn iteration_goes_on_as_the_map_was() {
 }
 
 #[test]
+fn the_next_entry_after_a_name_is_the_first_of_the_rest() {
+    let mut map = Map::default();
+    for count in [0, 1, 20, 3000] {
+        (0..count).for_each(|number| drop(map.insert(Item(key(2 * number), 0))));
+        for number in 0..2 * count + 2 {
+            let next = map.iter_after(Some(&key(number))).peek().cloned();
+            assert_eq!(map.next_after(&key(number)).cloned(), next);
+        }
+        assert_eq!(map.next_after("").cloned(), map.iter_after(None).peek().cloned());
+    }
+}
+
+#[test]
+fn a_drain_of_all_values_leaves_clones_as_they_are() {
+    let mut pair = Pair::with(0..3000);
+    let clone = pair.clone();
+    (0..100).for_each(|number| pair.remove(number));
+    let mut names: Vec<_> = pair.map.drain_all().flatten().map(|item| item.0).collect();
+    names.sort_unstable();
+    assert_eq!(names, Vec::from_iter(pair.model.into_keys()));
+    clone.check();
+}
+
+#[test]
 fn drain_gives_every_value_once() {
     let mut map = Map::default();
     for number in 0..5000 {

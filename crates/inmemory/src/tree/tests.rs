@@ -67,8 +67,8 @@ fn tree_of(paths: &[&str], budget: &std::sync::Arc<Budget>) -> Tree {
 }
 
 /// The length of the longest path below, measured to the end.
-fn longest_of(dir: &Dir) -> usize {
-    finish(Measure::new(dir))
+fn longest_of(dir: &Arc<Dir>) -> usize {
+    finish(Measure::new(Arc::clone(dir)))
 }
 
 fn finish(mut measure: Measure) -> usize {
@@ -86,7 +86,7 @@ fn fits(dir: &Directory, to: &Path) -> bool {
 
 /// Everything in the tree, and no directory without a file in it.
 fn files(tree: &Tree) -> Model {
-    fn collect(dir: &Dir, at: &Path, found: &mut Model) -> usize {
+    fn collect(dir: &Arc<Dir>, at: &Path, found: &mut Model) -> usize {
         let mut longest = 0;
         let (mut dirs, mut files) = dir.iter_after(None);
         while let Some(file) = files.peek() {

@@ -47,8 +47,9 @@ fn spread<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 fn bounded<T>(what: &str, work: impl FnOnce() -> T) -> T {
     take_count();
+    let before = freed_bytes();
     let result = work();
-    let count = take_count();
+    let count = take_count() + freed_bytes().wrapping_sub(before) / BYTES_A_STEP;
     assert!(count <= MOST, "{what}: {count} steps at once");
     result
 }
@@ -121,6 +122,43 @@ fn a_deletion_of_many_uploads() {
     assert_eq!(store.usage(), Usage::default());
 }
 
+/// Content that is copied into one segment.
+const PIECE: Bytes = Bytes::from_static(&[7; 60 << 10]);
+
+#[test]
+fn a_deletion_of_uploads_with_large_tails() {
+    let store = InMemory::new();
+    for number in 0..500 {
+        let mut writer = block_on(store.create(&path(&format!("/dir/{number}")))).unwrap();
+        block_on(writer.write(PIECE)).unwrap();
+    }
+    spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_deletion_of_files_of_one_segment() {
+    let store = InMemory::new();
+    for number in 0..500 {
+        block_on(store.put(&path(&format!("/dir/{number}")), PIECE)).unwrap();
+    }
+    spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_cancellation_of_an_append_to_a_file_that_was_deleted() {
+    let (store, large) = (large(), path("/large"));
+    let mut writer = block_on(store.append(&large)).unwrap();
+    block_on(writer.write("x")).unwrap();
+    drop(writer);
+    let other = path("/other");
+    block_on(store.rename(&large, &other, Precondition::None)).unwrap();
+    block_on(store.delete(&other, Precondition::None)).unwrap();
+    spread("cancel_upload", store.cancel_upload(&large)).unwrap();
+    assert_eq!(store.usage(), Usage::default());
+}
+
 #[test]
 fn a_deletion_of_a_large_file() {
     let store = large();
@@ -170,6 +208,18 @@ fn a_rename_to_a_path_that_is_too_long() {
     let too_long = path(&"/b".repeat(room / 2 + 1));
     let error = spread("rename_dir", store.rename_dir(&path("/dir"), &too_long)).unwrap_err();
     assert_eq!(error.kind(), storage_driver::ErrorKind::InvalidPath);
+}
+
+#[test]
+fn a_rename_whose_directory_is_deleted_meanwhile() {
+    let (store, _) = files();
+    let (dir, too_long) = (path("/dir"), path(&"/b".repeat(Path::MAX_BYTES / 2)));
+    let mut rename = Box::pin(store.rename_dir(&dir, &too_long));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(rename.as_mut().poll(&mut cx).is_pending());
+    spread("delete", store.delete(&dir, Precondition::None)).unwrap();
+    polls("rename_dir", rename).1.unwrap_err();
+    assert_eq!(store.usage(), Usage::default());
 }
 
 #[test]
@@ -298,7 +348,7 @@ fn a_drop_of_a_deletion() {
     let dir = path("/dir");
     let mut delete = Box::pin(store.delete_many(&paths));
     let mut cx = Context::from_waker(Waker::noop());
-    for _ in 0..MANY / PATHS / 2 {
+    for _ in 0..MANY / PATHS * 3 / 2 {
         assert!(delete.as_mut().poll(&mut cx).is_pending());
     }
     bounded("a drop of delete_many", || drop(delete));
@@ -306,6 +356,19 @@ fn a_drop_of_a_deletion() {
     let _ = delete.as_mut().poll(&mut cx);
     bounded("a drop of delete", || drop(delete));
     nothing_is_held(&store);
+}
+
+#[test]
+fn a_drop_of_a_deletion_that_has_copied_its_paths_leaves_them_to_others() {
+    let store = InMemory::new();
+    let paths: Vec<Path> = (0..MANY).map(|n| path(&format!("/dir/{n}"))).collect();
+    let mut delete = Box::pin(store.delete_many(&paths));
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..MANY / PATHS {
+        assert!(delete.as_mut().poll(&mut cx).is_pending());
+    }
+    drop(delete);
+    assert!(store.store.garbage().waits());
 }
 
 #[test]

@@ -64,6 +64,27 @@ fn a_commit_and_a_deletion_of_many_paths() {
 }
 
 #[test]
+fn an_upload_that_was_written_is_not_cancelled_for_its_age() {
+    check(|| {
+        let hour = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let clock = hour.clone();
+        let hours = move |hours| std::time::Duration::from_secs(3600 * hours);
+        let now_is =
+            move || std::time::UNIX_EPOCH + hours(clock.load(std::sync::atomic::Ordering::Relaxed));
+        let store = InMemory::builder().clock(now_is).build();
+        let mut writer = uploading(&store, "/a", "1");
+        hour.store(1, std::sync::atomic::Ordering::Relaxed);
+        let other = store.clone();
+        let cancel = run(move || block_on(other.cancel_uploads(&Path::root(), hours(1))).unwrap());
+        let write = run(move || now(writer.write("2")));
+        let (cancelled, written) = (join(cancel), join(write));
+        assert_eq!(cancelled == 1, written.is_err(), "{cancelled} cancelled");
+        assert_eq!(cancelled == 1, uploads(&store).is_empty());
+        nothing_is_held(store);
+    });
+}
+
+#[test]
 fn a_write_and_a_cancellation_of_old_uploads() {
     check(|| {
         // Each call of the clock is a second after the last.
