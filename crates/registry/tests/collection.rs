@@ -443,7 +443,7 @@ async fn a_tag_without_its_link_keeps_the_manifests_that_it_named() {
     let untagged = service.push_image("demo", "v2", "another").await;
     service.delete("/v2/demo/manifests/v2").await.expect(202);
     let link = "/docker/registry/v2/repositories/demo/_manifests/tags/v1/current/link";
-    service.store.delete(&Path::new(link).unwrap(), Precondition::None).await.unwrap();
+    service.store.delete(&Path::parse(link).unwrap(), Precondition::None).await.unwrap();
     let report = collect_all(&service, &clock).await;
     assert_eq!((report.skipped, report.untagged_manifests), (1, 1));
     for kept in [&old, &image] {
