@@ -451,6 +451,18 @@ async fn one_upload_more_than_may_be_in_progress_is_refused_until_another_ends()
 }
 
 #[tokio::test]
+async fn an_upload_that_is_finished_again_makes_no_room() {
+    let service = Service::with(|builder| builder.max_open_uploads(2));
+    let first = service.start("demo").await;
+    let finish = with_digest(&first, &digest(b"hello"));
+    service.send("PUT", &finish, &[], "hello").await.expect(201);
+    service.start("demo").await;
+    service.start("demo").await;
+    service.send("PUT", &finish, &[], "").await.expect(201);
+    service.post("/v2/demo/blobs/uploads/").await.expect(429);
+}
+
+#[tokio::test]
 async fn uploads_that_another_process_ended_make_room() {
     let service = Service::with(|builder| builder.max_open_uploads(1));
     let other = Service::over(service.store.clone(), |builder| builder);

@@ -130,26 +130,27 @@ impl Store {
         digest: &Digest,
     ) -> Result<()> {
         let at = chunk.map(|chunk| chunk.first);
-        let finished: Result<()> = async {
-            let mut turn = match self.resume(upload, at).await {
-                Err(error) if error.code() == Code::BlobUploadUnknown => {
-                    let has_more = chunk.is_some() || body.length() != Some(0);
-                    match self.staged(upload).await? {
-                        // A request before this one was cut off while it read what it had committed.
-                        Some(_) if !has_more => return self.publish_staged(upload, digest).await,
-                        Some(_) => self.reopen(upload, at).await?,
-                        None => return self.published(upload, digest).await,
+        let mut turn = match self.resume(upload, at).await {
+            Err(error) if error.code() == Code::BlobUploadUnknown => {
+                let has_more = chunk.is_some() || body.length() != Some(0);
+                match self.staged(upload).await? {
+                    // A request before this one was cut off while it read what it had committed.
+                    Some(_) if !has_more => {
+                        self.publish_staged(upload, digest).await?;
+                        self.open_uploads.ended();
+                        return Ok(());
                     }
+                    Some(_) => self.reopen(upload, at).await?,
+                    // It ended with a request before this one, and is not counted any more.
+                    None => return self.published(upload, digest).await,
                 }
-                turn => turn?,
-            };
-            match turn.receive(chunk, body).await {
-                Ok(()) => turn.finish(digest).await,
-                Err(error) => turn.keep(Err(error)).await.map(drop),
             }
+            turn => turn?,
+        };
+        match turn.receive(chunk, body).await {
+            Ok(()) => turn.finish(digest).await?,
+            Err(error) => return turn.keep(Err(error)).await.map(drop),
         }
-        .await;
-        finished?;
         self.open_uploads.ended();
         Ok(())
     }
