@@ -14,7 +14,9 @@ use conformance::layers::{Fault, Faulty};
 use inmemory::InMemory;
 use registry::GcOptions;
 use serde_json::json;
-use storage_driver::{ErrorKind, Operation, Path, StorageDriver, StorageDriverExt, Version};
+use storage_driver::{
+    ErrorKind, Operation, Path, Precondition, StorageDriver, StorageDriverExt, Version,
+};
 use support::{
     EMPTY_CONFIG, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, sha512, with_digest,
 };
@@ -273,6 +275,22 @@ async fn an_empty_file_in_place_of_a_blob_is_no_blob() {
     let manifest = image(&[b"layer"]).to_string();
     let answer = service.send("PUT", "/v2/demo/manifests/v2", &headers, manifest).await;
     assert_eq!(answer.expect(404).code(), "MANIFEST_BLOB_UNKNOWN");
+}
+
+#[tokio::test]
+async fn content_that_was_replaced_by_a_directory_is_unknown() {
+    let service = Service::new();
+    let pushed = service.push_image("demo", "v1", "layer").await;
+    for digest in [&digest(b"layer"), &pushed] {
+        service.store.delete(&data(digest), Precondition::None).await.unwrap();
+        service.store.put(&data(digest).join("file").unwrap(), "").await.unwrap();
+    }
+    let manifest = format!("/v2/demo/manifests/{pushed}");
+    for uri in [&blob("demo", b"layer"), &manifest, "/v2/demo/manifests/v1"] {
+        service.get(uri).await.expect(404);
+        service.head(uri).await.expect(404);
+    }
+    service.delete(&manifest).await.expect(202);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use http::StatusCode;
 use storage_driver::{Metadata, Precondition, ReadRange, Reader};
 
-use super::{Hold, Store, is_whole};
+use super::{Hold, Store, is_no_file, is_whole};
 use crate::{
     digest::Digest,
     error::{Code, Error, RETRY, Result},
@@ -59,7 +59,7 @@ impl Store {
     /// cannot give them is an error, rather than a response that breaks off after its headers.
     pub(crate) async fn read_content(&self, digest: &Digest, range: ReadRange) -> Result<Reader> {
         let mut reader = match self.driver.reader(&layout::blob(digest), range).await {
-            Err(error) if error.is_not_found() => return Err(unknown(digest)),
+            Err(error) if is_no_file(&error) => return Err(unknown(digest)),
             opened => opened?,
         };
         let (metadata, range) = (reader.metadata().clone(), reader.range());

@@ -12,6 +12,7 @@ use super::{
     CONCURRENCY, Hold, Store,
     accept::Accept,
     conditions::Conditions,
+    is_no_file,
     manifest::{Checked, DOCKER_LIST, Manifest, OCI_INDEX, Referred},
     media_type, warn_unreadable,
 };
@@ -315,7 +316,7 @@ impl Store {
                     tracing::warn!(%path, "this manifest is damaged and is treated as missing");
                     return Ok(None);
                 }
-                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) if is_no_file(&error) => return Ok(None),
                 Err(error) => match error.kind() {
                     ErrorKind::ContentTooLarge { size, .. }
                         if size > limit && size <= self.options.max_stored_manifest() =>

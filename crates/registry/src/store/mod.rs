@@ -166,8 +166,7 @@ impl Store {
     async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
         match self.driver.stat(path).await.and_then(Stat::into_file) {
             Ok(file) => Ok(Some(file)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
+            Err(error) if is_no_file(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -270,6 +269,11 @@ fn is_damage(error: &storage_driver::Error) -> bool {
 /// an empty file in place of content. Clients that are told that it is missing push it again.
 fn is_whole(file: &Metadata, digest: &Digest) -> bool {
     file.size > 0 || *digest == Digest::of(digest.algorithm(), b"")
+}
+
+/// Whether an error says that no file is at a path.
+fn is_no_file(error: &storage_driver::Error) -> bool {
+    error.is_not_found() || error.kind() == ErrorKind::IsADirectory
 }
 
 /// Whether an error says that no directory is at a path.
