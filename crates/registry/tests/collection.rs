@@ -435,6 +435,23 @@ async fn a_damaged_tag_keeps_the_untagged_manifests_of_its_repository() {
     }
 }
 
+#[tokio::test]
+async fn a_tag_without_its_link_keeps_the_manifests_that_it_named() {
+    let (service, clock) = long_ago();
+    let old = service.push_image("demo", "v1", "old layer").await;
+    let image = service.push_image("demo", "v1", "layer").await;
+    let untagged = service.push_image("demo", "v2", "another").await;
+    service.delete("/v2/demo/manifests/v2").await.expect(202);
+    let link = "/docker/registry/v2/repositories/demo/_manifests/tags/v1/current/link";
+    service.store.delete(&Path::new(link).unwrap(), Precondition::None).await.unwrap();
+    let report = collect_all(&service, &clock).await;
+    assert_eq!((report.skipped, report.untagged_manifests), (1, 1));
+    for kept in [&old, &image] {
+        service.get(&by_digest(kept)).await.expect(200);
+    }
+    service.get(&by_digest(&untagged)).await.expect(404);
+}
+
 /// What can become of the file of a manifest.
 async fn damage_content(service: &Service, manifest: &str, damage: usize) {
     let hex = &manifest["sha256:".len()..];

@@ -368,23 +368,37 @@ impl Store {
         Ok(())
     }
 
-    /// The manifests that tags of a repository name; `None` if a tag cannot be read.
+    /// The manifests that tags of a repository name; `None` if a tag cannot be read. A tag that has lost
+    /// its link names every manifest that it ever named.
     async fn all_tagged(&self, name: &Name, skipped: &mut Skipped) -> Result<Option<Vec<Digest>>> {
         let links = self.all_tags(name).map_err(crate::error::Error::into_cause);
         let links = links.map_ok(|tag| async move {
             let path = layout::current(name, &tag);
             let link = self.read_link(&path).await;
-            Ok((path, link))
+            let named: Vec<Digest> = match link {
+                Ok(Link::Missing) => {
+                    let named = self.files_below(&layout::tag_indexes(name, &tag), "link");
+                    named.map_ok(|(digest, _)| digest).try_collect().await?
+                }
+                _ => Vec::new(),
+            };
+            Ok((path, link, named))
         });
         let mut links = std::pin::pin!(links.try_buffer_unordered(CONCURRENCY));
         let (mut tagged, mut is_judged) = (Vec::new(), true);
-        while let Some((path, link)) = links.try_next().await? {
+        while let Some((path, link, named)) = links.try_next().await? {
             let error = match link {
                 Ok(Link::To(digest, _)) => {
                     tagged.push(digest);
                     continue;
                 }
-                Ok(Link::Missing) => continue,
+                Ok(Link::Missing) => {
+                    if !named.is_empty() {
+                        skipped.add(&path, &corrupted("the link of a tag is missing"));
+                    }
+                    tagged.extend(named);
+                    continue;
+                }
                 Ok(Link::Damaged) => corrupted("the link of a tag holds no digest"),
                 Err(error) => error,
             };
