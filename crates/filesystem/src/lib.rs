@@ -45,7 +45,7 @@
 //! devices, empty directories) is not shown and not touched, and is said once in the log
 //! ([`tracing`]); a deletion of a directory leaves it where it is, a rename of one takes it along. No
 //! path is resolved out of the root or through a symbolic link (`openat2` with `RESOLVE_BENEATH`;
-//! where the kernel is older than 5.6, component by component). A symbolic link to a directory among
+//! where the kernel is older than 5.6, component by component). A symbolic link to a directory or to nothing among
 //! the first four levels of the root (and the first 1,024 entries) keeps the root from opening: what
 //! is behind it would be missing from the store. The error names the link. Mount that directory
 //! there instead.

@@ -346,11 +346,16 @@ pub(crate) fn prune_below(store: &Store, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Fails if one of the first directories of the store is a symbolic link to a directory: what is
-/// behind it would be missing from the store, and nothing could be put there. It looks no deeper than
+/// Fails if one of the first directories of the store is a symbolic link to a directory, or to nothing,
+/// as when a disk is not mounted: what is behind it would be missing from the store, and nothing could
+/// be put there. It looks no deeper than
 /// four names, and at no more than 1,024 entries in all.
 pub(crate) fn require_no_linked_dir(store: &Store) -> storage_driver::Result<()> {
     const DEPTH: usize = 4;
+    const TO_DIR: &str = "a symbolic link to a directory, which the driver does not follow: mount the \
+                          directory here instead";
+    const TO_NOTHING: &str = "a symbolic link to nothing, behind which content may be missing: remove \
+                              the link";
     let mut left = 1024;
     let mut dirs = vec![Path::root()];
     let mut linked = None;
@@ -367,21 +372,18 @@ pub(crate) fn require_no_linked_dir(store: &Store) -> storage_driver::Result<()>
                 let child = text.and_then(|text| path.join(text).ok());
                 match (ours, child) {
                     (Some((_, NameKind::Dir)), Some(child)) => dirs.push(child),
-                    (None, Some(child)) => {
-                        let found = store.sys.stat_place(&store.place_of(&child));
-                        if found.is_ok_and(|facts| facts.kind == Kind::Dir) {
-                            linked = Some(child);
-                        }
-                    }
+                    (None, Some(child)) => match store.sys.stat_place(&store.place_of(&child)) {
+                        Ok(facts) if facts.kind == Kind::Dir => linked = Some((child, TO_DIR)),
+                        Err(Errno::NOENT | Errno::LOOP) => linked = Some((child, TO_NOTHING)),
+                        _ => {}
+                    },
                     _ => {}
                 }
                 left -= 1;
                 linked.is_none() && left > 0
             });
             read.map_err(explain)?;
-            if let Some(path) = linked {
-                let cause = "a symbolic link to a directory, which the driver does not follow: mount \
-                             the directory here instead";
+            if let Some((path, cause)) = linked {
                 let error = Error::new(ErrorKind::Unsupported).with_source(cause);
                 return Err(at_place(error, store.place_of(&path)));
             }

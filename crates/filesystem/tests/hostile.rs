@@ -170,11 +170,25 @@ async fn a_root_whose_first_directories_are_symbolic_links_is_refused_and_the_er
 }
 
 #[tokio::test]
+async fn a_root_whose_first_names_are_symbolic_links_to_nothing_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let link = root.path().join("blobs");
+    for target in ["/nowhere/blobs", "blobs"] {
+        symlink(target, &link).unwrap();
+        let error = Filesystem::open(root.path()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{target}");
+        let cause = std::error::Error::source(&error).unwrap();
+        assert_eq!(cause.to_string(), link.display().to_string(), "{target}");
+        fs::remove_file(&link).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn other_symbolic_links_do_not_keep_a_root_from_opening() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("a/b/c/d/e")).unwrap();
     symlink("/dev/null", root.path().join("to-a-device")).unwrap();
-    symlink("/nowhere", root.path().join("a/dangling")).unwrap();
+    symlink("/nowhere", root.path().join("a/b/c/d/dangling")).unwrap();
     symlink(root.path(), root.path().join("a/b/c/d/deep")).unwrap();
     symlink(root.path(), root.path().join("no path of the store")).unwrap();
     let driver = Filesystem::open(root.path()).await.unwrap();
