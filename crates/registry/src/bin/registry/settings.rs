@@ -164,6 +164,12 @@ settings! {
     #[serde(with = "text")]
     max_manifest_size: ByteSize = ByteSize(4 << 20),
 
+    /// Bytes of memory for manifests and lists in transfer, whatever clients do; at least 32 times
+    /// max-manifest-size [default: 128MiB]
+    #[arg(env = "REGISTRY_MANIFEST_MEMORY", value_name = "SIZE", help_heading = "Limits")]
+    #[serde(with = "text")]
+    manifest_memory: ByteSize = ByteSize(128 << 20),
+
     /// Number of requests at a time that upload [default: 4096]
     #[arg(env = "REGISTRY_MAX_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
     max_uploads: NonZeroUsize = const { NonZeroUsize::new(4_096).unwrap() },
