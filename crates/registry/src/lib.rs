@@ -24,6 +24,8 @@ mod options;
 mod page;
 mod query;
 mod registry;
+#[cfg(feature = "program")]
+mod reload;
 mod server;
 mod store;
 mod test_registry;

@@ -17,7 +17,7 @@ use std::{
 
 use async_trait::async_trait;
 use http::request::Parts;
-use tokio::{task, time::interval};
+use tokio::task;
 
 pub(crate) use self::{
     credentials::{Credentials, Malformed},
@@ -31,7 +31,7 @@ pub use self::{
     rules::{AccessRules, ParsePatternError, RepositoryPattern, Rule},
     users::{HtpasswdError, HtpasswdProblem},
 };
-use crate::{AccessRequest, Authorize, ErrorChain, Refusal, client, observe};
+use crate::{AccessRequest, Authorize, ErrorChain, Refusal, client, observe, reload};
 
 /// When a request that found no place may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -155,13 +155,7 @@ impl Htpasswd {
     ///
     /// It is for being dropped.
     pub async fn watch(&self, every: Duration) {
-        let mut interval = interval(every);
-        // The first tick is at once.
-        interval.tick().await;
-        loop {
-            interval.tick().await;
-            self.reload_and_log().await;
-        }
+        reload::every(every, || self.reload_and_log()).await;
     }
 
     pub(crate) fn rules(&self) -> &AccessRules {

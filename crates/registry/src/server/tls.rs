@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, task::spawn_blocking, time::interval};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::spawn_blocking};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -24,7 +24,7 @@ use tokio_rustls::{
 };
 
 use super::stream::Stream;
-use crate::ErrorChain;
+use crate::{ErrorChain, reload};
 
 /// The response to plain HTTP, with the text of Go's servers, which clients look for.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
@@ -131,13 +131,7 @@ impl Tls {
     ///
     /// It is for being dropped.
     pub async fn watch(&self, every: Duration) {
-        let mut interval = interval(every);
-        // The first tick is at once.
-        interval.tick().await;
-        loop {
-            interval.tick().await;
-            self.reload_and_log().await;
-        }
+        reload::every(every, || self.reload_and_log()).await;
     }
 
     /// As [`reload`](Self::reload), and logs what came of it.
