@@ -273,6 +273,16 @@ fn settings_that_others_deprive_of_their_effect_are_warned_of() {
 }
 
 #[test]
+fn a_collection_warns_of_variables_that_mean_nothing_and_of_a_store_in_memory() {
+    let root = ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/srv/secret");
+    let output = registry(&["gc", "--dry-run"], &[root]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("ROOTDIRECTORY means nothing here; see REGISTRY_STORAGE"), "{text}");
+    assert!(text.contains("nothing to collect in a store in memory; see `storage`"), "{text}");
+}
+
+#[test]
 fn a_file_of_settings_may_begin_with_a_byte_order_mark() {
     let file = file("\u{feff}max-uploads = 2\n");
     assert_eq!(line(&config(&["--config", &file.path], &[]), "max-uploads"), "max-uploads = 2");

@@ -45,12 +45,15 @@ fn run(command: Command) -> Result<(), Failure> {
             let warnings = warnings::of(&settings);
             let settings = settings.effective()?;
             log::start(&settings);
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            warn(&warnings);
             block_on(serve::serve(settings))
         }
         Command::Gc { dry_run, sources } => {
-            let settings = sources.settings()?.effective()?;
+            let settings = sources.settings()?;
+            let warnings = warnings::of_gc(&settings);
+            let settings = settings.effective()?;
             log::start(&settings);
+            warn(&warnings);
             block_on(gc::gc(settings, dry_run))
         }
         Command::Config(sources) => {
@@ -65,6 +68,10 @@ fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn warn(warnings: &[String]) {
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
 }
 
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

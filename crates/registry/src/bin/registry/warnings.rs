@@ -22,8 +22,22 @@ const OF_DISTRIBUTION: [(&str, &str); 9] = [
 
 /// Warnings about the settings and the environment of a registry that serves.
 pub(crate) fn of(settings: &Settings) -> Vec<String> {
-    let variables = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    unknown(variables).chain(without_effect(settings)).collect()
+    unknown(variables()).chain(without_effect(settings)).collect()
+}
+
+/// Warnings about the settings and the environment of `registry gc`.
+pub(crate) fn of_gc(settings: &Settings) -> Vec<String> {
+    let text = "there is nothing to collect in a store in memory; see `storage`";
+    let warning = is_in_memory(settings).then(|| text.to_owned());
+    unknown(variables()).chain(warning).collect()
+}
+
+fn variables() -> impl Iterator<Item = String> {
+    env::vars_os().filter_map(|(name, _)| name.into_string().ok())
+}
+
+fn is_in_memory(settings: &Settings) -> bool {
+    matches!(settings.storage, None | Some(Location::InMemory { .. }))
 }
 
 /// Variables that look like settings and are none. Their values may be secrets.
@@ -45,11 +59,10 @@ fn unknown(variables: impl Iterator<Item = String>) -> impl Iterator<Item = Stri
 fn without_effect(settings: &Settings) -> impl Iterator<Item = String> {
     let is_read_only = settings.read_only == Some(true);
     let collects = settings.gc_interval.is_some_and(|interval| interval.0.is_some());
-    let is_in_memory = matches!(settings.storage, None | Some(Location::InMemory { .. }));
     [
         (is_read_only && collects)
             .then_some("`gc-interval` has no effect with `read-only`: nothing is collected"),
-        (is_read_only && is_in_memory)
+        (is_read_only && is_in_memory(settings))
             .then_some("a store in memory that is `read-only` stays empty"),
         (!collects && settings.gc_untagged == Some(true)).then_some(
             "`gc-untagged` has no effect without `gc-interval`, except on `registry gc`",
