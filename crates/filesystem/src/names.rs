@@ -354,8 +354,8 @@ pub(crate) fn require_no_linked_dir(store: &Store) -> storage_driver::Result<()>
     const DEPTH: usize = 4;
     const TO_DIR: &str = "a symbolic link to a directory, which the driver does not follow: mount the \
                           directory here instead";
-    const TO_NOTHING: &str = "a symbolic link to nothing, behind which content may be missing: remove \
-                              the link";
+    const TO_NOTHING: &str = "a symbolic link to nothing, which the driver does not follow: mount the \
+                              directory here instead, or remove the link";
     let mut left = 1024;
     let mut dirs = vec![Path::root()];
     let mut linked = None;
