@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::ErrorChain;
+use crate::{ErrorChain, api::seal};
 
 use super::{
     ServerLimits, activity::Activity, host, progress::Progress, response::ResponseBody,
@@ -133,11 +133,16 @@ impl Connections {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> axum::response::Response {
-        if header_bytes(&request) > u64::from(self.limits.max_header_bytes) {
-            return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
-        }
-        if let Err(wrong) = host::check(&request) {
-            return (StatusCode::BAD_REQUEST, wrong).into_response();
+        let refused = if header_bytes(&request) > u64::from(self.limits.max_header_bytes) {
+            Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response())
+        } else {
+            host::check(&request)
+                .err()
+                .map(|wrong| (StatusCode::BAD_REQUEST, wrong).into_response())
+        };
+        if let Some(mut response) = refused {
+            seal(&mut response);
+            return response;
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -116,6 +116,23 @@ async fn a_request_without_exactly_one_valid_host_is_400() {
 }
 
 #[tokio::test]
+async fn requests_that_are_refused_before_they_are_routed_get_the_same_security_headers() {
+    let registry = TestRegistry::start().await.unwrap();
+    let large = format!("Host: a\r\nX: {}\r\n", "a".repeat(100_000));
+    for (headers, status) in [("", 400), (&*large, 431)] {
+        let request = format!("GET /v2/ HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
+        let response = exchange(&registry, request.as_bytes()).await;
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+        assert!(response.contains("x-content-type-options: nosniff\r\n"), "{response}");
+        assert!(
+            response.contains("content-security-policy: default-src 'none'; sandbox\r\n"),
+            "{response}"
+        );
+    }
+    registry.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn requests_with_bytes_changed_break_nothing() {
     let registry = TestRegistry::start().await.unwrap();
     let named = digest(b"hello");
