@@ -256,7 +256,7 @@ impl Store {
         Error::new(ErrorKind::StorageFull { needed: None, available }).with_source(source)
     }
 
-    /// The answer about a path that cannot be made: something is in the way.
+    /// The error for a path that cannot be created because something is in the way.
     pub(crate) fn conflict(&self, path: &Path, errno: Errno) -> Error {
         if !is_nothing(errno) {
             return explain(errno);
@@ -371,7 +371,7 @@ impl Store {
 
     // ---- leftovers
 
-    /// Removes a file of our own that nobody needs, on the file system of these directories.
+    /// Removes a file of the driver that is no longer needed, on the file system of these directories.
     pub(crate) fn discard(&self, reserved: &Reserved, file: (&OwnedFd, &str), size: u64) {
         let name = self.new_name();
         if size > SMALL && self.sys.rename_new(file, (&reserved.trash, &name)).is_ok() {

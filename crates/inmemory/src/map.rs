@@ -333,7 +333,7 @@ impl<V: Named> Map<V> {
         iter
     }
 
-    /// Takes out every value of the nodes that nobody else holds.
+    /// Takes out every value of the nodes that have no other owner.
     pub(crate) fn drain(&mut self) -> Drain<V> {
         self.drain_with(false)
     }

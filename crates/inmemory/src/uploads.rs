@@ -102,7 +102,7 @@ impl Uploads {
         Under { first, iter, end: end_of(path), table: self.clone() }
     }
 
-    /// Takes out the entries of nodes that nobody else holds, to free them.
+    /// Takes out the entries of nodes that have no other owner, to free them.
     pub(crate) fn drain(mut self) -> Drain<Entry> {
         self.map.drain()
     }

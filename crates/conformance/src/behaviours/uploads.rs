@@ -295,7 +295,7 @@ pub(crate) async fn cancel_uploads_leaves_the_young(subject: Subject) {
 pub(crate) async fn cancel_uploads_counts_from_the_last_write(subject: Subject) {
     let driver = subject.driver().await;
     let mut age = Duration::from_millis(50);
-    // Where more time than that passes between the write and the answer, the answer says nothing.
+    // If more time than that passes between the write and the result, the result proves nothing.
     loop {
         let mut writer = create(&driver, "/a").await;
         until(SystemTime::now() + age).await;

@@ -150,7 +150,7 @@ impl WriteSession for Session {
 
     fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let Self { inner, nap } = self;
-        // A sync that is dropped and called again goes on.
+        // A sync that is dropped and called again continues.
         nap.poll_then(cx, |cx| pin!(inner.sync()).poll(cx))
     }
 

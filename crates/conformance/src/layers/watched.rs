@@ -169,7 +169,7 @@ impl WriteSession for Session {
     }
 
     fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        // A sync that is dropped and called again goes on.
+        // A sync that is dropped and called again continues.
         self.poll(Operation::Sync, |inner| pin!(inner.sync()).poll(cx))
     }
 

@@ -159,7 +159,7 @@ impl WriteSession for Session {
     }
 
     fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        // A sync that is dropped and called again goes on.
+        // A sync that is dropped and called again continues.
         self.poll_around(cx, |inner, cx| pin!(inner.sync()).poll(cx))
     }
 

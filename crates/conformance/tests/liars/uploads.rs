@@ -372,7 +372,7 @@ lists_uploads! {
 }
 
 lists_uploads! {
-    /// 5.16: a page goes on after the entry that it had no room for.
+    /// 5.16: the next page starts after the entry that did not fit, and so leaves it out.
     LosesTheEntryAtTheLimit, |path, options, uploads| {
         let after = uploads.clone();
         let mut page = Page::from_sorted(path, options, uploads);
