@@ -57,7 +57,7 @@ async fn upload(
         sha256.update(&chunk);
 
         let start = Instant::now();
-        writer.write(chunk).await?; // takes the buffer over: no copy
+        writer.write_bytes(chunk).await?; // takes the buffer over: no copy
         in_driver += start.elapsed();
 
         size += length;

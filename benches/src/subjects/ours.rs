@@ -93,7 +93,7 @@ impl Subject for Ours {
 
     async fn begin(&self, key: &Path, vouched: bool) -> Writer {
         let options = WriterOptions::create();
-        let options = if vouched { options.owned_buffers() } else { options };
+        let options = if vouched { options.exclusive_buffers() } else { options };
         self.driver.writer(key, options).await.expect("it can be created")
     }
 
@@ -102,7 +102,7 @@ impl Subject for Ours {
     }
 
     async fn hand_over(&self, to: &mut Writer, chunk: Bytes) {
-        to.write(chunk).await.expect("it is accepted");
+        to.write_bytes(chunk).await.expect("it is accepted");
     }
 
     async fn commit(&self, upload: Writer) {

@@ -132,7 +132,7 @@ pub(crate) async fn append(driver: &dyn StorageDriver, at: &str) -> Writer {
 /// Starts an upload, writes to it and suspends it: it is in progress.
 pub(crate) async fn upload(driver: &dyn StorageDriver, at: &str, data: impl Into<Bytes>) {
     let mut writer = create(driver, at).await;
-    writer.write(data).await.unwrap();
+    writer.write_bytes(data).await.unwrap();
     writer.suspend().await.unwrap();
 }
 

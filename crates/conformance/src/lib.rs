@@ -7,7 +7,7 @@
 //! ```compile_fail,E0382
 //! # async fn example(mut writer: storage_driver::Writer) -> storage_driver::Result<()> {
 //! writer.commit().await?;
-//! writer.write("more").await
+//! writer.write_bytes("more").await
 //! # }
 //! ```
 //!

@@ -425,17 +425,32 @@ impl StorageDriver for Reference {
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
         self.run(Operation::Delete, path, |state| {
             path.require_not_root()?;
-            precondition.require_for_deletion()?;
+            precondition.require_existing()?;
             self.check_condition(&precondition)?;
+            if state.is_dir(path) {
+                return Err(ErrorKind::IsADirectory.into());
+            }
+            if !state.files.contains_key(path) && !state.uploads.contains_key(path) {
+                return Err(ErrorKind::PathNotFound.into());
+            }
+            state.check(path, &precondition)?;
+            state.files.remove(path);
+            state.uploads.remove(path);
+            Ok(())
+        })
+    }
+
+    async fn delete_dir(&self, path: &Path) -> Result<()> {
+        self.run(Operation::DeleteDir, path, |state| {
+            path.require_not_root()?;
+            if state.files.contains_key(path) {
+                return Err(ErrorKind::NotADirectory.into());
+            }
             let files: Vec<Path> = state.files_in(path).map(|(at, _)| at.clone()).collect();
             let uploads = state.uploads_in(path);
             if files.is_empty() && uploads.is_empty() {
                 return Err(ErrorKind::PathNotFound.into());
             }
-            if matches!(precondition, Precondition::IfVersion(_)) && state.is_dir(path) {
-                return Err(ErrorKind::IsADirectory.into());
-            }
-            state.check(path, &precondition)?;
             files.iter().for_each(|at| drop(state.files.remove(at)));
             uploads.iter().for_each(|at| drop(state.uploads.remove(at)));
             Ok(())
@@ -486,10 +501,14 @@ impl StorageDriver for Reference {
         })
     }
 
-    async fn touch(&self, path: &Path) -> Result<Metadata> {
+    async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
         self.run(Operation::Touch, path, |state| {
             require(self.capabilities.touch)?;
             path.require_not_root()?;
+            precondition.require_existing()?;
+            self.check_condition(&precondition)?;
+            state.file(path)?;
+            state.check(path, &precondition)?;
             let (content, now) = (state.file(path)?.content.clone(), self.now(state));
             Ok(state.commit(path, content, now))
         })

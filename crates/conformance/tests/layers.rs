@@ -20,10 +20,10 @@ fn path(text: &str) -> Path {
 async fn scene(driver: &dyn StorageDriver) -> Result<()> {
     let (upload, blob, copy) = (path("/uploads/1"), path("/blobs/1"), path("/blobs/2"));
     let mut writer = driver.create(&upload).await?;
-    writer.write("some ").await?;
+    writer.write_bytes("some ").await?;
     writer.suspend().await?;
     let mut writer = driver.writer(&upload, WriterOptions::resume_at(5)).await?;
-    writer.write("content").await?;
+    writer.write_bytes("content").await?;
     writer.sync().await?;
     writer.commit_to(&blob, Precondition::IfAbsent).await?;
     driver.copy(&blob, &copy, Precondition::None).await?;
@@ -129,7 +129,7 @@ fn a_yielding_driver_waits_before_and_after_each_call() {
         assert!(matches!(poll!(reader.next()), Poll::Ready(Some(Ok(bytes))) if bytes == "content"));
 
         let mut writer = driver.create(&at).await.unwrap();
-        let (mut write, mut pending) = (writer.write("more").boxed(), 0);
+        let (mut write, mut pending) = (writer.write_bytes("more").boxed(), 0);
         while poll!(&mut write).is_pending() {
             pending += 1;
         }

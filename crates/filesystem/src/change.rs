@@ -92,9 +92,10 @@ impl Store {
     }
 
     /// Gives a file a new time, and so a new version. Under its lock.
-    pub(crate) fn touch(&self, path: &Path) -> Result<Metadata> {
+    pub(crate) fn touch(&self, path: &Path, precondition: &Precondition) -> Result<Metadata> {
         let (file, before) =
             self.open_file(path, Resolve::Fully).map_err(|e| self.explain_open(path, e))?;
+        precondition.check(Some(&version(&before)))?;
         let facts = self.stamp(&file)?;
         if let Err(error) = self.sync_whole(&file) {
             if let Ok(modified) = i64::try_from(before.modified) {
@@ -103,6 +104,14 @@ impl Store {
             return Err(error);
         }
         Ok(self.metadata(path, &facts))
+    }
+
+    /// What is visible at `path`: a file, a directory, or nothing.
+    pub(crate) fn kind(&self, path: &Path) -> Result<Option<Kind>> {
+        match names::look(self, path, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+            Some(Kind::Dir) if !self.is_visible(path)? => Ok(None),
+            kind => Ok(kind),
+        }
     }
 
     /// Removes the file at `path`, if it is one. Under its lock.

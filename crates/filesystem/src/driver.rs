@@ -111,59 +111,56 @@ impl Filesystem {
         }
     }
 
-    async fn delete_any(&self, path: &Path, precondition: Precondition) -> Result<()> {
+    async fn delete_file(&self, path: &Path, precondition: Precondition) -> Result<()> {
         let held = self.store.locks.paths(Some(path), &[path]).await;
-        let (at, condition) = (path.clone(), precondition.clone());
-        let delete_one = move |store: &Arc<Store>| delete(store, &at, &condition, Reach::Path);
-        if self.change(&[path], held, delete_one).await? {
-            return Ok(());
-        }
-        // A directory, or uploads below. What is somebody else's is not moved along, and looking for
-        // it takes as long as the tree is large: so that is done before anybody has to wait.
+        let at = path.clone();
+        let delete = move |store: &Arc<Store>| delete_file(store, &at, &precondition);
+        self.change(&[path], held, delete).await
+    }
+
+    async fn delete_tree(&self, path: &Path) -> Result<()> {
+        // Foreign files are not moved into the trash. Looking for them takes as long as the tree is
+        // large, so it is done before the lock is taken.
         let at = path.clone();
         let look = move |store: &Store| names::has_foreign_below(store, &at).map_err(explain);
         let shared = self.look(path, look).await?;
         let held = self.store.locks.whole().await;
         let at = path.clone();
-        let delete_all =
-            move |store: &Arc<Store>| delete(store, &at, &precondition, Reach::Tree { shared });
-        self.change(&[path], held, delete_all).await.map(drop)
+        let delete = move |store: &Arc<Store>| delete_tree(store, &at, shared);
+        self.change(&[path], held, delete).await
     }
 }
 
-/// What a deletion may remove, by the locks that are held.
-enum Reach {
-    /// What is at the path.
-    Path,
-    /// All below it too, which somebody else may share.
-    Tree { shared: bool },
-}
-
-/// Removes what is at a path, and the uploads. `false`, and nothing is changed, if that reaches
-/// further than it may.
-fn delete(store: &Store, path: &Path, precondition: &Precondition, reach: Reach) -> Result<bool> {
-    let uploads = uploads_below(store, path);
-    if matches!(reach, Reach::Path) && uploads.iter().any(|upload| upload.path() != path) {
-        return Ok(false);
-    }
+/// Removes the file at a path and the upload at it.
+fn delete_file(store: &Store, path: &Path, precondition: &Precondition) -> Result<()> {
+    let upload = store.uploads().get(path).cloned();
     match store.delete_file(path, precondition)? {
         Removed::Done => {}
-        // A directory has no version.
-        Removed::IsADirectory if !precondition.is_none() => {
-            return Err(ErrorKind::IsADirectory.into());
-        }
-        Removed::IsADirectory => match reach {
-            Reach::Path => return Ok(false),
-            Reach::Tree { shared } => store.delete_dir(path, shared)?,
-        },
-        Removed::Nothing if !uploads.is_empty() => precondition.check(None)?,
+        Removed::IsADirectory => return Err(ErrorKind::IsADirectory.into()),
+        Removed::Nothing if upload.is_some() => precondition.check(None)?,
         Removed::Nothing => return Err(ErrorKind::PathNotFound.into()),
+    }
+    if let Some(upload) = upload {
+        store.uploads().remove(path);
+        upload.remove(store);
+    }
+    Ok(())
+}
+
+/// Removes a directory with all below it, and the uploads at and below it.
+fn delete_tree(store: &Store, path: &Path, shared: bool) -> Result<()> {
+    let uploads = uploads_below(store, path);
+    match store.kind(path)? {
+        Some(Kind::File) => return Err(ErrorKind::NotADirectory.into()),
+        Some(_) => store.delete_dir(path, shared)?,
+        None if uploads.is_empty() => return Err(ErrorKind::PathNotFound.into()),
+        None => {}
     }
     for upload in uploads {
         store.uploads().remove(upload.path());
         upload.remove(store);
     }
-    Ok(true)
+    Ok(())
 }
 
 fn uploads_below(store: &Store, path: &Path) -> Vec<Arc<upload::Upload>> {
@@ -381,9 +378,18 @@ impl StorageDriver for Filesystem {
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
         run(Operation::Delete, path, async {
             path.require_not_root()?;
-            precondition.require_for_deletion()?;
+            precondition.require_existing()?;
             self.store.require_writable()?;
-            self.delete_any(path, precondition).await
+            self.delete_file(path, precondition).await
+        })
+        .await
+    }
+
+    async fn delete_dir(&self, path: &Path) -> Result<()> {
+        run(Operation::DeleteDir, path, async {
+            path.require_not_root()?;
+            self.store.require_writable()?;
+            self.delete_tree(path).await
         })
         .await
     }
@@ -443,13 +449,14 @@ impl StorageDriver for Filesystem {
         .await
     }
 
-    async fn touch(&self, path: &Path) -> Result<Metadata> {
+    async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
         run(Operation::Touch, path, async {
             path.require_not_root()?;
+            precondition.require_existing()?;
             self.store.require_writable()?;
             let held = self.store.locks.paths(None, &[path]).await;
             let at = path.clone();
-            self.change(&[path], held, move |store| store.touch(&at)).await
+            self.change(&[path], held, move |store| store.touch(&at, &precondition)).await
         })
         .await
     }

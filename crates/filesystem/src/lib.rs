@@ -14,13 +14,13 @@
 //! let store = Filesystem::open(&root).await?;
 //! let path = Path::parse("/blobs/one")?;
 //! let mut writer = store.create(&path).await?;
-//! writer.write("the first half, ").await?;
+//! writer.write_bytes("the first half, ").await?;
 //! writer.suspend().await?;
 //! store.shutdown().await?; // or kill -9
 //!
 //! let store = Filesystem::open(&root).await?;
 //! let mut writer = store.writer(&path, WriterOptions::resume_at(16)).await?;
-//! writer.write("and the second").await?;
+//! writer.write_bytes("and the second").await?;
 //! writer.commit().await?;
 //! assert_eq!(std::fs::read(root.join("blobs/one"))?, b"the first half, and the second");
 //! # Ok::<(), Box<dyn std::error::Error>>(())

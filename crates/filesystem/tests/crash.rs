@@ -272,7 +272,7 @@ async fn perform(driver: &Filesystem, task: usize, op: &Op) -> Result<()> {
             let data = content(*seed, *from..*to);
             for piece in 0..data.len().div_ceil(100_000) {
                 let end = data.len().min((piece + 1) * 100_000);
-                writer.write(data.slice(piece * 100_000..end)).await?;
+                writer.write_bytes(data.slice(piece * 100_000..end)).await?;
             }
             writer.suspend().await
         }

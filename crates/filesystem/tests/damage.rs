@@ -83,7 +83,7 @@ fn is_corrupted(error: &Error, file: &FsPath, left: u64, what: &str) {
 async fn damaged(damage: Act) -> (TempDir, Filesystem, Writer, PathBuf) {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(content(SIZE)).await.unwrap();
+    writer.write_bytes(content(SIZE)).await.unwrap();
     writer.sync().await.unwrap();
     let data = file(&root, "data");
     damage(&data).unwrap();
@@ -94,7 +94,7 @@ async fn damaged(damage: Act) -> (TempDir, Filesystem, Writer, PathBuf) {
 async fn continues(driver: &Filesystem, left: u64, what: &str) {
     let mut writer = driver.resume(&path("/u")).await.unwrap();
     assert_eq!(writer.size(), left, "{what}");
-    writer.write(content(SIZE).slice(left as usize..)).await.unwrap();
+    writer.write_bytes(content(SIZE).slice(left as usize..)).await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(driver.get_bytes(&path("/u"), 1 << 20).await.unwrap(), content(SIZE), "{what}");
 }
@@ -114,7 +114,7 @@ async fn a_commit_of_damaged_data_publishes_nothing_and_says_how_much_is_left() 
 async fn a_large_commit_of_damaged_data_publishes_nothing() {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(content(3 << 20)).await.unwrap();
+    writer.write_bytes(content(3 << 20)).await.unwrap();
     writer.sync().await.unwrap();
     fs::remove_file(file(&root, "data")).unwrap();
     assert_eq!(writer.commit().await.unwrap_err().kind(), ErrorKind::Corrupted);
@@ -138,7 +138,7 @@ async fn nothing_is_written_after_a_gap_where_data_is_missing() {
     for (what, damage, left) in DAMAGES {
         let (_root, driver, mut writer, data) = damaged(damage).await;
         let mut write = async || {
-            writer.write("and more").await?;
+            writer.write_bytes("and more").await?;
             SinkExt::<Bytes>::flush(&mut writer).await
         };
         is_corrupted(&write().await.unwrap_err(), &data, left, what);
@@ -152,7 +152,7 @@ async fn damaged_data_is_resumed_at_what_is_left() {
     for (what, damage, left) in DAMAGES {
         let (root, driver) = store().await;
         let mut writer = driver.create(&path("/u")).await.unwrap();
-        writer.write(content(SIZE)).await.unwrap();
+        writer.write_bytes(content(SIZE)).await.unwrap();
         writer.suspend().await.unwrap();
         damage(&file(&root, "data")).unwrap();
         let at = WriterOptions::resume_at(SIZE as u64);
@@ -167,9 +167,9 @@ async fn damaged_data_is_resumed_at_what_is_left() {
 async fn of_data_that_was_cut_no_more_is_resumed_than_was_kept() {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(content(SIZE).slice(..50_000)).await.unwrap();
+    writer.write_bytes(content(SIZE).slice(..50_000)).await.unwrap();
     writer.sync().await.unwrap();
-    writer.write(content(SIZE).slice(50_000..)).await.unwrap();
+    writer.write_bytes(content(SIZE).slice(50_000..)).await.unwrap();
     SinkExt::<Bytes>::flush(&mut writer).await.unwrap();
     let data = file(&root, "data");
     File::options().write(true).open(&data).unwrap().set_len(70_000).unwrap();
@@ -181,12 +181,12 @@ async fn of_data_that_was_cut_no_more_is_resumed_than_was_kept() {
 async fn what_another_program_appends_to_the_data_is_not_published() {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(content(50_000)).await.unwrap();
+    writer.write_bytes(content(50_000)).await.unwrap();
     writer.sync().await.unwrap();
     let data = file(&root, "data");
     let longer = || File::options().write(true).open(&data).unwrap().set_len(200_000).unwrap();
     longer();
-    writer.write(content(SIZE).slice(50_000..)).await.unwrap();
+    writer.write_bytes(content(SIZE).slice(50_000..)).await.unwrap();
     writer.sync().await.unwrap();
     longer();
     writer.commit().await.unwrap();
@@ -198,11 +198,11 @@ async fn damage_to_one_upload_leaves_others_and_files_alone() {
     let (root, driver) = store().await;
     driver.put(&path("/a"), "content").await.unwrap();
     let mut damaged = driver.create(&path("/u")).await.unwrap();
-    damaged.write("damaged").await.unwrap();
+    damaged.write_bytes("damaged").await.unwrap();
     damaged.sync().await.unwrap();
     fs::remove_file(file(&root, "data")).unwrap();
     let mut other = driver.create(&path("/v")).await.unwrap();
-    other.write("whole").await.unwrap();
+    other.write_bytes("whole").await.unwrap();
     assert_eq!(damaged.commit().await.unwrap_err().kind(), ErrorKind::Corrupted);
     other.commit().await.unwrap();
     assert_eq!(driver.get_bytes(&path("/v"), 99).await.unwrap(), "whole");
@@ -222,10 +222,10 @@ async fn a_damaged_record_is_written_anew_when_the_upload_is_kept() {
     for (what, damage) in damages {
         let (root, driver) = store().await;
         let mut writer = driver.create(&path("/u")).await.unwrap();
-        writer.write(content(50_000)).await.unwrap();
+        writer.write_bytes(content(50_000)).await.unwrap();
         writer.sync().await.unwrap();
         damage(&file(&root, "record")).unwrap();
-        writer.write(content(SIZE).slice(50_000..)).await.unwrap();
+        writer.write_bytes(content(SIZE).slice(50_000..)).await.unwrap();
         writer.suspend().await.unwrap();
         driver.shutdown().await.unwrap();
         drop(driver);
@@ -239,7 +239,7 @@ async fn a_damaged_record_is_written_anew_when_the_upload_is_kept() {
 async fn data_that_was_cut_while_the_store_was_shut_is_resumed_at_what_is_left() {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(content(SIZE)).await.unwrap();
+    writer.write_bytes(content(SIZE)).await.unwrap();
     writer.suspend().await.unwrap();
     driver.shutdown().await.unwrap();
     drop(driver);
@@ -252,7 +252,7 @@ async fn data_that_was_cut_while_the_store_was_shut_is_resumed_at_what_is_left()
 async fn nothing_in_the_directory_of_uploads_keeps_a_root_from_opening() {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     writer.suspend().await.unwrap();
     driver.shutdown().await.unwrap();
     drop(driver);
@@ -299,7 +299,7 @@ fn a_large_commit_that_is_fenced_meanwhile_leaves_no_file_behind() {
     runtime.block_on(async {
         let (root, driver) = store().await;
         let mut writer = driver.create(&path("/u")).await.unwrap();
-        writer.write(content(3 << 20)).await.unwrap();
+        writer.write_bytes(content(3 << 20)).await.unwrap();
         SinkExt::<Bytes>::flush(&mut writer).await.unwrap();
         let (go, wait) = mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || wait.recv());

@@ -99,12 +99,12 @@ async fn an_upload_that_meets_a_full_disk_loses_nothing_and_goes_on_when_there_i
     let Some(disk) = SmallDisk::mount() else { return };
     let driver = Filesystem::open(disk.root()).await.unwrap();
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(vec![b'a'; 100_000]).await.unwrap();
+    writer.write_bytes(vec![b'a'; 100_000]).await.unwrap();
     writer.sync().await.unwrap();
     disk.fill();
     let mut expected = 100_000;
     let refused = loop {
-        match writer.write(vec![b'b'; 100_000]).await {
+        match writer.write_bytes(vec![b'b'; 100_000]).await {
             Ok(()) => expected += 100_000,
             Err(error) => break error,
         }
@@ -114,10 +114,10 @@ async fn an_upload_that_meets_a_full_disk_loses_nothing_and_goes_on_when_there_i
     assert_eq!(writer.size(), expected, "what was refused is counted");
     is_full(&writer.sync().await.unwrap_err());
     // Asked again, it is still full; nothing is lost.
-    is_full(&writer.write("c").await.unwrap_err());
+    is_full(&writer.write_bytes("c").await.unwrap_err());
 
     disk.make_room();
-    writer.write("c").await.unwrap();
+    writer.write_bytes("c").await.unwrap();
     writer.commit().await.unwrap();
     let content = driver.get_bytes(&path("/u"), 1 << 30).await.unwrap();
     assert_eq!(content.len() as u64, expected + 1);
@@ -131,11 +131,11 @@ async fn a_commit_that_meets_a_full_disk_leaves_the_upload_with_all_that_was_acc
     let Some(disk) = SmallDisk::mount() else { return };
     let driver = Filesystem::open(disk.root()).await.unwrap();
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(vec![b'a'; 100_000]).await.unwrap();
+    writer.write_bytes(vec![b'a'; 100_000]).await.unwrap();
     writer.sync().await.unwrap();
     disk.fill();
     let mut accepted = 100_000;
-    while writer.write(vec![b'b'; 300_000]).await.is_ok() {
+    while writer.write_bytes(vec![b'b'; 300_000]).await.is_ok() {
         accepted = writer.size();
     }
     is_full(&writer.commit().await.unwrap_err());
@@ -262,7 +262,7 @@ async fn content_is_published_on_a_file_system_that_is_mounted_below_the_root() 
         let blob = path(BLOB);
         for size in [10, 3 << 20] {
             let mut writer = driver.create(&path("/docker/u")).await.unwrap();
-            writer.write(vec![b'x'; size]).await.unwrap();
+            writer.write_bytes(vec![b'x'; size]).await.unwrap();
             writer.commit_to(&blob, Precondition::None).await.unwrap();
             assert_eq!(driver.get_bytes(&blob, 4 << 20).await.unwrap().len(), size);
             assert_eq!(
@@ -329,7 +329,7 @@ async fn a_full_file_system_below_the_root_is_full_and_the_rest_is_not() {
     let Some([mounted, _]) = MountedBlobs::both() else { return };
     let driver = Filesystem::open(mounted.root()).await.unwrap();
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(vec![b'x'; SIZE + 1]).await.unwrap();
+    writer.write_bytes(vec![b'x'; SIZE + 1]).await.unwrap();
     let error = writer.commit_to(&path(BLOB), Precondition::None).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::StorageFull { .. }), "{error:?}");
     let writer =

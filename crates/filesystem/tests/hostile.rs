@@ -103,7 +103,7 @@ async fn a_symbolic_link_to_a_file_is_not_followed() {
     assert_eq!(names(&driver).await, Vec::<String>::new());
     fails(driver.stat(&path("/link")), ErrorKind::PathNotFound).await;
     fails(driver.get_content(&path("/link"), 99), ErrorKind::PathNotFound).await;
-    fails(driver.touch(&path("/link")), ErrorKind::PathNotFound).await;
+    fails(driver.touch(&path("/link"), Precondition::None), ErrorKind::PathNotFound).await;
     fails(driver.put(&path("/link"), "x"), ErrorKind::PathConflict).await;
     fails(driver.delete(&path("/link"), Precondition::None), ErrorKind::PathNotFound).await;
     assert_eq!(fs::read(outside.path()).unwrap(), b"secret");
@@ -256,7 +256,7 @@ async fn nothing_is_not_found_in_a_root_that_is_no_longer_where_it_was_opened() 
             driver.get_content(&missing, 99).await.map(drop),
             driver.append(&missing).await.map(drop),
             driver.delete(&missing, Precondition::None).await,
-            driver.touch(&missing).await.map(drop),
+            driver.touch(&missing, Precondition::None).await.map(drop),
             driver.copy(&missing, &path("/c"), Precondition::None).await.map(drop),
             driver.rename(&missing, &path("/c"), Precondition::None).await.map(drop),
             driver.walk(&missing, WalkOptions::new()).try_next().await.map(drop),
@@ -279,7 +279,7 @@ async fn a_root_that_was_removed_takes_no_content() {
     let root = dir.path().join("root");
     let driver = Filesystem::open(&root).await.unwrap();
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("accepted").await.unwrap();
+    writer.write_bytes("accepted").await.unwrap();
     writer.sync().await.unwrap();
     fs::remove_dir_all(&root).unwrap();
     for at in ["/a", "/b/c"] {

@@ -119,7 +119,7 @@ async fn distribution_serves_a_tree_that_we_wrote() {
         // As a registry does: uploaded elsewhere, and committed to where it belongs.
         let session = path("/docker/registry/v2/repositories/our/image/_uploads/1/data");
         let mut writer = driver.create(&session).await.unwrap();
-        writer.write(blob.clone()).await.unwrap();
+        writer.write_bytes(blob.clone()).await.unwrap();
         let none = storage_driver::Precondition::None;
         writer.commit_to(&blob_path(&digest(blob)), none).await.unwrap();
     }
@@ -139,7 +139,7 @@ async fn distribution_serves_a_tree_that_we_wrote() {
     }
     // An upload in progress, and what is ours alone, do not disturb it.
     let mut writer = driver.create(&path("/docker/registry/v2/unfinished")).await.unwrap();
-    writer.write("half").await.unwrap();
+    writer.write_bytes("half").await.unwrap();
     writer.suspend().await.unwrap();
 
     let Some(registry) = Registry::serve(root.path()) else { return };

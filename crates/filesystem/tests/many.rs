@@ -38,7 +38,7 @@ fn ten_thousand_writers_hold_no_descriptor_no_thread_and_little_memory() {
         let before = (descriptors(), resident());
         let open = stream::iter(0..WRITERS).map(async |number| {
             let mut writer = driver.create(&path(number)).await?;
-            writer.write(number.to_string().repeat(1000)).await?;
+            writer.write_bytes(number.to_string().repeat(1000)).await?;
             Ok::<_, storage_driver::Error>(writer)
         });
         let mut writers: Vec<_> = open.buffered(64).try_collect().await.unwrap();

@@ -76,7 +76,7 @@ async fn a_stream_in_and_out_takes_no_more_memory_than_is_said_whatever_its_size
         let mut writer = driver.create(&path).await.unwrap();
         for number in 0..size / (64 * KIB) {
             // Each a buffer of its own, as they come from a socket.
-            writer.write(vec![number as u8; 64 * KIB]).await.unwrap();
+            writer.write_bytes(vec![number as u8; 64 * KIB]).await.unwrap();
         }
         writer.commit().await.unwrap();
         // A queue of 1 MiB, as much on its way, a piece more of each; and what a runtime needs.

@@ -59,7 +59,7 @@ async fn a_commit_lands_beside_renames_of_the_directory_above_it() {
                     let _ = driver.rename_dir(&path(from), &path(to)).await;
                 } else {
                     let mut writer = driver.create(&path(format!("/u/{task}"))).await.unwrap();
-                    writer.write("x").await.unwrap();
+                    writer.write_bytes("x").await.unwrap();
                     let dest = path(format!("/a/c/{task}-{round}"));
                     writer.commit_to(&dest, Precondition::None).await.unwrap();
                 }

@@ -51,13 +51,13 @@ async fn an_upload_is_resumed_after_a_restart_at_the_size_that_was_kept() {
     let root = root();
     let driver = open(root.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     writer.suspend().await.unwrap();
     driver.shutdown().await.unwrap();
 
     let driver = open(root.path()).await;
     let mut writer = driver.writer(&path("/u"), WriterOptions::resume_at(4)).await.unwrap();
-    writer.write(", and more").await.unwrap();
+    writer.write_bytes(", and more").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(driver.get_bytes(&path("/u"), 99).await.unwrap(), "kept, and more");
 }
@@ -67,9 +67,9 @@ async fn not_a_byte_more_is_resumed_after_a_crash_than_was_kept() {
     let dir = root();
     let driver = open(dir.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     writer.sync().await.unwrap();
-    writer.write(vec![b'x'; 100_000]).await.unwrap();
+    writer.write_bytes(vec![b'x'; 100_000]).await.unwrap();
     // Handed over to the system, and not kept.
     futures::SinkExt::<Bytes>::flush(&mut writer).await.unwrap();
     let after = killed(&dir).await;
@@ -86,7 +86,7 @@ async fn an_upload_that_was_never_kept_is_gone_after_a_crash() {
     let dir = root();
     let driver = open(dir.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("accepted").await.unwrap();
+    writer.write_bytes("accepted").await.unwrap();
     futures::SinkExt::<Bytes>::flush(&mut writer).await.unwrap();
     let after = killed(&dir).await;
 
@@ -101,7 +101,7 @@ async fn a_shutdown_keeps_what_open_writers_have_accepted() {
     let root = root();
     let driver = open(root.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("accepted").await.unwrap();
+    writer.write_bytes("accepted").await.unwrap();
     driver.shutdown().await.unwrap();
     drop(writer);
 
@@ -114,7 +114,7 @@ async fn a_dropped_writer_has_kept_all_after_a_restart() {
     let root = root();
     let driver = open(root.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("accepted").await.unwrap();
+    writer.write_bytes("accepted").await.unwrap();
     drop(writer);
     driver.shutdown().await.unwrap();
 
@@ -127,7 +127,7 @@ async fn times_and_sizes_of_uploads_are_known_after_a_restart() {
     let root = root();
     let driver = open(root.path()).await;
     let mut writer = driver.create(&path("/a/u")).await.unwrap();
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     writer.suspend().await.unwrap();
     let before: Vec<_> = driver.uploads_all(&Path::root()).try_collect().await.unwrap();
     driver.shutdown().await.unwrap();
@@ -144,7 +144,7 @@ async fn an_append_still_asks_after_a_restart_for_what_it_started_from() {
     let driver = open(root.path()).await;
     driver.put(&path("/a"), "base").await.unwrap();
     let mut writer = driver.append(&path("/a")).await.unwrap();
-    writer.write(", appended").await.unwrap();
+    writer.write_bytes(", appended").await.unwrap();
     writer.suspend().await.unwrap();
     driver.shutdown().await.unwrap();
 
@@ -160,7 +160,7 @@ async fn a_discarded_upload_does_not_come_back_after_a_crash() {
     let dir = root();
     let driver = open(dir.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     writer.suspend().await.unwrap();
     let _writer = driver.create(&path("/u")).await.unwrap();
     let after = killed(&dir).await;

@@ -21,7 +21,7 @@ use crate::{
 ///
 /// It is *taken over*, without a copy, if it has at least [`TAKE_OVER`] bytes and keeps no more
 /// memory alive than it shows: because nobody else holds its buffer and at most one part in 64 of
-/// that is unused, or because the caller [vouches](storage_driver::WriterOptions::owned_buffers).
+/// that is unused, or because the caller [vouches](storage_driver::WriterOptions::exclusive_buffers).
 /// Otherwise it is *copied* into the tail, so that a slice of a read buffer never pins the buffer,
 /// and tiny pieces take no more room than their bytes.
 ///

@@ -150,6 +150,11 @@ impl StorageDriver for InMemory {
         self.change(Operation::Delete, &[path], delete).await
     }
 
+    async fn delete_dir(&self, path: &Path) -> Result<()> {
+        let delete = async { Ok(((), self.store.delete_dir(path).await?)) };
+        self.change(Operation::DeleteDir, &[path], delete).await
+    }
+
     async fn delete_many(&self, paths: &[Path]) -> Result<()> {
         let deleted = self.store.delete_many(paths).await.map(|waste| ((), waste));
         self.freed(run(Operation::DeleteMany, &Path::root(), || deleted)).await
@@ -170,8 +175,8 @@ impl StorageDriver for InMemory {
         self.change(Operation::Copy, &[from, to], copy).await
     }
 
-    async fn touch(&self, path: &Path) -> Result<Metadata> {
-        let touch = async { Ok((self.store.touch(path).await?, Waste::default())) };
+    async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
+        let touch = async { Ok((self.store.touch(path, &precondition).await?, Waste::default())) };
         self.change(Operation::Touch, &[path], touch).await
     }
 

@@ -81,10 +81,14 @@ impl Job for DeleteMany {
     fn advance(&mut self, store: &Store, state: &mut State) -> Option<Result<Done>> {
         let mut removal = Removal::default();
         for path in self.paths.next().iter().flatten() {
+            if let Err(error) = self.tree.require_no_dir(path) {
+                self.removals.push(removal);
+                return Some(Err(error));
+            }
             // The store's tree still holds every file, and the directories that were not copied.
             let Removed { file: _, dir } = self.tree.remove(path);
             dir.into_iter().for_each(|dir| removal.waste.add_dir(dir));
-            removal.uploads.extend(self.uploads.take(path));
+            removal.uploads.extend(self.uploads.take_at(path).map(Taken::One));
         }
         self.removals.push(removal);
         if self.paths.len() > 0 {

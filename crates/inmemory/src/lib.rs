@@ -14,8 +14,8 @@
 //! let path = Path::parse("/blobs/one")?;
 //!
 //! let mut writer = store.create(&path).await?;
-//! writer.write("nobody sees this ").await?;
-//! writer.write("before the commit").await?;
+//! writer.write_bytes("nobody sees this ").await?;
+//! writer.write_bytes("before the commit").await?;
 //! assert!(!store.exists(&path).await?);
 //! writer.commit().await?;
 //!
@@ -32,7 +32,7 @@
 //!
 //! A `Bytes` of at least 16 KiB that is written is **taken over**, without a copy, if it keeps no
 //! more memory alive than it shows: if nobody else holds its buffer and at most one part in 64 of
-//! that is unused, or if the caller [vouches](storage_driver::WriterOptions::owned_buffers) for it.
+//! that is unused, or if the caller [vouches](storage_driver::WriterOptions::exclusive_buffers) for it.
 //! Anything else is **copied** into segments: a small slice of a big buffer never pins the buffer,
 //! and tiny pieces are packed. What is held is never touched again.
 //!
@@ -57,7 +57,7 @@
 //! lock is held across an await, or while memory is freed. No runtime is needed.
 //!
 //! A writer never waits for room: a full store is an error, and the writer can continue when there is
-//! room. It holds nothing back: what one `write` accepted is in the store's count.
+//! room. It holds nothing back: what one `write_bytes` accepted is in the store's count.
 //!
 //! # Work in one poll
 //!
@@ -70,7 +70,7 @@
 //! | `fork` | O(1) | O(1) |
 //! | `get_content`, `get_range` | O(log n) | 1,000 segments |
 //! | `put_content` | O(log n) | 1 MiB copied |
-//! | `Writer::write` | none | a copy of the data of this call; the writer yields after each 1 MiB |
+//! | `Writer::write_bytes` | none | a copy of the data of this call; the writer yields after each 1 MiB |
 //! | `commit`, `cancel`, `cancel_upload`, `create` | O(log n) | 4,096 steps of freeing |
 //! | `delete` of a file or a directory | O(log n) | 4,096 steps of freeing |
 //! | `delete_many` | 128 paths | 128 paths, 4,096 steps of freeing |

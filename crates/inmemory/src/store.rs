@@ -306,7 +306,7 @@ impl Store {
         options: &WriterOptions,
     ) -> Result<(Session, Waste)> {
         let draft = self.draft(options.size_hint);
-        let session = Session::create(self, path, draft, None, options.owned_buffers)?;
+        let session = Session::create(self, path, draft, None, options.exclusive_buffers)?;
         let mut state = self.write().await?;
         let replaced = state.uploads.insert(Arc::clone(session.upload()));
         if replaced.is_some() {
@@ -339,7 +339,7 @@ impl Store {
             None => draft.pack(file.content())?,
         }
         let version = Some(file.version());
-        let session = Session::create(self, path, draft, version, options.owned_buffers)?;
+        let session = Session::create(self, path, draft, version, options.exclusive_buffers)?;
         state.uploads.insert(Arc::clone(session.upload()));
         Ok(session)
     }
@@ -355,7 +355,7 @@ impl Store {
             // The lock on an upload is never taken under the store's.
             let upload = self.read()?.uploads.get(path).cloned().ok_or(ErrorKind::PathNotFound)?;
             // One that died in between has made place for another, or for none.
-            if let Some(session) = upload.open(self, at, options.owned_buffers)? {
+            if let Some(session) = upload.open(self, at, options.exclusive_buffers)? {
                 return Ok(session);
             }
         }
@@ -414,22 +414,33 @@ impl Store {
     }
 
     pub(crate) async fn delete(&self, path: &Path, precondition: &Precondition) -> Result<Waste> {
-        precondition.require_for_deletion()?;
+        precondition.require_existing()?;
         let mut state = self.write().await?;
-        if !precondition.is_none() {
-            let current = match state.tree.get(path) {
-                Some(Found::File(file)) => Some(file.version()),
-                Some(Found::Dir(_)) => return Err(Error::new(ErrorKind::IsADirectory)),
-                None if state.uploads.has_any(path) => None,
-                None => return Err(Error::new(ErrorKind::PathNotFound)),
-            };
-            precondition.check(current.as_ref())?;
+        let current = match state.tree.get(path) {
+            Some(Found::File(file)) => Some(file.version()),
+            Some(Found::Dir(_)) => return Err(Error::new(ErrorKind::IsADirectory)),
+            None if state.uploads.get(path).is_some() => None,
+            None => return Err(Error::new(ErrorKind::PathNotFound)),
+        };
+        precondition.check(current.as_ref())?;
+        let (removed, uploads) = state.remove_file(self, path);
+        drop(state);
+        let mut waste = Waste::from(removed);
+        uploads.into_iter().for_each(|uploads| waste.add_cancelled(uploads));
+        Ok(waste)
+    }
+
+    pub(crate) async fn delete_dir(&self, path: &Path) -> Result<Waste> {
+        let mut state = self.write().await?;
+        match state.tree.get(path) {
+            Some(Found::File(_)) => return Err(Error::new(ErrorKind::NotADirectory)),
+            None if !state.uploads.has_any(path) => {
+                return Err(Error::new(ErrorKind::PathNotFound));
+            }
+            Some(Found::Dir(_)) | None => {}
         }
         let (removed, uploads) = state.remove(self, path);
         drop(state);
-        if removed.is_empty() && uploads.is_none() {
-            return Err(Error::new(ErrorKind::PathNotFound));
-        }
         let mut waste = Waste::from(removed);
         uploads.into_iter().for_each(|uploads| waste.add_cancelled(uploads));
         Ok(waste)
@@ -452,7 +463,10 @@ impl Store {
     /// Deletes so many as one critical section may.
     async fn delete_few(&self, paths: &[Path]) -> Result<Waste> {
         let mut state = self.write().await?;
-        let removed: Vec<_> = paths.iter().map(|path| state.remove(self, path)).collect();
+        for path in paths {
+            state.tree.require_no_dir(path)?;
+        }
+        let removed: Vec<_> = paths.iter().map(|path| state.remove_file(self, path)).collect();
         drop(state);
         let mut waste = Waste::default();
         for (removed, uploads) in removed {
@@ -518,9 +532,11 @@ impl Store {
         Ok((metadata, replaced.into()))
     }
 
-    pub(crate) async fn touch(&self, path: &Path) -> Result<Metadata> {
+    pub(crate) async fn touch(&self, path: &Path, precondition: &Precondition) -> Result<Metadata> {
+        precondition.require_existing()?;
         let mut state = self.write().await?;
         let old = state.tree.file(path)?;
+        precondition.check(Some(&old.version()))?;
         let plan = state.tree.plan(path)?;
         let place = plan.for_file(self.budget())?;
         let file = old.moved(self.budget(), plan.text(), Some(self.stamp()))?;
@@ -627,6 +643,15 @@ impl State {
         let file = File::large(plan.text(), draft.publish()?, store.stamp(), charge);
         let metadata = file.metadata(path);
         Ok((metadata, self.tree.fill(path, place, Node::File(file))))
+    }
+
+    /// Removes the file at a path, which is not a directory, and the upload at it.
+    fn remove_file(&mut self, store: &Store, path: &Path) -> (Removed, Option<Taken>) {
+        let upload = self.uploads.take_at(path);
+        if upload.is_some() {
+            store.count_removal();
+        }
+        (self.tree.remove(path), upload.map(Taken::One))
     }
 
     fn remove(&mut self, store: &Store, path: &Path) -> (Removed, Option<Taken>) {

@@ -71,12 +71,6 @@ pub(crate) struct Removed {
     pub(crate) dir: Option<Arc<Dir>>,
 }
 
-impl Removed {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.file.is_none() && self.dir.is_none()
-    }
-}
-
 impl From<Tree> for Removed {
     fn from(tree: Tree) -> Self {
         Self { file: None, dir: Some(tree.root) }
@@ -142,6 +136,16 @@ impl Tree {
             Some(Found::File(file)) => Ok(file),
             Some(Found::Dir(_)) => Err(Error::new(ErrorKind::IsADirectory).at(path)),
             None => Err(Error::new(ErrorKind::PathNotFound).at(path)),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// `IsADirectory`.
+    pub(crate) fn require_no_dir(&self, path: &Path) -> Result<(), Error> {
+        match self.get(path) {
+            Some(Found::Dir(_)) => Err(Error::new(ErrorKind::IsADirectory).at(path)),
+            Some(Found::File(_)) | None => Ok(()),
         }
     }
 

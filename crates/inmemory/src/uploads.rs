@@ -68,6 +68,11 @@ impl Uploads {
         self.contains(upload) && self.map.remove(&upload.key).is_some()
     }
 
+    /// Takes out the upload at `path`.
+    pub(crate) fn take_at(&mut self, path: &Path) -> Option<Arc<Upload>> {
+        self.map.remove(&key(path)).map(|Entry(upload)| upload)
+    }
+
     /// Takes out the uploads at and under `path`; `None` if there are none.
     pub(crate) fn take(&mut self, path: &Path) -> Option<Taken> {
         if self.is_empty() {

@@ -109,7 +109,7 @@ async fn a_file(store: &InMemory) {
 
 async fn an_upload(store: &InMemory) {
     let mut writer = store.create(&path("/u")).await.unwrap();
-    writer.write(vec![1; 16 * KIB]).await.unwrap();
+    writer.write_bytes(vec![1; 16 * KIB]).await.unwrap();
 }
 
 /// Two directories that only one file is in.
@@ -157,7 +157,7 @@ fn resume_needs_no_room() {
 #[test]
 fn write_with_every_room() {
     let least = least_room(an_upload, async |store| {
-        store.resume(&path("/u")).await?.write(Bytes::from(vec![2; 5000])).await
+        store.resume(&path("/u")).await?.write_bytes(Bytes::from(vec![2; 5000])).await
     });
     assert_eq!(least, 2 * (SEGMENT_SIZE + Usage::SEGMENT));
 }
@@ -165,7 +165,7 @@ fn write_with_every_room() {
 #[test]
 fn write_of_what_is_taken_over_with_every_room() {
     let least = least_room(an_upload, async |store| {
-        store.resume(&path("/u")).await?.write(Bytes::from(vec![2; 17_000])).await
+        store.resume(&path("/u")).await?.write_bytes(Bytes::from(vec![2; 17_000])).await
     });
     assert_eq!(least, 17_000 + Usage::SEGMENT);
 }
@@ -173,8 +173,9 @@ fn write_of_what_is_taken_over_with_every_room() {
 #[test]
 fn write_of_what_is_vouched_for_with_every_room() {
     let least = least_room(an_upload, async |store| {
-        let mut writer = store.writer(&path("/u"), WriterOptions::resume().owned_buffers()).await?;
-        writer.write(Bytes::from_owner(vec![2; 17_000])).await
+        let mut writer =
+            store.writer(&path("/u"), WriterOptions::resume().exclusive_buffers()).await?;
+        writer.write_bytes(Bytes::from_owner(vec![2; 17_000])).await
     });
     assert_eq!(least, 17_000 + Usage::SEGMENT);
 }
@@ -182,10 +183,10 @@ fn write_of_what_is_vouched_for_with_every_room() {
 #[test]
 fn write_into_the_open_tail_needs_no_room() {
     let prepare = async |store: &InMemory| {
-        store.create(&path("/u")).await.unwrap().write("x").await.unwrap();
+        store.create(&path("/u")).await.unwrap().write_bytes("x").await.unwrap();
     };
     let least = least_room(prepare, async |store| {
-        store.resume(&path("/u")).await?.write(vec![7; SEGMENT_SIZE - 1]).await
+        store.resume(&path("/u")).await?.write_bytes(vec![7; SEGMENT_SIZE - 1]).await
     });
     assert_eq!(least, 0);
 }
@@ -203,7 +204,7 @@ fn write_behind_a_small_file_with_every_room() {
         store.append(&path("/a")).await.unwrap().suspend().await.unwrap();
     };
     let least =
-        least_room(prepare, async |store| store.resume(&path("/a")).await?.write("x").await);
+        least_room(prepare, async |store| store.resume(&path("/a")).await?.write_bytes("x").await);
     assert_eq!(least, SEGMENT_SIZE + Usage::SEGMENT);
 }
 
@@ -213,8 +214,9 @@ fn write_behind_a_large_file_with_every_room() {
         a_file(store).await;
         store.append(&path("/dir/a")).await.unwrap().suspend().await.unwrap();
     };
-    let least =
-        least_room(prepare, async |store| store.resume(&path("/dir/a")).await?.write("x").await);
+    let least = least_room(prepare, async |store| {
+        store.resume(&path("/dir/a")).await?.write_bytes("x").await
+    });
     assert_eq!(least, SEGMENT_SIZE + Usage::SEGMENT);
 }
 
@@ -239,7 +241,7 @@ fn commit_of_an_append_with_every_room() {
     let prepare = async |store: &InMemory| {
         a_file(store).await;
         let mut writer = store.append(&path("/dir/a")).await.unwrap();
-        writer.write(vec![2; 17_000]).await.unwrap();
+        writer.write_bytes(vec![2; 17_000]).await.unwrap();
     };
     let least =
         least_room(prepare, async |store| store.resume(&path("/dir/a")).await?.commit().await);
@@ -301,7 +303,7 @@ fn what_takes_its_own_place_needs_no_room() {
         put(store, "/b", pattern(2, 100)).await;
     };
     let (a, b) = (path("/dir/a"), path("/b"));
-    assert_eq!(least_room(prepare, async |store| store.touch(&a).await), 0);
+    assert_eq!(least_room(prepare, async |store| store.touch(&a, Precondition::None).await), 0);
     for to in [&b, &path("/c")] {
         assert_eq!(
             least_room(prepare, async |store| store.rename(&a, to, Precondition::None).await),
@@ -317,9 +319,9 @@ fn a_small_file_needs_room_for_another_only_while_somebody_reads_it() {
         put(&store, "/b", pattern(2, 100)).await;
         leave(&store, 0).await;
         let read = content(&store, "/b").await;
-        refused(&store.touch(&path("/b")).await.unwrap_err());
+        refused(&store.touch(&path("/b"), Precondition::None).await.unwrap_err());
         drop(read);
-        store.touch(&path("/b")).await.unwrap();
+        store.touch(&path("/b"), Precondition::None).await.unwrap();
         store.rename(&path("/b"), &path("/c"), Precondition::None).await.unwrap();
         assert_eq!((room(&store), content(&store, "/c").await), (0, pattern(2, 100).into()));
     });
@@ -354,14 +356,14 @@ fn an_upload_in_pieces_with_every_room() {
             leave(&store, left).await;
             let (mut accepted, mut was_full) = (0, false);
             for piece in &pieces {
-                if let Err(error) = writer.write(piece.clone()).await {
+                if let Err(error) = writer.write_bytes(piece.clone()).await {
                     refused(&error);
                     assert!(!was_full, "{error}, though room was made");
                     was_full = true;
                     assert_eq!(writer.size(), accepted);
                     assert!(store.usage().held() <= CAPACITY);
                     make_room(&store).await;
-                    writer.write(piece.clone()).await.unwrap();
+                    writer.write_bytes(piece.clone()).await.unwrap();
                 }
                 accepted += piece.len() as u64;
                 assert_eq!(writer.size(), accepted);
@@ -385,14 +387,14 @@ fn a_commit_without_room_leaves_the_upload_with_all_it_has() {
     block_on(async {
         let store = store();
         let mut writer = store.create(&path("/u")).await.unwrap();
-        writer.write(pattern(1, SEGMENT_SIZE)).await.unwrap();
+        writer.write_bytes(pattern(1, SEGMENT_SIZE)).await.unwrap();
         leave(&store, 0).await;
         refused(&writer.commit().await.unwrap_err());
         assert_eq!(see(&store).await.uploads[0].size, Some(SEGMENT_SIZE as u64));
         make_room(&store).await;
         let mut writer = store.resume(&path("/u")).await.unwrap();
         assert_eq!(writer.size(), SEGMENT_SIZE as u64);
-        writer.write(" and more").await.unwrap();
+        writer.write_bytes(" and more").await.unwrap();
         writer.commit().await.unwrap();
         let expected = [pattern(1, SEGMENT_SIZE), b" and more".to_vec()].concat();
         assert_eq!(content(&store, "/u").await, expected);
@@ -404,7 +406,7 @@ fn a_commit_makes_room_of_what_the_tail_does_not_use() {
     block_on(async {
         let store = store();
         let mut writer = store.create(&path("/u")).await.unwrap();
-        writer.write(pattern(1, 100)).await.unwrap();
+        writer.write_bytes(pattern(1, 100)).await.unwrap();
         leave(&store, 0).await;
         writer.commit().await.unwrap();
         assert_eq!(content(&store, "/u").await, pattern(1, 100));
@@ -419,7 +421,7 @@ fn a_tail_that_nothing_fitted_into_is_given_back() {
         let mut writer = store.append(&path("/a")).await.unwrap();
         leave(&store, 5000).await;
         // The first tail is reserved, the rest is not.
-        refused(&writer.write(vec![7; 10_000]).await.unwrap_err());
+        refused(&writer.write_bytes(vec![7; 10_000]).await.unwrap_err());
         assert_eq!(store.usage().uploads, SEGMENT_SIZE as u64);
         writer.commit().await.unwrap();
         assert_eq!(store.usage().uploads, 0);
@@ -434,7 +436,7 @@ fn needed_and_available_are_what_they_say() {
             let store = store();
             let mut writer = store.create(&path("/u")).await.unwrap();
             leave(&store, left).await;
-            let error = writer.write(vec![1; 17_000]).await.unwrap_err();
+            let error = writer.write_bytes(vec![1; 17_000]).await.unwrap_err();
             assert_eq!(refused(&error), (17_000 + Usage::SEGMENT as u64, left));
         }
     });

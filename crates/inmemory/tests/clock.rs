@@ -71,7 +71,7 @@ fn an_upload_is_of_the_moment_of_its_commit() {
         let (store, clock) = store();
         let mut writer = store.create(&path("/a")).await.unwrap();
         clock.hours(1);
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         clock.hours(2);
         assert_eq!(writer.commit().await.unwrap().modified, hours(2));
         clock.hours(3);
@@ -92,7 +92,7 @@ fn copy_and_touch_set_the_time_and_rename_keeps_it() {
         store.rename_dir(&path("/dir"), &path("/moved")).await.unwrap();
         assert_eq!(modified(&store, "/b").await, hours(1));
         assert_eq!(modified(&store, "/moved/c").await, START);
-        let touched = store.touch(&path("/moved/c")).await.unwrap();
+        let touched = store.touch(&path("/moved/c"), Precondition::None).await.unwrap();
         assert_eq!(touched.modified, hours(2));
         assert_eq!(modified(&store, "/moved/c").await, hours(2));
     });
@@ -109,7 +109,7 @@ fn an_upload_tells_when_it_was_started_and_written() {
             uploads(&store).await,
             [UploadInfo::new(path("/a"), hours(1), hours(1), Some(0))]
         );
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         clock.hours(3);
         assert_eq!(
             uploads(&store).await,
@@ -126,7 +126,7 @@ fn a_resume_keeps_when_an_upload_was_started() {
         clock.hours(1);
         let mut writer = store.resume(&path("/a")).await.unwrap();
         assert_eq!(uploads(&store).await, [UploadInfo::new(path("/a"), START, START, Some(0))]);
-        writer.write("xy").await.unwrap();
+        writer.write_bytes("xy").await.unwrap();
         assert_eq!(uploads(&store).await, [UploadInfo::new(path("/a"), START, hours(1), Some(2))]);
     });
 }
@@ -137,7 +137,7 @@ fn a_write_of_nothing_is_no_write() {
         let (store, clock) = store();
         let mut writer = store.create(&path("/a")).await.unwrap();
         clock.hours(1);
-        writer.write("").await.unwrap();
+        writer.write_bytes("").await.unwrap();
         assert_eq!(uploads(&store).await[0].modified, START);
     });
 }
@@ -162,7 +162,7 @@ async fn aged() -> (InMemory, Clock) {
     for hour in [1, 2, 3] {
         let mut writer = store.create(&path(&format!("/u/{hour}"))).await.unwrap();
         clock.hours(hour);
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
     }
     (store, clock)
 }
@@ -215,11 +215,11 @@ fn cancelled_uploads_are_fenced_and_free_their_memory() {
     block_on(async {
         let (store, clock) = store();
         let mut writer = store.create(&path("/u")).await.unwrap();
-        writer.write(vec![7; 100_000]).await.unwrap();
+        writer.write_bytes(vec![7; 100_000]).await.unwrap();
         clock.hours(1);
         assert_eq!(store.cancel_uploads(&path("/u"), Duration::ZERO).await.unwrap(), 1);
         assert_eq!(store.usage().uploads, 0);
-        assert_eq!(kind(writer.write("x").await), ErrorKind::WriterFenced);
+        assert_eq!(kind(writer.write_bytes("x").await), ErrorKind::WriterFenced);
     });
 }
 

@@ -114,10 +114,10 @@ fn a_chunk_that_is_copied_allocates_nothing_of_its_own() {
     let chunk = Bytes::from(vec![7; CHUNK]);
     drop(chunk.clone());
     let mut writer = block_on(store.create(&path(0))).unwrap();
-    block_on(writer.write(chunk.clone())).unwrap();
+    block_on(writer.write_bytes(chunk.clone())).unwrap();
     let measurement = Measurement::begin();
     for _ in 0..4096 {
-        block_on(writer.write(chunk.clone())).unwrap();
+        block_on(writer.write_bytes(chunk.clone())).unwrap();
     }
     // Sixteen chunks a segment, for which there is a handle and a part of the table.
     assert_at_most("allocations", measurement.count() as f64 / 4096.0, 0.08);
@@ -131,7 +131,7 @@ fn a_chunk_that_is_taken_over_allocates_a_handle() {
     let mut writer = block_on(store.create(&path(0))).unwrap();
     let measurement = Measurement::begin();
     for chunk in chunks {
-        block_on(writer.write(chunk)).unwrap();
+        block_on(writer.write_bytes(chunk)).unwrap();
     }
     assert_at_most("allocations", measurement.count() as f64 / 1024.0, 1.25);
 }
@@ -141,7 +141,7 @@ fn a_range_allocates_its_future() {
     let (store, path) = (InMemory::new(), path(0));
     let mut writer = block_on(store.create(&path)).unwrap();
     for _ in 0..64 {
-        block_on(writer.write(vec![7; 1 << 20])).unwrap();
+        block_on(writer.write_bytes(vec![7; 1 << 20])).unwrap();
     }
     block_on(writer.commit()).unwrap();
     let measurement = Measurement::begin();
@@ -157,7 +157,7 @@ fn a_reader_allocates_its_future_and_itself() {
     let (store, path) = (InMemory::new(), path(0));
     let mut writer = block_on(store.create(&path)).unwrap();
     for _ in 0..200 {
-        block_on(writer.write(vec![7; 1 << 20])).unwrap();
+        block_on(writer.write_bytes(vec![7; 1 << 20])).unwrap();
     }
     block_on(writer.commit()).unwrap();
     let cost = |range: ReadRange| {

@@ -65,7 +65,7 @@ fn what_changes_in_the_fork_is_not_seen_in_the_store() {
         let fork = store.fork();
         append(&fork, "/b/two", "more").await;
         fork.rename_dir(&path("/a"), &path("/c/d")).await.unwrap();
-        fork.touch(&path("/b/two")).await.unwrap();
+        fork.touch(&path("/b/two"), Precondition::None).await.unwrap();
         assert_eq!(names(&fork).await, ["/b", "/b/two", "/c", "/c/d", "/c/d/one"]);
         assert_eq!(names(&store).await, ["/a", "/a/one", "/b", "/b/two"]);
         assert_eq!(content(&store, "/b/two").await, pattern(2, 10));
@@ -107,7 +107,7 @@ fn a_change_beside_a_fork_takes_the_directories_above_it() {
         put(&store, "/a/beside", "").await;
         let _fork = store.fork();
         let before = store.usage().index;
-        store.touch(&path("/a/one")).await.unwrap();
+        store.touch(&path("/a/one"), Precondition::None).await.unwrap();
         let file = Usage::FILE + "one".len();
         assert_eq!(store.usage().index - before, (Usage::DIRECTORY + file) as u64);
     });
@@ -183,13 +183,13 @@ fn uploads_stay_with_the_store() {
     block_on(async {
         let store = store().await;
         let mut writer = store.create(&path("/u")).await.unwrap();
-        writer.write("some").await.unwrap();
+        writer.write_bytes("some").await.unwrap();
         let fork = store.fork();
         assert!(fork.uploads(&Path::root(), ListOptions::new()).await.unwrap().items.is_empty());
         assert_eq!(kind(fork.resume(&path("/u")).await), ErrorKind::PathNotFound);
         let mut other = fork.create(&path("/u")).await.unwrap();
-        other.write("other").await.unwrap();
-        writer.write(" more").await.unwrap();
+        other.write_bytes("other").await.unwrap();
+        writer.write_bytes(" more").await.unwrap();
         writer.commit().await.unwrap();
         other.commit().await.unwrap();
         assert_eq!(content(&store, "/u").await, "some more");

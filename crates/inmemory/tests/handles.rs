@@ -45,7 +45,7 @@ fn every_future_can_be_sent() {
     block_on(async {
         sent(store.put(&at, "x")).await.unwrap();
         let mut writer = sent(store.writer(&at, WriterOptions::create())).await.unwrap();
-        sent(writer.write("y")).await.unwrap();
+        sent(writer.write_bytes("y")).await.unwrap();
         sent(writer.commit()).await.unwrap();
         drop(sent(store.reader(&at, ReadRange::Full)).await.unwrap());
         sent(store.list(&Path::root(), ListOptions::new())).await.unwrap();
@@ -176,7 +176,7 @@ fn every_call_but_a_long_write_is_ready_at_once() {
     assert!(poll(store.get_content(&at, u64::MAX)).is_ready());
     assert!(poll(store.copy(&at, &path("/b"), Precondition::None)).is_ready());
     let Poll::Ready(Ok(mut writer)) = poll(store.append(&at)) else { panic!("not ready") };
-    assert!(poll(writer.write("x")).is_ready());
+    assert!(poll(writer.write_bytes("x")).is_ready());
     assert!(poll(writer.sync()).is_ready());
     assert!(poll(writer.commit()).is_ready());
     assert!(poll(store.delete(&at, Precondition::None)).is_ready());
@@ -188,7 +188,7 @@ fn accepted_before_a_yield(length: usize) -> usize {
     let store = InMemory::new();
     let mut writer = block_on(store.create(&path("/a"))).unwrap();
     for accepted in (0..=4 * MIB).step_by(length) {
-        match poll(writer.write(Bytes::from(vec![7; length]))) {
+        match poll(writer.write_bytes(Bytes::from(vec![7; length]))) {
             Poll::Ready(written) => written.unwrap(),
             Poll::Pending => {
                 assert_eq!(writer.size(), accepted as u64, "what is pending is not accepted");
@@ -212,9 +212,9 @@ fn a_writer_goes_on_after_a_yield() {
     let store = InMemory::new();
     let mut writer = block_on(store.create(&path("/a"))).unwrap();
     for _ in 0..3 {
-        assert!(poll(writer.write(vec![7; MIB])).is_ready());
-        assert!(poll(writer.write("")).is_pending());
-        assert!(poll(writer.write("")).is_ready());
+        assert!(poll(writer.write_bytes(vec![7; MIB])).is_ready());
+        assert!(poll(writer.write_bytes("")).is_pending());
+        assert!(poll(writer.write_bytes("")).is_ready());
     }
     assert_eq!(writer.size(), 3 * MIB as u64);
 }
@@ -231,7 +231,7 @@ fn another_task_on_the_thread_gets_its_turn() {
         .spawn_local(async move {
             let mut writer = store.create(&path("/a")).await.unwrap();
             for _ in 0..80 {
-                writer.write(vec![7; 128 * KIB]).await.unwrap();
+                writer.write_bytes(vec![7; 128 * KIB]).await.unwrap();
             }
             end.set(turns.get());
             writer.commit().await.unwrap();
@@ -279,16 +279,16 @@ fn what_was_accepted_survives_every_way_to_let_go() {
     block_on(async {
         let store = InMemory::new();
         let mut writer = store.create(&path("/a")).await.unwrap();
-        writer.write("one ").await.unwrap();
+        writer.write_bytes("one ").await.unwrap();
         drop(writer);
         let mut writer = store.writer(&path("/a"), WriterOptions::resume_at(4)).await.unwrap();
-        writer.write("two ").await.unwrap();
+        writer.write_bytes("two ").await.unwrap();
         writer.suspend().await.unwrap();
         let mut writer = store.writer(&path("/a"), WriterOptions::resume_at(8)).await.unwrap();
         SinkExt::close(&mut writer).await.unwrap();
         drop(writer);
         let mut writer = store.resume(&path("/a")).await.unwrap();
-        writer.write("three").await.unwrap();
+        writer.write_bytes("three").await.unwrap();
         writer.sync().await.unwrap();
         drop(writer);
         store.resume(&path("/a")).await.unwrap().commit().await.unwrap();

@@ -72,7 +72,7 @@ fn upload(
         let mut left = size;
         for length in lengths {
             let length = length.min(left).min(source.len());
-            writer.write(source.slice(..length)).await.unwrap();
+            writer.write_bytes(source.slice(..length)).await.unwrap();
             left -= length;
             if left == 0 {
                 break;
@@ -119,7 +119,7 @@ fn buffers_that_are_taken_over_cost_nothing_beside_themselves() {
     block_on(async {
         let mut writer = store.create(&path()).await.unwrap();
         for _ in 0..GIB / 4 / CHUNK {
-            writer.write(vec![7; CHUNK]).await.unwrap();
+            writer.write_bytes(vec![7; CHUNK]).await.unwrap();
         }
         writer.commit().await.unwrap();
     });
@@ -204,7 +204,7 @@ fn everything_is_given_back() {
             writer.commit().await.unwrap();
             let fork = store.fork();
             let mut writer = store.writer(&path, WriterOptions::append()).await.unwrap();
-            writer.write(source.clone()).await.unwrap();
+            writer.write_bytes(source.clone()).await.unwrap();
             writer.commit().await.unwrap();
             fork.delete(&path, Default::default()).await.unwrap();
             store.delete(&path, Default::default()).await.unwrap();

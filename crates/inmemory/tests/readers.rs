@@ -74,7 +74,7 @@ fn a_reader_holds_when_the_file_is_appended_to() {
 #[test]
 fn a_reader_holds_when_the_file_is_touched_and_copied_over() {
     holds(async |store| {
-        store.touch(&path("/dir/a")).await.unwrap();
+        store.touch(&path("/dir/a"), Precondition::None).await.unwrap();
         put(store, "/b", "new").await;
         store.copy(&path("/b"), &path("/dir/a"), Precondition::None).await.unwrap();
     });
@@ -101,7 +101,7 @@ fn a_writer_works_when_every_handle_is_dropped() {
         let store = InMemory::new();
         let mut writer = store.create(&path("/a")).await.unwrap();
         drop(store);
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         assert_eq!(writer.commit().await.unwrap().size, 1);
     });
 }

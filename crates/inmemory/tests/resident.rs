@@ -41,7 +41,7 @@ async fn fill(store: &InMemory, path: &Path) {
     let mut writer = store.create(path).await.unwrap();
     let chunk = Bytes::from(vec![7; 64 << 10]);
     while writer.size() < PAYLOAD {
-        writer.write(chunk.clone()).await.unwrap();
+        writer.write_bytes(chunk.clone()).await.unwrap();
     }
     writer.commit().await.unwrap();
 }
@@ -103,7 +103,7 @@ fn uploads_are_given_back_to_the_system_but_for_their_first_256_kib() {
         for number in 0..FILES {
             let path = Path::parse(format!("/dir/{number}")).unwrap();
             let mut writer = block_on(store.create(&path)).unwrap();
-            (0..32).for_each(|_| block_on(writer.write(chunk.clone())).unwrap());
+            (0..32).for_each(|_| block_on(writer.write_bytes(chunk.clone())).unwrap());
             block_on(writer.commit()).unwrap();
         }
         assert!(resident() - before >= FILES * MIB);

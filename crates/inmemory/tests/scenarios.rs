@@ -128,7 +128,7 @@ impl World {
             Step::Write(index, length) if !self.writers.is_empty() => {
                 let data = self.data(length);
                 let count = self.writers.len();
-                let _ = self.writers[index.index(count)].1.write(data).await;
+                let _ = self.writers[index.index(count)].1.write_bytes(data).await;
             }
             Step::Commit(index) => {
                 if let Some((_, writer)) = take(&mut self.writers, &index) {
@@ -161,7 +161,7 @@ impl World {
                 let _ = self.store(&store).copy(&path(from), &path(to), none).await;
             }
             Step::Touch(store, at) => {
-                let _ = self.store(&store).touch(&path(at)).await;
+                let _ = self.store(&store).touch(&path(at), Precondition::None).await;
             }
             Step::CancelUpload(store, at) => {
                 let _ = self.store(&store).cancel_upload(&path(at)).await;

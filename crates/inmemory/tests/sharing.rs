@@ -14,9 +14,9 @@ async fn mixed() -> (InMemory, Vec<*const u8>) {
     let store = InMemory::new();
     let mut writer = store.create(&path("/a")).await.unwrap();
     for seed in 0..30 {
-        writer.write(Bytes::from_owner(pattern(seed, 10 * KIB))).await.unwrap();
+        writer.write_bytes(Bytes::from_owner(pattern(seed, 10 * KIB))).await.unwrap();
     }
-    writer.write(pattern(1, 40 * KIB)).await.unwrap();
+    writer.write_bytes(pattern(1, 40 * KIB)).await.unwrap();
     writer.commit().await.unwrap();
     let places = places(&store, "/a").await;
     assert!(places.len() > 3);
@@ -40,7 +40,7 @@ fn an_append_of_tiny_pieces_moves_nothing() {
         let (store, before) = mixed().await;
         let mut writer = store.append(&path("/a")).await.unwrap();
         for piece in pattern(1, 200 * KIB).chunks(100) {
-            writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
+            writer.write_bytes(Bytes::copy_from_slice(piece)).await.unwrap();
         }
         writer.commit().await.unwrap();
         assert_eq!(places(&store, "/a").await[..before.len()], before);
@@ -73,7 +73,7 @@ fn a_rename_moves_no_byte() {
 fn a_touch_moves_no_byte() {
     block_on(async {
         let (store, before) = mixed().await;
-        store.touch(&path("/a")).await.unwrap();
+        store.touch(&path("/a"), Precondition::None).await.unwrap();
         assert_eq!(places(&store, "/a").await, before);
     });
 }
@@ -88,7 +88,7 @@ fn a_resumed_upload_keeps_its_segments_where_they_are() {
             let mut writer = store.resume(&path("/a")).await.unwrap();
             let data = Bytes::from(pattern(seed, 16 * KIB));
             expected.push(data.as_ptr());
-            writer.write(data).await.unwrap();
+            writer.write_bytes(data).await.unwrap();
         }
         store.resume(&path("/a")).await.unwrap().commit().await.unwrap();
         assert_eq!(places(&store, "/a").await, expected);
@@ -103,11 +103,11 @@ fn a_commit_that_failed_moves_nothing() {
         let data = Bytes::from(pattern(1, 16 * KIB));
         let place = data.as_ptr();
         let mut writer = store.create(&path("/a")).await.unwrap();
-        writer.write(data).await.unwrap();
+        writer.write_bytes(data).await.unwrap();
         let failed = writer.commit_to(&path("/dir"), Precondition::None).await;
         assert_eq!(kind(failed), ErrorKind::PathConflict);
         let mut writer = store.resume(&path("/a")).await.unwrap();
-        writer.write("more").await.unwrap();
+        writer.write_bytes("more").await.unwrap();
         writer.commit_to(&path("/b"), Precondition::IfAbsent).await.unwrap();
         assert_eq!(places(&store, "/b").await[0], place);
         assert_eq!(store.stat(&path("/b")).await.unwrap().into_file().unwrap().size, 16_388);

@@ -198,7 +198,7 @@ fn a_read_buffer_is_free_again_after_each_piece() {
             let data = pattern(round, 64 * KIB);
             buffer.put(&data[..]);
             for length in [40 * KIB, 24 * KIB] {
-                writer.write(buffer.split_to(length).freeze()).await.unwrap();
+                writer.write_bytes(buffer.split_to(length).freeze()).await.unwrap();
             }
             expected.extend(data);
         }
@@ -215,7 +215,7 @@ fn a_buffer_of_a_foreign_owner_is_copied_and_freed() {
             let store = InMemory::new();
             let (data, freed) = watched(pattern(1, MIB));
             let mut writer = store.create(&path("/a")).await.unwrap();
-            writer.write(data.slice(range.clone())).await.unwrap();
+            writer.write_bytes(data.slice(range.clone())).await.unwrap();
             assert!(!freed.load(Relaxed));
             drop(data);
             assert!(freed.load(Relaxed), "{range:?} pins the buffer");
@@ -270,9 +270,9 @@ fn a_vouched_buffer_is_taken_over_though_it_is_shared() {
     block_on(async {
         let store = InMemory::new();
         let (data, freed) = watched(pattern(1, TAKE_OVER));
-        let options = WriterOptions::create().owned_buffers();
+        let options = WriterOptions::create().exclusive_buffers();
         let mut writer = store.writer(&path("/a"), options).await.unwrap();
-        writer.write(data.clone()).await.unwrap();
+        writer.write_bytes(data.clone()).await.unwrap();
         writer.commit().await.unwrap();
         assert_eq!(places(&store, "/a").await, [data.as_ptr()]);
         assert_eq!(store.usage().committed, TAKE_OVER as u64);
@@ -288,10 +288,10 @@ fn a_vouched_buffer_is_taken_over_though_it_is_shared() {
 fn a_vouched_piece_of_less_than_16_kib_is_packed() {
     block_on(async {
         let store = InMemory::new();
-        let options = WriterOptions::create().owned_buffers();
+        let options = WriterOptions::create().exclusive_buffers();
         let mut writer = store.writer(&path("/a"), options).await.unwrap();
         let (data, freed) = watched(pattern(1, TAKE_OVER - 1));
-        writer.write(data).await.unwrap();
+        writer.write_bytes(data).await.unwrap();
         assert!(freed.load(Relaxed));
         writer.commit().await.unwrap();
         assert_eq!(store.usage().committed, TAKE_OVER as u64 - 1);
@@ -303,14 +303,14 @@ fn vouching_holds_for_the_writer_that_was_opened_so() {
     block_on(async {
         let store = InMemory::new();
         store.create(&path("/a")).await.unwrap().suspend().await.unwrap();
-        let options = WriterOptions::resume().owned_buffers();
+        let options = WriterOptions::resume().exclusive_buffers();
         let mut writer = store.writer(&path("/a"), options).await.unwrap();
         let vouched = Bytes::from_owner(pattern(1, TAKE_OVER));
-        writer.write(vouched.clone()).await.unwrap();
+        writer.write_bytes(vouched.clone()).await.unwrap();
         writer.suspend().await.unwrap();
         let mut writer = store.resume(&path("/a")).await.unwrap();
         let copied = Bytes::from_owner(pattern(2, TAKE_OVER));
-        writer.write(copied.clone()).await.unwrap();
+        writer.write_bytes(copied.clone()).await.unwrap();
         writer.commit().await.unwrap();
         let places = places(&store, "/a").await;
         assert_eq!(places[0], vouched.as_ptr());
@@ -325,7 +325,7 @@ fn tiny_pieces_are_packed() {
         let mut writer = store.create(&path("/a")).await.unwrap();
         let data = pattern(1, 300_000);
         for piece in data.chunks(3) {
-            writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
+            writer.write_bytes(Bytes::copy_from_slice(piece)).await.unwrap();
         }
         writer.commit().await.unwrap();
         let lengths: Vec<_> =
@@ -343,7 +343,7 @@ fn no_packed_segment_is_larger_than_the_segment_size() {
         let store = InMemory::builder().segment_size(20_000).build();
         let mut writer = store.create(&path("/a")).await.unwrap();
         for seed in 0..50 {
-            writer.write(Bytes::from_owner(pattern(seed, 30_000))).await.unwrap();
+            writer.write_bytes(Bytes::from_owner(pattern(seed, 30_000))).await.unwrap();
         }
         writer.commit().await.unwrap();
         let segments = segments(&store, "/a").await;
@@ -376,7 +376,7 @@ fn what_is_packed_and_what_is_taken_over_keep_their_order() {
             expected.extend_from_slice(&data);
             let data = Bytes::from(data);
             taken_over.extend((length == TAKE_OVER).then_some(data.as_ptr()));
-            writer.write(data).await.unwrap();
+            writer.write_bytes(data).await.unwrap();
         }
         writer.commit().await.unwrap();
         assert_eq!(content(&store, "/a").await, expected);

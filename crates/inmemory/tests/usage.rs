@@ -59,7 +59,7 @@ fn an_upload_counts_with_its_open_tail() {
         let store = InMemory::new();
         let mut writer = store.create(&path("/name")).await.unwrap();
         assert_eq!(store.usage().index, (Usage::UPLOAD + 5) as u64);
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         assert_eq!(counted(&store), (0, 4096, 0));
         assert_eq!(store.usage().index, (Usage::UPLOAD + 5 + Usage::SEGMENT) as u64);
         writer.commit().await.unwrap();
@@ -72,8 +72,8 @@ fn an_upload_that_is_cancelled_gives_everything_back() {
     block_on(async {
         let store = InMemory::new();
         let mut writer = store.create(&path("/a")).await.unwrap();
-        writer.write(vec![7; 100_000]).await.unwrap();
-        writer.write("x").await.unwrap();
+        writer.write_bytes(vec![7; 100_000]).await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         writer.cancel().await.unwrap();
         assert_eq!(store.usage(), Usage::default());
     });
@@ -84,7 +84,7 @@ fn a_fenced_writer_holds_no_content() {
     block_on(async {
         let store = InMemory::new();
         let mut fenced = store.create(&path("/a")).await.unwrap();
-        fenced.write(vec![7; 100_000]).await.unwrap();
+        fenced.write_bytes(vec![7; 100_000]).await.unwrap();
         let _writer = store.create(&path("/a")).await.unwrap();
         assert_eq!(counted(&store), (0, 0, 0));
         drop(fenced);
@@ -192,7 +192,7 @@ fn an_append_holds_the_file_that_was_deleted_under_it() {
         append(&store, "/a", vec![7; 100_000]).await;
         store.copy(&path("/a"), &path("/b"), Precondition::None).await.unwrap();
         let mut writer = store.append(&path("/b")).await.unwrap();
-        writer.write(vec![7; 20_000]).await.unwrap();
+        writer.write_bytes(vec![7; 20_000]).await.unwrap();
         assert_eq!(counted(&store), (200_000, 20_000, 0));
         delete(&store, "/a").await;
         assert_eq!(counted(&store), (200_000, 20_000, 0));
@@ -212,7 +212,7 @@ fn an_append_that_is_cancelled_leaves_the_file_alone() {
         put(&store, "/a", vec![7; 100_000]).await;
         let before = store.usage();
         let mut writer = store.append(&path("/a")).await.unwrap();
-        writer.write(vec![7; 20_000]).await.unwrap();
+        writer.write_bytes(vec![7; 20_000]).await.unwrap();
         writer.cancel().await.unwrap();
         assert_eq!(store.usage(), before);
     });
@@ -224,7 +224,7 @@ fn a_small_file_that_an_append_copies_counts_twice_until_the_commit() {
         let store = InMemory::new();
         put(&store, "/a", vec![7; 1000]).await;
         let mut writer = store.append(&path("/a")).await.unwrap();
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         assert_eq!(counted(&store), (1000, 4096, 0));
         writer.commit().await.unwrap();
         assert_eq!(counted(&store), (1001, 0, 0));
@@ -250,7 +250,7 @@ fn a_shutdown_gives_everything_back() {
         let store = InMemory::new();
         put(&store, "/a/b", vec![7; 1000]).await;
         let mut writer = store.create(&path("/u")).await.unwrap();
-        writer.write(vec![7; 100_000]).await.unwrap();
+        writer.write_bytes(vec![7; 100_000]).await.unwrap();
         let reader = store.reader(&path("/a/b"), ReadRange::Full).await.unwrap();
         store.shutdown().await.unwrap();
         assert_eq!(counted(&store), (0, 0, 1000));

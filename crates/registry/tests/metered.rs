@@ -69,7 +69,7 @@ mod counts {
         let (metrics, driver) = metered();
         driver.put(&path("/a"), "12345").await.unwrap();
         let mut writer = driver.create(&path("/b")).await.unwrap();
-        writer.write("678").await.unwrap();
+        writer.write_bytes("678").await.unwrap();
         writer.commit().await.unwrap();
         has(&metrics, "registry_storage_written_bytes_total 8");
         driver.get_bytes(&path("/a"), 100).await.unwrap();
@@ -123,7 +123,7 @@ mod counts {
         let driver = metrics.driver(Arc::new(faulty.clone()));
         let mut writer = driver.create(&path("/a")).await.unwrap();
         faulty.fail_nth(0, Fault::Before(ErrorKind::Timeout));
-        writer.write("lost").await.unwrap_err();
+        writer.write_bytes("lost").await.unwrap_err();
         drop(writer);
         ended(&metrics, "write", "timeout", 1);
         has(&metrics, "registry_storage_written_bytes_total 0");

@@ -118,8 +118,8 @@
 //! - <a id="5.13"></a>**5.13** A writer also implements `AsyncWrite` and `Sink<Bytes>`. There, a flush hands data to the
 //!   driver and promises no durability, because callers flush often. Closing keeps everything and refuses further
 //!   writes. Neither commits. A pending `poll_write` has accepted nothing.
-//! - <a id="5.14"></a>**5.14** `write` waits while the driver cannot take more data. What one writer holds is bounded
-//!   and documented. A dropped `write` has accepted all of its bytes or none.
+//! - <a id="5.14"></a>**5.14** `write_bytes` waits while the driver cannot take more data. What one writer holds is bounded
+//!   and documented. A dropped `write_bytes` has accepted all of its bytes or none.
 //! - <a id="5.15"></a>**5.15** An opening may carry hints (size, ownership of buffers). Hints change no result.
 //! - <a id="5.16"></a>**5.16** `uploads` lists the uploads at and below a path, in pages: path, time of creation, time
 //!   of the last write, and the size where it is known for free. `cancel_upload` and `cancel_uploads` cancel without a

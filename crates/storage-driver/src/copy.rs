@@ -20,7 +20,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// The stream's error, or what [`write`](Self::write) answers. All that the stream gave before
+    /// The stream's error, or what [`write_bytes`](Self::write_bytes) returns. All that the stream gave before
     /// its error is in the writer. A piece that the driver refuses (a full store) is dropped;
     /// [`size`](Self::size) tells from where to send again.
     ///
@@ -59,7 +59,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// The source's error, or what [`write`](Self::write) answers, as an [`Error`]. All that was
+    /// The source's error, or what [`write_bytes`](Self::write_bytes) returns, as an [`Error`]. All that was
     /// read before a source's error is in the writer. A piece that the driver refuses (a full
     /// store) is dropped; [`size`](Self::size) tells from where to send again.
     ///

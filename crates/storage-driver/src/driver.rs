@@ -201,6 +201,25 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Changes nothing.
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>>;
 
+    /// Reports the upload in progress at `path`, with its size and note; `None` if there is none. It does
+    /// not fence a writer that is open for the upload.
+    ///
+    /// While a writer is open, the size is at least what was kept and at most what the writer accepted.
+    ///
+    /// Clauses: [5.16](crate::contract#5.16).
+    ///
+    /// # Errors
+    ///
+    /// Those of the backend.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        let page = self.uploads(path, ListOptions::new().limit(1)).await?;
+        Ok(page.items.into_iter().find(|upload| upload.path == *path))
+    }
+
     /// Cancels the upload in progress at `path`, and fences its writer. The committed content is
     /// untouched.
     ///
@@ -256,38 +275,47 @@ pub trait StorageDriver: Debug + Send + Sync {
         }
     }
 
-    /// Removes the file at `path`, or the directory with all under it, and the uploads in progress
-    /// at and under it, whose writers it fences. `/ab` survives the deletion of `/a`.
+    /// Removes the file at `path` and the upload in progress at it, whose writer it fences. What is below
+    /// the path stays.
     ///
     /// Clauses: [7.4](crate::contract#7.4), [5.7](crate::contract#5.7).
     ///
     /// # Errors
     ///
     /// Of several, the first of: [`Unsupported`](ErrorKind::Unsupported) for
-    /// [`IfAbsent`](Precondition::IfAbsent), which is no precondition of a deletion
-    /// ([`Precondition::require_for_deletion`]), whatever is at the path, and for
-    /// [`IfVersion`](Precondition::IfVersion) without
-    /// [`preconditions`](Capabilities::preconditions);
-    /// [`PathNotFound`](ErrorKind::PathNotFound) if nothing is there, uploads included, also under
-    /// `IfVersion`; [`IsADirectory`](ErrorKind::IsADirectory) for a directory under `IfVersion`,
-    /// which is for files alone; [`PreconditionFailed`](ErrorKind::PreconditionFailed). Nothing is
-    /// changed then.
+    /// [`IfAbsent`](Precondition::IfAbsent), which is not a precondition of a deletion
+    /// ([`Precondition::require_existing`]), and for [`IfVersion`](Precondition::IfVersion) without
+    /// [`preconditions`](Capabilities::preconditions); [`PathNotFound`](ErrorKind::PathNotFound) if neither
+    /// a file nor an upload is at the path, also under `IfVersion`;
+    /// [`IsADirectory`](ErrorKind::IsADirectory): see [`delete_dir`](Self::delete_dir);
+    /// [`PreconditionFailed`](ErrorKind::PreconditionFailed). Nothing is changed then.
+    async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()>;
+
+    /// Removes the directory at `path` with everything below it, and the uploads in progress at and below
+    /// it, whose writers it fences. Deleting `/a` leaves `/ab`.
+    ///
+    /// Clauses: [7.4](crate::contract#7.4), [5.7](crate::contract#5.7).
+    ///
+    /// # Errors
+    ///
+    /// [`PathNotFound`](ErrorKind::PathNotFound) if nothing is there, uploads included;
+    /// [`NotADirectory`](ErrorKind::NotADirectory) if the path is a file. Nothing is changed then.
     ///
     /// # Cancel safety
     ///
-    /// Of a file, once or never. Of a directory, it may stop between paths, unless the driver is
-    /// [`linearizable`](Capabilities::linearizable).
-    async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()>;
+    /// It may stop between paths, unless the driver is [`linearizable`](Capabilities::linearizable).
+    async fn delete_dir(&self, path: &Path) -> Result<()>;
 
-    /// Deletes each of `paths`, as [`delete`](Self::delete) does. What is missing is no error.
+    /// Deletes each of `paths`, as [`delete`](Self::delete) does. A missing path is not an error.
     ///
-    /// The default goes one by one.
+    /// The default deletes one after the other.
     ///
     /// Clauses: [7.5](crate::contract#7.5).
     ///
     /// # Errors
     ///
-    /// The first that a deletion answered; the paths before it are deleted.
+    /// The first error of a deletion. The paths before it may have been deleted, all or none of them if the
+    /// driver is [`linearizable`](Capabilities::linearizable).
     ///
     /// # Cancel safety
     ///
@@ -366,8 +394,8 @@ pub trait StorageDriver: Debug + Send + Sync {
         Err(unsupported(self.name(), Operation::Copy, from))
     }
 
-    /// Gives a file a new version and modification time, its content staying as it is, so that a
-    /// collector that deletes under [`IfVersion`](Precondition::IfVersion) never takes what a client
+    /// Gives a file a new version and modification time, and leaves its content as it is, so that a
+    /// collector that deletes under [`IfVersion`](Precondition::IfVersion) never deletes what a client
     /// was just told exists.
     ///
     /// The default is `Unsupported`.
@@ -376,9 +404,13 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`PathNotFound`](ErrorKind::PathNotFound); [`IsADirectory`](ErrorKind::IsADirectory);
-    /// [`Unsupported`](ErrorKind::Unsupported) without [`touch`](Capabilities::touch).
-    async fn touch(&self, path: &Path) -> Result<Metadata> {
+    /// [`Unsupported`](ErrorKind::Unsupported) without [`touch`](Capabilities::touch), for
+    /// [`IfAbsent`](Precondition::IfAbsent), and for [`IfVersion`](Precondition::IfVersion) without
+    /// [`preconditions`](Capabilities::preconditions); [`PathNotFound`](ErrorKind::PathNotFound);
+    /// [`IsADirectory`](ErrorKind::IsADirectory);
+    /// [`PreconditionFailed`](ErrorKind::PreconditionFailed).
+    async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
+        let _ = precondition;
         Err(unsupported(self.name(), Operation::Touch, path))
     }
 

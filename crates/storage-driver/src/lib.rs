@@ -14,8 +14,8 @@
 //!     let blob = Path::parse("/blobs/sha256/aa/data")?;
 //!
 //!     let mut writer = driver.create(&session).await?;
-//!     writer.write("some bytes, ").await?;
-//!     writer.write("and more").await?;
+//!     writer.write_bytes("some bytes, ").await?;
+//!     writer.write_bytes("and more").await?;
 //!     writer.commit_to(&blob, Precondition::IfAbsent).await?;
 //!
 //!     let tail = driver.get_range(&blob, ReadRange::Suffix(4), 1024).await?;
@@ -42,8 +42,8 @@ mod copy;
 mod driver;
 mod error;
 mod ext;
-mod forward;
 mod health;
+mod layer;
 mod list;
 mod metadata;
 mod operation;
@@ -63,6 +63,7 @@ pub use driver::{RedirectMethod, StorageDriver};
 pub use error::{Error, ErrorKind, Result};
 pub use ext::StorageDriverExt;
 pub use health::Health;
+pub use layer::Layer;
 pub use list::{ListOptions, Page};
 pub use metadata::{Entry, Metadata, Stat};
 pub use operation::Operation;

@@ -12,6 +12,9 @@ pub struct ListOptions {
     /// Give at most so many entries; [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) unless set. Of 0, an
     /// empty page that still says whether there is more.
     pub limit: usize,
+    /// The caller needs names only. `list` may then give entries without metadata, and a directory that
+    /// turns out to hold nothing. `uploads` ignores it: its items are what it gives.
+    pub names_only: bool,
 }
 
 impl ListOptions {
@@ -20,7 +23,7 @@ impl ListOptions {
 
     /// The first page, of [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) entries.
     pub fn new() -> Self {
-        Self { start_after: None, limit: Self::DEFAULT_LIMIT }
+        Self { start_after: None, limit: Self::DEFAULT_LIMIT, names_only: false }
     }
 
     /// Gives only what orders after `path`.
@@ -34,6 +37,13 @@ impl ListOptions {
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Gives names only; see [`names_only`](Self::names_only).
+    #[must_use]
+    pub fn names_only(mut self) -> Self {
+        self.names_only = true;
         self
     }
 

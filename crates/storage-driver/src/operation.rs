@@ -26,6 +26,8 @@ macro_rules! operations {
 }
 
 operations! {
+    /// Opening a driver: its constructor.
+    Open = "open",
     /// [`StorageDriver::get_content`](crate::StorageDriver::get_content).
     GetContent = "get_content",
     /// [`StorageDriver::get_range`](crate::StorageDriver::get_range).
@@ -38,8 +40,10 @@ operations! {
     Read = "read",
     /// [`StorageDriver::writer`](crate::StorageDriver::writer).
     Writer = "writer",
-    /// [`Writer::write`](crate::Writer::write) and its adapters.
+    /// [`Writer::write_bytes`](crate::Writer::write_bytes) and its adapters.
     Write = "write",
+    /// [`Writer::set_note`](crate::Writer::set_note).
+    SetNote = "set_note",
     /// [`Writer::sync`](crate::Writer::sync).
     Sync = "sync",
     /// [`Writer::suspend`](crate::Writer::suspend).
@@ -58,6 +62,8 @@ operations! {
     Walk = "walk",
     /// [`StorageDriver::uploads`](crate::StorageDriver::uploads).
     Uploads = "uploads",
+    /// [`StorageDriver::upload`](crate::StorageDriver::upload).
+    Upload = "upload",
     /// [`StorageDriver::cancel_upload`](crate::StorageDriver::cancel_upload).
     CancelUpload = "cancel_upload",
     /// [`StorageDriver::cancel_uploads`](crate::StorageDriver::cancel_uploads).
@@ -70,6 +76,8 @@ operations! {
     Copy = "copy",
     /// [`StorageDriver::delete`](crate::StorageDriver::delete).
     Delete = "delete",
+    /// [`StorageDriver::delete_dir`](crate::StorageDriver::delete_dir).
+    DeleteDir = "delete_dir",
     /// [`StorageDriver::delete_many`](crate::StorageDriver::delete_many).
     DeleteMany = "delete_many",
     /// [`StorageDriver::touch`](crate::StorageDriver::touch).

@@ -1,10 +1,13 @@
-//! [`UploadInfo`]: an upload in progress, as [`uploads`](crate::StorageDriver::uploads) lists it.
+//! [`UploadInfo`]: the state of an upload in progress.
 
 use std::time::SystemTime;
 
+use bytes::Bytes;
+
 use crate::Path;
 
-/// An upload in progress. It is no part of the namespace: only `uploads` shows it.
+/// An upload in progress. It is not in the namespace: only [`uploads`](crate::StorageDriver::uploads) and
+/// [`upload`](crate::StorageDriver::upload) show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UploadInfo {
@@ -14,14 +17,25 @@ pub struct UploadInfo {
     pub created: SystemTime,
     /// When data was accepted last; as `created` if none was.
     pub modified: SystemTime,
-    /// Its size in bytes, where the backend knows that for free.
+    /// Its size in bytes: what was kept of it. From [`uploads`](crate::StorageDriver::uploads) only where the
+    /// backend knows it for free.
     pub size: Option<u64>,
+    /// The note that was kept with its data. From [`uploads`](crate::StorageDriver::uploads) only where the
+    /// backend knows it for free.
+    pub note: Option<Bytes>,
 }
 
 impl UploadInfo {
     /// An upload in progress.
     pub fn new(path: Path, created: SystemTime, modified: SystemTime, size: Option<u64>) -> Self {
-        Self { path, created, modified, size }
+        Self { path, created, modified, size, note: None }
+    }
+
+    /// The same, with its [`note`](Self::note): empty if it has none.
+    #[must_use]
+    pub fn with_note(mut self, note: Bytes) -> Self {
+        self.note = Some(note);
+        self
     }
 }
 

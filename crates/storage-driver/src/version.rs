@@ -120,14 +120,14 @@ impl Precondition {
         if holds { Ok(()) } else { Err(Error::new(ErrorKind::PreconditionFailed)) }
     }
 
-    /// Checks that a deletion can be asked for under this condition. For implementers: before any
-    /// look at what is at the path.
+    /// Checks that the condition can hold of a file that is there already: `delete` and `touch` need one.
+    /// For implementers: before any look at what is at the path.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](ErrorKind::Unsupported) for [`IfAbsent`](Self::IfAbsent): where no file is,
-    /// there is nothing to delete.
-    pub fn require_for_deletion(&self) -> Result<(), Error> {
+    /// [`Unsupported`](ErrorKind::Unsupported) for [`IfAbsent`](Self::IfAbsent): where there is no file,
+    /// there is nothing to delete or to touch.
+    pub fn require_existing(&self) -> Result<(), Error> {
         match self {
             Self::IfAbsent => Err(Error::new(ErrorKind::Unsupported)),
             Self::None | Self::IfVersion(_) => Ok(()),

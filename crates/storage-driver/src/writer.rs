@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_sink::Sink;
 use tokio::io::AsyncWrite;
 
-use crate::{Error, Metadata, Operation, Path, Precondition, Result};
+use crate::{Error, ErrorKind, Metadata, Operation, Path, Precondition, Result};
 
 /// How [`writer`](crate::StorageDriver::writer) begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,13 +46,13 @@ pub struct WriterOptions {
     /// The caller vouches that each `Bytes` it writes keeps no more memory alive than it shows: it
     /// is no small slice of a big buffer. A hint: a driver that holds content in memory may then
     /// take a shared buffer over instead of copying it.
-    pub owned_buffers: bool,
+    pub exclusive_buffers: bool,
 }
 
 impl WriterOptions {
     /// Opens in `mode`, without hints.
     pub fn new(mode: WriteMode) -> Self {
-        Self { mode, size_hint: None, owned_buffers: false }
+        Self { mode, size_hint: None, exclusive_buffers: false }
     }
 
     /// [`WriteMode::Create`].
@@ -87,10 +87,10 @@ impl WriterOptions {
         self
     }
 
-    /// Vouches for the buffers; see [`owned_buffers`](Self::owned_buffers).
+    /// Vouches for the buffers; see [`exclusive_buffers`](Self::exclusive_buffers).
     #[must_use]
-    pub fn owned_buffers(mut self) -> Self {
-        self.owned_buffers = true;
+    pub fn exclusive_buffers(mut self) -> Self {
+        self.exclusive_buffers = true;
         self
     }
 }
@@ -134,11 +134,11 @@ impl From<WriteMode> for WriterOptions {
 /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
 /// let path = Path::parse("/uploads/one")?;
 /// let mut writer = driver.writer(&path, WriterOptions::create()).await?;
-/// writer.write("first half, ").await?;
+/// writer.write_bytes("first half, ").await?;
 /// drop(writer); // the connection broke
 ///
 /// let mut writer = driver.writer(&path, WriterOptions::resume_at(12)).await?;
-/// writer.write("second half").await?;
+/// writer.write_bytes("second half").await?;
 /// let file = writer.commit().await?;
 /// assert_eq!(file.size, 23);
 /// # Ok(())
@@ -148,7 +148,7 @@ impl From<WriteMode> for WriterOptions {
 /// ```compile_fail,E0382
 /// # async fn example(mut writer: storage_driver::Writer) -> storage_driver::Result<()> {
 /// writer.commit().await?;
-/// writer.write("too late").await?; // the writer is gone
+/// writer.write_bytes("too late").await?; // the writer is gone
 /// # Ok(())
 /// # }
 /// ```
@@ -158,6 +158,7 @@ pub struct Writer {
     path: Path,
     /// Every byte accepted, counted here so that no driver can be wrong about it.
     size: u64,
+    note: Bytes,
     session: Box<dyn WriteSession>,
     /// Set once the `AsyncWrite` or `Sink` side was closed.
     closed: bool,
@@ -167,6 +168,9 @@ pub struct Writer {
 const MAX_POLL_WRITE: usize = 1 << 20;
 
 impl Writer {
+    /// The longest note of an upload, in bytes: 4 KiB.
+    pub const MAX_NOTE: usize = 4096;
+
     /// A writer of the upload at `path`, which stands at `size` bytes. For implementers: it counts
     /// what `session` accepts, adds the context to its errors and gives all the faces of a writer.
     pub fn new(
@@ -175,7 +179,13 @@ impl Writer {
         size: u64,
         session: impl WriteSession + 'static,
     ) -> Self {
-        Self { driver, path, size, session: Box::new(session), closed: false }
+        Self { driver, path, size, note: Bytes::new(), session: Box::new(session), closed: false }
+    }
+
+    /// The same writer, which starts with the `note` that was kept with the upload. For implementers.
+    pub fn with_note(mut self, note: Bytes) -> Self {
+        self.note = note;
+        self
     }
 
     /// The path of the upload.
@@ -192,20 +202,76 @@ impl Writer {
 
     /// Accepts all of `data`, waiting while the driver cannot take more.
     ///
+    /// It takes an owned buffer, which the driver may keep instead of copying it. For borrowed data use
+    /// [`AsyncWriteExt::write_all`](tokio::io::AsyncWrite), which copies.
+    ///
     /// Clauses: [5.14](crate::contract#5.14), [5.8](crate::contract#5.8).
     ///
     /// # Errors
     ///
     /// [`StorageFull`](crate::ErrorKind::StorageFull): nothing of `data` was accepted and nothing
-    /// is lost; writing goes on when room is made. [`WriterFenced`](crate::ErrorKind::WriterFenced).
+    /// is lost; the writer continues when there is room again.
+    /// [`WriterFenced`](crate::ErrorKind::WriterFenced).
     ///
     /// # Cancel safety
     ///
-    /// A dropped `write` has accepted all of `data` or none; [`size`](Self::size) tells.
-    pub async fn write(&mut self, data: impl Into<Bytes>) -> Result<()> {
+    /// A dropped `write_bytes` has accepted all of `data` or none; [`size`](Self::size) tells.
+    pub async fn write_bytes(&mut self, data: impl Into<Bytes>) -> Result<()> {
         let data = data.into();
         poll_fn(|cx| self.poll_ready_for_data(cx)).await?;
         self.accept(data)
+    }
+
+    /// The note of the upload: the one that was set last through this writer, or else the one that was
+    /// kept with the data it resumed. Empty if there is none.
+    ///
+    /// Clauses: [5.17](crate::contract#5.17).
+    pub fn note(&self) -> &Bytes {
+        &self.note
+    }
+
+    /// Sets the note of the upload: up to [`MAX_NOTE`](Self::MAX_NOTE) bytes that belong to the data accepted
+    /// so far, the state of a checksum for example. It is kept when the data is kept, both as one:
+    /// a later [`Resume`](WriteMode::Resume) finds the note that was set for exactly the bytes that it finds,
+    /// provided that every call of `write_bytes` is followed by a `set_note` before anything is awaited.
+    /// An empty note removes it.
+    ///
+    /// It does not wait: it changes the writer, and the next `sync`, `suspend` or drop keeps it.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver, StorageDriverExt};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let path = Path::parse("/uploads/one")?;
+    /// let mut writer = driver.create(&path).await?;
+    /// writer.write_bytes("some bytes").await?;
+    /// writer.set_note("the state of a digest after ten bytes")?;
+    /// writer.suspend().await?;
+    ///
+    /// let writer = driver.resume(&path).await?;
+    /// assert_eq!(writer.size(), 10);
+    /// assert_eq!(writer.note(), "the state of a digest after ten bytes");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Clauses: [5.17](crate::contract#5.17).
+    ///
+    /// # Errors
+    ///
+    /// [`ContentTooLarge`](crate::ErrorKind::ContentTooLarge) for a longer note, and what the session
+    /// returns; the old note stays then.
+    pub fn set_note(&mut self, note: impl Into<Bytes>) -> Result<()> {
+        let note = note.into();
+        let explain = |error: Error| {
+            error.during(Operation::SetNote).context(self.driver, Operation::SetNote, &self.path)
+        };
+        if note.len() > Self::MAX_NOTE {
+            let (size, limit) = (note.len() as u64, Self::MAX_NOTE as u64);
+            return Err(explain(Error::new(ErrorKind::ContentTooLarge { size, limit })));
+        }
+        self.session.set_note(note.clone()).map_err(explain)?;
+        self.note = note;
+        Ok(())
     }
 
     /// Keeps everything accepted so far, as durably as the driver keeps committed content.
@@ -440,7 +506,15 @@ pub trait WriteSession: Send {
         Poll::Ready(Ok(()))
     }
 
-    /// Keeps everything accepted so far, as durably as committed content is kept.
+    /// Sets the note that is kept with the data accepted so far, at the next `poll_sync` and, under
+    /// [`keeps_on_drop`](crate::Capabilities::keeps_on_drop), at a drop. At most
+    /// [`Writer::MAX_NOTE`] bytes; empty for none.
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        let _ = note;
+        Err(Error::new(ErrorKind::Unsupported))
+    }
+
+    /// Keeps everything accepted so far, and the note with it, as durably as committed content is kept.
     fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
 
     /// Keeps everything, then publishes it at `dest`, which may be the upload's own path and is

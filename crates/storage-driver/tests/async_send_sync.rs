@@ -56,7 +56,7 @@ async fn every_future_can_be_sent(
     send_value(&driver.exists(path));
     send_value(&reader.copy_to(tokio::io::sink(), |_| {}));
     send_value(&reader.into_content(1));
-    send_value(&writer.write("abc"));
+    send_value(&writer.write_bytes("abc"));
     send_value(&writer.write_stream(source, |_| {}));
     send_value(&writer.write_from(tokio::io::empty(), |_| {}));
     send_value(&writer.sync());

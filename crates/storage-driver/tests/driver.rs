@@ -205,7 +205,7 @@ fn what_cannot_be_made_of_other_methods_is_unsupported() {
         assert_unsupported(error, Operation::Rename);
         assert_unsupported(map.rename_dir(&a, &b).await.unwrap_err(), Operation::RenameDir);
         assert_unsupported(map.copy(&a, &b, none).await.unwrap_err(), Operation::Copy);
-        assert_unsupported(map.touch(&a).await.unwrap_err(), Operation::Touch);
+        assert_unsupported(map.touch(&a, Precondition::None).await.unwrap_err(), Operation::Touch);
         let url = map.redirect_url(&a, RedirectMethod::Get, Duration::ZERO);
         assert_unsupported(url.await.unwrap_err(), Operation::RedirectUrl);
     });

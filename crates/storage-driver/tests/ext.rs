@@ -54,17 +54,17 @@ fn an_upload_is_created_resumed_and_appended() {
     let at = path("/a");
     block_on(async {
         let mut writer = driver.create(&at).await.unwrap();
-        writer.write("abc").await.unwrap();
+        writer.write_bytes("abc").await.unwrap();
         writer.suspend().await.unwrap();
 
         let mut writer = driver.resume(&at).await.unwrap();
         assert_eq!(writer.size(), 3);
-        writer.write("def").await.unwrap();
+        writer.write_bytes("def").await.unwrap();
         writer.commit().await.unwrap();
 
         let mut writer = driver.append(&at).await.unwrap();
         assert_eq!(writer.size(), 6);
-        writer.write("ghi").await.unwrap();
+        writer.write_bytes("ghi").await.unwrap();
         assert_eq!(writer.commit().await.unwrap().size, 9);
     });
     assert_eq!(block_on(driver.get_bytes(&at, 9)).unwrap(), "abcdefghi");

@@ -39,7 +39,7 @@ async fn call_everything<D: StorageDriver>(driver: D) {
     driver.rename(&a, &b, Precondition::IfAbsent).await.unwrap_err();
     driver.rename_dir(&a, &b).await.unwrap_err();
     driver.copy(&a, &b, if_version).await.unwrap_err();
-    driver.touch(&a).await.unwrap_err();
+    driver.touch(&a, Precondition::None).await.unwrap_err();
     driver.redirect_url(&a, RedirectMethod::Head, second).await.unwrap_err();
     assert!(driver.health().await.is_healthy());
     driver.shutdown().await.unwrap_err();

@@ -49,9 +49,9 @@ fn if_absent_holds_where_nothing_is() {
 
 #[test]
 fn if_absent_is_no_precondition_of_a_deletion() {
-    assert!(Precondition::None.require_for_deletion().is_ok());
-    assert!(Precondition::IfVersion(Version::from(1)).require_for_deletion().is_ok());
-    let error = Precondition::IfAbsent.require_for_deletion().unwrap_err();
+    assert!(Precondition::None.require_existing().is_ok());
+    assert!(Precondition::IfVersion(Version::from(1)).require_existing().is_ok());
+    let error = Precondition::IfAbsent.require_existing().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 

@@ -50,9 +50,9 @@ fn options_say_how_it_begins() {
 #[test]
 fn options_carry_hints_only_if_given() {
     let plain = WriterOptions::create();
-    assert_eq!((plain.size_hint, plain.owned_buffers), (None, false));
-    let hinted = WriterOptions::create().size_hint(7).owned_buffers();
-    assert_eq!((hinted.size_hint, hinted.owned_buffers), (Some(7), true));
+    assert_eq!((plain.size_hint, plain.exclusive_buffers), (None, false));
+    let hinted = WriterOptions::create().size_hint(7).exclusive_buffers();
+    assert_eq!((hinted.size_hint, hinted.exclusive_buffers), (Some(7), true));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn it_knows_its_path_and_what_was_resumed() {
 fn what_is_written_is_handed_over_without_a_copy() {
     let script = Script::default();
     let data = Bytes::from("abc");
-    block_on(script.writer().write(data.clone())).unwrap();
+    block_on(script.writer().write_bytes(data.clone())).unwrap();
     assert_eq!(script.state().accepted[0].as_ptr(), data.as_ptr());
 }
 
@@ -76,10 +76,10 @@ fn what_is_written_is_handed_over_without_a_copy() {
 fn the_size_counts_what_was_accepted() {
     let script = Script::default();
     let mut writer = script.writer();
-    block_on(writer.write("abc")).unwrap();
+    block_on(writer.write_bytes("abc")).unwrap();
     assert_eq!(writer.size(), 103);
     script.state().fails = Some("write");
-    block_on(writer.write("def")).unwrap_err();
+    block_on(writer.write_bytes("def")).unwrap_err();
     assert_eq!(writer.size(), 103);
 }
 
@@ -88,7 +88,7 @@ fn a_write_waits_until_the_driver_can_take_more() {
     let script = Script::default();
     script.state().pending = 2;
     let mut writer = script.writer();
-    let mut write = task::spawn(writer.write("abc"));
+    let mut write = task::spawn(writer.write_bytes("abc"));
     assert_pending!(write.poll());
     assert_pending!(write.poll());
     assert_eq!(script.accepted(), "");
@@ -101,11 +101,11 @@ fn a_write_dropped_while_it_waits_accepted_nothing() {
     let script = Script::default();
     script.state().pending = 1;
     let mut writer = script.writer();
-    let mut write = task::spawn(writer.write("abc"));
+    let mut write = task::spawn(writer.write_bytes("abc"));
     assert_pending!(write.poll());
     drop(write);
     assert_eq!(writer.size(), 100);
-    block_on(writer.write("def")).unwrap();
+    block_on(writer.write_bytes("def")).unwrap();
     assert_eq!(script.accepted(), "def");
 }
 
@@ -220,7 +220,7 @@ fn shutdown_keeps_and_then_refuses_writes() {
     let mut writer = script.writer();
     block_on(AsyncWriteExt::shutdown(&mut writer)).unwrap();
     assert_eq!(script.take_calls(), "sync");
-    let error = block_on(writer.write("abc")).unwrap_err();
+    let error = block_on(writer.write_bytes("abc")).unwrap_err();
     assert_eq!((error.kind(), error.operation()), (ErrorKind::Other, Some(Operation::Write)));
     let error = block_on(AsyncWriteExt::write(&mut writer, b"abc")).unwrap_err();
     assert_eq!(Error::from(error).operation(), Some(Operation::Write));
@@ -234,7 +234,7 @@ fn shutdown_keeps_and_then_refuses_writes() {
 fn a_shutdown_that_failed_leaves_it_open() {
     let (script, mut writer) = failing("sync");
     block_on(AsyncWriteExt::shutdown(&mut writer)).unwrap_err();
-    block_on(writer.write("abc")).unwrap();
+    block_on(writer.write_bytes("abc")).unwrap();
     assert_eq!(script.accepted(), "abc");
 }
 
@@ -274,7 +274,7 @@ fn a_sink_waits_and_then_takes_each_item_whole() {
 fn an_error_of_a_write_names_write() {
     for call in ["ready", "write"] {
         let (_, mut writer) = failing(call);
-        let error = block_on(writer.write("abc")).unwrap_err();
+        let error = block_on(writer.write_bytes("abc")).unwrap_err();
         assert_context(&error, Operation::Write, "/upload");
         let error = block_on(AsyncWriteExt::write(&mut writer, b"abc")).unwrap_err();
         assert_context(&error.into(), Operation::Write, "/upload");

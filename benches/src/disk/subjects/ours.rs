@@ -45,7 +45,7 @@ impl Subject for Ours {
     }
 
     async fn hand_over(&self, to: &mut Writer, chunk: Bytes) {
-        to.write(chunk).await.expect("there is room");
+        to.write_bytes(chunk).await.expect("there is room");
     }
 
     async fn commit(&self, upload: Writer) {

@@ -177,15 +177,25 @@ impl StorageDriver for MapDriver {
     async fn delete(&self, path: &Path, condition: Precondition) -> Result<()> {
         self.run(Operation::Delete, path, |store| {
             path.require_not_root()?;
-            condition.require_for_deletion()?;
-            match (store.stat(path), &condition) {
-                (Err(error), _) if subtree(&store.uploads, path).next().is_none() => {
-                    return Err(error);
-                }
-                (Ok(Stat::Directory(_)), Precondition::IfVersion(_)) => {
-                    return Err(ErrorKind::IsADirectory.into());
-                }
+            condition.require_existing()?;
+            match store.stat(path) {
+                Ok(Stat::Directory(_)) => return Err(ErrorKind::IsADirectory.into()),
+                Err(error) if !store.uploads.contains_key(path) => return Err(error),
                 _ => store.check(path, &condition)?,
+            }
+            store.files.remove(path);
+            store.uploads.remove(path);
+            Ok(())
+        })
+    }
+
+    async fn delete_dir(&self, path: &Path) -> Result<()> {
+        self.run(Operation::DeleteDir, path, |store| {
+            path.require_not_root()?;
+            match store.stat(path) {
+                Ok(Stat::File(_)) => return Err(ErrorKind::NotADirectory.into()),
+                Err(error) if subtree(&store.uploads, path).next().is_none() => return Err(error),
+                _ => {}
             }
             store.files.retain(|key, _| !key.starts_with(path));
             store.uploads.retain(|key, _| !key.starts_with(path));

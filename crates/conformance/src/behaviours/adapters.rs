@@ -201,7 +201,7 @@ pub(crate) async fn all_ways_of_writing_can_be_mixed(subject: Subject) {
             let start = (round * 4 + i) * 5_000;
             PATTERN.bytes(start..start + 5_000)
         };
-        Writer::write(&mut writer, piece(0)).await.unwrap();
+        writer.write_bytes(piece(0)).await.unwrap();
         writer.write_all(&piece(1)).await.unwrap();
         SinkExt::send(&mut writer, piece(2)).await.unwrap();
         let pieces = stream::iter([Ok::<_, Error>(piece(3))]);
@@ -235,7 +235,7 @@ pub(crate) async fn an_error_of_the_source_leaves_what_came_before_it(subject: S
     let failed = error(writer.write_stream(stream::iter(pieces), |_| {}).await);
     assert_eq!(failed.kind(), ErrorKind::Unavailable);
     assert_eq!(writer.size(), 10);
-    writer.write("three").await.unwrap();
+    writer.write_bytes("three").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "one, two, three");
 }

@@ -15,7 +15,7 @@ pub(crate) async fn append_extends_the_content(subject: Subject) {
     put(&driver, "/a", "first, ").await;
     let mut writer = append(&driver, "/a").await;
     assert_eq!(writer.size(), 7);
-    writer.write("second").await.unwrap();
+    writer.write_bytes("second").await.unwrap();
     assert_eq!(writer.size(), 13);
     assert_eq!(writer.commit().await.unwrap().size, 13);
     assert_eq!(read(&driver, "/a").await, "first, second");
@@ -29,7 +29,7 @@ pub(crate) async fn append_extends_again_and_again(subject: Subject) {
     for step in (0..30).map(|i| i * 777) {
         let mut writer = append(&driver, "/a").await;
         assert_eq!(writer.size(), size);
-        writer.write(pattern.bytes(size..size + step)).await.unwrap();
+        writer.write_bytes(pattern.bytes(size..size + step)).await.unwrap();
         size += step;
         writer.commit().await.unwrap();
     }
@@ -44,7 +44,7 @@ pub(crate) async fn append_extends_big_content(subject: Subject) {
     let (base, size) = ((3 << 20) + 1, 5 << 20);
     put(&driver, "/a", pattern.bytes(0..base)).await;
     let mut writer = append(&driver, "/a").await;
-    writer.write(pattern.bytes(base..size)).await.unwrap();
+    writer.write_bytes(pattern.bytes(base..size)).await.unwrap();
     writer.commit().await.unwrap();
     let bytes = read(&driver, "/a").await;
     assert_eq!(bytes.len() as u64, size);
@@ -56,7 +56,7 @@ pub(crate) async fn append_extends_an_uploaded_file(subject: Subject) {
     upload(&driver, "/a", "one, ").await;
     finish(&driver, "/a").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("two").await.unwrap();
+    writer.write_bytes("two").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "one, two");
 }
@@ -72,7 +72,7 @@ pub(crate) async fn append_at_the_size_extends(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "12345").await;
     let mut writer = driver.writer(&path("/a"), WriterOptions::append_at(5)).await.unwrap();
-    writer.write("6").await.unwrap();
+    writer.write_bytes("6").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "123456");
 }
@@ -124,7 +124,7 @@ pub(crate) async fn append_beside_an_append_is_refused(subject: Subject) {
     put(&driver, "/a", "content").await;
     let mut writer = append(&driver, "/a").await;
     fails(driver.append(&path("/a")).await, ErrorKind::UploadInProgress);
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "content!");
 }
@@ -133,7 +133,7 @@ pub(crate) async fn append_leaves_the_content_as_it_is_until_the_commit(subject:
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "content").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write(vec![b'!'; 300_000]).await.unwrap();
+    writer.write_bytes(vec![b'!'; 300_000]).await.unwrap();
     writer.sync().await.unwrap();
     assert_eq!(stat(&driver, "/a").await, old);
     assert_eq!(read(&driver, "/a").await, "content");
@@ -145,7 +145,7 @@ pub(crate) async fn append_that_is_cancelled_leaves_the_content(subject: Subject
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "content").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     writer.cancel().await.unwrap();
     assert_eq!(stat(&driver, "/a").await, old);
     assert_eq!(read(&driver, "/a").await, "content");
@@ -156,10 +156,10 @@ pub(crate) async fn append_can_be_resumed(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "one, ").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("two, ").await.unwrap();
+    writer.write_bytes("two, ").await.unwrap();
     writer.suspend().await.unwrap();
     let mut writer = driver.writer(&path("/a"), WriterOptions::resume_at(10)).await.unwrap();
-    writer.write("three").await.unwrap();
+    writer.write_bytes("three").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "one, two, three");
 }
@@ -168,7 +168,7 @@ pub(crate) async fn append_commits_only_onto_what_it_started_from(subject: Subje
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     put(&driver, "/a", "new").await;
     fails(writer.commit().await, ErrorKind::PreconditionFailed);
     assert_eq!(read(&driver, "/a").await, "new");
@@ -193,7 +193,7 @@ pub(crate) async fn append_does_not_bring_back_what_was_renamed_away(subject: Su
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     driver.rename(&path("/a"), &path("/b"), Precondition::None).await.unwrap();
     fails(writer.commit().await, ErrorKind::PreconditionFailed);
     assert!(!exists(&driver, "/a").await);
@@ -204,7 +204,7 @@ pub(crate) async fn append_commits_elsewhere_whatever_became_of_its_base(subject
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     put(&driver, "/a", "new").await;
     writer.commit_to(&path("/b"), Precondition::None).await.unwrap();
     assert_eq!(read(&driver, "/a").await, "new");
@@ -215,7 +215,7 @@ pub(crate) async fn append_to_its_own_path_by_commit_to_checks_its_base(subject:
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     put(&driver, "/a", "new").await;
     let result = writer.commit_to(&path("/a"), Precondition::None).await;
     fails(result, ErrorKind::PreconditionFailed);
@@ -227,7 +227,7 @@ pub(crate) async fn append_starts_from_what_was_there_when_it_was_opened(subject
     let (old, new) = (Pattern::new(42), Pattern::new(43));
     put(&driver, "/a", old.bytes(0..2 << 20)).await;
     let mut writer = append(&driver, "/a").await;
-    writer.write(old.bytes(2 << 20..(2 << 20) + 10)).await.unwrap();
+    writer.write_bytes(old.bytes(2 << 20..(2 << 20) + 10)).await.unwrap();
     put(&driver, "/a", new.bytes(0..2 << 20)).await;
     let file = writer.commit_to(&path("/b"), Precondition::None).await.unwrap();
     assert_eq!(file.size, (2 << 20) + 10);
@@ -240,7 +240,7 @@ pub(crate) async fn append_leaves_a_copy_of_its_base_alone(subject: Subject) {
     driver.copy(&path("/a"), &path("/b"), Precondition::None).await.unwrap();
     for (at, more) in [("/a", "!"), ("/b", "?")] {
         let mut writer = append(&driver, at).await;
-        writer.write(more).await.unwrap();
+        writer.write_bytes(more).await.unwrap();
         writer.commit().await.unwrap();
     }
     assert_eq!(read(&driver, "/a").await, "base!");
@@ -252,7 +252,7 @@ pub(crate) async fn append_leaves_open_readers_alone(subject: Subject) {
     put(&driver, "/a", "base").await;
     let mut old = driver.reader(&path("/a"), (..).into()).await.unwrap();
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     assert_eq!(old.metadata().size, 4);
     assert_eq!(drain(&mut old).await.unwrap(), "base");
     writer.commit().await.unwrap();
@@ -262,7 +262,7 @@ pub(crate) async fn append_gives_a_new_version(subject: Subject) {
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "base").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     let new = writer.commit().await.unwrap();
     assert_ne!(new.version, old.version);
     assert_eq!(stat(&driver, "/a").await, new);
@@ -275,7 +275,7 @@ pub(crate) async fn append_that_is_not_claimed_is_unsupported(subject: Subject) 
     assert_eq!(stat(&driver, "/a").await, old);
     assert!(uploads(&driver, "/").await.is_empty());
     let mut writer = create(&driver, "/a").await;
-    writer.write("upload").await.unwrap();
+    writer.write_bytes("upload").await.unwrap();
     fails(driver.append(&path("/a")).await, ErrorKind::Unsupported);
     writer.commit().await.unwrap();
 }
@@ -297,7 +297,7 @@ pub(crate) async fn a_range_of_an_appended_file_crosses_its_pieces(subject: Subj
     while size < 1 << 20 {
         let next = size * 2 + 3;
         let mut writer = append(&driver, "/a").await;
-        writer.write(pattern.bytes(size..next)).await.unwrap();
+        writer.write_bytes(pattern.bytes(size..next)).await.unwrap();
         writer.commit().await.unwrap();
         for start in [0, 1, size - 1, size, size + 1, next - 1] {
             for length in [1, size, next] {
@@ -318,7 +318,7 @@ pub(crate) async fn create_after_an_append_forgets_what_that_started_from(subjec
     append(&driver, "/a").await.suspend().await.unwrap();
     let mut writer = create(&driver, "/a").await;
     assert_eq!(writer.size(), 0);
-    writer.write("upload").await.unwrap();
+    writer.write_bytes("upload").await.unwrap();
     put(&driver, "/a", "new").await;
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "upload");
@@ -328,8 +328,8 @@ pub(crate) async fn append_onto_what_was_touched_fails(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "base").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
-    let touched = driver.touch(&path("/a")).await.unwrap();
+    writer.write_bytes("!").await.unwrap();
+    let touched = driver.touch(&path("/a"), Precondition::None).await.unwrap();
     fails(writer.commit().await, ErrorKind::PreconditionFailed);
     assert_eq!(stat(&driver, "/a").await, touched);
 }
@@ -339,7 +339,7 @@ pub(crate) async fn append_onto_equal_content_of_another_version_fails(subject: 
     put(&driver, "/a", "base").await;
     put(&driver, "/b", "base").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     driver.rename(&path("/b"), &path("/a"), Precondition::None).await.unwrap();
     fails(writer.commit().await, ErrorKind::PreconditionFailed);
     assert_eq!(read(&driver, "/a").await, "base");
@@ -349,7 +349,7 @@ pub(crate) async fn append_onto_what_was_renamed_away_and_back_succeeds(subject:
     let driver = subject.driver().await;
     put(&driver, "/a", "base").await;
     let mut writer = append(&driver, "/a").await;
-    writer.write("!").await.unwrap();
+    writer.write_bytes("!").await.unwrap();
     for (from, to) in [("/a", "/b"), ("/b", "/a")] {
         driver.rename(&path(from), &path(to), Precondition::None).await.unwrap();
     }

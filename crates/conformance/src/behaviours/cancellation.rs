@@ -40,7 +40,7 @@ pub(crate) async fn what_is_never_polled_does_nothing(subject: Subject) {
     drop(driver.delete_many(std::slice::from_ref(&a)));
     drop(driver.rename(&a, &b, Precondition::None));
     drop(driver.copy(&a, &b, Precondition::None));
-    drop(driver.touch(&a));
+    drop(driver.touch(&a, Precondition::None));
     drop(driver.shutdown());
     assert_eq!(everything(&driver).await, before);
 }
@@ -88,7 +88,7 @@ pub(crate) async fn a_dropped_commit_takes_effect_or_leaves_the_upload(subject: 
     for polls in POLLS {
         let at = format!("/d/{polls}");
         let mut writer = create(&driver, &at).await;
-        writer.write(pattern.bytes(0..70_000)).await.unwrap();
+        writer.write_bytes(pattern.bytes(0..70_000)).await.unwrap();
         writer.sync().await.unwrap();
         let answered = cut_off(polls, writer.commit());
         if exists(&driver, &at).await {
@@ -109,7 +109,7 @@ pub(crate) async fn a_dropped_commit_to_leaves_no_part_at_the_destination(subjec
     for polls in POLLS {
         let (from, to) = (format!("/u/{polls}"), format!("/d/{polls}"));
         let mut writer = create(&driver, &from).await;
-        writer.write(pattern.bytes(0..70_000)).await.unwrap();
+        writer.write_bytes(pattern.bytes(0..70_000)).await.unwrap();
         writer.sync().await.unwrap();
         let dest = path(&to);
         let answered = cut_off(polls, writer.commit_to(&dest, Precondition::None));
@@ -130,7 +130,7 @@ pub(crate) async fn a_dropped_cancel_removes_the_upload_or_leaves_it(subject: Su
     put(&driver, "/a", "content").await;
     for polls in POLLS {
         let mut writer = create(&driver, "/a").await;
-        writer.write("upload").await.unwrap();
+        writer.write_bytes("upload").await.unwrap();
         writer.sync().await.unwrap();
         let answered = cut_off(polls, writer.cancel());
         match driver.resume(&path("/a")).await {
@@ -191,7 +191,7 @@ pub(crate) async fn dropped_uploads_can_be_listed_and_swept(subject: Subject) {
     let driver = subject.driver().await;
     for i in 0..20 {
         let mut writer = create(&driver, &format!("/u/{i}")).await;
-        writer.write("left behind").await.unwrap();
+        writer.write_bytes("left behind").await.unwrap();
         writer.sync().await.unwrap();
     }
     let left = uploads(&driver, "/").await;

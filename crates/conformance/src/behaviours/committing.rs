@@ -13,7 +13,7 @@ use crate::{
 pub(crate) async fn commit_to_publishes_at_the_destination_alone(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("content").await.unwrap();
+    writer.write_bytes("content").await.unwrap();
     let file = writer.commit_to(&path("/d/e"), Precondition::None).await.unwrap();
     assert_eq!((file.path.as_str(), file.size), ("/d/e", 7));
     assert_eq!(stat(&driver, "/d/e").await, file);
@@ -26,7 +26,7 @@ pub(crate) async fn commit_to_replaces_the_destination(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/d", "the old content, which is longer").await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("new").await.unwrap();
+    writer.write_bytes("new").await.unwrap();
     writer.commit_to(&path("/d"), Precondition::None).await.unwrap();
     assert_eq!(read(&driver, "/d").await, "new");
 }
@@ -36,7 +36,7 @@ pub(crate) async fn commit_to_publishes_big_uploads(subject: Subject) {
     let pattern = Pattern::new(50);
     upload(&driver, "/u", pattern.bytes(0..2_000_000)).await;
     let mut writer = resume(&driver, "/u").await;
-    writer.write(pattern.bytes(2_000_000..4_000_001)).await.unwrap();
+    writer.write_bytes(pattern.bytes(2_000_000..4_000_001)).await.unwrap();
     writer.commit_to(&path("/d"), Precondition::None).await.unwrap();
     let bytes = read(&driver, "/d").await;
     assert_eq!(bytes.len(), 4_000_001);
@@ -47,7 +47,7 @@ pub(crate) async fn commit_to_leaves_the_content_at_its_own_path(subject: Subjec
     let driver = subject.driver().await;
     let old = put(&driver, "/u", "content").await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("upload").await.unwrap();
+    writer.write_bytes("upload").await.unwrap();
     writer.commit_to(&path("/d"), Precondition::None).await.unwrap();
     assert_eq!(stat(&driver, "/u").await, old);
     assert_eq!(read(&driver, "/u").await, "content");
@@ -112,7 +112,7 @@ pub(crate) async fn a_commit_that_fails_leaves_no_directory(subject: Subject) {
     let driver = subject.driver().await;
     let version = put(&driver, "/v", "x").await.version;
     let mut writer = create(&driver, "/u").await;
-    writer.write("content").await.unwrap();
+    writer.write_bytes("content").await.unwrap();
     let result = writer.commit_to(&path("/a/b/c"), Precondition::IfVersion(version)).await;
     fails(result, ErrorKind::PreconditionFailed);
     assert_eq!(walk(&driver, "/").await, ["/v"]);
@@ -196,14 +196,14 @@ pub(crate) async fn failed_commit_leaves_upload_resumable(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/d", "there").await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("synced, ").await.unwrap();
+    writer.write_bytes("synced, ").await.unwrap();
     writer.sync().await.unwrap();
-    writer.write("not synced, ").await.unwrap();
+    writer.write_bytes("not synced, ").await.unwrap();
     let result = writer.commit_to(&path("/d"), Precondition::IfAbsent).await;
     fails(result, ErrorKind::PreconditionFailed);
     let mut writer = resume(&driver, "/u").await;
     assert_eq!(writer.size(), 20);
-    writer.write("written later").await.unwrap();
+    writer.write_bytes("written later").await.unwrap();
     writer.commit_to(&path("/e"), Precondition::IfAbsent).await.unwrap();
     assert_eq!(read(&driver, "/e").await, "synced, not synced, written later");
 }
@@ -213,7 +213,7 @@ pub(crate) async fn failed_commit_into_a_conflict_leaves_upload_resumable(subjec
     let pattern = Pattern::new(51);
     put(&driver, "/d/e", "there").await;
     let mut writer = create(&driver, "/u").await;
-    writer.write(pattern.bytes(0..2_000_000)).await.unwrap();
+    writer.write_bytes(pattern.bytes(0..2_000_000)).await.unwrap();
     let result = writer.commit_to(&path("/d"), Precondition::None).await;
     fails(result, ErrorKind::PathConflict);
     let bytes = finish(&driver, "/u").await;
@@ -224,7 +224,7 @@ pub(crate) async fn failed_commit_into_a_conflict_leaves_upload_resumable(subjec
 pub(crate) async fn failed_commit_to_the_root_leaves_upload_resumable(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("all of it").await.unwrap();
+    writer.write_bytes("all of it").await.unwrap();
     let root = storage_driver::Path::root();
     fails(writer.commit_to(&root, Precondition::None).await, ErrorKind::InvalidPath);
     assert_eq!(finish(&driver, "/u").await, "all of it");
@@ -237,7 +237,7 @@ pub(crate) async fn a_commit_can_fail_many_times_and_then_succeed(subject: Subje
     for piece in 0..10 {
         let mut writer = resume(&driver, "/u").await;
         assert_eq!(writer.size(), piece);
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         let result = writer.commit_to(&path("/d"), Precondition::IfAbsent).await;
         fails(result, ErrorKind::PreconditionFailed);
     }
@@ -247,7 +247,7 @@ pub(crate) async fn a_commit_can_fail_many_times_and_then_succeed(subject: Subje
 pub(crate) async fn a_conditional_commit_that_is_not_claimed_is_unsupported(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("content").await.unwrap();
+    writer.write_bytes("content").await.unwrap();
     let result = writer.commit_to(&path("/d"), Precondition::IfAbsent).await;
     fails(result, ErrorKind::Unsupported);
     assert!(!exists(&driver, "/d").await);
@@ -257,9 +257,9 @@ pub(crate) async fn a_conditional_commit_that_is_not_claimed_is_unsupported(subj
 pub(crate) async fn cancel_removes_the_upload(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write(vec![0; 100_000]).await.unwrap();
+    writer.write_bytes(vec![0; 100_000]).await.unwrap();
     writer.sync().await.unwrap();
-    writer.write("more").await.unwrap();
+    writer.write_bytes("more").await.unwrap();
     writer.cancel().await.unwrap();
     assert!(uploads(&driver, "/").await.is_empty());
     fails(driver.resume(&path("/a")).await, ErrorKind::PathNotFound);
@@ -270,7 +270,7 @@ pub(crate) async fn cancel_leaves_committed_content(subject: Subject) {
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "content").await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("upload").await.unwrap();
+    writer.write_bytes("upload").await.unwrap();
     writer.sync().await.unwrap();
     writer.cancel().await.unwrap();
     assert_eq!(stat(&driver, "/a").await, old);

@@ -66,7 +66,7 @@ pub(crate) async fn of_many_if_absent_commits_one_succeeds(subject: Subject) {
             let (driver, dest) = (Arc::clone(&driver), dest.clone());
             async move {
                 let mut writer = create(&driver, &format!("/u/{round}/{i}")).await;
-                writer.write(i.to_string()).await.unwrap();
+                writer.write_bytes(i.to_string()).await.unwrap();
                 writer.commit_to(&dest, Precondition::IfAbsent).await.map(|_| i)
             }
         })
@@ -249,7 +249,7 @@ pub(crate) async fn readers_see_one_commit_or_another_and_no_mix(subject: Subjec
         async move {
             let mut upload = create(&driver, "/a").await;
             for piece in generation(round).chunks(20_000) {
-                upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
+                upload.write_bytes(Bytes::copy_from_slice(piece)).await.unwrap();
             }
             upload.commit().await.unwrap();
         }
@@ -265,7 +265,7 @@ pub(crate) async fn readers_see_one_commit_to_or_another_and_no_mix(subject: Sub
         let driver = Arc::clone(&writer);
         async move {
             let mut upload = create(&driver, "/u").await;
-            upload.write(generation(round)).await.unwrap();
+            upload.write_bytes(generation(round)).await.unwrap();
             upload.commit_to(&path("/a"), Precondition::None).await.unwrap();
         }
     });
@@ -315,7 +315,10 @@ pub(crate) async fn uploads_at_once_do_not_mix(subject: Subject) {
             let pattern = Pattern::new(i);
             let mut writer = create(&driver, &format!("/d/{i}")).await;
             for piece in 0..50 {
-                writer.write(pattern.bytes(piece * 3_001..(piece + 1) * 3_001)).await.unwrap();
+                writer
+                    .write_bytes(pattern.bytes(piece * 3_001..(piece + 1) * 3_001))
+                    .await
+                    .unwrap();
                 yield_now().await;
             }
             writer.commit().await.unwrap();
@@ -339,7 +342,7 @@ pub(crate) async fn writers_of_one_path_at_once_leave_one_upload_whole(subject: 
                 let pattern = Pattern::new(i);
                 let mut writer = driver.create(&path(&at)).await?;
                 for piece in 0..5 {
-                    writer.write(pattern.bytes(piece * 1_000..(piece + 1) * 1_000)).await?;
+                    writer.write_bytes(pattern.bytes(piece * 1_000..(piece + 1) * 1_000)).await?;
                     yield_now().await;
                 }
                 writer.commit().await
@@ -384,7 +387,7 @@ pub(crate) async fn what_is_open_holds_nobody_up(subject: Subject) {
     // Open at once, on this task: whatever waited for one of them would wait for ever.
     let reader = driver.reader(&path("/a"), ReadRange::Full).await.unwrap();
     let mut writer = create(&driver, "/a").await;
-    writer.write(vec![0; 1 << 20]).await.unwrap();
+    writer.write_bytes(vec![0; 1 << 20]).await.unwrap();
     let listing = driver.walk(&Path::root(), WalkOptions::new());
     let replaced = put(&driver, "/a", "other").await;
     assert_eq!(stat(&driver, "/a").await, replaced);

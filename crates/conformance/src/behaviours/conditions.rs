@@ -101,7 +101,7 @@ pub(crate) async fn if_version_fails_for_what_was_deleted_and_put_again(subject:
 pub(crate) async fn the_version_of_a_commit_is_one_for_a_condition(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = crate::check::create(&driver, "/a").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     let version = writer.commit().await.unwrap().version;
     let precondition = Precondition::IfVersion(version);
     driver.put_content(&path("/a"), "y".into(), precondition).await.unwrap();

@@ -184,25 +184,25 @@ pub(crate) async fn copy_that_is_not_claimed_is_unsupported(subject: Subject) {
 pub(crate) async fn touch_makes_a_new_version_of_the_same_content(subject: Subject) {
     let driver = subject.driver().await;
     let old = put(&driver, "/a/b", "content").await;
-    let touched = driver.touch(&path("/a/b")).await.unwrap();
+    let touched = driver.touch(&path("/a/b"), Precondition::None).await.unwrap();
     assert_ne!(touched.version, old.version);
     assert_eq!((touched.path.as_str(), touched.size), ("/a/b", 7));
     assert_eq!(stat(&driver, "/a/b").await, touched);
     assert_eq!(read(&driver, "/a/b").await, "content");
-    let again = driver.touch(&path("/a/b")).await.unwrap();
+    let again = driver.touch(&path("/a/b"), Precondition::None).await.unwrap();
     assert_ne!(again.version, touched.version);
 }
 
 pub(crate) async fn touch_sets_the_time(subject: Subject) {
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "content").await;
-    let mut touched = driver.touch(&path("/a")).await.unwrap();
+    let mut touched = driver.touch(&path("/a"), Precondition::None).await.unwrap();
     // The clock need not have advanced between two calls; it does so some time.
     let begun = Instant::now();
     while touched.modified == old.modified {
         assert!(begun.elapsed() < Duration::from_secs(10), "{touched:?}");
         tokio::task::yield_now().await;
-        touched = driver.touch(&path("/a")).await.unwrap();
+        touched = driver.touch(&path("/a"), Precondition::None).await.unwrap();
     }
     assert!(touched.modified > old.modified);
 }
@@ -210,7 +210,7 @@ pub(crate) async fn touch_sets_the_time(subject: Subject) {
 pub(crate) async fn touch_saves_a_file_from_its_collector(subject: Subject) {
     let driver = subject.driver().await;
     let seen = put(&driver, "/a", "content").await.version;
-    driver.touch(&path("/a")).await.unwrap();
+    driver.touch(&path("/a"), Precondition::None).await.unwrap();
     let result = driver.delete(&path("/a"), Precondition::IfVersion(seen)).await;
     fails(result, ErrorKind::PreconditionFailed);
     assert_eq!(read(&driver, "/a").await, "content");
@@ -218,25 +218,25 @@ pub(crate) async fn touch_saves_a_file_from_its_collector(subject: Subject) {
 
 pub(crate) async fn touch_of_nothing_is_not_found(subject: Subject) {
     let driver = subject.driver().await;
-    fails(driver.touch(&path("/a")).await, ErrorKind::PathNotFound);
+    fails(driver.touch(&path("/a"), Precondition::None).await, ErrorKind::PathNotFound);
     assert!(!exists(&driver, "/a").await);
     put(&driver, "/a", "x").await;
-    fails(driver.touch(&path("/a/b")).await, ErrorKind::PathNotFound);
+    fails(driver.touch(&path("/a/b"), Precondition::None).await, ErrorKind::PathNotFound);
     upload(&driver, "/u", "x").await;
-    fails(driver.touch(&path("/u")).await, ErrorKind::PathNotFound);
+    fails(driver.touch(&path("/u"), Precondition::None).await, ErrorKind::PathNotFound);
     assert_eq!(walk(&driver, "/").await, ["/a"]);
 }
 
 pub(crate) async fn touch_of_a_directory_is_refused(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/b", "x").await;
-    fails(driver.touch(&path("/a")).await, ErrorKind::IsADirectory);
+    fails(driver.touch(&path("/a"), Precondition::None).await, ErrorKind::IsADirectory);
 }
 
 pub(crate) async fn touch_that_is_not_claimed_is_unsupported(subject: Subject) {
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "x").await;
-    fails(driver.touch(&path("/a")).await, ErrorKind::Unsupported);
+    fails(driver.touch(&path("/a"), Precondition::None).await, ErrorKind::Unsupported);
     assert_eq!(stat(&driver, "/a").await, old);
     assert!(driver.exists(&path("/a")).await.unwrap());
 }

@@ -252,7 +252,7 @@ pub(crate) async fn delete_of_an_upload_alone_fences(subject: Subject) {
     let mut writers = Vec::new();
     for at in ["/a", "/d/a", "/d/b"] {
         let mut writer = create(&driver, at).await;
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         writers.push(writer);
     }
     delete(&driver, "/a").await.unwrap();
@@ -268,11 +268,11 @@ pub(crate) async fn a_deletion_that_fails_fences_nobody(subject: Subject) {
     let old = put(&driver, "/a", "old").await.version;
     put(&driver, "/a", "new").await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("up").await.unwrap();
+    writer.write_bytes("up").await.unwrap();
     for condition in [Precondition::IfVersion(old), Precondition::IfAbsent] {
         assert!(driver.delete(&path("/a"), condition).await.is_err());
     }
-    writer.write("load").await.unwrap();
+    writer.write_bytes("load").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "upload");
 }

@@ -119,7 +119,7 @@ pub(crate) async fn errors_of_moves_say_where(subject: Subject) {
     explains(&driver, &failed, &[Operation::RenameDir], "/from");
     let failed = error(driver.copy(&from, &to, Precondition::None).await);
     explains(&driver, &failed, &[Operation::Copy], "/from");
-    let failed = error(driver.touch(&from).await);
+    let failed = error(driver.touch(&from, Precondition::None).await);
     explains(&driver, &failed, &[Operation::Touch], "/from");
 }
 
@@ -141,7 +141,7 @@ pub(crate) async fn errors_of_a_writer_in_mid_stream_say_where(subject: Subject)
     ] {
         let at = format!("/d/{}", operations[0]);
         let mut writer = create(&driver, &at).await;
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         let _successor = create(&driver, &at).await;
         let failed = match operations[0] {
             Operation::Sync => error(writer.sync().await),

@@ -14,10 +14,10 @@ use crate::{
 /// A writer that wrote "old", and its successor, which resumed and wrote "new".
 async fn fenced(driver: &dyn StorageDriver, at: &str) -> (Writer, Writer) {
     let mut first = create(driver, at).await;
-    first.write("old").await.unwrap();
+    first.write_bytes("old").await.unwrap();
     first.sync().await.unwrap();
     let mut second = resume(driver, at).await;
-    second.write("new").await.unwrap();
+    second.write_bytes("new").await.unwrap();
     (first, second)
 }
 
@@ -25,7 +25,7 @@ async fn fenced(driver: &dyn StorageDriver, at: &str) -> (Writer, Writer) {
 async fn is_fenced(mut writer: Writer) {
     fails(writer.sync().await, ErrorKind::WriterFenced);
     // It may take bytes that go nowhere.
-    let _ = writer.write("late").await;
+    let _ = writer.write_bytes("late").await;
     fails(writer.sync().await, ErrorKind::WriterFenced);
     fails(writer.commit().await, ErrorKind::WriterFenced);
 }
@@ -33,9 +33,9 @@ async fn is_fenced(mut writer: Writer) {
 pub(crate) async fn create_fences(subject: Subject) {
     let driver = subject.driver().await;
     let mut first = create(&driver, "/a").await;
-    first.write("old").await.unwrap();
+    first.write_bytes("old").await.unwrap();
     let mut second = create(&driver, "/a").await;
-    second.write("new").await.unwrap();
+    second.write_bytes("new").await.unwrap();
     is_fenced(first).await;
     second.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "new");
@@ -52,7 +52,7 @@ pub(crate) async fn resume_fences(subject: Subject) {
 pub(crate) async fn resume_at_an_offset_fences(subject: Subject) {
     let driver = subject.driver().await;
     let mut first = create(&driver, "/a").await;
-    first.write("old").await.unwrap();
+    first.write_bytes("old").await.unwrap();
     first.sync().await.unwrap();
     let second = driver.writer(&path("/a"), WriterOptions::resume_at(3)).await.unwrap();
     is_fenced(first).await;
@@ -66,7 +66,7 @@ pub(crate) async fn a_resumed_writer_is_fenced_in_turn(subject: Subject) {
     second.suspend().await.unwrap();
     let third = resume(&driver, "/a").await;
     let mut fourth = resume(&driver, "/a").await;
-    fourth.write("est").await.unwrap();
+    fourth.write_bytes("est").await.unwrap();
     is_fenced(third).await;
     is_fenced(first).await;
     fourth.commit().await.unwrap();
@@ -78,7 +78,7 @@ pub(crate) async fn an_append_is_fenced_by_a_resume(subject: Subject) {
     put(&driver, "/a", "base").await;
     let first = append(&driver, "/a").await;
     let mut second = resume(&driver, "/a").await;
-    second.write("more").await.unwrap();
+    second.write_bytes("more").await.unwrap();
     is_fenced(first).await;
     second.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "basemore");
@@ -89,7 +89,7 @@ pub(crate) async fn an_append_is_fenced_by_a_create(subject: Subject) {
     put(&driver, "/a", "base").await;
     let first = append(&driver, "/a").await;
     let mut second = create(&driver, "/a").await;
-    second.write("new").await.unwrap();
+    second.write_bytes("new").await.unwrap();
     is_fenced(first).await;
     second.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "new");
@@ -101,7 +101,7 @@ pub(crate) async fn an_append_fences_the_writer_of_what_was_cancelled(subject: S
     let first = create(&driver, "/a").await;
     driver.cancel_upload(&path("/a")).await.unwrap();
     let mut second = append(&driver, "/a").await;
-    second.write("more").await.unwrap();
+    second.write_bytes("more").await.unwrap();
     is_fenced(first).await;
     second.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "basemore");
@@ -110,7 +110,7 @@ pub(crate) async fn an_append_fences_the_writer_of_what_was_cancelled(subject: S
 pub(crate) async fn cancel_upload_fences(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     driver.cancel_upload(&path("/a")).await.unwrap();
     is_fenced(writer).await;
     assert!(!exists(&driver, "/a").await);
@@ -121,7 +121,7 @@ pub(crate) async fn delete_fences(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     driver.delete(&path("/a"), Precondition::None).await.unwrap();
     is_fenced(writer).await;
     assert!(!exists(&driver, "/a").await);
@@ -132,7 +132,7 @@ pub(crate) async fn delete_of_a_directory_fences(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/file", "x").await;
     let mut writer = create(&driver, "/a/b/c").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     driver.delete(&path("/a"), Precondition::None).await.unwrap();
     is_fenced(writer).await;
     assert!(walk(&driver, "/").await.is_empty());
@@ -142,7 +142,7 @@ pub(crate) async fn delete_of_a_directory_fences(subject: Subject) {
 pub(crate) async fn delete_many_fences(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     driver.delete_many(&[path("/a"), path("/b")]).await.unwrap();
     is_fenced(writer).await;
     assert!(!exists(&driver, "/a").await);
@@ -195,8 +195,8 @@ pub(crate) async fn what_a_fenced_writer_sends_joins_nothing(subject: Subject) {
     let driver = subject.driver().await;
     let (mut first, mut second) = fenced(&driver, "/a").await;
     for _ in 0..10 {
-        let _ = first.write(vec![b'!'; 200_000]).await;
-        second.write("er").await.unwrap();
+        let _ = first.write_bytes(vec![b'!'; 200_000]).await;
+        second.write_bytes("er").await.unwrap();
     }
     fails(first.sync().await, ErrorKind::WriterFenced);
     assert_eq!(second.size(), 26);
@@ -207,7 +207,7 @@ pub(crate) async fn what_a_fenced_writer_sends_joins_nothing(subject: Subject) {
 pub(crate) async fn the_drop_of_a_fenced_writer_leaves_the_successor_alone(subject: Subject) {
     let driver = subject.driver().await;
     let (mut first, second) = fenced(&driver, "/a").await;
-    let _ = first.write("late").await;
+    let _ = first.write_bytes("late").await;
     drop(first);
     second.suspend().await.unwrap();
     assert_eq!(finish(&driver, "/a").await, "oldnew");
@@ -242,10 +242,10 @@ pub(crate) async fn a_writer_stays_fenced_after_the_successor_cancelled(subject:
 pub(crate) async fn a_cancelled_upload_made_anew_is_not_the_old_one(subject: Subject) {
     let driver = subject.driver().await;
     let mut first = create(&driver, "/a").await;
-    first.write("old").await.unwrap();
+    first.write_bytes("old").await.unwrap();
     driver.cancel_upload(&path("/a")).await.unwrap();
     let mut second = create(&driver, "/a").await;
-    second.write("new").await.unwrap();
+    second.write_bytes("new").await.unwrap();
     is_fenced(first).await;
     second.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "new");
@@ -258,9 +258,9 @@ where
 {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("one, ").await.unwrap();
+    writer.write_bytes("one, ").await.unwrap();
     act(std::sync::Arc::clone(&driver)).await;
-    writer.write("two").await.unwrap();
+    writer.write_bytes("two").await.unwrap();
     writer.sync().await.unwrap();
     assert_eq!(writer.size(), 8);
     assert_eq!(uploads(&driver, "/").await, ["/u"]);
@@ -300,7 +300,7 @@ pub(crate) async fn a_copy_onto_the_path_fences_nobody(subject: Subject) {
 pub(crate) async fn a_touch_fences_nobody(subject: Subject) {
     not_fenced(subject, async |driver| {
         put(&driver, "/u", "x").await;
-        driver.touch(&path("/u")).await.unwrap();
+        driver.touch(&path("/u"), Precondition::None).await.unwrap();
     })
     .await;
 }
@@ -308,7 +308,7 @@ pub(crate) async fn a_touch_fences_nobody(subject: Subject) {
 pub(crate) async fn a_commit_to_the_path_fences_nobody(subject: Subject) {
     not_fenced(subject, async |driver| {
         let mut other = create(&driver, "/other").await;
-        other.write("x").await.unwrap();
+        other.write_bytes("x").await.unwrap();
         other.commit_to(&path("/u"), Precondition::None).await.unwrap();
     })
     .await;
@@ -318,9 +318,9 @@ pub(crate) async fn a_rename_of_the_directory_fences_nobody(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/d/file", "x").await;
     let mut writer = create(&driver, "/d/u").await;
-    writer.write("one, ").await.unwrap();
+    writer.write_bytes("one, ").await.unwrap();
     driver.rename_dir(&path("/d"), &path("/e")).await.unwrap();
-    writer.write("two").await.unwrap();
+    writer.write_bytes("two").await.unwrap();
     writer.sync().await.unwrap();
     assert_eq!(uploads(&driver, "/").await, ["/d/u"]);
     writer.commit().await.unwrap();
@@ -370,7 +370,7 @@ pub(crate) async fn a_deletion_of_a_sibling_fences_nobody(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
     let mut writer = create(&driver, "/ab").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     driver.delete(&path("/a"), Precondition::None).await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(walk(&driver, "/").await, ["/ab"]);

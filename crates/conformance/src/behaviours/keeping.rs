@@ -15,7 +15,7 @@ pub(crate) async fn close_keeps_everything(subject: Subject) {
     let pattern = Pattern::new(30);
     let mut writer = create(&driver, "/a").await;
     for piece in 0..50 {
-        writer.write(pattern.bytes(piece * 1_001..(piece + 1) * 1_001)).await.unwrap();
+        writer.write_bytes(pattern.bytes(piece * 1_001..(piece + 1) * 1_001)).await.unwrap();
     }
     writer.suspend().await.unwrap();
     let writer = resume(&driver, "/a").await;
@@ -28,7 +28,7 @@ pub(crate) async fn sync_keeps_everything_through_a_drop(subject: Subject) {
     let driver = subject.driver().await;
     let pattern = Pattern::new(31);
     let mut writer = create(&driver, "/a").await;
-    writer.write(pattern.bytes(0..123_456)).await.unwrap();
+    writer.write_bytes(pattern.bytes(0..123_456)).await.unwrap();
     writer.sync().await.unwrap();
     drop(writer);
     let options = WriterOptions::resume_at(123_456);
@@ -41,7 +41,7 @@ pub(crate) async fn writing_goes_on_after_a_sync(subject: Subject) {
     let mut writer = create(&driver, "/a").await;
     writer.sync().await.unwrap();
     for piece in ["one, ", "two, ", "three"] {
-        writer.write(piece).await.unwrap();
+        writer.write_bytes(piece).await.unwrap();
         writer.sync().await.unwrap();
         writer.sync().await.unwrap();
     }
@@ -57,7 +57,7 @@ pub(crate) async fn a_drop_keeps_everything(subject: Subject) {
     for step in [1, 5000, 0, (1 << 20) + 1] {
         let mut writer = resume(&driver, "/a").await;
         assert_eq!(writer.size(), offset);
-        writer.write(pattern.bytes(offset..offset + step)).await.unwrap();
+        writer.write_bytes(pattern.bytes(offset..offset + step)).await.unwrap();
         offset += step;
         drop(writer);
     }
@@ -69,13 +69,13 @@ pub(crate) async fn a_drop_keeps_everything(subject: Subject) {
 pub(crate) async fn a_drop_keeps_what_was_written_after_a_sync(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("synced, ").await.unwrap();
+    writer.write_bytes("synced, ").await.unwrap();
     writer.sync().await.unwrap();
-    writer.write("not synced").await.unwrap();
+    writer.write_bytes("not synced").await.unwrap();
     drop(writer);
     let mut writer = resume(&driver, "/a").await;
     assert_eq!(writer.size(), 18);
-    writer.write(", resumed").await.unwrap();
+    writer.write_bytes(", resumed").await.unwrap();
     drop(writer);
     assert_eq!(finish(&driver, "/a").await, "synced, not synced, resumed");
 }
@@ -84,10 +84,10 @@ pub(crate) async fn what_was_accepted_before_a_fence_is_kept(subject: Subject) {
     let driver = subject.driver().await;
     let pattern = Pattern::new(36);
     let mut first = create(&driver, "/a").await;
-    first.write(pattern.bytes(0..100_000)).await.unwrap();
+    first.write_bytes(pattern.bytes(0..100_000)).await.unwrap();
     let mut second = resume(&driver, "/a").await;
     assert_eq!(second.size(), 100_000);
-    second.write(pattern.bytes(100_000..100_010)).await.unwrap();
+    second.write_bytes(pattern.bytes(100_000..100_010)).await.unwrap();
     second.commit().await.unwrap();
     drop(first);
     let bytes = read(&driver, "/a").await;
@@ -99,9 +99,9 @@ pub(crate) async fn a_drop_keeps_a_beginning_no_shorter_than_the_last_sync(subje
     let driver = subject.driver().await;
     let pattern = Pattern::new(33);
     let mut writer = create(&driver, "/a").await;
-    writer.write(pattern.bytes(0..10_000)).await.unwrap();
+    writer.write_bytes(pattern.bytes(0..10_000)).await.unwrap();
     writer.sync().await.unwrap();
-    writer.write(pattern.bytes(10_000..2_000_000)).await.unwrap();
+    writer.write_bytes(pattern.bytes(10_000..2_000_000)).await.unwrap();
     drop(writer);
     let writer = resume(&driver, "/a").await;
     let kept = writer.size();
@@ -115,7 +115,7 @@ pub(crate) async fn a_drop_keeps_a_beginning_no_shorter_than_the_last_sync(subje
 pub(crate) async fn a_writer_dropped_after_a_sync_can_be_found(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a/b").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.sync().await.unwrap();
     drop(writer);
     assert_eq!(uploads(&driver, "/").await, ["/a/b"]);
@@ -132,7 +132,7 @@ pub(crate) async fn a_dropped_write_is_accepted_whole_or_not_at_all(subject: Sub
     for polls in (0..4).cycle().take(40) {
         let before = writer.size();
         {
-            let mut write = pin!(writer.write(pattern.bytes(before..before + step)));
+            let mut write = pin!(writer.write_bytes(pattern.bytes(before..before + step)));
             let mut context = Context::from_waker(noop_waker_ref());
             for _ in 0..polls {
                 if write.as_mut().poll(&mut context).is_ready() {
@@ -156,7 +156,7 @@ pub(crate) async fn a_writer_takes_more_than_it_can_hold(subject: Subject) {
     let mut writer = create(&driver, "/a").await;
     // Where the driver holds it back, `write` waits, and goes on by itself.
     for piece in 0..256 {
-        writer.write(pattern.bytes(piece << 16..(piece + 1) << 16)).await.unwrap();
+        writer.write_bytes(pattern.bytes(piece << 16..(piece + 1) << 16)).await.unwrap();
     }
     assert_eq!(writer.size(), 16 << 20);
     writer.commit().await.unwrap();

@@ -65,7 +65,7 @@ pub(crate) async fn no_two_commits_share_a_version(subject: Subject) {
     for round in 0..50 {
         let one = put(&driver, "/a", "same").await;
         let mut writer = create(&driver, "/b").await;
-        writer.write("same").await.unwrap();
+        writer.write_bytes("same").await.unwrap();
         let other = writer.commit().await.unwrap();
         assert!(versions.insert(one.version), "round {round}");
         assert!(versions.insert(other.version), "round {round}");
@@ -158,7 +158,7 @@ pub(crate) async fn an_upload_makes_no_directory(subject: Subject) {
 pub(crate) async fn a_cancelled_upload_leaves_no_directory(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a/b/c").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.cancel().await.unwrap();
     fails(driver.stat(&path("/a")).await, ErrorKind::PathNotFound);
     assert!(walk(&driver, "/").await.is_empty());
@@ -221,7 +221,7 @@ pub(crate) async fn a_put_under_a_file_is_a_path_conflict(subject: Subject) {
 pub(crate) async fn a_commit_at_a_directory_is_a_path_conflict(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("y").await.unwrap();
+    writer.write_bytes("y").await.unwrap();
     put(&driver, "/a/b", "x").await;
     fails(writer.commit().await, ErrorKind::PathConflict);
     assert_eq!(walk(&driver, "/").await, ["/a", "/a/b"]);
@@ -232,7 +232,7 @@ pub(crate) async fn a_commit_at_a_directory_is_a_path_conflict(subject: Subject)
 pub(crate) async fn a_commit_under_a_file_is_a_path_conflict(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a/b").await;
-    writer.write("y").await.unwrap();
+    writer.write_bytes("y").await.unwrap();
     put(&driver, "/a", "x").await;
     fails(writer.commit().await, ErrorKind::PathConflict);
     assert_eq!(read(&driver, "/a").await, "x");
@@ -246,7 +246,7 @@ pub(crate) async fn a_commit_to_a_directory_is_a_path_conflict(subject: Subject)
     let driver = subject.driver().await;
     put(&driver, "/a/b", "x").await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("y").await.unwrap();
+    writer.write_bytes("y").await.unwrap();
     let result = writer.commit_to(&path("/a"), Precondition::None).await;
     fails(result, ErrorKind::PathConflict);
     assert_eq!(walk(&driver, "/").await, ["/a", "/a/b"]);
@@ -257,7 +257,7 @@ pub(crate) async fn a_commit_to_below_a_file_is_a_path_conflict(subject: Subject
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
     let mut writer = create(&driver, "/u").await;
-    writer.write("y").await.unwrap();
+    writer.write_bytes("y").await.unwrap();
     let result = writer.commit_to(&path("/a/b/c"), Precondition::None).await;
     fails(result, ErrorKind::PathConflict);
     assert_eq!(walk(&driver, "/").await, ["/a"]);
@@ -308,7 +308,7 @@ pub(crate) async fn an_upload_is_not_seen_by_stat(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     fails(driver.stat(&path("/a")).await, ErrorKind::PathNotFound);
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.sync().await.unwrap();
     fails(driver.stat(&path("/a")).await, ErrorKind::PathNotFound);
     writer.suspend().await.unwrap();
@@ -319,7 +319,7 @@ pub(crate) async fn an_upload_is_not_seen_by_list(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/file", "x").await;
     let mut writer = create(&driver, "/a/upload").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.sync().await.unwrap();
     assert_eq!(list(&driver, "/a").await, ["/a/file"]);
     writer.suspend().await.unwrap();
@@ -332,7 +332,7 @@ pub(crate) async fn an_upload_is_not_seen_by_walk(subject: Subject) {
     upload(&driver, "/a/upload", "x").await;
     upload(&driver, "/b/upload", "x").await;
     let mut writer = create(&driver, "/c").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.sync().await.unwrap();
     assert_eq!(walk(&driver, "/").await, ["/a", "/a/file"]);
 }

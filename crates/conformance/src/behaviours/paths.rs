@@ -204,7 +204,7 @@ pub(crate) async fn a_path_longer_than_the_driver_holds_is_an_invalid_path(subje
     fails(driver.stat(&at).await, ErrorKind::InvalidPath);
     fails(driver.delete(&at, none()).await, ErrorKind::InvalidPath);
     let mut writer = create(&driver, "/a").await;
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     fails(writer.commit_to(&at, none()).await, ErrorKind::InvalidPath);
     assert_eq!(finish(&driver, "/a").await, "kept");
     if driver.capabilities().rename_file {
@@ -301,7 +301,7 @@ pub(crate) async fn the_root_is_no_upload_to_cancel(subject: Subject) {
 pub(crate) async fn the_root_is_no_destination_of_a_commit(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     let result = writer.commit_to(&Path::root(), Precondition::None).await;
     fails(result, ErrorKind::InvalidPath);
     assert_eq!(finish(&driver, "/a").await, "kept");
@@ -337,5 +337,5 @@ pub(crate) async fn the_root_cannot_be_copied(subject: Subject) {
 pub(crate) async fn the_root_cannot_be_touched(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
-    fails(driver.touch(&Path::root()).await, ErrorKind::InvalidPath);
+    fails(driver.touch(&Path::root(), Precondition::None).await, ErrorKind::InvalidPath);
 }

@@ -275,7 +275,7 @@ pub(crate) async fn a_reader_does_not_wait_for_a_writer(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("new").await.unwrap();
+    writer.write_bytes("new").await.unwrap();
     assert_eq!(read(&driver, "/a").await, "old");
     writer.sync().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "old");
@@ -291,7 +291,7 @@ pub(crate) async fn a_reader_left_half_way_holds_nobody_up(subject: Subject) {
     put(&driver, "/a", "new").await;
     assert_eq!(read(&driver, "/a").await, "new");
     let mut writer = create(&driver, "/a").await;
-    writer.write("newer").await.unwrap();
+    writer.write_bytes("newer").await.unwrap();
     writer.commit().await.unwrap();
     driver.delete(&path("/a"), Default::default()).await.unwrap();
     drop(half);

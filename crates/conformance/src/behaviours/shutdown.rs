@@ -76,7 +76,7 @@ pub(crate) async fn after_shutdown_nothing_can_be_moved(subject: Subject) {
         fails(driver.copy(&from, &to, Precondition::None).await, GONE);
     }
     if claimed.touch {
-        fails(driver.touch(&from).await, GONE);
+        fails(driver.touch(&from, Precondition::None).await, GONE);
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn after_shutdown_open_writers_are_at_an_end(subject: Subject) 
     let mut writers = Vec::new();
     for i in 0..5 {
         let mut writer = create(&driver, &format!("/u/{i}")).await;
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         writers.push(writer);
     }
     driver.shutdown().await.unwrap();
@@ -190,7 +190,7 @@ pub(crate) async fn after_shutdown_errors_of_moving_say_where(subject: Subject) 
         }
     }
     if claimed.touch {
-        gone(driver, driver.touch(from).await, &[Operation::Touch], "/a");
+        gone(driver, driver.touch(from, Precondition::None).await, &[Operation::Touch], "/a");
     }
 }
 
@@ -247,7 +247,7 @@ pub(crate) async fn a_second_shutdown_does_nothing(subject: Subject) {
 pub(crate) async fn a_shutdown_with_uploads_open_does_not_wait_for_them(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     driver.shutdown().await.unwrap();
     drop(writer);
 }

@@ -73,7 +73,7 @@ pub(crate) async fn a_reader_holds_its_content_under_a_commit(subject: Subject) 
     holds(subject, |driver| {
         Box::pin(async move {
             let mut writer = create(&driver, "/d/a").await;
-            writer.write(NEW.bytes(0..SIZE)).await.unwrap();
+            writer.write_bytes(NEW.bytes(0..SIZE)).await.unwrap();
             writer.commit().await.unwrap();
         })
     })
@@ -84,7 +84,7 @@ pub(crate) async fn a_reader_holds_its_content_under_a_commit_to(subject: Subjec
     holds(subject, |driver| {
         Box::pin(async move {
             let mut writer = create(&driver, "/upload").await;
-            writer.write(NEW.bytes(0..SIZE)).await.unwrap();
+            writer.write_bytes(NEW.bytes(0..SIZE)).await.unwrap();
             writer.commit_to(&path("/d/a"), Precondition::None).await.unwrap();
         })
     })
@@ -95,7 +95,7 @@ pub(crate) async fn a_reader_holds_its_content_under_an_append(subject: Subject)
     holds(subject, |driver| {
         Box::pin(async move {
             let mut writer = append(&driver, "/d/a").await;
-            writer.write(NEW.bytes(0..100_000)).await.unwrap();
+            writer.write_bytes(NEW.bytes(0..100_000)).await.unwrap();
             writer.commit().await.unwrap();
         })
     })
@@ -106,7 +106,7 @@ pub(crate) async fn a_reader_holds_its_content_under_an_append(subject: Subject)
 async fn appended(driver: &dyn StorageDriver, first: u64) {
     put(driver, "/d/a", OLD.bytes(0..first)).await;
     let mut writer = append(driver, "/d/a").await;
-    writer.write(OLD.bytes(first..SIZE)).await.unwrap();
+    writer.write_bytes(OLD.bytes(first..SIZE)).await.unwrap();
     writer.commit().await.unwrap();
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn a_reader_of_an_appended_file_holds_its_content_under_an_appe
             let change = move |driver: Arc<dyn StorageDriver>| -> Change {
                 Box::pin(async move {
                     let mut writer = append(&driver, "/d/a").await;
-                    writer.write(NEW.bytes(0..more)).await.unwrap();
+                    writer.write_bytes(NEW.bytes(0..more)).await.unwrap();
                     writer.commit().await.unwrap();
                 })
             };
@@ -147,7 +147,7 @@ pub(crate) async fn a_reader_of_a_copy_holds_its_content_under_an_append(subject
         Box::pin(async move {
             for at in ["/b", "/d/a"] {
                 let mut writer = append(&driver, at).await;
-                writer.write(NEW.bytes(0..100_000)).await.unwrap();
+                writer.write_bytes(NEW.bytes(0..100_000)).await.unwrap();
                 writer.commit().await.unwrap();
             }
         })
@@ -219,7 +219,7 @@ pub(crate) async fn a_reader_holds_its_content_under_a_copy_onto_it(subject: Sub
 pub(crate) async fn a_reader_holds_its_content_under_a_touch(subject: Subject) {
     holds(subject, |driver| {
         Box::pin(async move {
-            driver.touch(&path("/d/a")).await.unwrap();
+            driver.touch(&path("/d/a"), Precondition::None).await.unwrap();
         })
     })
     .await;

@@ -42,7 +42,7 @@ pub(crate) async fn a_commit_is_of_the_moment(subject: Subject) {
     clock.set(0);
     let mut writer = create(&driver, "/a").await;
     clock.set(1);
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     let now = clock.set(2);
     assert_eq!(writer.commit().await.unwrap().modified, now);
     clock.set(3);
@@ -84,7 +84,7 @@ pub(crate) async fn a_touch_is_of_the_moment(subject: Subject) {
     clock.set(0);
     put(&driver, "/a", "x").await;
     let now = clock.set(1);
-    assert_eq!(driver.touch(&path("/a")).await.unwrap().modified, now);
+    assert_eq!(driver.touch(&path("/a"), Precondition::None).await.unwrap().modified, now);
     assert_eq!(modified(&driver, "/a").await, now);
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn a_touch_at_the_same_moment_makes_another_version(subject: Su
     let (driver, clock) = subject.driver_with_clock().await;
     clock.set(0);
     let old = put(&driver, "/a", "x").await;
-    assert_ne!(driver.touch(&path("/a")).await.unwrap().version, old.version);
+    assert_ne!(driver.touch(&path("/a"), Precondition::None).await.unwrap().version, old.version);
 }
 
 pub(crate) async fn an_upload_says_when_it_was_started_and_last_written(subject: Subject) {
@@ -120,7 +120,7 @@ pub(crate) async fn an_upload_says_when_it_was_started_and_last_written(subject:
     assert_eq!((found.created, found.modified), (started, started));
 
     let written = clock.set(2);
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.sync().await.unwrap();
     let found = only_upload(&driver).await;
     assert_eq!((found.created, found.modified), (started, written));
@@ -134,7 +134,7 @@ pub(crate) async fn an_upload_says_when_it_was_started_and_last_written(subject:
     assert_eq!((found.created, found.modified), (started, written));
 
     let written = clock.set(5);
-    writer.write("y").await.unwrap();
+    writer.write_bytes("y").await.unwrap();
     writer.suspend().await.unwrap();
     let found = only_upload(&driver).await;
     assert_eq!((found.created, found.modified), (started, written));
@@ -183,7 +183,7 @@ pub(crate) async fn cancel_uploads_of_any_age_takes_what_was_written_this_moment
     clock.set(0);
     upload(&driver, "/a", "x").await;
     let mut writer = create(&driver, "/b").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.sync().await.unwrap();
     assert_eq!(cancel_older(&driver, Duration::ZERO).await, 2);
     assert!(uploads(&driver, "/").await.is_empty());
@@ -205,7 +205,7 @@ pub(crate) async fn the_age_of_an_upload_counts_from_its_last_write(subject: Sub
     clock.set(0);
     let mut writer = create(&driver, "/a").await;
     clock.set(100);
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.suspend().await.unwrap();
     clock.set(109);
     assert_eq!(cancel_older(&driver, 10 * SECOND).await, 0);

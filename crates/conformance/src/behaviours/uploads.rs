@@ -25,7 +25,7 @@ pub(crate) async fn an_upload_is_listed_from_its_creation_to_its_end(subject: Su
     let driver = subject.driver().await;
     assert!(uploads(&driver, "/").await.is_empty());
     let mut writer = create(&driver, "/a").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.sync().await.unwrap();
     assert_eq!(uploads(&driver, "/").await, ["/a"]);
     writer.suspend().await.unwrap();
@@ -85,7 +85,7 @@ pub(crate) async fn an_upload_keeps_the_time_of_its_start(subject: Subject) {
     upload(&driver, "/a", "x").await;
     let before = found(&driver, "/a").await;
     let mut writer = resume(&driver, "/a").await;
-    writer.write("y").await.unwrap();
+    writer.write_bytes("y").await.unwrap();
     writer.suspend().await.unwrap();
     let after = found(&driver, "/a").await;
     assert_eq!(after.created, before.created);
@@ -300,7 +300,7 @@ pub(crate) async fn cancel_uploads_counts_from_the_last_write(subject: Subject) 
         let mut writer = create(&driver, "/a").await;
         until(SystemTime::now() + age).await;
         let written = SystemTime::now();
-        writer.write("x").await.unwrap();
+        writer.write_bytes("x").await.unwrap();
         writer.sync().await.unwrap();
         let cancelled = driver.cancel_uploads(&Path::root(), age).await.unwrap();
         if written.elapsed().is_ok_and(|elapsed| elapsed < age) {
@@ -343,7 +343,7 @@ pub(crate) async fn cancel_uploads_where_none_is_counts_0(subject: Subject) {
 pub(crate) async fn cancel_uploads_fences(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.sync().await.unwrap();
     assert_eq!(driver.cancel_uploads(&Path::root(), Duration::ZERO).await.unwrap(), 1);
     fails(writer.commit().await, ErrorKind::WriterFenced);

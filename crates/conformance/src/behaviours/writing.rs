@@ -11,7 +11,7 @@ pub(crate) async fn nothing_is_visible_before_the_commit(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a/b").await;
     for _ in 0..20 {
-        writer.write(Pattern::new(1).bytes(0..100_000)).await.unwrap();
+        writer.write_bytes(Pattern::new(1).bytes(0..100_000)).await.unwrap();
         assert!(!exists(&driver, "/a/b").await);
     }
     writer.sync().await.unwrap();
@@ -22,8 +22,8 @@ pub(crate) async fn all_is_visible_after_the_commit(subject: Subject) {
     let driver = subject.driver().await;
     let pattern = Pattern::new(2);
     let mut writer = create(&driver, "/a/b").await;
-    writer.write(pattern.bytes(0..1_000)).await.unwrap();
-    writer.write(pattern.bytes(1_000..2_500_000)).await.unwrap();
+    writer.write_bytes(pattern.bytes(0..1_000)).await.unwrap();
+    writer.write_bytes(pattern.bytes(1_000..2_500_000)).await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(stat(&driver, "/a/b").await.size, 2_500_000);
     pattern.check(0, &read(&driver, "/a/b").await).unwrap();
@@ -35,7 +35,7 @@ pub(crate) async fn old_content_is_readable_until_the_commit(subject: Subject) {
     let old = put(&driver, "/a", "old").await;
     let mut writer = create(&driver, "/a").await;
     for step in ["x", "y", "z"] {
-        writer.write(step).await.unwrap();
+        writer.write_bytes(step).await.unwrap();
         writer.sync().await.unwrap();
         assert_eq!(read(&driver, "/a").await, "old");
         assert_eq!(stat(&driver, "/a").await, old);
@@ -48,7 +48,7 @@ pub(crate) async fn a_commit_replaces_longer_content_whole(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", Pattern::new(3).bytes(0..2 << 20)).await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("short").await.unwrap();
+    writer.write_bytes("short").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "short");
     assert_eq!(stat(&driver, "/a").await.size, 5);
@@ -57,7 +57,7 @@ pub(crate) async fn a_commit_replaces_longer_content_whole(subject: Subject) {
 pub(crate) async fn a_commit_answers_what_stat_says(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("content").await.unwrap();
+    writer.write_bytes("content").await.unwrap();
     let file = writer.commit().await.unwrap();
     assert_eq!((file.path.as_str(), file.size), ("/a", 7));
     assert_eq!(stat(&driver, "/a").await, file);
@@ -75,7 +75,7 @@ pub(crate) async fn a_commit_of_no_bytes_makes_a_file(subject: Subject) {
 pub(crate) async fn a_committed_upload_is_no_longer_in_progress(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.commit().await.unwrap();
     assert!(uploads(&driver, "/").await.is_empty());
     let result = driver.writer(&path("/a"), WriterOptions::resume()).await;
@@ -87,7 +87,7 @@ pub(crate) async fn an_upload_can_follow_an_upload(subject: Subject) {
     for content in ["first", "second, longer", "third"] {
         let mut writer = create(&driver, "/a").await;
         assert_eq!(writer.size(), 0);
-        writer.write(content).await.unwrap();
+        writer.write_bytes(content).await.unwrap();
         writer.commit().await.unwrap();
         assert_eq!(read(&driver, "/a").await, content);
     }
@@ -99,7 +99,7 @@ pub(crate) async fn pieces_join_in_their_order(subject: Subject) {
     let mut writer = create(&driver, "/a").await;
     let mut offset = 0;
     for step in [1, 4095, 4096, 4097, 0, 65_535, 65_536, 65_537, 1 << 20, 3, (1 << 20) + 1, 2] {
-        writer.write(pattern.bytes(offset..offset + step)).await.unwrap();
+        writer.write_bytes(pattern.bytes(offset..offset + step)).await.unwrap();
         offset += step;
     }
     writer.commit().await.unwrap();
@@ -114,7 +114,7 @@ pub(crate) async fn many_small_pieces_join(subject: Subject) {
     let mut writer = create(&driver, "/a").await;
     let mut offset = 0;
     for step in (0..5000).map(|i| i % 5) {
-        writer.write(pattern.bytes(offset..offset + step)).await.unwrap();
+        writer.write_bytes(pattern.bytes(offset..offset + step)).await.unwrap();
         offset += step;
     }
     assert_eq!(writer.size(), offset);
@@ -128,7 +128,7 @@ pub(crate) async fn one_big_piece_is_taken(subject: Subject) {
     let driver = subject.driver().await;
     let pattern = Pattern::new(6);
     let mut writer = create(&driver, "/a").await;
-    writer.write(pattern.bytes(0..8 << 20)).await.unwrap();
+    writer.write_bytes(pattern.bytes(0..8 << 20)).await.unwrap();
     assert_eq!(writer.size(), 8 << 20);
     writer.commit().await.unwrap();
     pattern.check(0, &read(&driver, "/a").await).unwrap();
@@ -140,7 +140,7 @@ pub(crate) async fn parts_of_one_buffer_are_told_apart(subject: Subject) {
     let mut writer = create(&driver, "/a").await;
     // Every second part, so that taking the buffer as a whole would show.
     for start in (0..buffer.len()).step_by(2048) {
-        writer.write(buffer.slice(start..start + 1024)).await.unwrap();
+        writer.write_bytes(buffer.slice(start..start + 1024)).await.unwrap();
     }
     writer.commit().await.unwrap();
     let bytes = read(&driver, "/a").await;
@@ -155,7 +155,7 @@ pub(crate) async fn a_range_of_an_uploaded_file_crosses_its_pieces(subject: Subj
     let pattern = Pattern::new(8);
     let mut writer = create(&driver, "/a").await;
     for piece in 0..40 {
-        writer.write(pattern.bytes(piece * 999..(piece + 1) * 999)).await.unwrap();
+        writer.write_bytes(pattern.bytes(piece * 999..(piece + 1) * 999)).await.unwrap();
     }
     writer.commit().await.unwrap();
     for start in [0, 1, 998, 999, 1000, 20_000, 39_959] {
@@ -177,7 +177,7 @@ pub(crate) async fn uploads_at_different_paths_do_not_mix(subject: Subject) {
     }
     for step in 0..20 {
         for (pattern, writer) in &mut writers {
-            writer.write(pattern.bytes(step * 700..(step + 1) * 700)).await.unwrap();
+            writer.write_bytes(pattern.bytes(step * 700..(step + 1) * 700)).await.unwrap();
         }
     }
     for (_, writer) in writers {
@@ -201,7 +201,7 @@ pub(crate) async fn create_discards_the_earlier_upload(subject: Subject) {
     upload(&driver, "/a", "an earlier, longer one").await;
     let mut writer = create(&driver, "/a").await;
     assert_eq!(writer.size(), 0);
-    writer.write("new").await.unwrap();
+    writer.write_bytes("new").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "new");
     assert!(uploads(&driver, "/").await.is_empty());
@@ -233,7 +233,7 @@ pub(crate) async fn resume_continues_the_upload(subject: Subject) {
     upload(&driver, "/a", "first, ").await;
     let mut writer = resume(&driver, "/a").await;
     assert_eq!(writer.size(), 7);
-    writer.write("second").await.unwrap();
+    writer.write_bytes("second").await.unwrap();
     assert_eq!(writer.size(), 13);
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "first, second");
@@ -247,7 +247,7 @@ pub(crate) async fn resume_continues_any_number_of_times(subject: Subject) {
     for step in (0..40).map(|i| i * 331) {
         let mut writer = resume(&driver, "/a").await;
         assert_eq!(writer.size(), offset);
-        writer.write(pattern.bytes(offset..offset + step)).await.unwrap();
+        writer.write_bytes(pattern.bytes(offset..offset + step)).await.unwrap();
         offset += step;
         writer.suspend().await.unwrap();
     }
@@ -262,7 +262,7 @@ pub(crate) async fn resume_continues_beyond_a_big_piece(subject: Subject) {
     upload(&driver, "/a", pattern.bytes(0..(3 << 20) + 5)).await;
     let mut writer = resume(&driver, "/a").await;
     assert_eq!(writer.size(), (3 << 20) + 5);
-    writer.write(pattern.bytes((3 << 20) + 5..5 << 20)).await.unwrap();
+    writer.write_bytes(pattern.bytes((3 << 20) + 5..5 << 20)).await.unwrap();
     writer.commit().await.unwrap();
     let bytes = read(&driver, "/a").await;
     assert_eq!(bytes.len(), 5 << 20);
@@ -274,7 +274,7 @@ pub(crate) async fn an_upload_of_no_bytes_can_be_resumed(subject: Subject) {
     create(&driver, "/a").await.suspend().await.unwrap();
     let mut writer = resume(&driver, "/a").await;
     assert_eq!(writer.size(), 0);
-    writer.write("x").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "x");
 }
@@ -318,7 +318,7 @@ pub(crate) async fn resume_at_the_size_continues(subject: Subject) {
         upload(&driver, "/a", content).await;
         let mut writer = driver.writer(&path("/a"), WriterOptions::resume_at(at)).await.unwrap();
         assert_eq!(writer.size(), at);
-        writer.write("6").await.unwrap();
+        writer.write_bytes("6").await.unwrap();
         writer.commit().await.unwrap();
         assert_eq!(read(&driver, "/a").await, format!("{content}6"));
     }
@@ -337,11 +337,11 @@ pub(crate) async fn resume_elsewhere_is_an_offset_mismatch(subject: Subject) {
 pub(crate) async fn an_offset_mismatch_counts_what_an_open_writer_wrote(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
-    writer.write("123").await.unwrap();
+    writer.write_bytes("123").await.unwrap();
     writer.sync().await.unwrap();
     let result = driver.writer(&path("/a"), WriterOptions::resume_at(2)).await;
     fails(result, ErrorKind::OffsetMismatch { given: 2, size: 3 });
-    writer.write("45").await.unwrap();
+    writer.write_bytes("45").await.unwrap();
     writer.sync().await.unwrap();
     let result = driver.writer(&path("/a"), WriterOptions::resume_at(3)).await;
     fails(result, ErrorKind::OffsetMismatch { given: 3, size: 5 });
@@ -353,7 +353,7 @@ pub(crate) async fn size_counts_every_byte(subject: Subject) {
     assert_eq!(writer.size(), 0);
     let mut size = 0;
     for step in [1, 0, 4096, 1, 100_000, 1 << 20, 7] {
-        writer.write(vec![0; step]).await.unwrap();
+        writer.write_bytes(vec![0; step]).await.unwrap();
         size += step as u64;
         assert_eq!(writer.size(), size);
     }
@@ -373,10 +373,10 @@ pub(crate) async fn a_write_of_no_bytes_changes_nothing(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     for _ in 0..100 {
-        writer.write("").await.unwrap();
+        writer.write_bytes("").await.unwrap();
     }
-    writer.write("x").await.unwrap();
-    writer.write("").await.unwrap();
+    writer.write_bytes("x").await.unwrap();
+    writer.write_bytes("").await.unwrap();
     assert_eq!(writer.size(), 1);
     writer.commit().await.unwrap();
     assert_eq!(read(&driver, "/a").await, "x");
@@ -389,11 +389,11 @@ pub(crate) async fn a_wrong_size_hint_changes_no_result(subject: Subject) {
         let options = WriterOptions::create().size_hint(hint);
         let mut writer = driver.writer(&path("/a"), options).await.unwrap();
         assert_eq!(writer.size(), 0);
-        writer.write(pattern.bytes(0..50_000)).await.unwrap();
+        writer.write_bytes(pattern.bytes(0..50_000)).await.unwrap();
         writer.suspend().await.unwrap();
         let options = WriterOptions::resume_at(50_000).size_hint(hint);
         let mut writer = driver.writer(&path("/a"), options).await.unwrap();
-        writer.write(pattern.bytes(50_000..100_000)).await.unwrap();
+        writer.write_bytes(pattern.bytes(50_000..100_000)).await.unwrap();
         assert_eq!(writer.commit().await.unwrap().size, 100_000);
         let bytes = read(&driver, "/a").await;
         assert_eq!(bytes.len(), 100_000);
@@ -404,10 +404,10 @@ pub(crate) async fn a_wrong_size_hint_changes_no_result(subject: Subject) {
 pub(crate) async fn vouching_for_buffers_changes_no_result(subject: Subject) {
     let driver = subject.driver().await;
     let buffer = Pattern::new(12).bytes(0..1 << 20);
-    let options = WriterOptions::create().owned_buffers();
+    let options = WriterOptions::create().exclusive_buffers();
     let mut writer = driver.writer(&path("/a"), options).await.unwrap();
     for part in [3..5, 0..100_000, 7..7, 1000..(1 << 20), 1..2] {
-        writer.write(buffer.slice(part)).await.unwrap();
+        writer.write_bytes(buffer.slice(part)).await.unwrap();
     }
     writer.commit().await.unwrap();
     let expected = [&buffer[3..5], &buffer[..100_000], &buffer[1000..], &buffer[1..2]].concat();

@@ -88,7 +88,7 @@ pub(crate) async fn dropped_touch_keeps_the_content(subject: Subject) {
     at_every_poll(subject, |scene| async move {
         let file = path("/a");
         let old = scene.put(&file, "content").await;
-        let ended = scene.cut(scene.driver.touch(&file)).await;
+        let ended = scene.cut(scene.driver.touch(&file, Precondition::None)).await;
         let (content, version) = scene.settled(&file).await.unwrap();
         assert_eq!(content, "content");
         if let Some(touched) = &ended {

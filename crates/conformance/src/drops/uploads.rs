@@ -13,7 +13,7 @@ use crate::{
 /// An upload at `/u` that holds `kept`, all of it synced.
 async fn upload(scene: &Scene) -> Writer {
     let mut writer = scene.driver.create(&path("/u")).await.unwrap();
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     writer.sync().await.unwrap();
     writer
 }
@@ -65,11 +65,11 @@ pub(crate) async fn dropped_append_starts_an_upload_or_none(subject: Subject) {
 pub(crate) async fn dropped_write_accepts_all_or_nothing(subject: Subject) {
     at_every_poll(subject, |scene| async move {
         let mut writer = upload(&scene).await;
-        let ended = scene.cut(writer.write(", and more")).await;
+        let ended = scene.cut(writer.write_bytes(", and more")).await;
         ended.iter().for_each(|result| assert!(result.is_ok(), "{result:?}"));
         let size = writer.size();
         assert!(size == 14 || (ended.is_none() && size == 4), "a part of a write: {size}");
-        writer.write("!").await.unwrap();
+        writer.write_bytes("!").await.unwrap();
         assert_eq!(writer.size(), size + 1);
         writer.suspend().await.unwrap();
         let expected = if size == 4 { "kept!" } else { "kept, and more!" };
@@ -82,7 +82,7 @@ pub(crate) async fn dropped_write_accepts_all_or_nothing(subject: Subject) {
 pub(crate) async fn dropped_sync_can_be_called_again(subject: Subject) {
     at_every_poll(subject, |scene| async move {
         let mut writer = upload(&scene).await;
-        writer.write(", and more").await.unwrap();
+        writer.write_bytes(", and more").await.unwrap();
         let ended = scene.cut(writer.sync()).await;
         ended.iter().for_each(|result| assert!(result.is_ok(), "{result:?}"));
         assert_eq!(writer.size(), 14);
@@ -99,7 +99,7 @@ pub(crate) async fn dropped_sync_can_be_called_again(subject: Subject) {
 pub(crate) async fn dropped_close_keeps_what_a_drop_keeps(subject: Subject) {
     at_every_poll(subject, |scene| async move {
         let mut writer = upload(&scene).await;
-        writer.write(", and more").await.unwrap();
+        writer.write_bytes(", and more").await.unwrap();
         let ended = scene.cut(writer.suspend()).await;
         let content = scene.upload(&path("/u")).await.unwrap();
         let all = ended.is_some() || scene.driver.capabilities().keeps_on_drop;
@@ -137,7 +137,7 @@ pub(crate) async fn dropped_commit_of_an_append_publishes_once_or_stays_resumabl
         let at = path("/a");
         scene.put(&at, "committed").await;
         let mut writer = scene.driver.append(&at).await.unwrap();
-        writer.write(", and more").await.unwrap();
+        writer.write_bytes(", and more").await.unwrap();
         writer.sync().await.unwrap();
         let ended = scene.cut(writer.commit()).await;
         let (content, _) = scene.settled(&at).await.unwrap();
@@ -216,7 +216,7 @@ pub(crate) async fn dropped_cancel_uploads_may_stop_between_two(subject: Subject
         let paths = ["/u/1", "/u/2", "/u/3"].map(path);
         for at in &paths {
             let mut writer = scene.driver.create(at).await.unwrap();
-            writer.write("kept").await.unwrap();
+            writer.write_bytes("kept").await.unwrap();
             writer.suspend().await.unwrap();
         }
         let ended = scene.cut(scene.driver.cancel_uploads(&path("/u"), Duration::ZERO)).await;

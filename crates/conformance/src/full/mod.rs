@@ -66,7 +66,7 @@ async fn write(
         let bytes = pattern.bytes(offset..range.end.min(offset + piece));
         hash.update(&bytes);
         offset += bytes.len() as u64;
-        writer.write(bytes).await.unwrap();
+        writer.write_bytes(bytes).await.unwrap();
         assert_eq!(writer.size(), offset);
     }
 }

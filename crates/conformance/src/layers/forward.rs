@@ -72,6 +72,10 @@ macro_rules! layer {
                 self.around(Operation::Uploads, path, self.inner.uploads(path, options)).await
             }
 
+            async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+                self.around(Operation::Upload, path, self.inner.upload(path)).await
+            }
+
             async fn cancel_upload(&self, path: &Path) -> Result<()> {
                 self.around(Operation::CancelUpload, path, self.inner.cancel_upload(path)).await
             }
@@ -83,6 +87,10 @@ macro_rules! layer {
 
             async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
                 self.around(Operation::Delete, path, self.inner.delete(path, precondition)).await
+            }
+
+            async fn delete_dir(&self, path: &Path) -> Result<()> {
+                self.around(Operation::DeleteDir, path, self.inner.delete_dir(path)).await
             }
 
             async fn delete_many(&self, paths: &[Path]) -> Result<()> {
@@ -113,8 +121,8 @@ macro_rules! layer {
                 self.around(Operation::Copy, from, self.inner.copy(from, to, precondition)).await
             }
 
-            async fn touch(&self, path: &Path) -> Result<Metadata> {
-                self.around(Operation::Touch, path, self.inner.touch(path)).await
+            async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
+                self.around(Operation::Touch, path, self.inner.touch(path, precondition)).await
             }
 
             async fn redirect_url(

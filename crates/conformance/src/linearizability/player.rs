@@ -47,7 +47,7 @@ impl Player {
             if let Call::CommitTo { .. } = call {
                 let at = self.at(&format!("/uploads/{}-{number}", self.thread));
                 let mut writer = self.driver.create(&at).await.unwrap();
-                writer.write(bytes_of(self.content(number))).await.unwrap();
+                writer.write_bytes(bytes_of(self.content(number))).await.unwrap();
                 self.uploads.push(writer);
             }
         }
@@ -98,7 +98,7 @@ impl Player {
                 let writer = self.uploads.pop().expect("one was opened for each commit");
                 stored(writer.commit_to(&self.at(at), condition).await)
             }
-            Call::Touch { at } => stored(driver.touch(&self.at(at)).await),
+            Call::Touch { at } => stored(driver.touch(&self.at(at), Precondition::None).await),
             Call::Rename { from, to, .. } => {
                 stored(driver.rename(&self.at(from), &self.at(to), condition).await)
             }

@@ -96,7 +96,7 @@ impl Side {
             }
             Op::Write { writer, .. } => match &mut self.writers[writer] {
                 Some(writer) => {
-                    writer.write(step.data.clone()).await?;
+                    writer.write_bytes(step.data.clone()).await?;
                     Ok(Answer::Size(writer.size()))
                 }
                 None => Ok(Answer::Nothing),
@@ -158,7 +158,7 @@ impl Side {
             Op::Copy { from, to, .. } => {
                 driver.copy(&path(from), &path(to), condition).await.map(Answer::File)
             }
-            Op::Touch { at } => driver.touch(&path(at)).await.map(Answer::File),
+            Op::Touch { at } => driver.touch(&path(at), Precondition::None).await.map(Answer::File),
         }
     }
 

@@ -74,14 +74,16 @@ methods! {
     async fn stat(&self, path: &Path) -> Result<Stat>;
     async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>>;
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>>;
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>>;
     async fn cancel_upload(&self, path: &Path) -> Result<()>;
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64>;
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()>;
+    async fn delete_dir(&self, path: &Path) -> Result<()>;
     async fn delete_many(&self, paths: &[Path]) -> Result<()>;
     async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata>;
     async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()>;
     async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata>;
-    async fn touch(&self, path: &Path) -> Result<Metadata>;
+    async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata>;
     async fn redirect_url(
         &self, path: &Path, method: RedirectMethod, expires_in: Duration
     ) -> Result<Option<String>>;
@@ -145,7 +147,7 @@ pub(crate) trait Pen: Send + Sized + 'static {
 
 /// Writes as the reference does.
 pub(crate) fn pass(inner: &mut Writer, data: Bytes) -> Result<()> {
-    inner.write(data).now_or_never().expect("the reference does not wait")
+    inner.write_bytes(data).now_or_never().expect("the reference does not wait")
 }
 
 /// `inner`, in the hands of `pen`.

@@ -232,7 +232,7 @@ liar! {
 liar! {
     /// 7.7: a touch keeps the version.
     TouchKeepsTheVersion {
-        async fn touch(&self, path: &Path) -> Result<Metadata> {
+        async fn touch(&self, path: &Path, _: Precondition) -> Result<Metadata> {
             self.0.get_content(path, u64::MAX).await.map(|content| content.metadata().clone())
         }
     }
@@ -467,7 +467,7 @@ liar! {
             to: &Path,
             precondition: Precondition,
         ) -> Result<Metadata> {
-            self.0.touch(from).await?;
+            self.0.touch(from, Precondition::None).await?;
             self.0.rename(from, to, precondition).await
         }
     }

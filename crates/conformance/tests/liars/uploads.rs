@@ -150,7 +150,7 @@ impl Pen for Buffering {
         dest: &Path,
         precondition: Precondition,
     ) -> Result<Metadata> {
-        inner.write(self.last).await?;
+        inner.write_bytes(self.last).await?;
         inner.commit_to(dest, precondition).await
     }
 }
@@ -245,7 +245,7 @@ liar! {
             let WriteMode::Append { .. } = options.mode else { return Ok(writer) };
             let content = self.0.get_bytes(path, u64::MAX).await?;
             let mut writer = self.0.create(path).await?;
-            writer.write(content).await?;
+            writer.write_bytes(content).await?;
             Ok(writer)
         }
     }

@@ -29,7 +29,7 @@ async fn scene(driver: &Filesystem) {
         driver.put(&path(at), content).await.unwrap();
     }
     let mut writer = driver.create(&path("/u/1")).await.unwrap();
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     writer.suspend().await.unwrap();
 }
 
@@ -117,7 +117,7 @@ every_call_fails! {
         // Done again after an error, it must not find its own first try.
         driver.put_content(&path("/n"), "new".into(), Precondition::IfAbsent).await
     };
-    touching: |driver| driver.touch(&path("/a")).await;
+    touching: |driver| driver.touch(&path("/a"), Precondition::None).await;
     copying_to_a_new_file: |driver| driver.copy(&path("/a"), &path("/n/o"), Precondition::None).await;
     copying_over_a_file: |driver| driver.copy(&path("/a"), &path("/b"), Precondition::None).await;
     committing_a_new_upload: |driver| upload(driver, "/n/o").await;
@@ -142,7 +142,7 @@ every_call_fails! {
     &["d", "m"];
     putting_a_new_file_on_a_mount: |driver| driver.put(&path("/m/n"), "new").await;
     putting_over_a_file_on_a_mount: |driver| driver.put(&path("/d/e/f"), "new").await;
-    touching_on_a_mount: |driver| driver.touch(&path("/d/e/f")).await;
+    touching_on_a_mount: |driver| driver.touch(&path("/d/e/f"), Precondition::None).await;
     copying_onto_a_mount: |driver| driver.copy(&path("/a"), &path("/m/n"), Precondition::None).await;
     copying_from_a_mount: |driver| driver.copy(&path("/d/e/f"), &path("/a"), Precondition::None).await;
     committing_a_new_upload_onto_a_mount: |driver| upload(driver, "/m/n/o").await;
@@ -161,7 +161,7 @@ async fn upload_of(driver: &Filesystem, at: &str, piece: Vec<u8>, times: usize) 
     let upload = async {
         let mut writer = driver.create(&path(at)).await?;
         for _ in 0..times {
-            writer.write(piece.clone()).await?;
+            writer.write_bytes(piece.clone()).await?;
         }
         writer.commit().await
     };
@@ -223,7 +223,7 @@ async fn keeping_what_was_accepted() {
             fixture.probe.fail(number, fault);
             let at = path("/u/1");
             let mut writer = driver.writer(&at, WriterOptions::resume()).await.unwrap();
-            writer.write(", and more").await.unwrap();
+            writer.write_bytes(", and more").await.unwrap();
             let result = writer.sync().await;
             let fired = fixture.probe.disarm();
             let what = format!("{fault:?} at call {number}, {fired:?}: {result:?}");
@@ -265,7 +265,7 @@ async fn committing_an_upload_that_is_kept() {
             fixture.probe.fail(number, fault);
             let (at, dest) = (path("/u/1"), path("/a"));
             let mut writer = driver.writer(&at, WriterOptions::resume()).await.unwrap();
-            writer.write(", and more").await.unwrap();
+            writer.write_bytes(", and more").await.unwrap();
             let result = writer.commit_to(&dest, Precondition::None).await;
             let fired = fixture.probe.disarm();
             let what = format!("{fault:?} at call {number}, {fired:?}: {result:?}");

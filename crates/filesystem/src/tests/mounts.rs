@@ -11,7 +11,7 @@ async fn fixture() -> Fixture {
 
 async fn upload(driver: &Filesystem, dest: &str, size: usize) {
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write(vec![b'x'; size]).await.unwrap();
+    writer.write_bytes(vec![b'x'; size]).await.unwrap();
     writer.commit_to(&path(dest), Precondition::IfAbsent).await.unwrap();
 }
 
@@ -37,7 +37,7 @@ async fn an_upload_whose_precondition_fails_on_a_mount_is_resumed_with_all_that_
     let (driver, dest) = (&fixture.driver, path("/r/blobs/1"));
     driver.put(&dest, "there").await.unwrap();
     let mut writer = driver.create(&path("/u")).await.unwrap();
-    writer.write("accepted").await.unwrap();
+    writer.write_bytes("accepted").await.unwrap();
     let error = writer.commit_to(&dest, Precondition::IfAbsent).await.unwrap_err();
     assert!(error.is_precondition_failed());
     assert_eq!(driver.resume(&path("/u")).await.unwrap().size(), 8);

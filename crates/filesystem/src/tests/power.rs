@@ -83,7 +83,7 @@ async fn act(driver: &Filesystem, step: usize) -> Option<Result<()>> {
         3 => driver.put(&path("/b/e"), "beside").await.map(drop),
         4 => keep(driver, WriterOptions::create(), part(0, 10)).await,
         5 => keep(driver, WriterOptions::resume_at(10), part(10, 30)).await,
-        6 => driver.touch(&path("/b/e")).await.map(drop),
+        6 => driver.touch(&path("/b/e"), Precondition::None).await.map(drop),
         7 => keep(driver, WriterOptions::resume_at(30), part(30, 40)).await,
         8 if renames => driver.rename(&path("/b/e"), &path("/f/g"), none).await.map(drop),
         9 if renames => driver.rename(&path("/f/g"), &path("/a"), none).await.map(drop),
@@ -96,12 +96,12 @@ async fn act(driver: &Filesystem, step: usize) -> Option<Result<()>> {
         11 => driver.copy(&path("/blobs/1/data"), &path("/b/copy"), none).await.map(drop),
         12 => {
             let mut writer = driver.create(&upload).await.unwrap();
-            writer.write(part(0, 20)).await.unwrap();
+            writer.write_bytes(part(0, 20)).await.unwrap();
             writer.commit().await.map(drop)
         }
         13 => {
             let mut writer = driver.append(&upload).await.unwrap();
-            writer.write(part(20, 25)).await.unwrap();
+            writer.write_bytes(part(20, 25)).await.unwrap();
             writer.commit().await.map(drop)
         }
         15 => driver.delete(&path("/blobs/1/data"), none).await,
@@ -116,7 +116,7 @@ async fn act(driver: &Filesystem, step: usize) -> Option<Result<()>> {
 
 async fn keep(driver: &Filesystem, options: WriterOptions, data: Bytes) -> Result<()> {
     let mut writer = driver.writer(&path("/_uploads/1"), options).await?;
-    writer.write(data).await?;
+    writer.write_bytes(data).await?;
     writer.suspend().await
 }
 

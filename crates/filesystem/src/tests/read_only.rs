@@ -17,7 +17,7 @@ async fn fixture() -> (Fixture, Filesystem) {
     let fixture = Fixture::new(Durability::Full).await;
     fixture.driver.put(&path("/a"), "content").await.unwrap();
     let mut writer = fixture.driver.create(&path("/u")).await.unwrap();
-    writer.write("kept").await.unwrap();
+    writer.write_bytes("kept").await.unwrap();
     writer.suspend().await.unwrap();
     let probe = fixture.probe.clone();
     let reader = Filesystem::builder().read_only(true).probe(probe).open(fixture.root.path());
@@ -81,7 +81,7 @@ async fn every_change_is_unsupported_and_has_no_effect() {
         ("resume", |d| async { d.resume(&path("/u")).await.map(drop) }.boxed()),
         ("append", |d| async { d.append(&path("/a")).await.map(drop) }.boxed()),
         ("delete", |d| async { d.delete(&path("/a"), Precondition::None).await }.boxed()),
-        ("touch", |d| async { d.touch(&path("/a")).await.map(drop) }.boxed()),
+        ("touch", |d| async { d.touch(&path("/a"), Precondition::None).await.map(drop) }.boxed()),
         ("cancel_upload", |d| async { d.cancel_upload(&path("/u")).await }.boxed()),
         ("cancel_uploads", |d| {
             async { d.cancel_uploads(&Path::root(), Duration::ZERO).await.map(drop) }.boxed()

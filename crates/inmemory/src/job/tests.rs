@@ -145,7 +145,7 @@ fn an_upload_that_is_written_while_old_ones_are_cancelled_is_kept() {
     // One that was judged to be old by then, and one that was not looked at.
     assert!(poll(&mut cancel).is_pending());
     for number in [0, MANY - 1] {
-        block_on(writers[number].write("x")).unwrap();
+        block_on(writers[number].write_bytes("x")).unwrap();
     }
     let cancelled = loop {
         if let Poll::Ready(cancelled) = poll(&mut cancel) {
@@ -157,7 +157,7 @@ fn an_upload_that_is_written_while_old_ones_are_cancelled_is_kept() {
     let left: Vec<_> = left.into_iter().map(|upload| upload.path).collect();
     assert_eq!(left, [at(0), at(MANY - 1)]);
     block_on(writers.swap_remove(0).commit()).unwrap();
-    let fenced = block_on(writers[1].write("x")).unwrap_err();
+    let fenced = block_on(writers[1].write_bytes("x")).unwrap_err();
     assert_eq!(fenced.kind(), ErrorKind::WriterFenced);
 }
 
@@ -165,12 +165,12 @@ fn an_upload_that_is_written_while_old_ones_are_cancelled_is_kept() {
 fn a_writer_is_fenced_as_soon_as_its_directory_is_deleted() {
     let (store, paths) = store();
     let mut writer = block_on(store.resume(&paths[7])).unwrap();
-    block_on(writer.write("x")).unwrap();
+    block_on(writer.write_bytes("x")).unwrap();
     let dir = path("/dir");
     let mut delete = Box::pin(store.delete(&dir, Precondition::None));
     assert!(poll(&mut delete).is_pending());
     // The upload is not freed yet.
-    assert_eq!(block_on(writer.write("y")).unwrap_err().kind(), ErrorKind::WriterFenced);
+    assert_eq!(block_on(writer.write_bytes("y")).unwrap_err().kind(), ErrorKind::WriterFenced);
     assert!(store.resume(&paths[7]).now_or_never().unwrap().is_err());
 }
 

@@ -20,7 +20,7 @@ fn stores(count: usize) -> [InMemory; 2] {
         }
         let mut writer = large.create(&path("/dir/large")).await.unwrap();
         for _ in 0..count {
-            writer.write(vec![7; 4096]).await.unwrap();
+            writer.write_bytes(vec![7; 4096]).await.unwrap();
         }
         writer.commit().await.unwrap();
     });
@@ -83,7 +83,7 @@ fn what_is_replaced_or_cancelled_gives_others_a_turn() {
     let mut cancel = task::spawn(store.cancel_upload(&large));
     while cancel.poll().is_pending() {}
     let mut writer = block_on(store.create(&upload)).unwrap();
-    (0..20_000).for_each(|_| block_on(writer.write(vec![7; 4096])).unwrap());
+    (0..20_000).for_each(|_| block_on(writer.write_bytes(vec![7; 4096])).unwrap());
     let mut again = task::spawn(store.create(&upload));
     assert_pending!(again.poll());
     assert_eq!(block_on(store.resume(&upload)).unwrap().size(), 0);
@@ -110,10 +110,10 @@ fn large_segments_count_with_their_size() {
     let segment = bytes::Bytes::from(vec![7; 1 << 20]);
     let dir = path("/dir");
     block_on(async {
-        let options = storage_driver::WriterOptions::create().owned_buffers();
+        let options = storage_driver::WriterOptions::create().exclusive_buffers();
         let mut writer = store.writer(&path("/dir/large"), options).await.unwrap();
         for _ in 0..64 {
-            writer.write(segment.clone()).await.unwrap();
+            writer.write_bytes(segment.clone()).await.unwrap();
         }
         writer.commit().await.unwrap();
     });

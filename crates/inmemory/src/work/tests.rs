@@ -103,7 +103,7 @@ fn large() -> InMemory {
     let store = InMemory::builder().segment_size(4096).build();
     let mut writer = block_on(store.create(&path("/large"))).unwrap();
     let data = Bytes::from(vec![7; 4096]);
-    (0..MANY).for_each(|_| block_on(writer.write(data.clone())).unwrap());
+    (0..MANY).for_each(|_| block_on(writer.write_bytes(data.clone())).unwrap());
     block_on(writer.commit()).unwrap();
     store
 }
@@ -130,7 +130,7 @@ fn a_deletion_of_uploads_with_large_tails() {
     let store = InMemory::new();
     for number in 0..500 {
         let mut writer = block_on(store.create(&path(&format!("/dir/{number}")))).unwrap();
-        block_on(writer.write(PIECE)).unwrap();
+        block_on(writer.write_bytes(PIECE)).unwrap();
     }
     spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
     assert_eq!(store.usage(), Usage::default());
@@ -150,7 +150,7 @@ fn a_deletion_of_files_of_one_segment() {
 fn a_cancellation_of_an_append_to_a_file_that_was_deleted() {
     let (store, large) = (large(), path("/large"));
     let mut writer = block_on(store.append(&large)).unwrap();
-    block_on(writer.write("x")).unwrap();
+    block_on(writer.write_bytes("x")).unwrap();
     drop(writer);
     let other = path("/other");
     block_on(store.rename(&large, &other, Precondition::None)).unwrap();
@@ -335,7 +335,7 @@ fn a_drop_of_a_reader_of_a_file_that_stays_leaves_nothing() {
     let store = InMemory::new();
     let chunk = Bytes::from(vec![7; 1 << 20]);
     let mut writer = block_on(store.create(&path("/large"))).unwrap();
-    (0..200).for_each(|_| block_on(writer.write(chunk.clone())).unwrap());
+    (0..200).for_each(|_| block_on(writer.write_bytes(chunk.clone())).unwrap());
     block_on(writer.commit()).unwrap();
     let range = ReadRange::from(1..199 << 20);
     drop(block_on(store.reader(&path("/large"), range)).unwrap());
@@ -393,5 +393,5 @@ fn a_full_store_frees_what_waits_before_it_refuses() {
         assert!(block_on(store.exists(&large)).is_ok_and(|exists| !exists));
     }
     let mut writer = block_on(store.create(&large)).unwrap();
-    block_on(writer.write(data)).unwrap();
+    block_on(writer.write_bytes(data)).unwrap();
 }

@@ -85,13 +85,13 @@ fn a_shutdown_against_everything() {
             assert_eq!(answer(&after), Some(ErrorKind::Unavailable));
         });
         let write = run(move || {
-            let written = now(writer.write("y"));
+            let written = now(writer.write_bytes("y"));
             vec![answer(&written), answer(&now(writer.commit()))]
         });
         let call = run(move || {
             vec![
                 answer(&now(user.put(&path("/b"), "x"))),
-                answer(&now(user.touch(&path("/a")))),
+                answer(&now(user.touch(&path("/a"), Precondition::None))),
                 answer(&now(user.append(&path("/a"))).map(drop)),
                 answer(&now(other.cancel_upload(&path("/a")))),
                 answer(&delete(&user, "/a")),

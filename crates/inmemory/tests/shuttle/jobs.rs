@@ -76,7 +76,7 @@ fn an_upload_that_was_written_is_not_cancelled_for_its_age() {
         hour.store(1, std::sync::atomic::Ordering::Relaxed);
         let other = store.clone();
         let cancel = run(move || block_on(other.cancel_uploads(&Path::root(), hours(1))).unwrap());
-        let write = run(move || now(writer.write("2")));
+        let write = run(move || now(writer.write_bytes("2")));
         let (cancelled, written) = (join(cancel), join(write));
         assert_eq!(cancelled == 1, written.is_err(), "{cancelled} cancelled");
         assert_eq!(cancelled == 1, uploads(&store).is_empty());
@@ -98,7 +98,7 @@ fn a_write_and_a_cancellation_of_old_uploads() {
         let other = store.clone();
         let age = std::time::Duration::from_secs(1);
         let cancel = run(move || block_on(other.cancel_uploads(&Path::root(), age)).unwrap());
-        let write = run(move || (now(writer.write("2")), block_on(writer.commit())));
+        let write = run(move || (now(writer.write_bytes("2")), block_on(writer.commit())));
         let cancelled = join(cancel);
         let (_, committed) = join(write);
         assert_eq!(cancelled == 1, committed.is_err(), "{cancelled} cancelled");

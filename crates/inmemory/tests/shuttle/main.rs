@@ -71,14 +71,14 @@ fn read(store: &InMemory, at: &str) -> Option<String> {
 /// An upload that holds `data`.
 fn uploading(store: &InMemory, at: &str, data: impl Into<Bytes>) -> Writer {
     let mut writer = now(store.create(&path(at))).unwrap();
-    now(writer.write(data)).unwrap();
+    now(writer.write_bytes(data)).unwrap();
     writer
 }
 
 /// An upload that extends the file by `data`.
 fn appending(store: &InMemory, at: &str, data: impl Into<Bytes>) -> Writer {
     let mut writer = now(store.append(&path(at))).unwrap();
-    now(writer.write(data)).unwrap();
+    now(writer.write_bytes(data)).unwrap();
     writer
 }
 

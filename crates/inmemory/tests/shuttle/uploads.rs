@@ -11,7 +11,7 @@ fn two_creators_fence_each_other() {
             run(move || {
                 let mut writer = now(store.create(&path("/a"))).unwrap();
                 for _ in 0..2 {
-                    now(writer.write(digit))?;
+                    now(writer.write_bytes(digit))?;
                 }
                 now(writer.commit())
             })
@@ -42,7 +42,7 @@ fn two_resumers_fence_each_other() {
             let store = store.clone();
             run(move || {
                 let mut writer = now(store.resume(&path("/a")))?;
-                now(writer.write(digit))?;
+                now(writer.write_bytes(digit))?;
                 // Whether it was written, whatever becomes of the commit.
                 Ok(now(writer.commit()))
             })
@@ -63,11 +63,11 @@ fn what_a_fenced_writer_sends_does_not_join_the_upload() {
     check(|| {
         let store = InMemory::new();
         let mut old = uploading(&store, "/a", "0");
-        let (resumer, writer) = (store.clone(), run(move || now(old.write("old"))));
+        let (resumer, writer) = (store.clone(), run(move || now(old.write_bytes("old"))));
         let resumed = run(move || {
             let mut new = now(resumer.resume(&path("/a"))).unwrap();
             let size = new.size();
-            now(new.write("new")).unwrap();
+            now(new.write_bytes("new")).unwrap();
             now(new.commit()).unwrap();
             size
         });
@@ -167,7 +167,7 @@ fn a_resume_while_the_upload_is_replaced() {
             now(other.cancel_upload(&path("/a"))).unwrap();
             let mut writer = now(other.create(&path("/a"))).unwrap();
             // Fenced, if the other thread resumes this one.
-            let _ = now(writer.write("second one"));
+            let _ = now(writer.write_bytes("second one"));
         });
         let other = store.clone();
         let resume = run(move || now(other.resume(&path("/a"))).map(|writer| writer.size()));
@@ -200,7 +200,8 @@ fn a_write_and_a_cancel_of_the_upload() {
         let store = InMemory::new();
         let mut writer = uploading(&store, "/a", vec![7; 20_000]);
         let other = store.clone();
-        let write = run(move || (now(writer.write(vec![7; 20_000])), now(writer.write("x"))));
+        let write =
+            run(move || (now(writer.write_bytes(vec![7; 20_000])), now(writer.write_bytes("x"))));
         let cancel = run(move || {
             now(other.cancel_upload(&path("/a"))).unwrap();
             assert_eq!(other.usage().uploads, 0, "nothing joins it after that");
@@ -219,7 +220,7 @@ fn uploads_are_listed_while_they_grow() {
         let mut writer = uploading(&store, "/a", "12");
         let lister = store.clone();
         let write = run(move || {
-            now(writer.write("345")).unwrap();
+            now(writer.write_bytes("345")).unwrap();
             now(writer.commit()).unwrap();
         });
         let list = run(move || {
@@ -241,7 +242,7 @@ fn an_append_and_a_touch() {
         let writer = appending(&store, "/a", " and new");
         let commit = run(move || now(writer.commit()));
         let other = store.clone();
-        let touch = run(move || now(other.touch(&path("/a"))).unwrap());
+        let touch = run(move || now(other.touch(&path("/a"), Precondition::None)).unwrap());
         let (commit, touched) = (join(commit), join(touch));
         let now = now(store.stat(&path("/a"))).unwrap().into_file().unwrap();
         match answer(&commit) {
@@ -268,7 +269,7 @@ fn two_appends() {
             let store = store.clone();
             run(move || {
                 let mut writer = now(store.append(&path("/a")))?;
-                now(writer.write(digit))?;
+                now(writer.write_bytes(digit))?;
                 now(writer.commit())
             })
         };

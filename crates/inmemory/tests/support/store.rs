@@ -40,14 +40,14 @@ pub(crate) async fn put(store: &InMemory, at: &str, data: impl Into<Bytes>) {
 /// Uploads `data` in one piece.
 pub(crate) async fn upload(store: &InMemory, at: &str, data: impl Into<Bytes>) {
     let mut writer = store.create(&path(at)).await.unwrap();
-    writer.write(data).await.unwrap();
+    writer.write_bytes(data).await.unwrap();
     writer.commit().await.unwrap();
 }
 
 /// Appends `data` in one piece.
 pub(crate) async fn append(store: &InMemory, at: &str, data: impl Into<Bytes>) {
     let mut writer = store.append(&path(at)).await.unwrap();
-    writer.write(data).await.unwrap();
+    writer.write_bytes(data).await.unwrap();
     writer.commit().await.unwrap();
 }
 

@@ -109,6 +109,10 @@ impl StorageDriver for Metered {
         self.around(Operation::Uploads, self.inner.uploads(path, options)).await
     }
 
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        self.around(Operation::Upload, self.inner.upload(path)).await
+    }
+
     async fn cancel_upload(&self, path: &Path) -> Result<()> {
         self.around(Operation::CancelUpload, self.inner.cancel_upload(path)).await
     }
@@ -119,6 +123,10 @@ impl StorageDriver for Metered {
 
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
         self.around(Operation::Delete, self.inner.delete(path, precondition)).await
+    }
+
+    async fn delete_dir(&self, path: &Path) -> Result<()> {
+        self.around(Operation::DeleteDir, self.inner.delete_dir(path)).await
     }
 
     async fn delete_many(&self, paths: &[Path]) -> Result<()> {
@@ -137,8 +145,8 @@ impl StorageDriver for Metered {
         self.around(Operation::Copy, self.inner.copy(from, to, precondition)).await
     }
 
-    async fn touch(&self, path: &Path) -> Result<Metadata> {
-        self.around(Operation::Touch, self.inner.touch(path)).await
+    async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
+        self.around(Operation::Touch, self.inner.touch(path, precondition)).await
     }
 
     async fn redirect_url(

@@ -223,7 +223,7 @@ impl Store {
         if young || !self.capabilities.touch || self.options.read_only {
             return Ok(true);
         }
-        match (self.driver.touch(&file.path).await, hold) {
+        match (self.driver.touch(&file.path, Precondition::None).await, hold) {
             (Ok(_), _) => Ok(true),
             (Err(error), _) if error.is_not_found() => Ok(false),
             (Err(error), Hold::Required) => Err(error.into()),

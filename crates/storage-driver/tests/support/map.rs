@@ -160,7 +160,18 @@ impl StorageDriver for Map {
 
     async fn delete(&self, path: &Path, _: Precondition) -> Result<()> {
         let mut state = self.call("delete", path)?;
-        state.stat(path)?;
+        match state.stat(path)? {
+            Stat::Directory(_) => return Err(Error::new(ErrorKind::IsADirectory)),
+            Stat::File(_) => drop(state.files.remove(path)),
+        }
+        Ok(())
+    }
+
+    async fn delete_dir(&self, path: &Path) -> Result<()> {
+        let mut state = self.call("delete_dir", path)?;
+        if state.stat(path)?.is_file() {
+            return Err(Error::new(ErrorKind::NotADirectory));
+        }
         state.files.retain(|file, _| !file.starts_with(path));
         Ok(())
     }

@@ -98,6 +98,10 @@ impl StorageDriver for Recorder {
         self.refuse("uploads", (path, options))
     }
 
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        self.refuse("upload", path)
+    }
+
     async fn cancel_upload(&self, path: &Path) -> Result<()> {
         self.refuse("cancel_upload", path)
     }
@@ -108,6 +112,10 @@ impl StorageDriver for Recorder {
 
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
         self.refuse("delete", (path, precondition))
+    }
+
+    async fn delete_dir(&self, path: &Path) -> Result<()> {
+        self.refuse("delete_dir", path)
     }
 
     async fn delete_many(&self, paths: &[Path]) -> Result<()> {
@@ -126,8 +134,8 @@ impl StorageDriver for Recorder {
         self.refuse("copy", (from, to, precondition))
     }
 
-    async fn touch(&self, path: &Path) -> Result<Metadata> {
-        self.refuse("touch", path)
+    async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
+        self.refuse("touch", (path, precondition))
     }
 
     async fn redirect_url(
