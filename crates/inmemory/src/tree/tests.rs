@@ -219,7 +219,8 @@ fn a_removal_of_nothing_copies_nothing_that_a_clone_holds() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b", "/a/c"], &budget);
     let (twin, before) = (tree.clone(), (held(&budget), tree.changes()));
-    assert!(tree.remove(&path("/a/x")).is_empty());
+    let removed = tree.remove(&path("/a/x"));
+    assert!(removed.file.is_none() && removed.dir.is_none());
     assert_eq!((held(&budget), tree.changes()), before);
     assert!(Arc::ptr_eq(&tree.root, &twin.root));
 }
