@@ -37,6 +37,11 @@ impl Content {
         self.payload
     }
 
+    /// The metadata and the bytes.
+    pub fn into_parts(self) -> (Metadata, Payload) {
+        (self.metadata, self.payload)
+    }
+
     /// The bytes in one contiguous part: free where there is one, a copy where there are more.
     pub fn into_bytes(self) -> Bytes {
         self.payload.into_bytes()

@@ -49,7 +49,7 @@ mod metadata;
 mod operation;
 mod pages;
 mod path;
-mod payload;
+pub mod payload;
 mod range;
 mod reader;
 mod upload_info;
@@ -69,7 +69,8 @@ pub use metadata::{Entry, Metadata, Stat};
 pub use operation::Operation;
 pub use pages::Pages;
 pub use path::{ParsePathError, Path};
-pub use payload::{IntoIter, Payload};
+#[doc(inline)]
+pub use payload::Payload;
 pub use range::ReadRange;
 pub use reader::Reader;
 pub use upload_info::UploadInfo;

@@ -1,10 +1,10 @@
 //! [`Payload`]: bytes in one or more parts.
 
 use std::{
-    collections::{LinkedList, VecDeque},
+    collections::{LinkedList, VecDeque, linked_list, vec_deque},
     fmt,
     io::IoSlice,
-    ops::Range,
+    ops::{Bound, RangeBounds},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -76,25 +76,34 @@ impl Payload {
     }
 
     /// The parts, none of them empty.
-    pub fn parts(&self) -> impl Iterator<Item = &Bytes> {
-        let first = Some(&self.first).filter(|part| !part.is_empty());
-        first.into_iter().chain(self.rest.iter().flatten())
+    pub fn parts(&self) -> Iter<'_> {
+        self.into_iter()
     }
 
-    /// The bytes of `range`, sharing the parts; what lies past the end is left out.
+    /// The bytes of `range`, sharing the parts. A range that reaches past the end is clipped.
     ///
     /// ```
     /// # use storage_driver::Payload;
     /// assert_eq!(Payload::from("one two").slice(4..9), Payload::from("two"));
     /// ```
     #[must_use]
-    pub fn slice(&self, range: Range<u64>) -> Self {
+    pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
+        let start = match range.start_bound() {
+            Bound::Included(&start) => start,
+            Bound::Excluded(&before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let stop = match range.end_bound() {
+            Bound::Included(&last) => last.saturating_add(1),
+            Bound::Excluded(&end) => end,
+            Bound::Unbounded => self.len,
+        };
         let mut end = 0;
         let cut = |part: &Bytes| {
             let begin = end;
-            end += part.len() as u64;
-            let offset = |at: u64| (at.clamp(begin, end) - begin) as usize;
-            part.slice(offset(range.start)..offset(range.end.max(range.start)))
+            end += part.len();
+            let offset = |at: usize| at.clamp(begin, end) - begin;
+            part.slice(offset(start)..offset(stop.max(start)))
         };
         self.parts().map(cut).collect()
     }
@@ -168,7 +177,41 @@ impl Buf for Payload {
     }
 }
 
-/// The parts of a [`Payload`], by value.
+/// The parts of a [`Payload`], by reference: what iterating over `&Payload` returns.
+#[derive(Debug, Clone)]
+pub struct Iter<'a> {
+    first: Option<&'a Bytes>,
+    rest: linked_list::Iter<'a, VecDeque<Bytes>>,
+    block: vec_deque::Iter<'a, Bytes>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Bytes;
+
+    fn next(&mut self) -> Option<&'a Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            match self.block.next() {
+                Some(part) => return Some(part),
+                None => self.block = self.rest.next()?.iter(),
+            }
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Payload {
+    type Item = &'a Bytes;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        let first = Some(&self.first).filter(|part| !part.is_empty());
+        Iter { first, rest: self.rest.iter(), block: vec_deque::Iter::default() }
+    }
+}
+
+/// The parts of a [`Payload`], by value: what iterating over it returns.
 #[derive(Debug)]
 pub struct IntoIter(Payload);
 

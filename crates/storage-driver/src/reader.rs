@@ -15,12 +15,12 @@ use crate::{Content, Error, ErrorKind, Metadata, Operation, Payload, Result};
 
 /// The bytes of a file as they were when it was opened.
 ///
-/// It goes on giving that content whatever is put, renamed, appended or deleted meanwhile; a driver
+/// It keeps returning that content whatever is put, renamed, appended or deleted meanwhile; a driver
 /// that cannot hold it fails the read with [`ContentChanged`](ErrorKind::ContentChanged) and never
 /// gives a mix. Many readers of one file do not see each other.
 ///
 /// It is a [`Stream`] of non-empty [`Bytes`], an [`AsyncRead`] and an [`AsyncBufRead`]; they can be
-/// mixed, and go on where the other stopped. After the end it stays ended. After an error the
+/// mixed, and each continues where the other stopped. After the end it stays ended. After an error the
 /// stream stays ended and reads repeat the error. Content that ends short of its length is an error
 /// ([`Corrupted`](ErrorKind::Corrupted)), never an early end.
 ///
@@ -70,7 +70,8 @@ impl Reader {
     ///
     /// `source` gives those bytes, and no others, in chunks of any size; the reader adds the
     /// context to its errors, drops empty chunks, notices an end that comes early or late, and
-    /// drops `source` at the last byte.
+    /// drops `source` at the last byte. If `range` is empty, it drops `source` at once, inside of this call:
+    /// do not hold a lock here that the drop of `source` takes.
     pub fn new(
         driver: &'static str,
         metadata: Metadata,

@@ -1,5 +1,7 @@
 //! [`Walk`]: everything below a directory, as a stream.
 
+mod owned;
+
 use std::{
     fmt,
     pin::Pin,
@@ -73,7 +75,16 @@ impl<'a> Walk<'a> {
         Self::new(driver.name(), path.clone(), ByList::new(driver, path, options))
     }
 
-    /// Leaves out what is below the directory that was just given. Without effect after a file.
+    /// A walk that owns its driver, so that it can be returned and spawned.
+    /// [`StorageDriverExt::into_walk`](crate::StorageDriverExt::into_walk) is the way to make one.
+    pub(crate) fn owned<D>(driver: D, path: Path, options: WalkOptions) -> Walk<'static>
+    where
+        D: StorageDriver + 'static,
+    {
+        Walk::new(driver.name(), path.clone(), owned::OwnedWalk::new(driver, path, options))
+    }
+
+    /// Skips what is below the directory that was just returned. It has no effect after a file.
     pub fn skip_dir(&mut self) {
         if let Some(source) = &mut self.source {
             source.skip_dir();
@@ -133,7 +144,7 @@ impl<'a, D: StorageDriver + ?Sized> ByList<'a, D> {
 
     fn push(&mut self, dir: Path, start_after: Option<Path>) {
         let options = ListOptions { start_after, ..ListOptions::new() };
-        self.open.push(Pages::of_list(self.driver, dir, options));
+        self.open.push(Pages::of_list(self.driver, dir).with_options(options));
     }
 }
 

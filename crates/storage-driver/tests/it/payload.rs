@@ -259,12 +259,12 @@ proptest! {
     #[test]
     fn a_slice_is_that_of_the_bytes(
         parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 0..40),
-        start in 0..400_u64,
-        length in 0..400_u64,
+        start in 0..400_usize,
+        length in 0..400_usize,
     ) {
         let whole = parts.concat();
         let payload: Payload = parts.into_iter().map(Bytes::from).collect();
-        let at = |offset: u64| whole.len().min(offset as usize);
+        let at = |offset: usize| whole.len().min(offset);
         let expected = whole[at(start)..at(start + length)].to_vec();
         prop_assert_eq!(payload.slice(start..start + length), Payload::from(expected));
     }
@@ -275,4 +275,13 @@ proptest! {
 fn a_slice_that_ends_before_it_starts_is_empty() {
     let payload: Payload = single_bytes(9).into_iter().collect();
     assert!(payload.slice(5..2).is_empty());
+}
+
+#[test]
+fn iterating_by_reference_visits_the_parts_of_every_block() {
+    let payload: Payload = single_bytes(1000).into_iter().collect();
+    let by_reference: Vec<Bytes> = (&payload).into_iter().cloned().collect();
+    let by_value: Vec<Bytes> = payload.into_iter().collect();
+    assert_eq!(by_reference.len(), 1000);
+    assert_eq!(by_reference, by_value);
 }

@@ -1,18 +1,17 @@
 //! `Walk`: clauses 6.4 and 6.5 of the contract, of the walk by `list`.
 
-#[path = "support/map.rs"]
-mod map;
-
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     task::{Context, Poll},
 };
 
+use crate::support::map::Map;
 use futures::StreamExt;
-use map::Map;
 use proptest::prelude::*;
 use storage_driver::{
-    Entry, ErrorKind, Operation, Path, Result, StorageDriver, Walk, WalkOptions, WalkSource,
+    Entry, ErrorKind, Operation, Path, Result, StorageDriver, StorageDriverExt, Walk, WalkOptions,
+    WalkSource,
 };
 use tokio_test::block_on;
 
@@ -233,4 +232,42 @@ proptest! {
         expected.retain(|path| *path > start);
         prop_assert_eq!(rest(map.walk(&Path::root(), after(&start))), expected);
     }
+}
+
+#[test]
+fn an_owned_walk_visits_what_a_borrowed_one_visits() {
+    let map = Map::of(FILES);
+    for start in ["/a", "/a/b/d", "/zzz"] {
+        let expected = rest(map.walk(&Path::root(), after(&path(start))));
+        assert_eq!(rest(map.clone().into_walk(&Path::root(), after(&path(start)))), expected);
+    }
+}
+
+#[test]
+fn an_owned_walk_skips_the_directory_that_it_just_returned() {
+    let map = Map::of(FILES);
+    for dir in ["/a", "/a/b", "/a-b"].map(path) {
+        let mut borrowed = map.walk(&Path::root(), WalkOptions::new());
+        let mut owned = map.clone().into_walk(&Path::root(), WalkOptions::new());
+        for walk in [&mut borrowed, &mut owned] {
+            walk_to(walk, &dir);
+            walk.skip_dir();
+        }
+        assert_eq!(rest(owned), rest(borrowed));
+    }
+}
+
+#[test]
+fn an_owned_walk_can_be_spawned() {
+    let map: Arc<dyn StorageDriver> = Arc::new(Map::of(FILES));
+    let walk = map.into_walk(&Path::root(), WalkOptions::new());
+    let counted = block_on(async { tokio::spawn(walk.count()).await });
+    assert_eq!(counted.unwrap(), model(FILES, &Path::root()).len());
+}
+
+#[test]
+fn an_owned_walk_ends_after_an_error() {
+    let mut walk = Map::default().into_walk(&path("/missing"), WalkOptions::new());
+    assert!(block_on(walk.next()).unwrap().unwrap_err().is_not_found());
+    assert!(block_on(walk.next()).is_none());
 }

@@ -1,6 +1,6 @@
 //! The contract's page: its clauses are numbered without gaps, and each has an anchor.
 
-const PAGE: &str = include_str!("../src/contract.rs");
+const PAGE: &str = include_str!("../../src/contract.rs");
 
 /// The clauses as they stand on the page: the anchor and the number in bold.
 fn clauses() -> Vec<(&'static str, &'static str)> {
@@ -35,9 +35,9 @@ fn clauses_are_numbered_without_gaps() {
 fn every_link_to_a_clause_leads_to_one() {
     let known: Vec<&str> = clauses().into_iter().map(|(anchor, _)| anchor).collect();
     for source in [
-        include_str!("../src/driver.rs"),
-        include_str!("../src/writer.rs"),
-        include_str!("../COMPARE.md"),
+        include_str!("../../src/driver.rs"),
+        include_str!("../../src/writer.rs"),
+        include_str!("../../COMPARE.md"),
     ] {
         let links = source.split("crate::contract#").skip(1);
         for link in links.map(|rest| rest.split(')').next().unwrap_or_default()) {

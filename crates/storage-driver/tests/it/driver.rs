@@ -1,12 +1,9 @@
 //! The provided methods of `StorageDriver`, over a driver that writes the required ones alone.
 
-#[path = "support/map.rs"]
-mod map;
-
 use std::time::{Duration, SystemTime};
 
+use crate::support::map::Map;
 use futures::TryStreamExt;
-use map::Map;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, Operation, Path, Precondition, ReadRange,
     RedirectMethod, StorageDriver, StorageDriverExt, WalkOptions,

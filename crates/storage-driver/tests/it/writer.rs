@@ -1,14 +1,11 @@
 //! `Writer` over a scripted session: clauses 5.8 to 5.14 of the contract.
 
-#[path = "support/session.rs"]
-mod session;
-
 use std::{io, task::Poll};
 
+use crate::support::session::Script;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, stream};
-use session::Script;
 use storage_driver::{
     Error, ErrorKind, Metadata, Operation, Path, Precondition, Result, WriteMode, WriteSession,
     Writer, WriterOptions,
@@ -350,4 +347,36 @@ fn a_session_that_takes_bytes_need_not_take_slices() {
     let mut writer = Writer::new("test", path("/a"), 0, Minimal);
     block_on(writer.write_all(b"abc")).unwrap();
     assert_eq!(writer.size(), 3);
+}
+
+#[test]
+fn a_note_goes_to_the_session_and_can_be_read_back() {
+    let script = Script::default();
+    let mut writer = script.writer().with_note("old".into());
+    assert_eq!(writer.note(), "old");
+    writer.set_note("new").unwrap();
+    assert_eq!(writer.note(), "new");
+    assert_eq!(script.take_calls(), "note 3");
+}
+
+#[test]
+fn a_note_of_4096_bytes_is_accepted_and_a_longer_one_is_refused() {
+    let script = Script::default();
+    let mut writer = script.writer();
+    writer.set_note(vec![7; 4096]).unwrap();
+    let error = writer.set_note(vec![8; 4097]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContentTooLarge { size: 4097, limit: 4096 });
+    assert_eq!(error.operation(), Some(Operation::SetNote));
+    assert_eq!(writer.note().as_ref(), [7; 4096]);
+    assert_eq!(script.take_calls(), "note 4096");
+}
+
+#[test]
+fn a_note_that_the_session_refuses_leaves_the_old_one() {
+    let (script, writer) = failing("note");
+    let mut writer = writer.with_note("old".into());
+    let error = writer.set_note("new").unwrap_err();
+    assert_context(&error, Operation::SetNote, "/upload");
+    assert_eq!(writer.note(), "old");
+    script.take_calls();
 }
