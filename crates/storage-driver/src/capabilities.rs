@@ -18,6 +18,7 @@ use crate::Path;
 /// assert!(!capabilities.durable);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Capabilities {
     /// Operation: `put_content`, `rename`, `copy` and `delete` take a precondition other than
     /// [`None`](crate::Precondition::None); `delete` takes

@@ -22,7 +22,7 @@ impl ListOptions {
     pub const DEFAULT_LIMIT: usize = 1000;
 
     /// The first page, of [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) entries.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self { start_after: None, limit: Self::DEFAULT_LIMIT, names_only: false }
     }
 

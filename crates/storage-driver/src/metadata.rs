@@ -6,6 +6,7 @@ use crate::{Error, ErrorKind, Path, Version};
 
 /// What a store knows of a file: committed content.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Metadata {
     /// Where the file is.
@@ -27,6 +28,8 @@ impl Metadata {
 
 /// What [`stat`](crate::StorageDriver::stat) says of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Stat {
     /// The path is a file.
     File(Metadata),
@@ -72,9 +75,12 @@ impl Stat {
 /// A file comes with what [`stat`](crate::StorageDriver::stat) would say of it where the backend
 /// knows that for free.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 enum Kind {
     File(Metadata),
     BareFile(Path),

@@ -45,17 +45,17 @@ const BLOCK: usize = 128;
 
 impl Payload {
     /// No bytes.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { first: Bytes::new(), rest: LinkedList::new(), len: 0 }
     }
 
     /// How many bytes are left in it.
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 

@@ -21,6 +21,8 @@ use crate::{Error, ErrorKind};
 /// # Ok::<(), storage_driver::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ReadRange {
     /// All of it.
     #[default]

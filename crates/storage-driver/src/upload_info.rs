@@ -9,6 +9,7 @@ use crate::Path;
 /// An upload in progress. It is not in the namespace: only [`uploads`](crate::StorageDriver::uploads) and
 /// [`upload`](crate::StorageDriver::upload) show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct UploadInfo {
     /// The path that it was opened for.

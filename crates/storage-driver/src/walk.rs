@@ -22,8 +22,8 @@ pub struct WalkOptions {
 
 impl WalkOptions {
     /// All of it.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { start_after: None }
     }
 
     /// Gives only what orders after `path`.

@@ -51,32 +51,32 @@ pub struct WriterOptions {
 
 impl WriterOptions {
     /// Opens in `mode`, without hints.
-    pub fn new(mode: WriteMode) -> Self {
+    pub const fn new(mode: WriteMode) -> Self {
         Self { mode, size_hint: None, exclusive_buffers: false }
     }
 
     /// [`WriteMode::Create`].
-    pub fn create() -> Self {
+    pub const fn create() -> Self {
         Self::new(WriteMode::Create)
     }
 
     /// [`WriteMode::Resume`], wherever the upload stands.
-    pub fn resume() -> Self {
+    pub const fn resume() -> Self {
         Self::new(WriteMode::Resume { at: None })
     }
 
     /// [`WriteMode::Resume`], if the upload stands at `size` bytes.
-    pub fn resume_at(size: u64) -> Self {
+    pub const fn resume_at(size: u64) -> Self {
         Self::new(WriteMode::Resume { at: Some(size) })
     }
 
     /// [`WriteMode::Append`], however long the content is.
-    pub fn append() -> Self {
+    pub const fn append() -> Self {
         Self::new(WriteMode::Append { at: None })
     }
 
     /// [`WriteMode::Append`], if the content has `size` bytes.
-    pub fn append_at(size: u64) -> Self {
+    pub const fn append_at(size: u64) -> Self {
         Self::new(WriteMode::Append { at: Some(size) })
     }
 
