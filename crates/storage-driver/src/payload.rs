@@ -9,10 +9,10 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Bytes in one or more parts, so that nothing contiguous is ever needed.
+/// Bytes in one or more parts, so that no large contiguous allocation is needed.
 ///
-/// What is stored is handed over as one, and what is read comes back as one. It is a [`Buf`]; the
-/// parts are shared, not copied, by `clone`.
+/// [`put_content`](crate::StorageDriver::put_content) takes one, [`Content`](crate::Content) contains one. It is a
+/// [`Buf`]. A `clone` shares the parts and copies nothing.
 ///
 /// ```text
 ///  first        rest: a list of blocks of up to 128 parts, so that not even
@@ -21,7 +21,7 @@ use bytes::{Buf, Bytes, BytesMut};
 ///  └───────┘    └───────┴───────┴───┘    └───────┴───┘
 /// ```
 ///
-/// One part (most payloads) takes no allocation beside its own.
+/// A payload of one part, as most are, needs no allocation besides that of the part.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -34,7 +34,7 @@ use bytes::{Buf, Bytes, BytesMut};
 /// ```
 #[derive(Clone, Default)]
 pub struct Payload {
-    /// Empty only if the whole is.
+    /// Empty only if the whole payload is.
     first: Bytes,
     /// No part and no block in it is empty.
     rest: LinkedList<VecDeque<Bytes>>,
@@ -44,22 +44,22 @@ pub struct Payload {
 const BLOCK: usize = 128;
 
 impl Payload {
-    /// No bytes.
+    /// An empty payload.
     pub const fn new() -> Self {
         Self { first: Bytes::new(), rest: LinkedList::new(), len: 0 }
     }
 
-    /// How many bytes are left in it.
+    /// The number of bytes.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the payload is empty.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Puts `part` behind what is there. An empty one adds nothing.
+    /// Appends `part`. An empty part adds nothing.
     pub fn push(&mut self, part: Bytes) {
         if part.is_empty() {
             return;
@@ -75,7 +75,7 @@ impl Payload {
         }
     }
 
-    /// The parts, none of them empty.
+    /// The parts. None of them is empty.
     pub fn parts(&self) -> Iter<'_> {
         self.into_iter()
     }
@@ -108,8 +108,8 @@ impl Payload {
         self.parts().map(cut).collect()
     }
 
-    /// All in one contiguous part: free where there is one part, an allocation of
-    /// [`len`](Self::len) bytes and a copy where there are more.
+    /// The bytes in one contiguous part: without a copy if there is one part, otherwise an allocation of
+    /// [`len`](Self::len) bytes and a copy.
     pub fn into_bytes(mut self) -> Bytes {
         self.copy_to_bytes(self.len)
     }
@@ -144,7 +144,7 @@ impl Buf for Payload {
 
     /// # Panics
     ///
-    /// If `count` is more than what is left, as [`Buf`] says.
+    /// If `count` is more than the remaining length, as documented on [`Buf`].
     fn advance(&mut self, mut count: usize) {
         assert!(count <= self.len, "cannot advance {count} bytes, {} left", self.len);
         while count >= self.first.len() && count > 0 {
@@ -157,7 +157,7 @@ impl Buf for Payload {
 
     /// # Panics
     ///
-    /// If `count` is more than what is left, as [`Buf`] says.
+    /// If `count` is more than the remaining length, as documented on [`Buf`].
     fn copy_to_bytes(&mut self, count: usize) -> Bytes {
         assert!(count <= self.len, "cannot take {count} bytes, {} left", self.len);
         if count == self.first.len() {
@@ -271,7 +271,7 @@ impl<const N: usize> From<&'static [u8; N]> for Payload {
 }
 
 impl PartialEq for Payload {
-    /// Equal bytes are equal, however they are cut into parts.
+    /// Payloads are equal if their bytes are, however they are split into parts.
     fn eq(&self, other: &Self) -> bool {
         if self.len != other.len {
             return false;

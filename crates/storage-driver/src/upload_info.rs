@@ -16,13 +16,14 @@ pub struct UploadInfo {
     pub path: Path,
     /// When it was created.
     pub created: SystemTime,
-    /// When data was accepted last; as `created` if none was.
+    /// When data was last accepted; equal to `created` if none was.
     pub modified: SystemTime,
-    /// Its size in bytes: what was kept of it. From [`uploads`](crate::StorageDriver::uploads) only where the
-    /// backend knows it for free.
+    /// Its size in bytes. [`uploads`](crate::StorageDriver::uploads) reports it only where the backend knows it
+    /// without further requests, [`upload`](crate::StorageDriver::upload) always.
     pub size: Option<u64>,
-    /// The note that was kept with its data. From [`uploads`](crate::StorageDriver::uploads) only where the
-    /// backend knows it for free.
+    /// The note that was kept with its data, empty if there is none. [`uploads`](crate::StorageDriver::uploads)
+    /// reports it only where the backend knows it without further requests,
+    /// [`upload`](crate::StorageDriver::upload) always.
     pub note: Option<Bytes>,
 }
 
