@@ -259,6 +259,7 @@ impl WriteSession for Session {
     }
 
     fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.faults.next(Operation::SetNote, self.inner.path()).before()?;
         self.inner.set_note(note)
     }
 
