@@ -1,20 +1,17 @@
 //! Random scenarios of everything a store can do, with readers, `Bytes`, writers and forks held: what
 //! `usage` says, against the segments that can be found from outside.
 
-#[path = "support/store.rs"]
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::{KIB, kind, path, pattern, segments};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, executor::block_on};
 use inmemory::InMemory;
 use proptest::{prelude::*, sample::Index};
 use storage_driver::{
-    ListOptions, Path, Precondition, ReadRange, Reader, StorageDriver, StorageDriverExt,
+    ErrorKind, ListOptions, Path, Precondition, ReadRange, Reader, StorageDriver, StorageDriverExt,
     WalkOptions, WriteMode, Writer, WriterOptions,
 };
-use support::{KIB, path, pattern, segments};
 
 const SEGMENT_SIZE: usize = 4 * KIB;
 
@@ -23,11 +20,14 @@ enum Step {
     Put(Index, &'static str, usize),
     Open(Index, &'static str, WriteMode),
     Write(Index, usize),
+    Note(Index, usize),
     Commit(Index),
     CommitTo(Index, &'static str),
     Cancel(Index),
     DropWriter(Index),
     Delete(Index, &'static str),
+    DeleteDir(Index, &'static str),
+    DeleteMany(Index, [&'static str; 3]),
     Rename(Index, &'static str, &'static str),
     RenameDir(Index, &'static str, &'static str),
     Copy(Index, &'static str, &'static str),
@@ -58,11 +58,14 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (index(), at(), size()).prop_map(|(s, at, n)| Put(s, at, n)),
         6 => (index(), at(), mode()).prop_map(|(s, at, mode)| Open(s, at, mode)),
         8 => (index(), size()).prop_map(|(w, n)| Write(w, n)),
+        3 => (index(), 0..=Writer::MAX_NOTE).prop_map(|(w, n)| Note(w, n)),
         6 => index().prop_map(Commit),
         2 => (index(), at()).prop_map(|(w, at)| CommitTo(w, at)),
         1 => index().prop_map(Cancel),
         1 => index().prop_map(DropWriter),
         2 => (index(), prop_oneof![at(), dir()]).prop_map(|(s, at)| Delete(s, at)),
+        1 => (index(), prop_oneof![at(), dir()]).prop_map(|(s, at)| DeleteDir(s, at)),
+        1 => (index(), at(), at(), dir()).prop_map(|(s, a, b, c)| DeleteMany(s, [a, b, c])),
         1 => (index(), at(), at()).prop_map(|(s, a, b)| Rename(s, a, b)),
         1 => (index(), dir(), dir()).prop_map(|(s, a, b)| RenameDir(s, a, b)),
         2 => (index(), at(), at()).prop_map(|(s, a, b)| Copy(s, a, b)),
@@ -130,6 +133,11 @@ impl World {
                 let count = self.writers.len();
                 let _ = self.writers[index.index(count)].1.write_bytes(data).await;
             }
+            Step::Note(index, length) if !self.writers.is_empty() => {
+                let note = self.data(length);
+                let count = self.writers.len();
+                let _ = self.writers[index.index(count)].1.set_note(note);
+            }
             Step::Commit(index) => {
                 if let Some((_, writer)) = take(&mut self.writers, &index) {
                     let _ = writer.commit().await;
@@ -148,6 +156,12 @@ impl World {
             Step::DropWriter(index) => drop(take(&mut self.writers, &index)),
             Step::Delete(store, at) => {
                 let _ = self.store(&store).delete(&path(at), Precondition::None).await;
+            }
+            Step::DeleteDir(store, at) => {
+                let _ = self.store(&store).delete_dir(&path(at)).await;
+            }
+            Step::DeleteMany(store, at) => {
+                let _ = self.store(&store).delete_many(&at.map(path)).await;
             }
             Step::Rename(store, from, to) => {
                 let none = Precondition::None;
@@ -201,7 +215,11 @@ impl World {
                 };
                 self.writers.iter_mut().for_each(|(store, _)| after_move(store));
             }
-            Step::Write(..) | Step::ReadOn(_) | Step::Fork(_) | Step::DropStore(_) => {}
+            Step::Write(..)
+            | Step::Note(..)
+            | Step::ReadOn(_)
+            | Step::Fork(_)
+            | Step::DropStore(_) => {}
         }
     }
 
@@ -246,8 +264,11 @@ impl World {
         self.readers.clear();
         self.bytes.clear();
         for store in &self.stores {
-            let tops = ["/a", "/b", "/d", "/e", "/g"].map(path);
-            store.delete_many(&tops).await.unwrap();
+            store.delete_many(&["/a", "/b"].map(path)).await.unwrap();
+            for dir in ["/d", "/e", "/g"].map(path) {
+                let deleted = store.delete_dir(&dir).await;
+                assert!(deleted.is_ok() || kind(deleted) == ErrorKind::PathNotFound);
+            }
         }
         let usage = self.stores[0].usage();
         assert_eq!(usage.held(), usage.pooled);

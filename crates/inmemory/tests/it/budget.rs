@@ -1,8 +1,6 @@
-//! A store that is full: nothing is lost, and all goes on as soon as there is room.
+//! A full store: nothing is lost, and everything continues as soon as there is room.
 
-#[path = "support/store.rs"]
-mod support;
-
+use crate::support::{KIB, append, content, kind, path, pattern, put, upload};
 use bytes::Bytes;
 use futures::{TryStreamExt, executor::block_on};
 use inmemory::{InMemory, Usage};
@@ -10,7 +8,6 @@ use storage_driver::{
     Entry, Error, ErrorKind, ListOptions, Path, Precondition, Result, StorageDriver,
     StorageDriverExt, UploadInfo, WalkOptions, WriterOptions,
 };
-use support::{KIB, append, content, kind, path, pattern, put, upload};
 
 const CAPACITY: u64 = 56 << 10;
 const SEGMENT_SIZE: usize = 4 * KIB;
@@ -163,7 +160,7 @@ fn write_with_every_room() {
 }
 
 #[test]
-fn write_of_what_is_adopted_with_every_room() {
+fn write_of_an_adopted_buffer_with_every_room() {
     let least = least_room(an_upload, async |store| {
         store.resume(&path("/u")).await?.write_bytes(Bytes::from(vec![2; 17_000])).await
     });
@@ -171,7 +168,7 @@ fn write_of_what_is_adopted_with_every_room() {
 }
 
 #[test]
-fn write_of_what_is_vouched_for_with_every_room() {
+fn write_of_an_exclusive_buffer_with_every_room() {
     let least = least_room(an_upload, async |store| {
         let mut writer =
             store.writer(&path("/u"), WriterOptions::resume().exclusive_buffers()).await?;
@@ -297,7 +294,7 @@ fn copy_over_a_file_with_every_room() {
 }
 
 #[test]
-fn what_takes_its_own_place_needs_no_room() {
+fn a_file_that_replaces_itself_needs_no_room() {
     let prepare = async |store: &InMemory| {
         a_file(store).await;
         put(store, "/b", pattern(2, 100)).await;
@@ -313,7 +310,7 @@ fn what_takes_its_own_place_needs_no_room() {
 }
 
 #[test]
-fn a_small_file_needs_room_for_another_only_while_somebody_reads_it() {
+fn a_small_file_needs_room_for_another_only_while_it_is_read() {
     block_on(async {
         let store = store();
         put(&store, "/b", pattern(2, 100)).await;
@@ -328,7 +325,7 @@ fn a_small_file_needs_room_for_another_only_while_somebody_reads_it() {
 }
 
 #[test]
-fn what_makes_room_needs_none() {
+fn operations_that_make_room_need_none() {
     let prepare = async |store: &InMemory| {
         a_file(store).await;
         an_upload(store).await;
@@ -402,7 +399,7 @@ fn a_commit_without_room_leaves_the_upload_with_all_it_has() {
 }
 
 #[test]
-fn a_commit_makes_room_of_what_the_tail_does_not_use() {
+fn a_commit_frees_the_unused_part_of_the_tail() {
     block_on(async {
         let store = store();
         let mut writer = store.create(&path("/u")).await.unwrap();
@@ -430,7 +427,7 @@ fn a_tail_that_nothing_fitted_into_is_given_back() {
 }
 
 #[test]
-fn needed_and_available_are_what_they_say() {
+fn an_error_reports_the_needed_and_the_available_bytes() {
     block_on(async {
         for left in [0, 1, 1000, 17_000] {
             let store = store();
@@ -470,7 +467,7 @@ fn a_store_without_capacity_holds_nothing() {
 }
 
 #[test]
-fn what_readers_pin_is_not_room() {
+fn pinned_memory_is_not_available() {
     block_on(async {
         let store = store();
         put(&store, "/a", vec![7; 30_000]).await;
@@ -495,7 +492,7 @@ async fn fill_the_pool(store: &InMemory) {
 }
 
 #[test]
-fn the_pool_gives_way_to_content() {
+fn the_pool_shrinks_for_content() {
     block_on(async {
         let store = pooled_store();
         fill_the_pool(&store).await;
@@ -505,7 +502,7 @@ fn the_pool_gives_way_to_content() {
 }
 
 #[test]
-fn the_pool_gives_way_to_names() {
+fn the_pool_shrinks_for_names() {
     block_on(async {
         let store = pooled_store();
         fill_the_pool(&store).await;
@@ -529,7 +526,7 @@ fn the_pool_is_no_reason_for_ill_health() {
 }
 
 #[test]
-fn what_is_written_uses_the_pool() {
+fn writes_use_the_pool() {
     block_on(async {
         let store = pooled_store();
         fill_the_pool(&store).await;

@@ -1,7 +1,4 @@
-//! Which buffers are taken over as they are, and which are copied and packed.
-
-#[path = "support/store.rs"]
-mod support;
+//! Which buffers are adopted as they are, and which are copied and packed.
 
 use std::{
     ops::Range,
@@ -11,13 +8,13 @@ use std::{
     },
 };
 
+use crate::support::{KIB, MIB, content, path, pattern, places, put, segments, upload};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::executor::block_on;
 use inmemory::InMemory;
 use storage_driver::{Precondition, StorageDriver, StorageDriverExt, WriterOptions};
-use support::{KIB, MIB, content, path, pattern, places, put, segments, upload};
 
-/// From this many bytes on, buffers are taken over.
+/// The length from which on buffers are adopted.
 const MIN_ADOPTED: usize = 16 * KIB;
 
 /// A buffer that tells when it is freed.
@@ -104,7 +101,7 @@ fn one_byte_less_than_16_kib_is_copied() {
 }
 
 #[test]
-fn what_is_put_is_adopted_too() {
+fn a_buffer_that_is_put_is_adopted_too() {
     block_on(async {
         let store = InMemory::new();
         let data = Bytes::from(pattern(1, MIN_ADOPTED));
@@ -127,7 +124,7 @@ fn each_part_of_a_payload_is_adopted() {
 }
 
 #[test]
-fn a_taken_over_buffer_counts_whole() {
+fn an_adopted_buffer_counts_with_its_capacity() {
     assert_eq!(memory_of(with_capacity(64 * KIB, 64 * KIB + 500)), 64 * KIB + 500);
 }
 
@@ -226,7 +223,7 @@ fn a_buffer_of_a_foreign_owner_is_copied_and_freed() {
 }
 
 #[test]
-fn a_buffer_that_somebody_else_holds_is_copied() {
+fn a_shared_buffer_is_copied() {
     let data = Bytes::from(pattern(1, MIN_ADOPTED));
     let clone = data.clone();
     assert!(!is_adopted(data));
@@ -240,7 +237,7 @@ fn static_bytes_are_copied() {
 }
 
 #[test]
-fn what_another_file_holds_is_copied() {
+fn a_segment_of_another_file_is_copied() {
     block_on(async {
         let store = InMemory::new();
         put(&store, "/a", pattern(1, MIN_ADOPTED)).await;
@@ -266,7 +263,7 @@ fn a_slice_that_is_written_through_async_write_is_copied() {
 }
 
 #[test]
-fn a_vouched_buffer_is_adopted_though_it_is_shared() {
+fn an_exclusive_buffer_is_adopted_although_it_is_shared() {
     block_on(async {
         let store = InMemory::new();
         let (data, freed) = watched(pattern(1, MIN_ADOPTED));
@@ -285,7 +282,7 @@ fn a_vouched_buffer_is_adopted_though_it_is_shared() {
 }
 
 #[test]
-fn a_vouched_piece_of_less_than_16_kib_is_packed() {
+fn an_exclusive_piece_of_less_than_16_kib_is_packed() {
     block_on(async {
         let store = InMemory::new();
         let options = WriterOptions::create().exclusive_buffers();
@@ -299,7 +296,7 @@ fn a_vouched_piece_of_less_than_16_kib_is_packed() {
 }
 
 #[test]
-fn vouching_holds_for_the_writer_that_was_opened_so() {
+fn exclusive_buffers_apply_to_one_writer() {
     block_on(async {
         let store = InMemory::new();
         store.create(&path("/a")).await.unwrap().suspend().await.unwrap();
@@ -364,7 +361,7 @@ fn a_segment_has_at_least_4_kib() {
 }
 
 #[test]
-fn what_is_packed_and_what_is_adopted_keep_their_order() {
+fn packed_and_adopted_pieces_keep_their_order() {
     block_on(async {
         let store = InMemory::new();
         let mut writer = store.create(&path("/a")).await.unwrap();

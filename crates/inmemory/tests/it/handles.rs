@@ -1,8 +1,5 @@
 //! What a handle is: cheap, shareable, and at home on any executor.
 
-#[path = "support/store.rs"]
-mod support;
-
 use std::{
     cell::Cell,
     future::Future,
@@ -13,6 +10,7 @@ use std::{
     thread,
 };
 
+use crate::support::{KIB, MIB, content, kind, path, pattern, put};
 use bytes::Bytes;
 use futures::{
     SinkExt,
@@ -25,7 +23,6 @@ use storage_driver::{
     ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
     WriterOptions,
 };
-use support::{KIB, MIB, content, kind, path, pattern, put};
 
 #[test]
 fn handles_can_go_anywhere() {
@@ -81,16 +78,35 @@ fn a_default_store_is_empty_and_has_no_capacity() {
 fn debug_shows_usage_and_capacity_and_no_content() {
     block_on(async {
         let store = InMemory::builder().capacity(123_456).build();
-        put(&store, "/name", "secret").await;
+        put(&store, "/private", "secret").await;
         let text = format!("{store:?}");
         assert!(text.starts_with("InMemory"), "{text}");
         assert!(text.contains("123456") && text.contains("committed: 6"), "{text}");
-        assert!(!text.contains("secret") && !text.contains("name"), "{text}");
+        assert!(!text.contains("secret") && !text.contains("private"), "{text}");
     });
 }
 
 #[test]
-fn debug_of_a_builder_shows_what_was_set() {
+fn two_drivers_are_told_apart_by_their_names() {
+    block_on(async {
+        let [cache, blobs] = ["cache", "blobs"].map(|name| InMemory::builder().name(name).build());
+        assert_eq!((cache.name(), blobs.fork().name()), ("cache", "blobs"));
+        let a = path("/a");
+        let missing = |error: storage_driver::Error| error.to_string();
+        assert_eq!(missing(cache.stat(&a).await.unwrap_err()), "cache: stat /a: path not found");
+        assert_eq!(missing(blobs.stat(&a).await.unwrap_err()), "blobs: stat /a: path not found");
+        let mut walk = cache.walk(&a, storage_driver::WalkOptions::new());
+        let failed = futures::StreamExt::next(&mut walk).await.unwrap().unwrap_err();
+        assert_eq!(missing(failed), "cache: walk /a: path not found");
+        let mut fenced = blobs.create(&a).await.unwrap();
+        blobs.cancel_upload(&a).await.unwrap();
+        let failed = fenced.write_bytes("x").await.unwrap_err();
+        assert!(missing(failed).starts_with("blobs: "));
+    });
+}
+
+#[test]
+fn debug_of_a_builder_shows_its_settings() {
     let builder = InMemory::builder().capacity(11).pool(22).segment_size(44_444);
     let text = format!("{builder:?}");
     for part in ["InMemoryBuilder", "11", "22", "44444"] {
@@ -208,7 +224,7 @@ fn a_writer_yields_after_each_mib() {
 }
 
 #[test]
-fn a_writer_goes_on_after_a_yield() {
+fn a_writer_continues_after_a_yield() {
     let store = InMemory::new();
     let mut writer = block_on(store.create(&path("/a"))).unwrap();
     for _ in 0..3 {
@@ -220,7 +236,7 @@ fn a_writer_goes_on_after_a_yield() {
 }
 
 #[test]
-fn another_task_on_the_thread_gets_its_turn() {
+fn another_task_on_the_thread_runs() {
     let mut pool = LocalPool::new();
     let store = InMemory::new();
     let turns = Rc::new(Cell::new(0));
@@ -275,7 +291,7 @@ fn a_stream_is_sent_into_a_writer() {
 }
 
 #[test]
-fn what_was_accepted_survives_every_way_to_let_go() {
+fn accepted_data_survives_suspend_close_sync_and_drop() {
     block_on(async {
         let store = InMemory::new();
         let mut writer = store.create(&path("/a")).await.unwrap();

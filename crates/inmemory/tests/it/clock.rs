@@ -1,19 +1,16 @@
 //! Times come from the clock that the store was given, whatever it shows.
 
-#[path = "support/store.rs"]
-mod support;
-
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crate::support::{append, kind, path, put};
 use futures::executor::block_on;
 use inmemory::InMemory;
 use storage_driver::{
     ErrorKind, ListOptions, Path, Precondition, StorageDriver, StorageDriverExt, UploadInfo,
 };
-use support::{append, kind, path, put};
 
 /// A clock that stands still until it is set.
 #[derive(Clone)]
@@ -275,7 +272,7 @@ fn the_nanosecond_is_kept() {
 }
 
 #[test]
-fn times_beyond_what_is_kept_are_clipped() {
+fn times_out_of_range_are_clipped() {
     block_on(async {
         let (store, clock) = store();
         let most = Duration::from_nanos(i64::MAX as u64);

@@ -1,17 +1,14 @@
 //! What `usage` says is held, and for whom.
 
-#[path = "support/store.rs"]
-mod support;
-
 use std::thread;
 
+use crate::support::{KIB, append, path, put};
 use bytes::Bytes;
 use futures::executor::block_on;
 use inmemory::{InMemory, Usage};
 use storage_driver::{
     Path, Precondition, ReadRange, Reader, StorageDriver, StorageDriverExt, WalkOptions,
 };
-use support::{KIB, append, path, put};
 
 const SEGMENT_SIZE: usize = 4 * KIB;
 
@@ -68,7 +65,7 @@ fn an_upload_counts_with_its_open_tail() {
 }
 
 #[test]
-fn an_upload_that_is_cancelled_gives_everything_back() {
+fn a_cancelled_upload_releases_everything() {
     block_on(async {
         let store = InMemory::new();
         let mut writer = store.create(&path("/a")).await.unwrap();
@@ -93,7 +90,7 @@ fn a_fenced_writer_holds_no_content() {
 }
 
 #[test]
-fn a_write_that_is_refused_gives_everything_back() {
+fn a_refused_write_releases_everything() {
     block_on(async {
         let store = InMemory::builder().capacity(10_000).build();
         assert!(store.put(&path("/a/b/c"), vec![7; 9600]).await.is_err());
@@ -102,7 +99,7 @@ fn a_write_that_is_refused_gives_everything_back() {
 }
 
 #[test]
-fn a_put_that_fails_gives_everything_back() {
+fn a_failed_put_releases_everything() {
     block_on(async {
         let store = InMemory::new();
         put(&store, "/a", "x").await;
@@ -115,7 +112,7 @@ fn a_put_that_fails_gives_everything_back() {
 }
 
 #[test]
-fn a_reader_pins_what_was_deleted() {
+fn a_reader_pins_deleted_content() {
     block_on(async {
         let store = InMemory::new();
         put(&store, "/a", vec![7; 1000]).await;
@@ -144,7 +141,7 @@ fn bytes_pin_the_segment_that_they_are_of() {
 }
 
 #[test]
-fn what_a_copy_shares_counts_once() {
+fn content_shared_by_a_copy_counts_once() {
     block_on(async {
         let store = InMemory::new();
         put(&store, "/a", vec![7; 10_000]).await;
@@ -170,7 +167,7 @@ fn small_content_is_copied_and_counts_twice() {
 }
 
 #[test]
-fn what_an_append_shares_counts_once() {
+fn content_shared_by_an_append_counts_once() {
     block_on(async {
         let store = InMemory::new();
         put(&store, "/a", vec![7; 100_000]).await;
@@ -232,7 +229,7 @@ fn a_small_file_that_an_append_copies_counts_twice_until_the_commit() {
 }
 
 #[test]
-fn what_a_walk_has_yet_to_give_is_held() {
+fn entries_that_a_walk_has_not_returned_are_held() {
     block_on(async {
         let store = InMemory::new();
         put(&store, "/a", vec![7; 1000]).await;
@@ -245,7 +242,7 @@ fn what_a_walk_has_yet_to_give_is_held() {
 }
 
 #[test]
-fn a_shutdown_gives_everything_back() {
+fn a_shutdown_releases_everything() {
     block_on(async {
         let store = InMemory::new();
         put(&store, "/a/b", vec![7; 1000]).await;

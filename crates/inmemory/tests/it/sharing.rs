@@ -1,15 +1,12 @@
 //! What is held is never moved: not by what is written later, and not by what makes it visible.
 
-#[path = "support/store.rs"]
-mod support;
-
+use crate::support::{KIB, append, content, kind, path, pattern, places, put, segments, upload};
 use bytes::Bytes;
 use futures::executor::block_on;
 use inmemory::InMemory;
 use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
-use support::{KIB, append, content, kind, path, pattern, places, put, segments, upload};
 
-/// A store with a file of packed segments and of one that was taken over.
+/// A store with a file of packed segments and of an adopted one.
 async fn mixed() -> (InMemory, Vec<*const u8>) {
     let store = InMemory::new();
     let mut writer = store.create(&path("/a")).await.unwrap();
@@ -115,7 +112,7 @@ fn a_commit_that_failed_moves_nothing() {
 }
 
 #[test]
-fn a_small_last_commit_is_packed_with_what_is_appended() {
+fn a_small_last_commit_is_packed_with_the_append() {
     block_on(async {
         let store = InMemory::new();
         let digits: String = (0..500).map(|n| char::from(b'0' + (n % 7) as u8)).collect();
@@ -147,7 +144,7 @@ fn a_last_commit_of_64_kib_is_copied_and_a_byte_more_is_shared() {
 }
 
 #[test]
-fn a_small_last_commit_is_copied_without_what_was_before_it() {
+fn a_small_last_commit_is_copied_without_earlier_content() {
     block_on(async {
         let (store, before) = mixed().await;
         append(&store, "/a", "one ").await;

@@ -1,15 +1,12 @@
 //! What was opened stays as it was, whatever happens to the file, the store or the handle.
 
-#[path = "support/store.rs"]
-mod support;
-
+use crate::support::{KIB, MIB, append, content, kind, path, pattern, put, segments, upload};
 use bytes::{Buf, Bytes};
 use futures::{StreamExt, TryStreamExt, executor::block_on};
 use inmemory::{InMemory, Usage};
 use storage_driver::{
     ErrorKind, Path, Precondition, ReadRange, Reader, StorageDriver, StorageDriverExt, WalkOptions,
 };
-use support::{KIB, MIB, append, content, kind, path, pattern, put, segments, upload};
 
 const LENGTH: usize = 50 * KIB;
 
@@ -277,7 +274,7 @@ fn a_reader_of_a_range_pins_the_segments_of_the_range() {
 }
 
 #[test]
-fn a_reader_of_a_deleted_file_lets_go_of_what_it_gave() {
+fn a_reader_of_a_deleted_file_releases_the_segments_that_it_returned() {
     block_on(async {
         let store = nearly_full().await;
         let mut reader = store.reader(&path("/a"), ReadRange::Full).await.unwrap();
