@@ -1,12 +1,14 @@
-//! [`Capabilities`]: what a driver says it can do.
+//! [`Capabilities`]: what a driver claims.
 
 use crate::Path;
 
-/// What a driver can do and what it guarantees, in one value.
+/// The operations and guarantees that a driver claims.
 ///
-/// An *operation* that is not claimed answers [`Unsupported`](crate::ErrorKind::Unsupported) before
-/// it has any effect. A *guarantee* that is not claimed leaves the call working, under the weaker
-/// wording that its field states. The conformance suite holds a driver to both.
+/// An *operation* that is not claimed returns [`Unsupported`](crate::ErrorKind::Unsupported) before it has any
+/// effect. A *guarantee* that is not claimed leaves the call working under the weaker wording of its field. The
+/// conformance suite tests both, and refuses capabilities that contradict each other:
+/// [`linearizable`](Self::linearizable) implies [`atomic_rename`](Self::atomic_rename),
+/// [`atomic_commit_to`](Self::atomic_commit_to) and [`snapshot_listing`](Self::snapshot_listing).
 ///
 /// Start from [`Capabilities::none`], so that a capability that is added later is not claimed by
 /// accident:
@@ -18,10 +20,11 @@ use crate::Path;
 /// assert!(!capabilities.durable);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Capabilities {
-    /// Operation: `put_content`, `rename`, `copy` and `delete` take a precondition other than
-    /// [`None`](crate::Precondition::None); `delete` takes
-    /// [`IfVersion`](crate::Precondition::IfVersion) alone.
+    /// Operation: `put_content`, `rename`, `copy`, `delete` and `touch` take a precondition other than
+    /// [`None`](crate::Precondition::None); `delete` and `touch` only
+    /// [`IfVersion`](crate::Precondition::IfVersion).
     pub preconditions: bool,
     /// Operation: `commit_to` takes a precondition other than [`None`](crate::Precondition::None).
     pub conditional_commit: bool,
@@ -39,40 +42,40 @@ pub struct Capabilities {
     /// Operation: [`redirect_url`](crate::StorageDriver::redirect_url).
     pub redirect: bool,
 
-    /// Guarantee: what was committed, or kept of an upload, survives a crash of the process.
-    /// Otherwise it lives as long as the driver.
+    /// Guarantee: committed files and kept uploads survive a crash of the process. Otherwise they live as long
+    /// as the driver.
     pub durable: bool,
-    /// Guarantee: dropping a writer keeps everything that it accepted. Otherwise at least what its
+    /// Guarantee: dropping a writer keeps everything that it accepted. Otherwise it keeps at least what the
     /// last `sync` kept.
     pub keeps_on_drop: bool,
-    /// Guarantee: a rename happens at one moment, whoever looks, and keeps times. Otherwise a
-    /// reader may see both places, or a directory's files on both sides, until it returns.
+    /// Guarantee: a rename takes effect at one moment for every observer, and keeps modification times.
+    /// Otherwise both paths, or a directory's files under both, may be visible until it returns.
     pub atomic_rename: bool,
     /// Guarantee: `commit_to` publishes in one step. Otherwise it may leave a completed upload
     /// behind when it is cut off, but never a part at the destination.
     pub atomic_commit_to: bool,
     /// Guarantee: a path is never a file and a directory, also against concurrent commits.
-    /// Otherwise both may come to be, and then `stat` prefers the file.
+    /// Otherwise a path may become both, and `stat` then reports the file.
     pub rejects_conflicts: bool,
-    /// Guarantee: `list` (each page) and `walk` (the whole) show one moment's state. Otherwise each
-    /// entry was there at some moment of the call.
+    /// Guarantee: a page of `list`, and a whole `walk`, show the state at one moment. Otherwise each entry
+    /// existed at some moment of the call.
     pub snapshot_listing: bool,
     /// Guarantee: all operations, those on several paths included, take effect at one moment
     /// between call and return. Otherwise only those on one path do.
     pub linearizable: bool,
     /// Guarantee: no two commits in the store share a version. Otherwise equal content may.
     pub unique_versions: bool,
-    /// Guarantee: `walk` visits in the order of [`Path`]. Otherwise depth first, each subtree
+    /// Guarantee: `walk` has the order of [`Path`]. Otherwise depth first, each subtree
     /// together, siblings in any order.
     pub ordered_walk: bool,
 
-    /// The longest path, in bytes, that the driver holds; a longer one answers
+    /// The maximum length of a path in bytes; a longer one fails with
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath). At most [`Path::MAX_BYTES`], the default.
     pub max_path_bytes: usize,
 }
 
 impl Capabilities {
-    /// No operation, no guarantee, and paths of up to [`Path::MAX_BYTES`].
+    /// No operations, no guarantees, and paths of up to [`Path::MAX_BYTES`].
     pub const fn none() -> Self {
         Self {
             preconditions: false,

@@ -1,4 +1,4 @@
-//! [`Content`]: what was read of a file, with what `stat` says of it.
+//! [`Content`]: the bytes of a file with its metadata.
 
 use std::io::IoSlice;
 
@@ -6,9 +6,9 @@ use bytes::{Buf, Bytes};
 
 use crate::{Metadata, Payload};
 
-/// A file, or a range of one, read whole: its metadata and its bytes, both of one moment.
+/// The bytes of a file, or of a range of it, with the file's metadata, both from the same moment.
 ///
-/// It is a [`Buf`] over the bytes, in as many parts as the driver holds them in.
+/// It is a [`Buf`] over the bytes, in the parts in which the driver holds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     metadata: Metadata,
@@ -21,23 +21,27 @@ impl Content {
         Self { metadata, payload }
     }
 
-    /// What [`stat`](crate::StorageDriver::stat) says of the file: of the whole, also where the
-    /// bytes are a range of it.
+    /// The metadata of the whole file, also if the bytes are a range of it.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// The bytes, where they stay.
+    /// The bytes.
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
 
-    /// The bytes, in as many parts as there are.
+    /// The bytes, by value.
     pub fn into_payload(self) -> Payload {
         self.payload
     }
 
-    /// The bytes in one contiguous part: free where there is one, a copy where there are more.
+    /// The metadata and the bytes.
+    pub fn into_parts(self) -> (Metadata, Payload) {
+        (self.metadata, self.payload)
+    }
+
+    /// The bytes in one contiguous part: without a copy if there is one part, with one otherwise.
     pub fn into_bytes(self) -> Bytes {
         self.payload.into_bytes()
     }

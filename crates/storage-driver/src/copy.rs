@@ -1,4 +1,7 @@
-//! Copying between writers, readers and the rest of the async world, with progress.
+//! Copying between writers, readers and other streams.
+//!
+//! None takes a progress callback: wrap the source with `TryStreamExt::inspect_ok` or
+//! `tokio_util::io::InspectReader`, the destination with `tokio_util::io::InspectWriter`.
 
 use std::{future::poll_fn, io, pin::Pin, pin::pin, task::ready};
 
@@ -13,26 +16,35 @@ use crate::{Error, Reader, Result, Writer};
 const BUFFER: usize = 128 << 10;
 
 impl Writer {
-    /// Writes all that `stream` gives and returns how many bytes that was. Each `Bytes` is handed
-    /// over as it is. `progress` is told the number of bytes so far after each.
+    /// Writes every item of `stream` and returns the number of bytes. Each `Bytes` is handed over as it is.
     ///
-    /// It does not commit, and may be called again for more.
+    /// It does not commit, and may be called again for more. For progress, wrap the stream:
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use futures::{Stream, TryStreamExt};
+    /// # use storage_driver::{Result, Writer};
+    /// # async fn upload(writer: &mut Writer, body: impl Stream<Item = Result<Bytes>>) -> Result<()> {
+    /// let mut received = 0;
+    /// let body = body.inspect_ok(|part| {
+    ///     received += part.len();
+    ///     println!("{received} bytes");
+    /// });
+    /// writer.write_stream(body).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// The stream's error, or what [`write_bytes`](Self::write_bytes) returns. All that the stream gave before
-    /// its error is in the writer. A piece that the driver refuses (a full store) is dropped;
-    /// [`size`](Self::size) tells from where to send again.
+    /// The stream's error, or that of [`write_bytes`](Self::write_bytes). Every item before the error is in the
+    /// writer. An item that the driver refuses (a full store) is dropped; [`size`](Self::size) is the offset
+    /// to continue at.
     ///
     /// # Cancel safety
     ///
-    /// Nothing that was taken from the stream is lost: room is waited for before the stream is
-    /// asked.
-    pub async fn write_stream<S, E>(
-        &mut self,
-        stream: S,
-        mut progress: impl FnMut(u64),
-    ) -> Result<u64>
+    /// No item is lost: the stream is polled only once the driver can accept an item.
+    pub async fn write_stream<S, E>(&mut self, stream: S) -> Result<u64>
     where
         S: Stream<Item = Result<Bytes, E>>,
         E: Into<Error>,
@@ -48,29 +60,32 @@ impl Writer {
             let length = data.len() as u64;
             self.accept(data)?;
             total += length;
-            progress(total);
         }
     }
 
-    /// Writes all that `source` gives until its end and returns how many bytes that was.
-    /// `progress` is told the number of bytes so far after each read, of at most 128 KiB.
+    /// Writes `source` until its end and returns the number of bytes. It reads up to 128 KiB at a time.
     ///
     /// It does not commit, and may be called again for more.
     ///
+    /// ```
+    /// # use storage_driver::{Result, Writer};
+    /// # async fn example(mut writer: Writer) -> Result<()> {
+    /// writer.write_from(&b"anything that implements AsyncRead"[..]).await?;
+    /// writer.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// The source's error, or what [`write_bytes`](Self::write_bytes) returns, as an [`Error`]. All that was
-    /// read before a source's error is in the writer. A piece that the driver refuses (a full
-    /// store) is dropped; [`size`](Self::size) tells from where to send again.
+    /// The source's error as an [`Error`], or that of [`write_bytes`](Self::write_bytes). Everything read before
+    /// the error is in the writer. Data that the driver refuses (a full store) is dropped;
+    /// [`size`](Self::size) is the offset to continue at.
     ///
     /// # Cancel safety
     ///
-    /// Nothing that was read is lost: room is waited for before the source is asked.
-    pub async fn write_from(
-        &mut self,
-        source: impl AsyncRead,
-        mut progress: impl FnMut(u64),
-    ) -> Result<u64> {
+    /// No data is lost: the source is read only once the driver can accept data.
+    pub async fn write_from(&mut self, source: impl AsyncRead) -> Result<u64> {
         let mut source = pin!(source);
         let mut buffer = vec![0; BUFFER];
         let mut total = 0;
@@ -86,7 +101,6 @@ impl Writer {
                 length => {
                     self.accept_slice(&buffer[..length])?;
                     total += length as u64;
-                    progress(total);
                 }
             }
         }
@@ -94,22 +108,27 @@ impl Writer {
 }
 
 impl Reader {
-    /// Writes all that is left into `out`, flushes it, and returns how many bytes that was.
-    /// `progress` is told the number of bytes so far after each write.
+    /// Writes the rest of the range to `out`, flushes it, and returns the number of bytes.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, ReadRange, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let path = Path::parse("/blob")?;
+    /// let mut out = Vec::new();
+    /// driver.reader(&path, ReadRange::Full).await?.copy_to(&mut out).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// What the read answers, or `out`'s error as an [`Error`] with the reader's context;
-    /// [`remaining`](Self::remaining) tells exactly what `out` has not taken.
+    /// The error of the read, or that of `out` as an [`Error`] with the reader's context;
+    /// [`remaining`](Self::remaining) is exactly what `out` has not accepted.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: a byte that `out` did not take is still in the reader.
-    pub async fn copy_to(
-        &mut self,
-        out: impl AsyncWrite,
-        mut progress: impl FnMut(u64),
-    ) -> Result<u64> {
+    /// No byte is lost: what `out` did not accept is still in the reader.
+    pub async fn copy_to(&mut self, out: impl AsyncWrite) -> Result<u64> {
         let mut out = pin!(out);
         let mut total = 0;
         loop {
@@ -130,7 +149,6 @@ impl Reader {
                 0 => break,
                 length => {
                     total += length as u64;
-                    progress(total);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! [`StorageDriver`]: the contract.
+//! [`StorageDriver`]: the trait.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -10,58 +10,80 @@ use crate::{
     Writer, WriterOptions,
 };
 
-/// The storage layer under a registry, whatever stands behind it: memory, a file system, an object
-/// store.
+/// The storage layer under a registry: memory, a file system, an object store.
 ///
 /// # The contract
 ///
-/// What every driver promises stands in [`contract`](crate::contract), clause by clause. Each method names its
-/// clauses. The conformance suite has at least one test for every clause that a test can show.
+/// The [`contract`](crate::contract) states what every driver promises, clause by clause, and each method
+/// links to its clauses. The conformance suite has at least one test for every clause that a test can show.
 ///
-/// # Writing a driver
+/// # Implementing a driver
 ///
 /// Required: `name`, `capabilities`, `put_content`, `reader`, `writer` (with a
-/// [`WriteSession`](crate::WriteSession) behind it), `stat`, `list`, `uploads`, `delete` and
-/// `shutdown`. The `custom_driver` example is a whole driver in one file.
+/// [`WriteSession`](crate::WriteSession)), `stat`, `list`, `uploads`, `upload`, `delete`, `delete_dir` and
+/// `shutdown`. The `custom_driver` example of the conformance suite is a complete driver in one file.
 ///
-/// Provided methods come in two kinds. Some are right for every driver and only cost more than a
-/// native one: `get_content` and `get_range` read through `reader`, `walk` lists one directory after
-/// another, `cancel_upload` resumes and cancels, `delete_many` and `cancel_uploads` go one by one,
-/// `health` asks for the root. The rest
-/// (`rename`, `rename_dir`, `copy`, `touch`, `redirect_url`) cannot be made of others without
-/// breaking a clause, and answer `Unsupported` until they are overridden and claimed.
+/// The provided methods come in two groups. Those of the first are correct for every driver, and a driver
+/// overrides them where it can do better: `get_content` and `get_range` read through `reader`, `walk` lists
+/// one directory after another, `cancel_upload` resumes the upload and cancels it, `delete_many` and
+/// `cancel_uploads` work on one path at a time, `health` calls `stat` on the root. Those of the second
+/// (`rename`, `rename_dir`, `copy`, `touch`, `redirect_url`) cannot be composed of other methods without
+/// breaking a clause. They return `Unsupported` until a driver overrides them and claims the capability.
 ///
-/// Give every error its context with [`Error::context`]. Check [`Path::require_not_root`] where 1.3
-/// says so.
+/// Add context to every error with [`Error::context`]. Call [`Path::require_not_root`] in the methods that do
+/// not accept the root (1.3). A separate type for "a path that is not the root" was considered: it would
+/// save drivers that call, and cost every caller a conversion for each path that `list`, `walk` or
+/// [`Path::parent`] returns.
 ///
-/// # Calling a driver
+/// # Using a driver
 ///
-/// The trait is dyn-compatible: keep an `Arc<dyn StorageDriver>`. Conveniences are in
-/// [`StorageDriverExt`](crate::StorageDriverExt). `&T`, `Box<T>` and `Arc<T>` are drivers too.
+/// The trait is dyn-compatible: use an `Arc<dyn StorageDriver>`. [`StorageDriverExt`](crate::StorageDriverExt)
+/// has conveniences, [`Layer`](crate::Layer) is for drivers around drivers. `&T`, `Box<T>` and `Arc<T>` are
+/// drivers too.
 ///
-/// Unless a method says otherwise, an operation on one path is safe to drop: it takes effect once or
-/// never, as 9.1 says.
+/// Unless a method says otherwise, the future of an operation on one path can be dropped at any time: the
+/// operation takes effect once or never (9.1).
 #[async_trait]
 pub trait StorageDriver: Debug + Send + Sync {
-    /// The driver's name, as it stands in its errors: `inmemory`, `filesystem`.
+    /// The name of the driver, which is part of its errors: `inmemory`, `filesystem`.
     fn name(&self) -> &'static str;
 
-    /// What this driver can do. The same at every call.
+    /// The operations and guarantees that the driver claims. Every call returns the same value.
+    ///
+    /// ```
+    /// # use storage_driver::{Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// if !driver.capabilities().rename_file {
+    ///     println!("{} cannot rename files", driver.name());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [10.1](crate::contract#10.1).
     fn capabilities(&self) -> Capabilities;
 
-    /// Reads a file whole: what [`stat`](Self::stat) says of it, and its bytes in one or more parts.
+    /// Reads a whole file: its metadata and its bytes in one or more parts.
     ///
     /// The default opens a [`reader`](Self::reader) and collects it.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let manifest = driver.get_content(&Path::parse("/manifest")?, 4 << 20).await?;
+    /// println!("{} bytes, version {}", manifest.metadata().size, manifest.metadata().version);
+    /// let contiguous = manifest.into_bytes();
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [3.2](crate::contract#3.2), [4.6](crate::contract#4.6).
     ///
     /// # Errors
     ///
-    /// [`ContentTooLarge`](ErrorKind::ContentTooLarge) with the size, if that is more than `limit`
-    /// bytes, before any is allocated or moved; [`PathNotFound`](ErrorKind::PathNotFound), also
-    /// below a file; [`IsADirectory`](ErrorKind::IsADirectory).
+    /// [`ContentTooLarge`](ErrorKind::ContentTooLarge) with the size, if the file has more than `limit`
+    /// bytes, before any of them is allocated or moved; [`PathNotFound`](ErrorKind::PathNotFound), also below
+    /// a file; [`IsADirectory`](ErrorKind::IsADirectory).
     ///
     /// # Cancel safety
     ///
@@ -72,16 +94,24 @@ pub trait StorageDriver: Debug + Send + Sync {
         reader.into_content(limit).await.map_err(explain)
     }
 
-    /// Reads a range of a file: as [`get_content`](Self::get_content), `limit` being on the bytes of
-    /// the range after its end was clipped.
+    /// Reads a range of a file, as [`get_content`](Self::get_content) reads a whole one. The `limit` is on the
+    /// length of the range after its end was clipped.
     ///
     /// The default opens a [`reader`](Self::reader) and collects it.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, ReadRange, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let tail = driver.get_range(&Path::parse("/log")?, ReadRange::Suffix(100), 100).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [3.2](crate::contract#3.2), [4.1](crate::contract#4.1).
     ///
     /// # Errors
     ///
-    /// As [`get_content`](Self::get_content) and [`reader`](Self::reader).
+    /// Those of [`get_content`](Self::get_content) and [`reader`](Self::reader).
     ///
     /// # Cancel safety
     ///
@@ -92,12 +122,23 @@ pub trait StorageDriver: Debug + Send + Sync {
         reader.into_content(limit).await.map_err(explain)
     }
 
-    /// Stores `content` at `path`, replacing the file that is there whole, if `precondition` holds.
-    /// Returns what [`stat`](Self::stat) would now say. An upload in progress at the path is left
-    /// alone.
+    /// Stores `content` at `path` if `precondition` holds, and replaces the whole file that is there. Returns
+    /// the metadata of the new file. An upload in progress at the path is not affected.
     ///
-    /// It is atomic: a reader sees the old content or the new, never a mix, a prefix or nothing, and
-    /// a failure leaves the old.
+    /// It is atomic: a reader sees the old content or the new content, never a mix, a prefix or nothing. A
+    /// failed put leaves the old content.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Precondition, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let path = Path::parse("/tags/latest")?;
+    /// let file = driver.put_content(&path, "sha256:aa".into(), Precondition::IfAbsent).await?;
+    /// // Replaces this very content, and nothing that another client has put since.
+    /// let unchanged = Precondition::IfVersion(file.version);
+    /// driver.put_content(&path, "sha256:bb".into(), unchanged).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [3.1](crate::contract#3.1), [3.3](crate::contract#3.3), [3.4](crate::contract#3.4),
     /// [2.3](crate::contract#2.3).
@@ -105,7 +146,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// # Errors
     ///
     /// [`PreconditionFailed`](ErrorKind::PreconditionFailed); [`PathConflict`](ErrorKind::PathConflict)
-    /// where the path is a directory or under a file; [`StorageFull`](ErrorKind::StorageFull);
+    /// if the path is a directory or is below a file; [`StorageFull`](ErrorKind::StorageFull);
     /// [`Unsupported`](ErrorKind::Unsupported) for a precondition without
     /// [`preconditions`](Capabilities::preconditions). Nothing is changed then.
     async fn put_content(
@@ -115,14 +156,24 @@ pub trait StorageDriver: Debug + Send + Sync {
         precondition: Precondition,
     ) -> Result<Metadata>;
 
-    /// Opens a file, or a range of it, for reading: a snapshot of what it is now.
+    /// Opens a file, or a range of it, for reading: a snapshot of its present content.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, ReadRange, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let path = Path::parse("/blob")?;
+    /// let mut out = Vec::new();
+    /// driver.reader(&path, ReadRange::Offset(1024)).await?.copy_to(&mut out).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [4.1](crate::contract#4.1), [4.2](crate::contract#4.2), [4.3](crate::contract#4.3),
     /// [4.4](crate::contract#4.4), [4.5](crate::contract#4.5), [4.6](crate::contract#4.6).
     ///
     /// # Errors
     ///
-    /// [`InvalidOffset`](ErrorKind::InvalidOffset) as [`ReadRange::resolve`] says;
+    /// [`InvalidOffset`](ErrorKind::InvalidOffset), see [`ReadRange::resolve`];
     /// [`PathNotFound`](ErrorKind::PathNotFound), also below a file;
     /// [`IsADirectory`](ErrorKind::IsADirectory).
     ///
@@ -131,22 +182,43 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Changes nothing.
     async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader>;
 
-    /// Opens an upload for writing, and fences a writer that is open for it.
+    /// Opens an upload for writing, and fences the writer that is open for it.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver, WriterOptions};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let path = Path::parse("/uploads/one")?;
+    /// let mut writer = driver.writer(&path, WriterOptions::create().size_hint(1 << 30)).await?;
+    /// writer.write_bytes("the first bytes").await?;
+    /// writer.suspend().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [5.3](crate::contract#5.3), [5.4](crate::contract#5.4), [5.5](crate::contract#5.5),
     /// [5.6](crate::contract#5.6), [5.7](crate::contract#5.7), [5.15](crate::contract#5.15).
     ///
     /// # Errors
     ///
-    /// [`PathNotFound`](ErrorKind::PathNotFound): no upload to resume, no content to append to.
-    /// [`OffsetMismatch`](ErrorKind::OffsetMismatch), with the true size, if the upload stands
-    /// elsewhere than the mode says; the writer that was open goes on then.
-    /// [`UploadInProgress`](ErrorKind::UploadInProgress) and
-    /// [`IsADirectory`](ErrorKind::IsADirectory): from an append. [`Unsupported`](ErrorKind::Unsupported)
+    /// [`PathNotFound`](ErrorKind::PathNotFound) if there is no upload to resume, or no file to append to.
+    /// [`OffsetMismatch`](ErrorKind::OffsetMismatch), with the true size, if the mode states another offset;
+    /// the open writer continues then. [`UploadInProgress`](ErrorKind::UploadInProgress) and
+    /// [`IsADirectory`](ErrorKind::IsADirectory) from an append. [`Unsupported`](ErrorKind::Unsupported)
     /// for an append without [`append`](Capabilities::append).
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer>;
 
-    /// Tells what a path is: a file with its metadata, or a directory.
+    /// Reports what a path is: a file with its metadata, or a directory.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, Stat, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// match driver.stat(&Path::parse("/a/b")?).await? {
+    ///     Stat::File(metadata) => println!("a file of {} bytes", metadata.size),
+    ///     Stat::Directory(_) => println!("a directory"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [6.1](crate::contract#6.1), [2.3](crate::contract#2.3).
     ///
@@ -159,42 +231,82 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Changes nothing.
     async fn stat(&self, path: &Path) -> Result<Stat>;
 
-    /// Gives a page of the direct children of a directory, files and directories, sorted by name.
+    /// Returns a page of the direct children of a directory, files and directories, sorted by name.
+    /// [`list_all`](crate::StorageDriverExt::list_all) streams all of them.
     ///
-    /// Clauses: [6.2](crate::contract#6.2), [6.3](crate::contract#6.3), [6.5](crate::contract#6.5).
+    /// ```
+    /// # use storage_driver::{ListOptions, Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let options = ListOptions::new().limit(100).names_only();
+    /// let page = driver.list(&Path::parse("/tags")?, options).await?;
+    /// for entry in &page.items {
+    ///     println!("{}", entry.name());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Clauses: [6.2](crate::contract#6.2), [6.3](crate::contract#6.3), [6.5](crate::contract#6.5),
+    /// [6.6](crate::contract#6.6).
     ///
     /// # Errors
     ///
-    /// [`NotADirectory`](ErrorKind::NotADirectory) of a file;
-    /// [`PathNotFound`](ErrorKind::PathNotFound) of nothing. An empty root is an empty page.
+    /// [`NotADirectory`](ErrorKind::NotADirectory) if the path is a file;
+    /// [`PathNotFound`](ErrorKind::PathNotFound) if nothing is there. An empty root is an empty page.
     ///
     /// # Cancel safety
     ///
     /// Changes nothing.
     async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>>;
 
-    /// Streams every file and directory below `path`, depth first, each subtree together, `path`
-    /// left out. What vanishes meanwhile is passed over.
+    /// Streams every file and directory below `path`, depth first, each subtree together, without `path`
+    /// itself. Entries that vanish meanwhile are skipped.
+    /// [`into_walk`](crate::StorageDriverExt::into_walk) returns a walk that owns its driver.
     ///
     /// The default is [`Walk::by_list`].
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver, WalkOptions};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut walk = driver.walk(&Path::root(), WalkOptions::new());
+    /// while let Some(entry) = walk.try_next().await? {
+    ///     if entry.name() == "_uploads" {
+    ///         walk.skip_dir();
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [6.4](crate::contract#6.4), [6.5](crate::contract#6.5).
     ///
     /// # Errors
     ///
-    /// As its first item what [`list`](Self::list) answers of `path`.
+    /// The errors of [`list`](Self::list) for `path`, as the first item.
     fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
         Walk::by_list(self, path, options)
     }
 
-    /// Gives a page of the uploads in progress at and under `path`, in the order of their paths.
-    /// Where there is none, an empty page, whatever `path` is.
+    /// Returns a page of the uploads in progress at and below `path`, in the order of their paths: an empty
+    /// page if there are none, whatever is at `path`.
+    ///
+    /// ```
+    /// # use storage_driver::{ListOptions, Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// for upload in driver.uploads(&Path::root(), ListOptions::new()).await?.items {
+    ///     println!("{} was last written at {:?}", upload.path, upload.modified);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [5.16](crate::contract#5.16), [2.4](crate::contract#2.4).
     ///
     /// # Errors
     ///
-    /// What the backend answers.
+    /// Those of the backend.
     ///
     /// # Cancel safety
     ///
@@ -205,6 +317,16 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// not fence a writer that is open for the upload.
     ///
     /// While a writer is open, the size is at least what was kept and at most what the writer accepted.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// if let Some(upload) = driver.upload(&Path::parse("/uploads/one")?).await? {
+    ///     println!("continue at byte {}", upload.size.unwrap_or_default());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [5.16](crate::contract#5.16).
     ///
@@ -220,10 +342,17 @@ pub trait StorageDriver: Debug + Send + Sync {
         Ok(page.items.into_iter().find(|upload| upload.path == *path))
     }
 
-    /// Cancels the upload in progress at `path`, and fences its writer. The committed content is
-    /// untouched.
+    /// Cancels the upload in progress at `path`, and fences its writer. The committed content is not affected.
     ///
-    /// The default [resumes](crate::WriteMode::Resume) it and cancels the writer.
+    /// The default [resumes](crate::WriteMode::Resume) the upload and cancels the writer.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// driver.cancel_upload(&Path::parse("/uploads/one")?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [5.16](crate::contract#5.16), [5.7](crate::contract#5.7).
     ///
@@ -236,21 +365,32 @@ pub trait StorageDriver: Debug + Send + Sync {
         writer.cancel().await.map_err(explain)
     }
 
-    /// Cancels the uploads at and under `path` to which nothing was written for at least
-    /// `older_than`, by the driver's clock; returns how many. With [`Duration::ZERO`], all of them.
+    /// Cancels the uploads at and below `path` that were last written at least `older_than` ago, by the
+    /// driver's clock, and returns their number. [`Duration::ZERO`] cancels all.
     ///
-    /// The default lists and cancels one by one by the system's clock; an upload that gets data in
-    /// between may be cancelled all the same.
+    /// The default lists the uploads and cancels one after the other, by the system's clock. It may also
+    /// cancel an upload that is written to between the two steps.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let cancelled = driver.cancel_uploads(&Path::root(), day).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [5.16](crate::contract#5.16), [5.7](crate::contract#5.7).
     ///
     /// # Errors
     ///
-    /// What the backend answers; some may have been cancelled.
+    /// Those of the backend; some uploads may have been cancelled.
     ///
     /// # Cancel safety
     ///
-    /// May stop between two uploads.
+    /// It may stop between two uploads.
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
         let explain = |error| part_of(self.name(), Operation::CancelUploads, path, error);
         let now = std::time::SystemTime::now();
@@ -278,6 +418,17 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Removes the file at `path` and the upload in progress at it, whose writer it fences. What is below
     /// the path stays.
     ///
+    /// ```
+    /// # use storage_driver::{Path, Precondition, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let path = Path::parse("/blob")?;
+    /// let file = driver.stat(&path).await?.into_file()?;
+    /// // Deletes this very content, and nothing that another client has put since.
+    /// driver.delete(&path, Precondition::IfVersion(file.version)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// Clauses: [7.4](crate::contract#7.4), [5.7](crate::contract#5.7).
     ///
     /// # Errors
@@ -293,6 +444,14 @@ pub trait StorageDriver: Debug + Send + Sync {
 
     /// Removes the directory at `path` with everything below it, and the uploads in progress at and below
     /// it, whose writers it fences. Deleting `/a` leaves `/ab`.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// driver.delete_dir(&Path::parse("/repositories/old")?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [7.4](crate::contract#7.4), [5.7](crate::contract#5.7).
     ///
@@ -310,6 +469,14 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// The default deletes one after the other.
     ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// driver.delete_many(&[Path::parse("/a")?, Path::parse("/b")?]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// Clauses: [7.5](crate::contract#7.5).
     ///
     /// # Errors
@@ -319,7 +486,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// # Cancel safety
     ///
-    /// May stop between two paths.
+    /// It may stop between two paths, unless the driver is
+    /// [`linearizable`](Capabilities::linearizable).
     async fn delete_many(&self, paths: &[Path]) -> Result<()> {
         for path in paths {
             match self.delete(path, Precondition::None).await {
@@ -332,66 +500,88 @@ pub trait StorageDriver: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Moves the file at `from` to `to`, replacing a file there, if that fulfils `precondition`; its
-    /// version stays, and its time under [`atomic_rename`](Capabilities::atomic_rename). Onto
-    /// itself: no change, no error. Uploads in progress are left alone.
+    /// Moves the file at `from` to `to`, and replaces a file there, if that file fulfils `precondition`. The
+    /// version stays, and the modification time too under [`atomic_rename`](Capabilities::atomic_rename). A
+    /// rename onto itself checks the precondition and changes nothing. Uploads in progress are not affected.
     ///
-    /// The default is `Unsupported`: a copy and a delete would not keep the version.
+    /// The default is `Unsupported`: a copy and a deletion would change the version.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Precondition, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let (from, to) = (Path::parse("/staged")?, Path::parse("/current")?);
+    /// driver.rename(&from, &to, Precondition::None).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [7.1](crate::contract#7.1), [7.3](crate::contract#7.3).
     ///
     /// # Errors
     ///
-    /// [`PathNotFound`](ErrorKind::PathNotFound) naming `from`, `to` being untouched;
-    /// [`IsADirectory`](ErrorKind::IsADirectory) if `from` is one;
-    /// [`PathConflict`](ErrorKind::PathConflict) onto a directory or under a file, itself included;
-    /// [`PreconditionFailed`](ErrorKind::PreconditionFailed);
-    /// [`Unsupported`](ErrorKind::Unsupported) without [`rename_file`](Capabilities::rename_file).
+    /// [`Unsupported`](ErrorKind::Unsupported) without [`rename_file`](Capabilities::rename_file);
+    /// [`PathNotFound`](ErrorKind::PathNotFound) for `from`; [`IsADirectory`](ErrorKind::IsADirectory) if
+    /// `from` is one; [`PathConflict`](ErrorKind::PathConflict) if `to` is a directory or is below a file,
+    /// `from` included; [`PreconditionFailed`](ErrorKind::PreconditionFailed). `to` is not changed then.
     async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
-        let (_, _) = (to, precondition);
-        Err(unsupported(self.name(), Operation::Rename, from))
+        let _ = precondition;
+        Err(unsupported(self.name(), Operation::Rename, &[from, to]))
     }
 
-    /// Moves the directory `from` with everything under it to `to`, where nothing may be; versions
-    /// stay, and times under [`atomic_rename`](Capabilities::atomic_rename). Onto itself: no change,
-    /// no error. Uploads in progress are left alone.
+    /// Moves the directory `from` with everything below it to `to`, where nothing may be. Versions stay, and
+    /// modification times too under [`atomic_rename`](Capabilities::atomic_rename). A rename onto itself changes
+    /// nothing. Uploads in progress are not affected.
     ///
     /// The default is `Unsupported`.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// driver.rename_dir(&Path::parse("/old")?, &Path::parse("/new")?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [7.2](crate::contract#7.2), [7.3](crate::contract#7.3).
     ///
     /// # Errors
     ///
-    /// [`PathNotFound`](ErrorKind::PathNotFound) naming `from`;
-    /// [`NotADirectory`](ErrorKind::NotADirectory) if `from` is a file;
-    /// [`PathConflict`](ErrorKind::PathConflict) if `to` exists, is under a file, or is below `from`;
-    /// [`InvalidPath`](ErrorKind::InvalidPath) if a path below would become too long;
-    /// [`Unsupported`](ErrorKind::Unsupported) without [`rename_dir`](Capabilities::rename_dir).
+    /// [`Unsupported`](ErrorKind::Unsupported) without [`rename_dir`](Capabilities::rename_dir);
+    /// [`PathNotFound`](ErrorKind::PathNotFound) for `from`; [`NotADirectory`](ErrorKind::NotADirectory)
+    /// if `from` is a file; [`PathConflict`](ErrorKind::PathConflict) if `to` exists, or is below a file or
+    /// below `from`; [`InvalidPath`](ErrorKind::InvalidPath) if a path below would become too long.
     ///
     /// # Cancel safety
     ///
-    /// Under [`atomic_rename`](Capabilities::atomic_rename) once or never; otherwise it may stop
-    /// between paths.
+    /// Under [`atomic_rename`](Capabilities::atomic_rename) it takes effect once or never; otherwise it may
+    /// stop between paths.
     async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
-        let _ = to;
-        Err(unsupported(self.name(), Operation::RenameDir, from))
+        Err(unsupported(self.name(), Operation::RenameDir, &[from, to]))
     }
 
-    /// Makes `to` a file of the same content as `from`, shared or copied, with a version and time of
-    /// its own, if the file at `to` fulfils `precondition`. Onto itself: no change, no error.
+    /// Copies the file at `from` to `to`, if the file there fulfils `precondition`. The copy shares or copies
+    /// the content and has its own version and modification time. A copy onto itself checks the precondition and
+    /// changes nothing. An upload in progress at `to` is not affected.
     ///
-    /// The default is `Unsupported`: there is no other way that leaves an upload at `to` alone and
-    /// holds no more than a bounded part in memory.
+    /// The default is `Unsupported`: a copy through a writer would discard an upload at `to`.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Precondition, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let (from, to) = (Path::parse("/a")?, Path::parse("/b")?);
+    /// driver.copy(&from, &to, Precondition::IfAbsent).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [7.6](crate::contract#7.6), [7.3](crate::contract#7.3).
     ///
     /// # Errors
     ///
-    /// As [`rename`](Self::rename), [`Unsupported`](ErrorKind::Unsupported) being without
-    /// [`copy`](Capabilities::copy).
+    /// Those of [`rename`](Self::rename), with [`copy`](Capabilities::copy) as the capability.
     async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
-        let (_, _) = (to, precondition);
-        Err(unsupported(self.name(), Operation::Copy, from))
+        let _ = precondition;
+        Err(unsupported(self.name(), Operation::Copy, &[from, to]))
     }
 
     /// Gives a file a new version and modification time, and leaves its content as it is, so that a
@@ -399,6 +589,14 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// was just told exists.
     ///
     /// The default is `Unsupported`.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Precondition, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let file = driver.touch(&Path::parse("/blob")?, Precondition::None).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [7.7](crate::contract#7.7).
     ///
@@ -411,13 +609,26 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// [`PreconditionFailed`](ErrorKind::PreconditionFailed).
     async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
         let _ = precondition;
-        Err(unsupported(self.name(), Operation::Touch, path))
+        Err(unsupported(self.name(), Operation::Touch, &[path]))
     }
 
-    /// A URL that a client can use straight for `method` on the file at `path` for `expires_in`;
-    /// `None` if there is none for this path.
+    /// Returns a URL with which a client can `method` the file at `path` directly for `expires_in`, or `None`
+    /// if there is no such URL for this path.
     ///
     /// The default is `Unsupported`.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, RedirectMethod, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let (path, minute) = (Path::parse("/blob")?, Duration::from_secs(60));
+    /// if let Some(url) = driver.redirect_url(&path, RedirectMethod::Get, minute).await? {
+    ///     println!("307 {url}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [10.3](crate::contract#10.3).
     ///
@@ -431,13 +642,23 @@ pub trait StorageDriver: Debug + Send + Sync {
         expires_in: Duration,
     ) -> Result<Option<String>> {
         let (_, _) = (method, expires_in);
-        Err(unsupported(self.name(), Operation::RedirectUrl, path))
+        Err(unsupported(self.name(), Operation::RedirectUrl, &[path]))
     }
 
-    /// Says cheaply whether the store can be read and written, and why not. A full store is
-    /// readable.
+    /// Reports, at low cost, whether the store can be read and written, and the error if not. A full store can be
+    /// read.
     ///
-    /// The default asks for the root, and knows no better of writing.
+    /// The default calls [`stat`](Self::stat) on the root, and reports that the store can be written.
+    ///
+    /// ```
+    /// # use storage_driver::{Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// if let Err(error) = driver.health().await.write {
+    ///     println!("the store cannot be written: {error}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [10.4](crate::contract#10.4).
     async fn health(&self) -> Health {
@@ -450,15 +671,23 @@ pub trait StorageDriver: Debug + Send + Sync {
         }
     }
 
-    /// Waits for what goes on in the background and gives up locks. Afterwards every operation
-    /// answers [`Unavailable`](ErrorKind::Unavailable), those of open writers included; shutting
-    /// down again does nothing. A reader that is open may go on.
+    /// Waits for background work and releases locks. Afterwards every operation fails with
+    /// [`Unavailable`](ErrorKind::Unavailable), those of open writers included. Open readers may continue. A
+    /// second shutdown does nothing.
+    ///
+    /// ```
+    /// # use storage_driver::{Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// driver.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [9.4](crate::contract#9.4).
     ///
     /// # Errors
     ///
-    /// What the background work answered; the driver is shut down all the same.
+    /// The first error of the background work. The driver is shut down all the same.
     ///
     /// # Cancel safety
     ///
@@ -466,23 +695,26 @@ pub trait StorageDriver: Debug + Send + Sync {
     async fn shutdown(&self) -> Result<()>;
 }
 
-/// What a client wants to do with a [redirect](StorageDriver::redirect_url).
+/// The request that a client makes with a [redirect URL](StorageDriver::redirect_url).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RedirectMethod {
     /// Read the content.
     Get,
-    /// Ask for its size.
+    /// Read the size only.
     Head,
 }
 
-/// The error of an operation that is made of others: it says what the caller asked for.
+/// The error of an operation that is composed of others: it names the operation that was called.
 fn part_of(driver: &'static str, operation: Operation, path: &Path, error: Error) -> Error {
     error.during(operation).context(driver, operation, path)
 }
 
-fn unsupported(driver: &'static str, operation: Operation, path: &Path) -> Error {
-    Error::new(ErrorKind::Unsupported).context(driver, operation, path)
+/// The error of an operation that is not implemented. A path that is invalid comes first (8.6).
+fn unsupported(driver: &'static str, operation: Operation, paths: &[&Path]) -> Error {
+    let invalid = paths.iter().find_map(|path| path.require_not_root().err());
+    let error = invalid.unwrap_or_else(|| Error::new(ErrorKind::Unsupported));
+    paths.iter().take(1).fold(error, |error, path| error.context(driver, operation, path))
 }
 
 const _: fn(&dyn StorageDriver) = |_| {}; // dyn-compatible

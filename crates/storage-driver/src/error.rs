@@ -1,4 +1,4 @@
-//! [`Error`]: one type for everything that a driver, a reader or a writer can answer.
+//! [`Error`]: the one error type of drivers, readers, writers and walks.
 
 use std::{error::Error as StdError, fmt, io, sync::Arc};
 
@@ -26,8 +26,8 @@ type Cause = Arc<dyn StdError + Send + Sync + 'static>;
 /// # Ok::<(), storage_driver::ParsePathError>(())
 /// ```
 ///
-/// It turns into a [`std::io::Error`] and back and is the same error; an `io::Error` of somebody
-/// else's keeps its kind on the way through and stays reachable as the source.
+/// It converts to a [`std::io::Error`] and back without loss. Any other `io::Error` keeps its kind and stays
+/// reachable as the source.
 #[derive(Clone)]
 pub struct Error(Box<Repr>);
 
@@ -40,15 +40,15 @@ struct Repr {
     cause: Option<Cause>,
 }
 
-/// What an [`Error`] is, as far as callers branch on it.
+/// The kind of an [`Error`]: what callers branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Nothing is at the path: no file, no directory, or, where an upload is asked for, none.
+    /// Neither a file nor a directory is at the path; for an operation on an upload, no upload.
     #[error("path not found")]
     PathNotFound,
-    /// The text is no path, the path is longer than the driver holds, or the root was given to an
-    /// operation that is not for the whole store.
+    /// The text is not a path, the path is longer than the driver supports, or the root was passed to an
+    /// operation that does not accept it.
     #[error("invalid path")]
     InvalidPath,
     /// A range begins past the end of the content or past its own end.
@@ -59,12 +59,12 @@ pub enum ErrorKind {
         /// The size of the content, in bytes.
         size: u64,
     },
-    /// The upload stands at another offset than the caller said.
-    #[error("the upload stands at {size} bytes, not at {given}")]
+    /// The upload does not end at the offset that the caller stated.
+    #[error("the upload has {size} bytes, not {given}")]
     OffsetMismatch {
-        /// What the caller said.
+        /// The offset that the caller stated.
         given: u64,
-        /// Where the upload stands, in bytes.
+        /// The size of the upload, in bytes.
         size: u64,
     },
     /// The path would be a file and a directory at once.
@@ -87,7 +87,7 @@ pub enum ErrorKind {
         /// The caller's limit, in bytes.
         limit: u64,
     },
-    /// The content was replaced under a reader whose driver cannot hold a snapshot.
+    /// The content changed while a reader was open whose driver cannot hold a snapshot.
     #[error("content changed while it was read")]
     ContentChanged,
     /// The precondition does not hold.
@@ -99,29 +99,63 @@ pub enum ErrorKind {
     /// The store has no room.
     #[error("storage full{}", room(*.needed, *.available))]
     StorageFull {
-        /// How many bytes the operation asked for, where that is known.
+        /// How many bytes the operation needs, if known.
         needed: Option<u64>,
-        /// How many bytes were left, where that is known.
+        /// How many bytes are free, if known.
         available: Option<u64>,
     },
-    /// The backend does not let us.
+    /// The backend denies access.
     #[error("permission denied")]
     PermissionDenied,
-    /// The driver does not do this; see [`Capabilities`](crate::Capabilities).
+    /// The driver does not implement this; see [`Capabilities`](crate::Capabilities).
     #[error("unsupported")]
     Unsupported,
     /// The backend cannot be reached, or the driver has been shut down.
     #[error("unavailable")]
     Unavailable,
-    /// The backend did not answer in time.
+    /// The backend did not respond in time.
     #[error("timed out")]
     Timeout,
-    /// What the backend holds, or gave, is not what was stored.
+    /// The backend holds or returned something other than what was stored.
     #[error("corrupted")]
     Corrupted,
-    /// Anything else; the source says what.
+    /// Any other error; the source describes it.
     #[error("other error")]
     Other,
+}
+
+impl ErrorKind {
+    /// The name of the kind, for labels and logs: `path_not_found`.
+    ///
+    /// ```
+    /// use storage_driver::ErrorKind;
+    ///
+    /// let kind = ErrorKind::StorageFull { needed: Some(4096), available: Some(0) };
+    /// assert_eq!(kind.as_str(), "storage_full");
+    /// ```
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::PathNotFound => "path_not_found",
+            Self::InvalidPath => "invalid_path",
+            Self::InvalidOffset { .. } => "invalid_offset",
+            Self::OffsetMismatch { .. } => "offset_mismatch",
+            Self::PathConflict => "path_conflict",
+            Self::NotADirectory => "not_a_directory",
+            Self::IsADirectory => "is_a_directory",
+            Self::UploadInProgress => "upload_in_progress",
+            Self::ContentTooLarge { .. } => "content_too_large",
+            Self::ContentChanged => "content_changed",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::WriterFenced => "writer_fenced",
+            Self::StorageFull { .. } => "storage_full",
+            Self::PermissionDenied => "permission_denied",
+            Self::Unsupported => "unsupported",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Corrupted => "corrupted",
+            Self::Other => "other",
+        }
+    }
 }
 
 fn room(needed: Option<u64>, available: Option<u64>) -> String {
@@ -136,7 +170,7 @@ fn room(needed: Option<u64>, available: Option<u64>) -> String {
 }
 
 impl Error {
-    /// An error of `kind`, as yet without context.
+    /// An error of `kind` without context.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
         Self(Box::new(Repr { kind, driver: None, operation: None, path: None, cause: None }))
@@ -155,15 +189,15 @@ impl Error {
         self
     }
 
-    /// Sets the cause that [`source()`](StdError::source) gives: an error or a text.
+    /// Sets the cause that [`source()`](StdError::source) returns: an error or a text.
     #[must_use]
     pub fn with_source(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.cause = Some(Arc::from(cause.into()));
         self
     }
 
-    /// Fills in what the error does not say yet: driver, operation, path. What is there stays, so
-    /// that the innermost context, which knows best, wins.
+    /// Adds the driver, the operation and the path where the error has none. The innermost context, which is
+    /// the most precise one, wins.
     #[must_use]
     pub fn context(mut self, driver: &'static str, operation: Operation, path: &Path) -> Self {
         let repr = &mut *self.0;
@@ -173,8 +207,7 @@ impl Error {
         self
     }
 
-    /// Says that it was this operation that failed, whatever the error said: for an operation that is
-    /// made of others.
+    /// Replaces the operation: for an operation that is composed of others.
     #[must_use]
     pub fn during(mut self, operation: Operation) -> Self {
         self.0.operation = Some(operation);

@@ -2,9 +2,9 @@
 
 use crate::{Error, Result};
 
-/// What [`health`](crate::StorageDriver::health) found.
+/// The result of [`health`](crate::StorageDriver::health).
 ///
-/// A full store can be read and not written:
+/// A full store can be read but not written:
 ///
 /// ```
 /// use storage_driver::{Error, ErrorKind, Health};
@@ -15,19 +15,19 @@ use crate::{Error, Result};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Health {
-    /// Whether content can be read, and why not.
+    /// Whether content can be read, or the error.
     pub read: Result<()>,
-    /// Whether content can be written, and why not.
+    /// Whether content can be written, or the error.
     pub write: Result<()>,
 }
 
 impl Health {
-    /// Both can be done.
+    /// The store can be read and written.
     pub fn ok() -> Self {
         Self { read: Ok(()), write: Ok(()) }
     }
 
-    /// Neither can be done, for one reason.
+    /// The store can neither be read nor written.
     pub fn unavailable(error: Error) -> Self {
         Self { read: Err(error.clone()), write: Err(error) }
     }

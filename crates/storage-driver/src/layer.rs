@@ -24,7 +24,8 @@ use crate::{
 /// forwarded too: `clippy::missing_trait_methods` is denied where the two traits meet. A layer that changes
 /// what `reader` or `list` returns has to change `get_content`, `get_range` and `walk` accordingly.
 ///
-/// `&T`, `Box<T>` and `Arc<T>` are layers that change nothing.
+/// `&T`, `Box<T>` and `Arc<T>` are layers that change nothing. Both traits have the same methods, so import
+/// `Layer` only into the module that implements it: elsewhere a call on a layer would be ambiguous.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,20 +1,20 @@
-//! The storage layer under a container or artifact registry: a contract that every backend keeps.
-//!
-//! A [`StorageDriver`] stores files at [`Path`]s. Content is read whole ([`Content`]) or streamed
-//! ([`Reader`]), put whole, or uploaded through a resumable [`Writer`], of which nothing is visible
-//! until it is committed. The [`contract`] states what every driver promises, clause by clause; the
-//! `conformance` crate tests a driver against it; the `inmemory` crate is a driver.
-//! [`compare`] says how this differs from `object_store`, OpenDAL and distribution's drivers.
+//! The storage layer under a container or artifact registry: one trait, and a contract that every backend
+//! keeps.
 //!
 //! ```
 //! use storage_driver::{Path, Precondition, ReadRange, Result, StorageDriver, StorageDriverExt};
 //!
 //! async fn publish(driver: &dyn StorageDriver) -> Result<()> {
-//!     let session = Path::parse("/uploads/8f1c")?;
+//!     let upload = Path::parse("/uploads/8f1c")?;
 //!     let blob = Path::parse("/blobs/sha256/aa/data")?;
 //!
-//!     let mut writer = driver.create(&session).await?;
+//!     // Nothing of an upload is visible until it is committed.
+//!     let mut writer = driver.create(&upload).await?;
 //!     writer.write_bytes("some bytes, ").await?;
+//!     writer.suspend().await?;
+//!
+//!     // Another task, or another process, continues it.
+//!     let mut writer = driver.resume(&upload).await?;
 //!     writer.write_bytes("and more").await?;
 //!     writer.commit_to(&blob, Precondition::IfAbsent).await?;
 //!
@@ -24,20 +24,51 @@
 //! }
 //! ```
 //!
-//! Where it comes from: the storage drivers of CNCF distribution and of GitLab's container registry
-//! (the interface, and a decade of bug reports), Apache `object_store`, and OpenDAL.
+//! # The types
+//!
+//! | for | types |
+//! |---|---|
+//! | every caller | [`StorageDriver`], [`StorageDriverExt`], [`Path`], [`Error`] and [`ErrorKind`] |
+//! | whole content | [`Payload`] (bytes in parts), [`Content`] (with [`Metadata`]), [`Precondition`], [`Version`] |
+//! | streams | [`Reader`], [`ReadRange`], [`Writer`], [`WriterOptions`] |
+//! | the namespace | [`Stat`], [`Entry`], [`Page`], [`Pages`], [`Walk`], [`UploadInfo`] |
+//! | choosing a driver | [`Capabilities`], [`Health`] |
+//! | implementing a driver | [`WriteSession`], [`WalkSource`] |
+//! | changing a driver | [`Layer`] |
+//!
+//! # What holds
+//!
+//! - Every driver keeps the [`contract`]. The conformance suite tests a driver against it, clause by clause:
+//!   `cargo test -p storage-driver-conformance`.
+//! - An upload is invisible until it is committed, in one step, and can be resumed until then (clauses 5.1, 5.4).
+//! - A dropped future leaves an operation done or not done (9.1).
+//! - The crate needs no runtime: from tokio it uses only the I/O traits.
+//!   `cargo tree -p storage-driver -e normal` shows its seven direct dependencies.
+//!
+//! [`cookbook`] has recipes, [`compare`] compares with `object_store`, OpenDAL and distribution's drivers.
 //!
 //! # Features
 //!
-//! - `serde`: [`Path`] and [`Version`] as strings.
+//! - `serde`: `Serialize` and `Deserialize` for the types that callers store or print: [`Path`], [`Version`],
+//!   [`Metadata`], [`Stat`], [`Entry`], [`UploadInfo`], [`ReadRange`], [`Operation`], [`Capabilities`].
 //!
-//! The crate needs no runtime: of tokio it uses the I/O traits alone.
+//! # Public dependencies
+//!
+//! The API uses types and traits of `async-trait`, `bytes`, `futures-core`, `futures-sink` and tokio's `io` module.
+//! They are re-exported, so that an implementation can use the same versions.
+//!
+//! # Origin
+//!
+//! The storage drivers of CNCF distribution and of GitLab's container registry (the interface, and a decade of
+//! bug reports), Apache `object_store`, and OpenDAL.
 
 mod capabilities;
 #[doc = include_str!("../COMPARE.md")]
 pub mod compare {}
 mod content;
 pub mod contract;
+#[doc = include_str!("../COOKBOOK.md")]
+pub mod cookbook {}
 mod copy;
 mod driver;
 mod error;
@@ -49,13 +80,16 @@ mod metadata;
 mod operation;
 mod pages;
 mod path;
-mod payload;
+pub mod payload;
 mod range;
 mod reader;
 mod upload_info;
 mod version;
 mod walk;
 mod writer;
+
+#[doc(no_inline)]
+pub use {async_trait::async_trait, bytes, futures_core, futures_sink, tokio};
 
 pub use capabilities::Capabilities;
 pub use content::Content;
@@ -69,7 +103,8 @@ pub use metadata::{Entry, Metadata, Stat};
 pub use operation::Operation;
 pub use pages::Pages;
 pub use path::{ParsePathError, Path};
-pub use payload::{IntoIter, Payload};
+#[doc(inline)]
+pub use payload::Payload;
 pub use range::ReadRange;
 pub use reader::Reader;
 pub use upload_info::UploadInfo;

@@ -1,53 +1,60 @@
-//! [`ListOptions`] and [`Page`], and what a driver over flat keys needs to answer with them.
+//! [`ListOptions`] and [`Page`], and helpers for drivers over flat keys.
 
 use crate::{Entry, Metadata, Path};
 
-/// Which part of a listing to give: of [`list`](crate::StorageDriver::list) and
-/// [`uploads`](crate::StorageDriver::uploads).
+/// Options of [`list`](crate::StorageDriver::list) and [`uploads`](crate::StorageDriver::uploads).
+///
+/// ```
+/// use storage_driver::{ListOptions, Path};
+///
+/// let second_page = ListOptions::new().start_after(Path::parse("/tags/v1")?).limit(100).names_only();
+/// assert!(second_page.admits(&Path::parse("/tags/v2")?));
+/// # Ok::<(), storage_driver::ParsePathError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListOptions {
-    /// Give only what orders after this path. It need not exist.
+    /// Return only items that order after this path, which need not exist.
     pub start_after: Option<Path>,
-    /// Give at most so many entries; [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) unless set. Of 0, an
-    /// empty page that still says whether there is more.
+    /// The maximum number of items, [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) by default. A limit of 0 returns an
+    /// empty page that still reports whether there are items.
     pub limit: usize,
-    /// The caller needs names only. `list` may then give entries without metadata, and a directory that
-    /// turns out to hold nothing. `uploads` ignores it: its items are what it gives.
+    /// The caller needs names only. `list` may then return entries without metadata, and directories that turn
+    /// out to be empty. It has no effect on `uploads`.
     pub names_only: bool,
 }
 
 impl ListOptions {
-    /// The limit unless one is set: 1,000 entries.
+    /// The default limit: 1,000 items.
     pub const DEFAULT_LIMIT: usize = 1000;
 
-    /// The first page, of [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) entries.
-    pub fn new() -> Self {
+    /// The first page, with [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) items.
+    pub const fn new() -> Self {
         Self { start_after: None, limit: Self::DEFAULT_LIMIT, names_only: false }
     }
 
-    /// Gives only what orders after `path`.
+    /// Returns only items that order after `path`.
     #[must_use]
     pub fn start_after(mut self, path: Path) -> Self {
         self.start_after = Some(path);
         self
     }
 
-    /// Gives at most `limit` entries.
+    /// Returns at most `limit` items.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Gives names only; see [`names_only`](Self::names_only).
+    /// Returns names only; see [`names_only`](Self::names_only).
     #[must_use]
     pub fn names_only(mut self) -> Self {
         self.names_only = true;
         self
     }
 
-    /// Whether `path` comes after the start.
+    /// Whether `path` orders after the start.
     pub fn admits(&self, path: &Path) -> bool {
         self.start_after.as_ref().is_none_or(|start| path > start)
     }
@@ -62,17 +69,17 @@ impl Default for ListOptions {
 /// A part of a listing, in the order of [`Path`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What was found: as many as the limit says, fewer only at the end.
+    /// The items: as many as the limit allows, fewer only on the last page.
     pub items: Vec<T>,
-    /// Where the next page [starts after](ListOptions::start_after); `None` at the end.
+    /// The path that the next page [starts after](ListOptions::start_after); `None` on the last page.
     pub next: Option<Path>,
 }
 
 impl<T: AsRef<Path>> Page<T> {
-    /// The page that `options` asks for, out of everything in order. For implementers.
+    /// The page of `items`, which are in order, that `options` describe. For implementers.
     ///
-    /// `of` is the path that is listed. It takes from `items` one more than it gives, so an
-    /// iterator that starts where `options` starts costs what the page costs.
+    /// `of` is the listed path. It takes one more item than it returns, so an iterator that starts where
+    /// `options` start costs as much as the page.
     pub fn from_sorted(
         of: &Path,
         options: &ListOptions,
@@ -91,8 +98,8 @@ impl<T: AsRef<Path>> Page<T> {
 }
 
 impl Entry {
-    /// The direct children of `dir`, in order, out of the files at and under it, in order. For
-    /// implementers whose backend is a flat, sorted list of keys.
+    /// The direct children of `dir`, in order, from the files at and below it, in order. For drivers whose
+    /// backend is a flat, sorted list of keys.
     pub fn children(
         dir: &Path,
         files: impl IntoIterator<Item = Metadata>,

@@ -1,20 +1,21 @@
-//! [`Metadata`], [`Stat`] and [`Entry`]: what is known of a file or directory.
+//! [`Metadata`], [`Stat`] and [`Entry`]: descriptions of files and directories.
 
 use std::time::SystemTime;
 
 use crate::{Error, ErrorKind, Path, Version};
 
-/// What a store knows of a file: committed content.
+/// The metadata of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Metadata {
-    /// Where the file is.
+    /// The path of the file.
     pub path: Path,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was committed, copied or touched last.
+    /// The time of its last commit, copy or touch.
     pub modified: SystemTime,
-    /// The token of its content.
+    /// The version of its content.
     pub version: Version,
 }
 
@@ -25,17 +26,19 @@ impl Metadata {
     }
 }
 
-/// What [`stat`](crate::StorageDriver::stat) says of a path.
+/// The result of [`stat`](crate::StorageDriver::stat).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Stat {
     /// The path is a file.
     File(Metadata),
-    /// The path is a directory: a committed file lies under it, or it is the root.
+    /// The path is a directory: a committed file is below it, or it is the root.
     Directory(Path),
 }
 
 impl Stat {
-    /// The path that was asked for.
+    /// The path.
     pub fn path(&self) -> &Path {
         match self {
             Self::File(metadata) => &metadata.path,
@@ -66,15 +69,26 @@ impl Stat {
     }
 }
 
-/// A file or directory as [`list`](crate::StorageDriver::list) and
-/// [`walk`](crate::StorageDriver::walk) give it.
+/// A file or directory that [`list`](crate::StorageDriver::list) or [`walk`](crate::StorageDriver::walk)
+/// returns.
 ///
-/// A file comes with what [`stat`](crate::StorageDriver::stat) would say of it where the backend
-/// knows that for free.
+/// A file has its metadata where the backend knows it without further requests.
+///
+/// ```
+/// use storage_driver::{Entry, Path};
+///
+/// let entry = Entry::directory(Path::parse("/tags/latest")?);
+/// assert!(entry.is_dir() && entry.metadata().is_none());
+/// assert_eq!(entry.name(), "latest");
+/// # Ok::<(), storage_driver::ParsePathError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 enum Kind {
     File(Metadata),
     BareFile(Path),
@@ -82,12 +96,12 @@ enum Kind {
 }
 
 impl Entry {
-    /// A file of which everything is known.
+    /// A file with its metadata.
     pub fn file(metadata: Metadata) -> Self {
         Self(Kind::File(metadata))
     }
 
-    /// A file of which only the path is known for free.
+    /// A file without metadata.
     pub fn bare_file(path: Path) -> Self {
         Self(Kind::BareFile(path))
     }
@@ -97,7 +111,7 @@ impl Entry {
         Self(Kind::Directory(path))
     }
 
-    /// Where it is.
+    /// The path.
     pub fn path(&self) -> &Path {
         match &self.0 {
             Kind::File(metadata) => &metadata.path,
@@ -105,7 +119,7 @@ impl Entry {
         }
     }
 
-    /// The last component of its path.
+    /// The last component of the path.
     pub fn name(&self) -> &str {
         self.path().name().unwrap_or_default()
     }
@@ -120,7 +134,7 @@ impl Entry {
         matches!(self.0, Kind::Directory(_))
     }
 
-    /// The file's metadata, where the backend knew it for free; `None` for a directory.
+    /// The metadata, `None` for a directory and for a file without metadata.
     pub fn metadata(&self) -> Option<&Metadata> {
         match &self.0 {
             Kind::File(metadata) => Some(metadata),

@@ -1,24 +1,25 @@
-//! [`Operation`]: the name of what was asked of a driver.
+//! [`Operation`]: the name of an operation.
 
 use std::fmt;
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// What was asked of a driver, a reader or a writer; part of every [`Error`](crate::Error).
+        /// An operation of a driver, a reader or a writer; part of every [`Error`](crate::Error).
         ///
         /// Its text is the name of the method.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[non_exhaustive]
         pub enum Operation {
-            $($(#[$doc])* $variant,)*
+            $($(#[$doc])* #[cfg_attr(feature = "serde", serde(rename = $name))] $variant,)*
         }
 
         impl Operation {
-            /// Every operation there is.
+            /// All operations.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name of the method.
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
         }

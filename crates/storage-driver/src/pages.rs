@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     vec,
 };
@@ -16,8 +17,23 @@ type Fetch<'a, T> = Pin<Box<dyn Future<Output = Result<Page<T>>> + Send + 'a>>;
 
 /// Every item of a listing, fetched page by page: a stream that holds one page at a time.
 ///
-/// Made by [`list_all`](crate::StorageDriverExt::list_all) and
-/// [`uploads_all`](crate::StorageDriverExt::uploads_all). It ends after an error.
+/// Returned by [`list_all`](crate::StorageDriverExt::list_all) and
+/// [`uploads_all`](crate::StorageDriverExt::uploads_all), which borrow the driver, and by
+/// [`into_list_all`](crate::StorageDriverExt::into_list_all) and
+/// [`into_uploads_all`](crate::StorageDriverExt::into_uploads_all), which own it. It ends after an error.
+///
+/// ```
+/// # use storage_driver::{Path, Result, StorageDriver, StorageDriverExt};
+/// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+/// use futures::TryStreamExt;
+///
+/// let mut children = driver.list_all(&Path::parse("/blobs")?);
+/// while let Some(entry) = children.try_next().await? {
+///     println!("{}", entry.path());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a listing does nothing unless it is polled"]
 pub struct Pages<'a, T> {
     fetch: Box<dyn Fn(ListOptions) -> Fetch<'a, T> + Send + 'a>,
@@ -28,33 +44,58 @@ pub struct Pages<'a, T> {
 enum State<'a, T> {
     Idle,
     Fetching(Fetch<'a, T>),
-    Giving { items: vec::IntoIter<T>, next: Option<Path> },
+    Buffered { items: vec::IntoIter<T>, next: Option<Path> },
     Ended,
 }
 
+impl<'a, T> Pages<'a, T> {
+    fn new(fetch: impl Fn(ListOptions) -> Fetch<'a, T> + Send + 'a) -> Self {
+        Self { fetch: Box::new(fetch), options: ListOptions::new(), state: State::Idle }
+    }
+
+    /// The same listing, by these options: where it starts, how large its pages are, names only.
+    #[must_use]
+    pub(crate) fn with_options(mut self, options: ListOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
 impl<'a> Pages<'a, Entry> {
-    pub(crate) fn of_list<D>(driver: &'a D, path: Path, options: ListOptions) -> Self
-    where
-        D: StorageDriver + ?Sized,
-    {
-        let fetch = move |options| {
+    pub(crate) fn of_list<D: StorageDriver + ?Sized>(driver: &'a D, path: Path) -> Self {
+        Self::new(move |options| {
             let path = path.clone();
-            Box::pin(async move { driver.list(&path, options).await }) as Fetch<'a, Entry>
-        };
-        Self { fetch: Box::new(fetch), options, state: State::Idle }
+            Box::pin(async move { driver.list(&path, options).await })
+        })
+    }
+}
+
+impl Pages<'static, Entry> {
+    pub(crate) fn of_owned_list(driver: impl StorageDriver + 'static, path: Path) -> Self {
+        let driver = Arc::new(driver);
+        Self::new(move |options| {
+            let (driver, path) = (Arc::clone(&driver), path.clone());
+            Box::pin(async move { driver.list(&path, options).await })
+        })
     }
 }
 
 impl<'a> Pages<'a, UploadInfo> {
-    pub(crate) fn of_uploads<D>(driver: &'a D, path: Path, options: ListOptions) -> Self
-    where
-        D: StorageDriver + ?Sized,
-    {
-        let fetch = move |options| {
+    pub(crate) fn of_uploads<D: StorageDriver + ?Sized>(driver: &'a D, path: Path) -> Self {
+        Self::new(move |options| {
             let path = path.clone();
-            Box::pin(async move { driver.uploads(&path, options).await }) as Fetch<'a, UploadInfo>
-        };
-        Self { fetch: Box::new(fetch), options, state: State::Idle }
+            Box::pin(async move { driver.uploads(&path, options).await })
+        })
+    }
+}
+
+impl Pages<'static, UploadInfo> {
+    pub(crate) fn of_owned_uploads(driver: impl StorageDriver + 'static, path: Path) -> Self {
+        let driver = Arc::new(driver);
+        Self::new(move |options| {
+            let (driver, path) = (Arc::clone(&driver), path.clone());
+            Box::pin(async move { driver.uploads(&path, options).await })
+        })
     }
 }
 
@@ -71,14 +112,14 @@ impl<T: Unpin> Stream for Pages<'_, T> {
                 }
                 State::Fetching(page) => match ready!(page.as_mut().poll(cx)) {
                     Ok(Page { items, next }) => {
-                        this.state = State::Giving { items: items.into_iter(), next };
+                        this.state = State::Buffered { items: items.into_iter(), next };
                     }
                     Err(error) => {
                         this.state = State::Ended;
                         return Poll::Ready(Some(Err(error)));
                     }
                 },
-                State::Giving { items, next } => {
+                State::Buffered { items, next } => {
                     if let Some(item) = items.next() {
                         return Poll::Ready(Some(Ok(item)));
                     }

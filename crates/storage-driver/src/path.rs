@@ -1,4 +1,4 @@
-//! [`Path`]: where content lives.
+//! [`Path`]: the path of a file, a directory or an upload.
 
 use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc, sync::LazyLock};
 
@@ -6,18 +6,17 @@ use crate::{Error, ErrorKind};
 
 /// An absolute path in a store, parsed once.
 ///
-/// A path is `/` (the root, which names the whole store) or one or more components, each led by a
-/// `/`. It can hold nothing else, so a driver never checks syntax again:
+/// A path is `/` (the root, which names the whole store) or one or more components, each preceded by `/`. The
+/// type holds only valid paths, so a driver never checks the syntax again:
 ///
 /// - a component is 1 to [`Path::MAX_COMPONENT_BYTES`] bytes of `A-Z a-z 0-9 . _ -`;
 /// - `.` and `..` are not components;
 /// - there is no empty component and no trailing `/`;
-/// - the whole is at most [`Path::MAX_BYTES`] bytes. A driver whose backend holds less says so in
+/// - the whole is at most [`Path::MAX_BYTES`] bytes. A driver with a smaller limit states it in
 ///   [`Capabilities::max_path_bytes`](crate::Capabilities::max_path_bytes).
 ///
-/// Paths order component by component, which is the order in which a walk visits: `/a`, `/a/z`,
-/// `/a-b`, `/a.b`. (Plain byte order would put `/a/z` last and tear a directory from what is in
-/// it.) A clone shares the text.
+/// Paths are ordered component by component, which is the order of a walk: `/a`, `/a/z`, `/a-b`, `/a.b`. (Byte
+/// order would put `/a/z` last and separate a directory from its contents.) A clone shares the text.
 ///
 /// ```
 /// use storage_driver::Path;
@@ -37,7 +36,7 @@ pub struct Path(Arc<str>);
 
 static ROOT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("/"));
 
-/// Why a text is not a [`Path`].
+/// The reason why a text is not a [`Path`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParsePathError {
@@ -61,10 +60,10 @@ pub enum ParsePathError {
     Byte {
         /// The first byte that is not allowed.
         byte: u8,
-        /// Where it stands in the text, in bytes from its beginning.
+        /// Its offset in the text, in bytes.
         position: usize,
     },
-    /// The whole is longer than [`Path::MAX_BYTES`].
+    /// The text is longer than [`Path::MAX_BYTES`].
     #[error("the path has {length} bytes, more than {}", Path::MAX_BYTES)]
     TooLong {
         /// The text's length in bytes.
@@ -73,16 +72,16 @@ pub enum ParsePathError {
 }
 
 impl Path {
-    /// The most bytes that a path can have.
+    /// The maximum length of a path in bytes.
     pub const MAX_BYTES: usize = 4096;
-    /// The most bytes that a component can have.
+    /// The maximum length of a component in bytes.
     pub const MAX_COMPONENT_BYTES: usize = 255;
 
     /// Parses `text`.
     ///
     /// # Errors
     ///
-    /// [`ParsePathError`], with the first thing that is wrong.
+    /// [`ParsePathError`] with the first mistake in the text.
     pub fn parse(text: impl AsRef<str>) -> Result<Self, ParsePathError> {
         let text = text.as_ref();
         if text == "/" {
@@ -145,11 +144,11 @@ impl Path {
         std::iter::successors(Some(self.clone()), Self::parent)
     }
 
-    /// This path with one or more components put behind it: `/a` joined with `b/c` is `/a/b/c`.
+    /// This path with one or more components appended: `/a` joined with `b/c` is `/a/b/c`.
     ///
     /// # Errors
     ///
-    /// [`ParsePathError`] if `relative` is empty, begins or ends with `/`, or the result is no path.
+    /// [`ParsePathError`] if `relative` is empty, begins or ends with `/`, or the result is not a path.
     pub fn join(&self, relative: impl AsRef<str>) -> Result<Self, ParsePathError> {
         let relative = relative.as_ref();
         if relative.is_empty() {
@@ -170,7 +169,7 @@ impl Path {
         self.0.split('/').filter(|component| !component.is_empty())
     }
 
-    /// Whether this path is `other` or lies under it, by whole components: `/ab` does not start
+    /// Whether this path is `other` or is below it, by whole components: `/ab` does not start
     /// with `/a`. Every path starts with the root.
     pub fn starts_with(&self, other: &Self) -> bool {
         other.is_root()
@@ -180,8 +179,8 @@ impl Path {
                 .is_some_and(|r| r.is_empty() || r.starts_with('/'))
     }
 
-    /// What follows `base` in this path, without a leading `/`: `b/c` for `/a/b/c` and `/a`, empty
-    /// for the path itself, `None` where the path does not [start with](Self::starts_with) `base`.
+    /// The part of this path after `base`, without a leading `/`: `b/c` for `/a/b/c` and `/a`, empty if they
+    /// are equal, `None` if the path does not [start with](Self::starts_with) `base`.
     pub fn strip_prefix(&self, base: &Self) -> Option<&str> {
         if base.is_root() {
             return Some(&self.0[1..]);
@@ -190,7 +189,7 @@ impl Path {
         if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
     }
 
-    /// The check with which an operation that is not for the whole store begins.
+    /// Checks that this is not the root: for operations that do not accept it.
     ///
     /// # Errors
     ///
@@ -200,7 +199,7 @@ impl Path {
     }
 }
 
-/// Checks components with a slash between each two.
+/// Checks components that are separated by slashes.
 fn check(relative: &str) -> Result<(), ParsePathError> {
     if let Some(position) = relative.bytes().position(|byte| !ALLOWED[usize::from(byte)]) {
         return Err(ParsePathError::Byte { byte: relative.as_bytes()[position], position });
@@ -218,7 +217,7 @@ fn check(relative: &str) -> Result<(), ParsePathError> {
     Ok(())
 }
 
-/// Which bytes a path may have.
+/// The bytes that a path may contain.
 const ALLOWED: [bool; 256] = {
     let mut allowed = [false; 256];
     let mut byte = 0;
@@ -230,8 +229,8 @@ const ALLOWED: [bool; 256] = {
     allowed
 };
 
-/// The two with a slash between. Listings make a path for each entry: most are put together on the
-/// stack, so that each takes one allocation.
+/// The two with a slash between. Listings make a path for each entry: most are assembled on the stack, so
+/// that each takes one allocation.
 fn concat(base: &str, relative: &str) -> Arc<str> {
     let mut buffer = [b'/'; 192];
     let Some(bytes) = buffer.get_mut(..base.len() + 1 + relative.len()) else {

@@ -1,18 +1,18 @@
 //! [`Payload`]: bytes in one or more parts.
 
 use std::{
-    collections::{LinkedList, VecDeque},
+    collections::{LinkedList, VecDeque, linked_list, vec_deque},
     fmt,
     io::IoSlice,
-    ops::Range,
+    ops::{Bound, RangeBounds},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Bytes in one or more parts, so that nothing contiguous is ever needed.
+/// Bytes in one or more parts, so that no large contiguous allocation is needed.
 ///
-/// What is stored is handed over as one, and what is read comes back as one. It is a [`Buf`]; the
-/// parts are shared, not copied, by `clone`.
+/// [`put_content`](crate::StorageDriver::put_content) takes one, [`Content`](crate::Content) contains one. It is a
+/// [`Buf`]. A `clone` shares the parts and copies nothing.
 ///
 /// ```text
 ///  first        rest: a list of blocks of up to 128 parts, so that not even
@@ -21,7 +21,7 @@ use bytes::{Buf, Bytes, BytesMut};
 ///  └───────┘    └───────┴───────┴───┘    └───────┴───┘
 /// ```
 ///
-/// One part (most payloads) takes no allocation beside its own.
+/// A payload of one part, as most are, needs no allocation besides that of the part.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -34,7 +34,7 @@ use bytes::{Buf, Bytes, BytesMut};
 /// ```
 #[derive(Clone, Default)]
 pub struct Payload {
-    /// Empty only if the whole is.
+    /// Empty only if the whole payload is.
     first: Bytes,
     /// No part and no block in it is empty.
     rest: LinkedList<VecDeque<Bytes>>,
@@ -44,22 +44,22 @@ pub struct Payload {
 const BLOCK: usize = 128;
 
 impl Payload {
-    /// No bytes.
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty payload.
+    pub const fn new() -> Self {
+        Self { first: Bytes::new(), rest: LinkedList::new(), len: 0 }
     }
 
-    /// How many bytes are left in it.
-    pub fn len(&self) -> usize {
+    /// The number of bytes.
+    pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    /// Whether the payload is empty.
+    pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Puts `part` behind what is there. An empty one adds nothing.
+    /// Appends `part`. An empty part adds nothing.
     pub fn push(&mut self, part: Bytes) {
         if part.is_empty() {
             return;
@@ -75,32 +75,41 @@ impl Payload {
         }
     }
 
-    /// The parts, none of them empty.
-    pub fn parts(&self) -> impl Iterator<Item = &Bytes> {
-        let first = Some(&self.first).filter(|part| !part.is_empty());
-        first.into_iter().chain(self.rest.iter().flatten())
+    /// The parts. None of them is empty.
+    pub fn parts(&self) -> Iter<'_> {
+        self.into_iter()
     }
 
-    /// The bytes of `range`, sharing the parts; what lies past the end is left out.
+    /// The bytes of `range`, sharing the parts. A range that reaches past the end is clipped.
     ///
     /// ```
     /// # use storage_driver::Payload;
     /// assert_eq!(Payload::from("one two").slice(4..9), Payload::from("two"));
     /// ```
     #[must_use]
-    pub fn slice(&self, range: Range<u64>) -> Self {
+    pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
+        let start = match range.start_bound() {
+            Bound::Included(&start) => start,
+            Bound::Excluded(&before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let stop = match range.end_bound() {
+            Bound::Included(&last) => last.saturating_add(1),
+            Bound::Excluded(&end) => end,
+            Bound::Unbounded => self.len,
+        };
         let mut end = 0;
         let cut = |part: &Bytes| {
             let begin = end;
-            end += part.len() as u64;
-            let offset = |at: u64| (at.clamp(begin, end) - begin) as usize;
-            part.slice(offset(range.start)..offset(range.end.max(range.start)))
+            end += part.len();
+            let offset = |at: usize| at.clamp(begin, end) - begin;
+            part.slice(offset(start)..offset(stop.max(start)))
         };
         self.parts().map(cut).collect()
     }
 
-    /// All in one contiguous part: free where there is one part, an allocation of
-    /// [`len`](Self::len) bytes and a copy where there are more.
+    /// The bytes in one contiguous part: without a copy if there is one part, otherwise an allocation of
+    /// [`len`](Self::len) bytes and a copy.
     pub fn into_bytes(mut self) -> Bytes {
         self.copy_to_bytes(self.len)
     }
@@ -135,7 +144,7 @@ impl Buf for Payload {
 
     /// # Panics
     ///
-    /// If `count` is more than what is left, as [`Buf`] says.
+    /// If `count` is more than the remaining length, as documented on [`Buf`].
     fn advance(&mut self, mut count: usize) {
         assert!(count <= self.len, "cannot advance {count} bytes, {} left", self.len);
         while count >= self.first.len() && count > 0 {
@@ -148,7 +157,7 @@ impl Buf for Payload {
 
     /// # Panics
     ///
-    /// If `count` is more than what is left, as [`Buf`] says.
+    /// If `count` is more than the remaining length, as documented on [`Buf`].
     fn copy_to_bytes(&mut self, count: usize) -> Bytes {
         assert!(count <= self.len, "cannot take {count} bytes, {} left", self.len);
         if count == self.first.len() {
@@ -168,7 +177,41 @@ impl Buf for Payload {
     }
 }
 
-/// The parts of a [`Payload`], by value.
+/// The parts of a [`Payload`], by reference: what iterating over `&Payload` returns.
+#[derive(Debug, Clone)]
+pub struct Iter<'a> {
+    first: Option<&'a Bytes>,
+    rest: linked_list::Iter<'a, VecDeque<Bytes>>,
+    block: vec_deque::Iter<'a, Bytes>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Bytes;
+
+    fn next(&mut self) -> Option<&'a Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            match self.block.next() {
+                Some(part) => return Some(part),
+                None => self.block = self.rest.next()?.iter(),
+            }
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Payload {
+    type Item = &'a Bytes;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        let first = Some(&self.first).filter(|part| !part.is_empty());
+        Iter { first, rest: self.rest.iter(), block: vec_deque::Iter::default() }
+    }
+}
+
+/// The parts of a [`Payload`], by value: what iterating over it returns.
 #[derive(Debug)]
 pub struct IntoIter(Payload);
 
@@ -228,7 +271,7 @@ impl<const N: usize> From<&'static [u8; N]> for Payload {
 }
 
 impl PartialEq for Payload {
-    /// Equal bytes are equal, however they are cut into parts.
+    /// Payloads are equal if their bytes are, however they are split into parts.
     fn eq(&self, other: &Self) -> bool {
         if self.len != other.len {
             return false;

@@ -1,13 +1,13 @@
-//! [`ReadRange`]: which bytes of a file to read.
+//! [`ReadRange`]: a range of bytes to read.
 
 use std::ops::{self, Range};
 
 use crate::{Error, ErrorKind};
 
-/// Which bytes of a file to read. Every form of Rust's ranges turns into one.
+/// A range of bytes to read. Every form of Rust's ranges converts to it.
 ///
-/// The end is clipped to the content, as HTTP clips it; the beginning is not: a read that starts
-/// past the end is a mistake that the caller wants to hear of.
+/// The end is clipped to the content, as in HTTP. The start is not: a read that starts past the end is a
+/// mistake of the caller, and an error.
 ///
 /// ```
 /// use storage_driver::ReadRange;
@@ -21,20 +21,22 @@ use crate::{Error, ErrorKind};
 /// # Ok::<(), storage_driver::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ReadRange {
-    /// All of it.
+    /// The whole file.
     #[default]
     Full,
     /// From this offset to the end.
     Offset(u64),
-    /// From `start` up to, not including, `end`.
+    /// From `start` to `end`, which is excluded.
     Bounded(Range<u64>),
-    /// The last so many bytes: all, if there are fewer; of 0, nothing.
+    /// The last N bytes: the whole file if it has fewer, nothing if N is 0.
     Suffix(u64),
 }
 
 impl ReadRange {
-    /// The bytes that this means of content of `size` bytes.
+    /// The range of bytes within content of `size` bytes.
     ///
     /// # Errors
     ///
@@ -80,7 +82,7 @@ impl From<ops::RangeTo<u64>> for ReadRange {
 
 impl From<ops::RangeInclusive<u64>> for ReadRange {
     fn from(range: ops::RangeInclusive<u64>) -> Self {
-        // Nothing has 2^64 bytes, so clipping the end at `u64::MAX` loses none.
+        // No content has 2^64 bytes, so clipping the end at `u64::MAX` loses nothing.
         Self::Bounded(*range.start()..range.end().saturating_add(1))
     }
 }

@@ -13,20 +13,20 @@ use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
 use crate::{Content, Error, ErrorKind, Metadata, Operation, Payload, Result};
 
-/// The bytes of a file as they were when it was opened.
+/// A snapshot of a file's bytes, taken when the reader was opened.
 ///
-/// It goes on giving that content whatever is put, renamed, appended or deleted meanwhile; a driver
-/// that cannot hold it fails the read with [`ContentChanged`](ErrorKind::ContentChanged) and never
-/// gives a mix. Many readers of one file do not see each other.
+/// Puts, renames, appends and deletions do not affect it. A driver that cannot hold a snapshot fails the read
+/// with [`ContentChanged`](ErrorKind::ContentChanged) and never returns a mix. Readers of one file are
+/// independent of each other.
 ///
 /// It is a [`Stream`] of non-empty [`Bytes`], an [`AsyncRead`] and an [`AsyncBufRead`]; they can be
-/// mixed, and go on where the other stopped. After the end it stays ended. After an error the
-/// stream stays ended and reads repeat the error. Content that ends short of its length is an error
+/// mixed, and each continues where the other stopped. After the end it stays ended. After an error the
+/// stream stays ended and reads repeat the error. Content that is shorter than its stated length is an error
 /// ([`Corrupted`](ErrorKind::Corrupted)), never an early end.
 ///
 /// # Cancel safety
 ///
-/// A dropped read has taken no bytes. Dropping the reader releases what it holds.
+/// A dropped read has consumed no bytes. Dropping the reader releases its snapshot.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -35,12 +35,12 @@ use crate::{Content, Error, ErrorKind, Metadata, Operation, Payload, Result};
 /// use std::time::SystemTime;
 /// use storage_driver::{Metadata, Path, Reader, Version};
 ///
-/// // What a driver does when it opens one:
+/// // In a driver:
 /// let metadata = Metadata::new(Path::parse("/a")?, 6, SystemTime::now(), Version::from(1));
 /// let parts = stream::iter([Ok(Bytes::from("abc")), Ok(Bytes::from("def"))]);
 /// let reader = Reader::new("example", metadata, 0..6, parts);
 ///
-/// // What a caller does with it:
+/// // In its caller:
 /// assert_eq!(reader.remaining(), 6);
 /// let parts: Vec<Bytes> = reader.try_collect().await?;
 /// assert_eq!(parts.concat(), b"abcdef");
@@ -52,9 +52,9 @@ pub struct Reader {
     driver: &'static str,
     metadata: Metadata,
     range: Range<u64>,
-    /// Bytes of the range that the source has not given yet.
+    /// Bytes of the range that the source has not returned yet.
     awaited: u64,
-    /// What the source gave and the caller has not taken.
+    /// Bytes that the source returned and the caller has not consumed.
     chunk: Bytes,
     source: Source,
 }
@@ -68,9 +68,9 @@ enum Source {
 impl Reader {
     /// A reader of the bytes `range` of the file that `metadata` describes. For implementers.
     ///
-    /// `source` gives those bytes, and no others, in chunks of any size; the reader adds the
-    /// context to its errors, drops empty chunks, notices an end that comes early or late, and
-    /// drops `source` at the last byte.
+    /// `source` returns exactly those bytes in chunks of any size. The reader adds context to its errors, drops
+    /// empty chunks, detects an end that is early or late, and drops `source` after the last byte. If `range` is empty, it drops `source` at once, inside of this call:
+    /// do not hold a lock here that the drop of `source` takes.
     pub fn new(
         driver: &'static str,
         metadata: Metadata,
@@ -82,7 +82,7 @@ impl Reader {
         Self { driver, metadata, range, awaited, chunk: Bytes::new(), source }
     }
 
-    /// A reader of bytes that are at hand. For implementers.
+    /// A reader of bytes that are in memory. For implementers.
     pub fn from_payload(
         driver: &'static str,
         metadata: Metadata,
@@ -105,31 +105,31 @@ impl Reader {
         Self::new(driver, metadata, range, Parts(payload.into_iter()))
     }
 
-    /// The file that it reads: size and version are of the content it gives.
+    /// The file that it reads: the size and version are those of the snapshot.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// Which bytes of the file it was opened for, the end clipped to the content.
+    /// The range of the file that it was opened for, with its end clipped to the content.
     pub fn range(&self) -> Range<u64> {
         self.range.clone()
     }
 
-    /// How many bytes it has yet to give.
+    /// The number of bytes that are left to read.
     pub fn remaining(&self) -> u64 {
         self.awaited + self.chunk.len() as u64
     }
 
-    /// Reads all that is left.
+    /// Reads the rest of the range.
     ///
     /// # Errors
     ///
     /// [`ContentTooLarge`](ErrorKind::ContentTooLarge) if that is more than `limit` bytes, before
-    /// any is read; else what the read answers.
+    /// any of them is read; otherwise the error of the read.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is changed; what was read is lost with the reader.
+    /// Nothing is changed. The bytes that were read are lost with the reader.
     pub async fn into_content(mut self, limit: u64) -> Result<Content> {
         let size = self.remaining();
         if size > limit {
@@ -155,7 +155,7 @@ impl Reader {
         error
     }
 
-    /// Makes `chunk` non-empty, unless the end has come.
+    /// Makes `chunk` non-empty, unless this is the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while self.chunk.is_empty() {
             let next = match &mut self.source {
@@ -167,7 +167,7 @@ impl Reader {
             let chunk = match next {
                 Some(Ok(chunk)) if chunk.len() as u64 <= missing => chunk,
                 Some(Ok(_)) => {
-                    let cause = "the backend gave more bytes than it announced";
+                    let cause = "the backend returned more bytes than it announced";
                     let error = Error::new(ErrorKind::Corrupted).with_source(cause);
                     return Poll::Ready(Err(self.fail(error)));
                 }
@@ -210,7 +210,7 @@ impl AsyncBufRead for Reader {
     }
 
     fn consume(mut self: Pin<&mut Self>, amount: usize) {
-        // A caller that consumes more than it was given has no bytes to lose.
+        // A caller may not consume more than it was given; if it does, no byte is lost.
         let amount = amount.min(self.chunk.len());
         self.chunk.advance(amount);
     }

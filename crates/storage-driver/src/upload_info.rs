@@ -9,19 +9,21 @@ use crate::Path;
 /// An upload in progress. It is not in the namespace: only [`uploads`](crate::StorageDriver::uploads) and
 /// [`upload`](crate::StorageDriver::upload) show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct UploadInfo {
     /// The path that it was opened for.
     pub path: Path,
     /// When it was created.
     pub created: SystemTime,
-    /// When data was accepted last; as `created` if none was.
+    /// When data was last accepted; equal to `created` if none was.
     pub modified: SystemTime,
-    /// Its size in bytes: what was kept of it. From [`uploads`](crate::StorageDriver::uploads) only where the
-    /// backend knows it for free.
+    /// Its size in bytes. [`uploads`](crate::StorageDriver::uploads) reports it only where the backend knows it
+    /// without further requests, [`upload`](crate::StorageDriver::upload) always.
     pub size: Option<u64>,
-    /// The note that was kept with its data. From [`uploads`](crate::StorageDriver::uploads) only where the
-    /// backend knows it for free.
+    /// The note that was kept with its data, empty if there is none. [`uploads`](crate::StorageDriver::uploads)
+    /// reports it only where the backend knows it without further requests,
+    /// [`upload`](crate::StorageDriver::upload) always.
     pub note: Option<Bytes>,
 }
 

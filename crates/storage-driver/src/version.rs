@@ -4,12 +4,12 @@ use std::{fmt, sync::Arc};
 
 use crate::{Error, ErrorKind};
 
-/// An opaque token that differs whenever the content of a file does.
+/// An opaque token that differs whenever the content of a file differs.
 ///
-/// Compare it, keep it, hand it back in a [`Precondition`]; nothing else can be read from it. A
-/// rename keeps a file's version; a commit, a copy and a touch make a new one. Under
-/// [`unique_versions`](crate::Capabilities::unique_versions) no two commits in a store share one;
-/// without it, a version may return when the same content does (as an ETag made of a hash does).
+/// Compare it, store it, or pass it back in a [`Precondition`]; it carries no other meaning. A rename keeps the
+/// version of a file; a commit, a copy and a touch give it a new one. Under
+/// [`unique_versions`](crate::Capabilities::unique_versions), no two commits in a store share a version;
+/// otherwise equal content may have an equal version, as with an ETag that is a hash.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(Repr);
 
@@ -23,7 +23,7 @@ enum Repr {
 const INLINE: usize = 22;
 
 impl Version {
-    /// A version whose token is `token`.
+    /// A version with this token.
     pub fn new(token: impl AsRef<str>) -> Self {
         let token = token.as_ref();
         let mut text = [0; INLINE];
@@ -36,7 +36,7 @@ impl Version {
         }
     }
 
-    /// The token, as it was given to [`Version::new`].
+    /// The token that was passed to [`Version::new`].
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Inline { text, len } => {
@@ -48,7 +48,7 @@ impl Version {
 }
 
 impl From<u64> for Version {
-    /// The number in 16 hexadecimal digits: what a driver that counts its commits uses.
+    /// The number as 16 hexadecimal digits, for drivers that count their commits.
     fn from(number: u64) -> Self {
         let mut text = [0; INLINE];
         for (place, digit) in text.iter_mut().zip((0..16).rev()) {
@@ -84,19 +84,30 @@ impl<'de> serde::Deserialize<'de> for Version {
     }
 }
 
-/// What must hold of a file for an operation on it to take effect.
+/// A condition on a file for an operation to take effect.
 ///
-/// One that does not hold answers [`PreconditionFailed`](ErrorKind::PreconditionFailed) and changes
+/// If it does not hold, the operation returns [`PreconditionFailed`](ErrorKind::PreconditionFailed) and changes
 /// nothing. The check and the effect are one step: of any number of concurrent puts under
-/// [`IfAbsent`](Self::IfAbsent) exactly one succeeds.
+/// [`IfAbsent`](Self::IfAbsent), exactly one succeeds.
+///
+/// It is exhaustive on purpose: a driver that ignored a condition added later would lose data.
+///
+/// ```
+/// use storage_driver::{Precondition, Version};
+///
+/// let unchanged = Precondition::IfVersion(Version::new("7"));
+/// assert!(unchanged.check(Some(&Version::new("7"))).is_ok());
+/// assert!(unchanged.check(Some(&Version::new("8"))).is_err());
+/// assert!(unchanged.check(None).is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Precondition {
-    /// Nothing: replace what is there.
+    /// No condition.
     #[default]
     None,
     /// No file is at the path.
     IfAbsent,
-    /// A file of this version is at the path. Fails where there is nothing.
+    /// A file with this version is at the path. It does not hold if there is no file.
     IfVersion(Version),
 }
 
@@ -106,7 +117,7 @@ impl Precondition {
         matches!(self, Self::None)
     }
 
-    /// Checks the condition against the version of the file that is there, if one is.
+    /// Checks the condition against the version of the file at the path, `None` if there is no file.
     ///
     /// # Errors
     ///
@@ -120,8 +131,8 @@ impl Precondition {
         if holds { Ok(()) } else { Err(Error::new(ErrorKind::PreconditionFailed)) }
     }
 
-    /// Checks that the condition can hold of a file that is there already: `delete` and `touch` need one.
-    /// For implementers: before any look at what is at the path.
+    /// Checks that the condition is one for operations that need an existing file: `delete` and `touch`.
+    /// For implementers; call it before looking at the path.
     ///
     /// # Errors
     ///

@@ -1,5 +1,7 @@
 //! [`Walk`]: everything below a directory, as a stream.
 
+mod owned;
+
 use std::{
     fmt,
     pin::Pin,
@@ -10,21 +12,21 @@ use futures_core::Stream;
 
 use crate::{Entry, ErrorKind, ListOptions, Operation, Pages, Path, Result, StorageDriver};
 
-/// Which part of a walk to give.
+/// Options of a walk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct WalkOptions {
-    /// Give only what orders after this path, what is below it included. It need not exist.
+    /// Return only entries that order after this path, including those below it. The path need not exist.
     pub start_after: Option<Path>,
 }
 
 impl WalkOptions {
-    /// All of it.
-    pub fn new() -> Self {
-        Self::default()
+    /// The whole walk.
+    pub const fn new() -> Self {
+        Self { start_after: None }
     }
 
-    /// Gives only what orders after `path`.
+    /// Returns only entries that order after `path`.
     #[must_use]
     pub fn start_after(mut self, path: Path) -> Self {
         self.start_after = Some(path);
@@ -32,11 +34,25 @@ impl WalkOptions {
     }
 }
 
-/// A stream of every file and directory below a path, depth first, each subtree together, the path
-/// itself left out.
+/// A stream of every file and directory below a path, depth first, each subtree together, without the path
+/// itself.
 ///
-/// It ends after an error. [`skip_dir`](Self::skip_dir) leaves out what is below the directory that
-/// it just gave, as `walkdir` has it.
+/// It ends after an error. [`skip_dir`](Self::skip_dir) skips the contents of the directory that it just
+/// returned, as in `walkdir`.
+///
+/// ```
+/// # use storage_driver::{Path, Result, StorageDriver, WalkOptions};
+/// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+/// use futures::TryStreamExt;
+///
+/// let mut walk = driver.walk(&Path::parse("/blobs")?, WalkOptions::new());
+/// let mut bytes = 0;
+/// while let Some(entry) = walk.try_next().await? {
+///     bytes += entry.metadata().map_or(0, |file| file.size);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Cancel safety
 ///
@@ -48,24 +64,24 @@ pub struct Walk<'a> {
     source: Option<Box<dyn WalkSource + 'a>>,
 }
 
-/// What a driver puts behind a [`Walk`].
+/// The source of a [`Walk`], which a driver implements.
 pub trait WalkSource: Send {
     /// The next entry. Not called again after an error or the end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>>;
 
-    /// Leaves out what is below the directory given last; nothing, if that was a file.
+    /// Skips the contents of the directory that was returned last. It has no effect after a file.
     fn skip_dir(&mut self);
 }
 
 impl<'a> Walk<'a> {
-    /// A walk below `path`. For implementers: it adds the context to the errors of `source`.
+    /// A walk below `path`, which adds context to the errors of `source`. For implementers.
     pub fn new(driver: &'static str, path: Path, source: impl WalkSource + 'a) -> Self {
         Self { driver, path, source: Some(Box::new(source)) }
     }
 
-    /// A walk by [`list`](StorageDriver::list), a directory at a time: what a driver has that does
-    /// not override [`walk`](StorageDriver::walk). It holds a page of entries per level, visits in
-    /// the order of [`Path`], and passes over what vanishes on the way.
+    /// A walk by [`list`](StorageDriver::list), one directory at a time: the default of
+    /// [`walk`](StorageDriver::walk). It holds a page of entries for each level, has the order of [`Path`], and
+    /// skips entries that vanish meanwhile.
     pub fn by_list<D>(driver: &'a D, path: &Path, options: WalkOptions) -> Self
     where
         D: StorageDriver + ?Sized,
@@ -73,7 +89,15 @@ impl<'a> Walk<'a> {
         Self::new(driver.name(), path.clone(), ByList::new(driver, path, options))
     }
 
-    /// Leaves out what is below the directory that was just given. Without effect after a file.
+    /// A walk that owns its driver: see [`StorageDriverExt::into_walk`](crate::StorageDriverExt::into_walk).
+    pub(crate) fn owned<D>(driver: D, path: Path, options: WalkOptions) -> Walk<'static>
+    where
+        D: StorageDriver + 'static,
+    {
+        Walk::new(driver.name(), path.clone(), owned::OwnedWalk::new(driver, path, options))
+    }
+
+    /// Skips the contents of the directory that was just returned. It has no effect after a file.
     pub fn skip_dir(&mut self) {
         if let Some(source) = &mut self.source {
             source.skip_dir();
@@ -108,9 +132,9 @@ impl fmt::Debug for Walk<'_> {
 
 struct ByList<'a, D: ?Sized> {
     driver: &'a D,
-    /// The listings that are open, from the start of the walk to where it stands.
+    /// The open listings, from the path of the walk down to the current directory.
     open: Vec<Pages<'a, Entry>>,
-    /// The directory given last, to be opened next.
+    /// The directory that was returned last and is opened next.
     below: Option<Path>,
 }
 
@@ -118,8 +142,8 @@ impl<'a, D: StorageDriver + ?Sized> ByList<'a, D> {
     fn new(driver: &'a D, path: &Path, options: WalkOptions) -> Self {
         let mut walk = Self { driver, open: Vec::new(), below: None };
         walk.push(path.clone(), options.start_after.clone());
-        // Where the start lies below `path`, the walk is resumed in the middle: every directory
-        // from `path` down to the start is open already, and gives what comes after the start.
+        // If the start is below `path`, the walk resumes in the middle: every directory from `path` down to
+        // the start is open, and returns what orders after the start.
         if let Some(start) = options.start_after.filter(|start| start.starts_with(path)) {
             let below = start.components().count() - path.components().count();
             let mut ancestors: Vec<Path> =
@@ -133,7 +157,7 @@ impl<'a, D: StorageDriver + ?Sized> ByList<'a, D> {
 
     fn push(&mut self, dir: Path, start_after: Option<Path>) {
         let options = ListOptions { start_after, ..ListOptions::new() };
-        self.open.push(Pages::of_list(self.driver, dir, options));
+        self.open.push(Pages::of_list(self.driver, dir).with_options(options));
     }
 }
 
@@ -153,7 +177,7 @@ impl<D: StorageDriver + ?Sized> WalkSource for ByList<'_, D> {
                 Some(Err(error)) if depth == 1 || !vanished(error.kind()) => {
                     return Poll::Ready(Some(Err(error)));
                 }
-                // The end of a directory, or one that is no longer there.
+                // The end of a directory, or a directory that has vanished.
                 Some(Err(_)) | None => self.open.pop(),
             };
         }

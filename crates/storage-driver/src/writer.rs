@@ -1,5 +1,4 @@
-//! [`Writer`], the handle on an upload in progress, and [`WriteSession`], what a driver puts
-//! behind it.
+//! [`Writer`], the handle on an upload in progress, and [`WriteSession`], which a driver implements.
 
 use std::{
     fmt,
@@ -16,21 +15,21 @@ use tokio::io::AsyncWrite;
 
 use crate::{Error, ErrorKind, Metadata, Operation, Path, Precondition, Result};
 
-/// How [`writer`](crate::StorageDriver::writer) begins.
+/// How [`writer`](crate::StorageDriver::writer) starts. Exhaustive on purpose: a driver has to handle every mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WriteMode {
     /// Starts empty. Discards an earlier upload in progress at the path, not the committed content.
     Create,
-    /// Goes on with the upload in progress at the path, any number of times.
+    /// Continues the upload in progress at the path, any number of times.
     Resume {
-        /// Where the caller believes the upload stands, in bytes; checked if given.
+        /// The size that the caller expects the upload to have, in bytes. Checked if given.
         at: Option<u64>,
     },
     /// Extends the committed content: the upload starts as that content, which stays visible until
     /// commit. A commit to the path itself then implies
-    /// [`IfVersion`](crate::Precondition::IfVersion) of what it started from.
+    /// [`IfVersion`](crate::Precondition::IfVersion) of the version that it started from.
     Append {
-        /// How long the caller believes the content is, in bytes; checked if given.
+        /// The size that the caller expects the content to have, in bytes. Checked if given.
         at: Option<u64>,
     },
 }
@@ -39,55 +38,55 @@ pub enum WriteMode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriterOptions {
-    /// How it begins.
+    /// How it starts.
     pub mode: WriteMode,
-    /// The size, in bytes, that the content is expected to have at commit. A hint.
+    /// A hint: the expected size of the content at commit, in bytes.
     pub size_hint: Option<u64>,
-    /// The caller vouches that each `Bytes` it writes keeps no more memory alive than it shows: it
-    /// is no small slice of a big buffer. A hint: a driver that holds content in memory may then
-    /// take a shared buffer over instead of copying it.
+    /// A hint: each `Bytes` that the caller writes is the only user of its buffer and fills it, that is, it is
+    /// not a small slice of a large buffer. A driver that holds content in memory may then keep the buffer
+    /// instead of copying it.
     pub exclusive_buffers: bool,
 }
 
 impl WriterOptions {
     /// Opens in `mode`, without hints.
-    pub fn new(mode: WriteMode) -> Self {
+    pub const fn new(mode: WriteMode) -> Self {
         Self { mode, size_hint: None, exclusive_buffers: false }
     }
 
     /// [`WriteMode::Create`].
-    pub fn create() -> Self {
+    pub const fn create() -> Self {
         Self::new(WriteMode::Create)
     }
 
-    /// [`WriteMode::Resume`], wherever the upload stands.
-    pub fn resume() -> Self {
+    /// [`WriteMode::Resume`] at any size.
+    pub const fn resume() -> Self {
         Self::new(WriteMode::Resume { at: None })
     }
 
-    /// [`WriteMode::Resume`], if the upload stands at `size` bytes.
-    pub fn resume_at(size: u64) -> Self {
+    /// [`WriteMode::Resume`], if the upload has `size` bytes.
+    pub const fn resume_at(size: u64) -> Self {
         Self::new(WriteMode::Resume { at: Some(size) })
     }
 
-    /// [`WriteMode::Append`], however long the content is.
-    pub fn append() -> Self {
+    /// [`WriteMode::Append`] at any size.
+    pub const fn append() -> Self {
         Self::new(WriteMode::Append { at: None })
     }
 
     /// [`WriteMode::Append`], if the content has `size` bytes.
-    pub fn append_at(size: u64) -> Self {
+    pub const fn append_at(size: u64) -> Self {
         Self::new(WriteMode::Append { at: Some(size) })
     }
 
-    /// Hints at the size, in bytes, that the content will have.
+    /// Sets the [`size_hint`](Self::size_hint), in bytes.
     #[must_use]
     pub fn size_hint(mut self, size: u64) -> Self {
         self.size_hint = Some(size);
         self
     }
 
-    /// Vouches for the buffers; see [`exclusive_buffers`](Self::exclusive_buffers).
+    /// Sets [`exclusive_buffers`](Self::exclusive_buffers).
     #[must_use]
     pub fn exclusive_buffers(mut self) -> Self {
         self.exclusive_buffers = true;
@@ -110,24 +109,23 @@ impl From<WriteMode> for WriterOptions {
 ///                                                   └─ cancel ──────────────▶ gone
 /// ```
 ///
-/// The calls that end it take it by value, so that use after them does not compile. Old content at
-/// the path stays readable until a commit replaces it, in one step.
+/// The methods that end an upload take the writer by value, so that code that uses it afterwards does not compile.
+/// Old content at the path stays readable until a commit replaces it in one step.
 ///
-/// **One writer a path.** Opening another fences the first: its next operation that reaches the
-/// backend, at latest `sync`, `suspend`, `commit`, `commit_to` or `cancel`, answers
-/// [`WriterFenced`](crate::ErrorKind::WriterFenced), nothing that it sends joins the upload, and
-/// its cancel or drop does not touch its successor's. (A client that reconnects must not wait for
-/// its dead connection.) `cancel_upload` and `delete` fence too.
+/// **A path has one writer.** Opening another fences the first: its next operation that reaches the backend, at
+/// the latest `sync`, `suspend`, `commit`, `commit_to` or `cancel`, fails with
+/// [`WriterFenced`](crate::ErrorKind::WriterFenced). Nothing that it sends joins the upload, and its cancel or drop
+/// does not affect its successor. (A client that reconnects must not wait for its dead connection.)
+/// `cancel_upload`, `delete` and `delete_dir` fence too.
 ///
-/// **What is kept.** `sync` and `suspend` keep everything accepted so far, as durably as the driver
-/// keeps committed content. A drop keeps at least what the last `sync` kept, and everything under
-/// [`keeps_on_drop`](crate::Capabilities::keeps_on_drop).
+/// **Kept data.** `sync` and `suspend` keep everything accepted so far, as durably as the driver keeps committed
+/// content. A drop keeps at least what the last `sync` kept, and everything under
+/// [`keeps_on_drop`](crate::Capabilities::keeps_on_drop). The [note](Self::set_note) is kept with the data.
 ///
-/// **As `AsyncWrite` and `Sink<Bytes>`**: flush hands over to the driver and promises no
-/// durability, for callers flush often. Shutdown and close keep everything, as [`suspend`](Self::suspend)
-/// does, and refuse further writes; the writer itself is still there to be committed or cancelled,
-/// so that `stream.forward(&mut writer)` can be followed by `writer.commit()`. Neither commits. A
-/// pending `poll_write` has accepted nothing.
+/// **`AsyncWrite` and `Sink<Bytes>`.** A flush hands data to the driver and promises no durability, because
+/// callers flush often. Shutdown and close keep everything, as [`suspend`](Self::suspend) does, and refuse
+/// further writes. The writer can still be committed or cancelled, so that `stream.forward(&mut writer)` can be
+/// followed by `writer.commit()`. Neither commits. A pending `poll_write` has accepted nothing.
 ///
 /// ```
 /// # use storage_driver::{Result, StorageDriver, Path, WriterOptions};
@@ -156,23 +154,23 @@ impl From<WriteMode> for WriterOptions {
 pub struct Writer {
     driver: &'static str,
     path: Path,
-    /// Every byte accepted, counted here so that no driver can be wrong about it.
+    /// The number of accepted bytes, counted here so that no driver can be wrong about it.
     size: u64,
     note: Bytes,
     session: Box<dyn WriteSession>,
-    /// Set once the `AsyncWrite` or `Sink` side was closed.
+    /// Set when the `AsyncWrite` or `Sink` side was closed.
     closed: bool,
 }
 
-/// The most bytes that one `poll_write` accepts: 1 MiB.
+/// The maximum that one `poll_write` accepts: 1 MiB.
 const MAX_POLL_WRITE: usize = 1 << 20;
 
 impl Writer {
     /// The longest note of an upload, in bytes: 4 KiB.
     pub const MAX_NOTE: usize = 4096;
 
-    /// A writer of the upload at `path`, which stands at `size` bytes. For implementers: it counts
-    /// what `session` accepts, adds the context to its errors and gives all the faces of a writer.
+    /// A writer of the upload at `path`, which has `size` bytes. For implementers: it counts what `session`
+    /// accepts, adds context to its errors, and implements `AsyncWrite` and `Sink`.
     pub fn new(
         driver: &'static str,
         path: Path,
@@ -193,7 +191,7 @@ impl Writer {
         &self.path
     }
 
-    /// Every byte accepted, what was resumed or appended to included, exactly and at all times.
+    /// The number of accepted bytes, those resumed or appended to included, exactly and at all times.
     ///
     /// Clauses: [5.8](crate::contract#5.8).
     pub fn size(&self) -> u64 {
@@ -280,18 +278,18 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`WriterFenced`](crate::ErrorKind::WriterFenced), or what the backend answers; what was kept
-    /// before stays kept.
+    /// [`WriterFenced`](crate::ErrorKind::WriterFenced), or the error of the backend. Data that was kept before
+    /// stays kept.
     ///
     /// # Cancel safety
     ///
-    /// What a dropped `sync` would have kept may be kept or not; call it again.
+    /// A dropped `sync` may have kept the data or not; call it again.
     pub async fn sync(&mut self) -> Result<()> {
         poll_fn(|cx| self.session.poll_sync(cx)).await.map_err(|e| self.explain(Operation::Sync, e))
     }
 
-    /// Keeps everything accepted so far and lets go of the upload, which
-    /// [`Resume`](WriteMode::Resume) finds again.
+    /// Keeps everything accepted so far and releases the upload, which [`Resume`](WriteMode::Resume) can
+    /// continue.
     ///
     /// Clauses: [5.9](crate::contract#5.9), [5.2](crate::contract#5.2).
     ///
@@ -301,14 +299,14 @@ impl Writer {
     ///
     /// # Cancel safety
     ///
-    /// A dropped `suspend` has kept at least what dropping the writer keeps.
+    /// A dropped `suspend` has kept at least as much as dropping the writer keeps.
     pub async fn suspend(mut self) -> Result<()> {
         poll_fn(|cx| self.session.poll_sync(cx))
             .await
             .map_err(|e| self.explain(Operation::Suspend, e))
     }
 
-    /// Makes what was written visible at the writer's path, all at once, replacing what is there.
+    /// Publishes the upload at the writer's path, all at once, and replaces the file there.
     ///
     /// Clauses: [5.1](crate::contract#5.1), [5.2](crate::contract#5.2), [5.10](crate::contract#5.10).
     ///
@@ -317,13 +315,13 @@ impl Writer {
     /// [`PathConflict`](crate::ErrorKind::PathConflict) where the path is a directory or under a
     /// file; [`PreconditionFailed`](crate::ErrorKind::PreconditionFailed) if it was opened to append
     /// and the content has changed since; [`WriterFenced`](crate::ErrorKind::WriterFenced);
-    /// [`StorageFull`](crate::ErrorKind::StorageFull). But for a fenced writer, a commit that fails
-    /// leaves the upload resumable with all that was accepted.
+    /// [`StorageFull`](crate::ErrorKind::StorageFull). A failed commit leaves the upload resumable with
+    /// everything accepted, except for a fenced writer.
     ///
     /// # Cancel safety
     ///
-    /// A dropped `commit` takes effect or leaves the upload resumable, decided at latest by the
-    /// path's next operation on the same driver.
+    /// A dropped `commit` takes effect or leaves the upload resumable, which is decided at the latest by the next
+    /// operation on the path through the same driver.
     pub async fn commit(self) -> Result<Metadata> {
         let Self { driver, path, session, .. } = self;
         session.commit_to(&path, Precondition::None).await.map_err(|error| {
@@ -331,10 +329,20 @@ impl Writer {
         })
     }
 
-    /// Makes what was written visible at `dest` instead, if the file there fulfils `precondition`.
+    /// Publishes the upload at `dest` instead, if the file there fulfils `precondition`.
     ///
-    /// An upload in progress at `dest` and the content at the writer's own path are left alone. It
-    /// is one step under [`atomic_commit_to`](crate::Capabilities::atomic_commit_to).
+    /// An upload in progress at `dest` and the content at the writer's path are not affected. It is one step under
+    /// [`atomic_commit_to`](crate::Capabilities::atomic_commit_to).
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Precondition, Result, Writer};
+    /// # async fn example(writer: Writer) -> Result<()> {
+    /// // An upload whose name is known only at its end.
+    /// let blob = Path::parse("/blobs/sha256/aa/data")?;
+    /// writer.commit_to(&blob, Precondition::IfAbsent).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Clauses: [5.12](crate::contract#5.12), [5.10](crate::contract#5.10).
     ///
@@ -353,20 +361,20 @@ impl Writer {
             error.during(Operation::CommitTo).context(driver, Operation::CommitTo, dest)
         };
         if let Err(error) = dest.require_not_root() {
-            // A commit keeps first and fails then, also this one.
+            // A commit keeps the data before it fails, this one included.
             poll_fn(|cx| self.session.poll_sync(cx)).await.map_err(explain)?;
             return Err(explain(error));
         }
         self.session.commit_to(dest, precondition).await.map_err(explain)
     }
 
-    /// Removes the upload and all it held. The committed content at the path is untouched.
+    /// Removes the upload and its data. The committed content at the path is not affected.
     ///
     /// Clauses: [5.11](crate::contract#5.11).
     ///
     /// # Errors
     ///
-    /// [`WriterFenced`](crate::ErrorKind::WriterFenced): the upload is its successor's, or gone.
+    /// [`WriterFenced`](crate::ErrorKind::WriterFenced): the upload belongs to another writer, or is gone.
     ///
     /// # Cancel safety
     ///
@@ -379,7 +387,7 @@ impl Writer {
     }
 
     fn explain(&self, operation: Operation, error: Error) -> Error {
-        // The session may be a writer itself, of a driver inside, which was asked for something else.
+        // The session of a layer is a writer itself, and was called for another operation.
         error.during(operation).context(self.driver, operation, &self.path)
     }
 
@@ -472,26 +480,61 @@ impl fmt::Debug for Writer {
     }
 }
 
-/// What a driver puts behind a [`Writer`]: one opening of one upload.
+/// One opening of one upload, which a driver implements and a [`Writer`] wraps.
 ///
-/// Data goes in by two calls, as into a [`Sink`]: [`poll_ready`](Self::poll_ready) waits until there
-/// is room, [`start_write`](Self::start_write) then accepts at once. That is what makes a dropped
-/// write all or nothing, and the adapters are built on it once, in [`Writer`]. Errors need no
-/// context; the writer adds it.
+/// Data enters in two calls, as in a [`Sink`]: [`poll_ready`](Self::poll_ready) waits until there is room,
+/// [`start_write`](Self::start_write) then accepts at once. This makes a dropped write all or nothing, and
+/// [`Writer`] builds its adapters on it. Errors need no context; the writer adds it.
 ///
-/// Dropping the session keeps what the clauses on [`Writer`] promise of a drop.
+/// Dropping the session keeps data as documented on [`Writer`].
+///
+/// ```
+/// use std::task::{Context, Poll};
+///
+/// use async_trait::async_trait;
+/// use bytes::Bytes;
+/// use storage_driver::{ErrorKind, Metadata, Path, Precondition, Result, WriteSession};
+///
+/// /// An upload that is held in memory and cannot be committed.
+/// struct Discarded(Vec<Bytes>, Bytes);
+///
+/// #[async_trait]
+/// impl WriteSession for Discarded {
+///     fn start_write(&mut self, data: Bytes) -> Result<()> {
+///         self.0.push(data);
+///         Ok(())
+///     }
+///
+///     fn set_note(&mut self, note: Bytes) -> Result<()> {
+///         self.1 = note;
+///         Ok(())
+///     }
+///
+///     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     async fn commit_to(self: Box<Self>, _: &Path, _: Precondition) -> Result<Metadata> {
+///         Err(ErrorKind::Unsupported.into())
+///     }
+///
+///     async fn cancel(self: Box<Self>) -> Result<()> {
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait WriteSession: Send {
-    /// Waits until data can be accepted. What a session holds without having handed it over to the
-    /// backend is bounded, and documented, apart from the one piece of data accepted last.
+    /// Waits until data can be accepted. The data that a session holds before it hands it to the backend is
+    /// bounded and documented, except for the buffer accepted last.
     ///
-    /// The default never waits: it is for a session whose `start_write` hands everything over.
+    /// The default never waits, for a session whose `start_write` hands everything over.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Accepts all of `data`, or fails and accepts nothing. Called only after `poll_ready` said
-    /// `Ready(Ok(()))`, once each time.
+    /// Accepts all of `data`, or fails and accepts none. Called once after each `poll_ready` that returned
+    /// `Ready(Ok(()))`.
     fn start_write(&mut self, data: Bytes) -> Result<()>;
 
     /// [`start_write`](Self::start_write) of borrowed data. The default copies it into a `Bytes`;
@@ -500,8 +543,8 @@ pub trait WriteSession: Send {
         self.start_write(Bytes::copy_from_slice(data))
     }
 
-    /// Hands what was accepted over to the backend, which promises nothing. The default does
-    /// nothing; override it where data waits in a buffer.
+    /// Hands accepted data to the backend, without a promise. The default does nothing; override it if data
+    /// waits in a buffer.
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -517,14 +560,14 @@ pub trait WriteSession: Send {
     /// Keeps everything accepted so far, and the note with it, as durably as committed content is kept.
     fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
 
-    /// Keeps everything, then publishes it at `dest`, which may be the upload's own path and is
-    /// never the root. If publishing fails, the upload stays resumable.
+    /// Keeps everything, then publishes it at `dest`, which may be the path of the upload and is never the
+    /// root. If publishing fails, the upload stays resumable.
     async fn commit_to(
         self: Box<Self>,
         dest: &Path,
         precondition: Precondition,
     ) -> Result<Metadata>;
 
-    /// Removes the upload and all it held.
+    /// Removes the upload and its data.
     async fn cancel(self: Box<Self>) -> Result<()>;
 }

@@ -104,6 +104,8 @@ pub(crate) async fn errors_of_deletions_say_where(subject: Subject) {
     let driver = subject.driver().await;
     let failed = error(driver.delete(&path("/a"), Precondition::None).await);
     explains(&driver, &failed, &[Operation::Delete], "/a");
+    let failed = error(driver.delete_dir(&path("/a")).await);
+    explains(&driver, &failed, &[Operation::DeleteDir], "/a");
     let failed = error(driver.cancel_upload(&path("/a")).await);
     explains(&driver, &failed, &[Operation::CancelUpload], "/a");
     let failed = error(driver.delete_many(&[Path::root()]).await);
@@ -204,7 +206,7 @@ pub(crate) async fn a_foreign_io_error_keeps_its_kind_and_is_the_source(subject:
     let mut writer = create(&driver, "/a").await;
     let cause = io::Error::new(io::ErrorKind::TimedOut, "the client");
     let pieces = futures::stream::iter([Err::<bytes::Bytes, _>(cause)]);
-    let failed = error(writer.write_stream(pieces, |_| {}).await);
+    let failed = error(writer.write_stream(pieces).await);
     assert_eq!(failed.kind(), ErrorKind::Timeout);
     let source = failed.source().and_then(|source| source.downcast_ref::<io::Error>());
     assert_eq!(source.map(ToString::to_string).as_deref(), Some("the client"));

@@ -1,14 +1,11 @@
 //! `Writer` over a scripted session: clauses 5.8 to 5.14 of the contract.
 
-#[path = "support/session.rs"]
-mod session;
-
 use std::{io, task::Poll};
 
+use crate::support::session::Script;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, stream};
-use session::Script;
 use storage_driver::{
     Error, ErrorKind, Metadata, Operation, Path, Precondition, Result, WriteMode, WriteSession,
     Writer, WriterOptions,
@@ -37,7 +34,7 @@ fn assert_context(error: &Error, operation: Operation, at: &str) {
 }
 
 #[test]
-fn options_say_how_it_begins() {
+fn options_set_the_mode() {
     let mode = |options: WriterOptions| options.mode;
     assert_eq!(mode(WriterOptions::create()), WriteMode::Create);
     assert_eq!(mode(WriterOptions::resume()), WriteMode::Resume { at: None });
@@ -56,7 +53,7 @@ fn options_carry_hints_only_if_given() {
 }
 
 #[test]
-fn it_knows_its_path_and_what_was_resumed() {
+fn a_writer_knows_its_path_and_the_resumed_size() {
     let writer = Script::default().writer();
     assert_eq!(writer.path(), &path("/upload"));
     assert_eq!(writer.size(), 100);
@@ -65,7 +62,7 @@ fn it_knows_its_path_and_what_was_resumed() {
 }
 
 #[test]
-fn what_is_written_is_handed_over_without_a_copy() {
+fn written_buffers_are_handed_over_without_a_copy() {
     let script = Script::default();
     let data = Bytes::from("abc");
     block_on(script.writer().write_bytes(data.clone())).unwrap();
@@ -73,7 +70,7 @@ fn what_is_written_is_handed_over_without_a_copy() {
 }
 
 #[test]
-fn the_size_counts_what_was_accepted() {
+fn the_size_counts_accepted_bytes() {
     let script = Script::default();
     let mut writer = script.writer();
     block_on(writer.write_bytes("abc")).unwrap();
@@ -131,7 +128,7 @@ fn a_poll_write_accepts_at_most_a_mebibyte() {
 }
 
 #[test]
-fn a_poll_write_copies_what_it_borrows() {
+fn a_poll_write_copies_borrowed_data() {
     let script = Script::default();
     block_on(script.writer().write_all(b"abc")).unwrap();
     assert_eq!(script.accepted(), "abc");
@@ -201,7 +198,7 @@ fn commit_to_the_root_keeps_first_and_is_refused() {
 }
 
 #[test]
-fn commit_to_the_root_that_cannot_keep_says_so() {
+fn commit_to_the_root_reports_a_failure_to_keep() {
     let (_, writer) = failing("sync");
     let error = block_on(writer.commit_to(&Path::root(), Precondition::None)).unwrap_err();
     assert_context(&error, Operation::CommitTo, "/");
@@ -293,7 +290,7 @@ fn an_error_of_a_flush_names_write() {
 }
 
 #[test]
-fn an_error_of_keeping_names_what_was_called() {
+fn an_error_while_keeping_names_the_called_operation() {
     let (_, mut writer) = failing("sync");
     assert_context(&block_on(writer.sync()).unwrap_err(), Operation::Sync, "/upload");
     let error = block_on(AsyncWriteExt::shutdown(&mut writer)).unwrap_err();
@@ -350,4 +347,36 @@ fn a_session_that_takes_bytes_need_not_take_slices() {
     let mut writer = Writer::new("test", path("/a"), 0, Minimal);
     block_on(writer.write_all(b"abc")).unwrap();
     assert_eq!(writer.size(), 3);
+}
+
+#[test]
+fn a_note_goes_to_the_session_and_can_be_read_back() {
+    let script = Script::default();
+    let mut writer = script.writer().with_note("old".into());
+    assert_eq!(writer.note(), "old");
+    writer.set_note("new").unwrap();
+    assert_eq!(writer.note(), "new");
+    assert_eq!(script.take_calls(), "note 3");
+}
+
+#[test]
+fn a_note_of_4096_bytes_is_accepted_and_a_longer_one_is_refused() {
+    let script = Script::default();
+    let mut writer = script.writer();
+    writer.set_note(vec![7; 4096]).unwrap();
+    let error = writer.set_note(vec![8; 4097]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContentTooLarge { size: 4097, limit: 4096 });
+    assert_eq!(error.operation(), Some(Operation::SetNote));
+    assert_eq!(writer.note().as_ref(), [7; 4096]);
+    assert_eq!(script.take_calls(), "note 4096");
+}
+
+#[test]
+fn a_note_that_the_session_refuses_leaves_the_old_one() {
+    let (script, writer) = failing("note");
+    let mut writer = writer.with_note("old".into());
+    let error = writer.set_note("new").unwrap_err();
+    assert_context(&error, Operation::SetNote, "/upload");
+    assert_eq!(writer.note(), "old");
+    script.take_calls();
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::Empty;
 use storage_driver::{
-    Capabilities, Content, Entry, Error, Health, IntoIter, ListOptions, Metadata, Page, Pages,
+    Capabilities, Content, Entry, Error, Health, ListOptions, Metadata, Page, Pages,
     ParsePathError, Path, Payload, Precondition, ReadRange, Reader, Result, Stat, StorageDriver,
     StorageDriverExt, UploadInfo, Version, Walk, WalkOptions, Writer, WriterOptions,
+    payload::{IntoIter, Iter},
 };
 
 fn send<T: Send + ?Sized>() {}
@@ -25,7 +26,8 @@ macro_rules! assert_all {
 #[test]
 fn values_can_be_sent_shared_and_moved() {
     assert_all!(send, sync, unpin:
-        Capabilities, Content, Entry, Error, Health, IntoIter, ListOptions, Metadata, Page<Entry>,
+        Capabilities, Content, Entry, Error, Health, IntoIter, Iter<'static>, ListOptions, Metadata,
+        Page<Entry>,
         ParsePathError, Path, Payload, Precondition, ReadRange, Stat, UploadInfo, Version, WalkOptions,
         WriterOptions,
     );
@@ -54,11 +56,11 @@ async fn every_future_can_be_sent(
     send_value(&driver.put(path, "abc"));
     send_value(&driver.delete_many(&[]));
     send_value(&driver.exists(path));
-    send_value(&reader.copy_to(tokio::io::sink(), |_| {}));
+    send_value(&reader.copy_to(tokio::io::sink()));
     send_value(&reader.into_content(1));
     send_value(&writer.write_bytes("abc"));
-    send_value(&writer.write_stream(source, |_| {}));
-    send_value(&writer.write_from(tokio::io::empty(), |_| {}));
+    send_value(&writer.write_stream(source));
+    send_value(&writer.write_from(tokio::io::empty()));
     send_value(&writer.sync());
     send_value(&writer.commit_to(path, Precondition::None));
 }

@@ -1,13 +1,13 @@
 //! `StorageDriverExt` and `Pages`, over `dyn StorageDriver`.
 
-#[path = "support/map.rs"]
-mod map;
+use std::{sync::Arc, time::SystemTime};
 
-use std::time::SystemTime;
-
+use crate::support::map::Map;
 use futures::{StreamExt, TryStreamExt};
-use map::Map;
-use storage_driver::{Entry, ErrorKind, Path, StorageDriver, StorageDriverExt, UploadInfo};
+use storage_driver::{
+    Entry, ErrorKind, Path, ReadRange, StorageDriver, StorageDriverExt, UploadInfo, WriteMode,
+    WriterOptions,
+};
 use tokio_test::block_on;
 
 fn path(text: &str) -> Path {
@@ -15,7 +15,7 @@ fn path(text: &str) -> Path {
 }
 
 #[test]
-fn what_is_a_file_or_a_directory_exists() {
+fn files_and_directories_exist() {
     let map = Map::of(["/a/b"]);
     let driver: &dyn StorageDriver = &map;
     for (text, expected) in [("/a/b", true), ("/a", true), ("/", true), ("/a/b/c", false)] {
@@ -31,7 +31,7 @@ fn whether_it_exists_can_be_unknown() {
 }
 
 #[test]
-fn what_was_put_comes_back_as_bytes() {
+fn put_content_is_read_back_as_bytes() {
     let map = Map::default();
     let driver: &dyn StorageDriver = &map;
     let metadata = block_on(driver.put(&path("/a"), "abc")).unwrap();
@@ -95,7 +95,7 @@ fn uploads_all_goes_through_every_page() {
 }
 
 #[test]
-fn pages_are_fetched_when_they_are_asked_for() {
+fn pages_are_fetched_on_demand() {
     let files = many();
     let map = Map::of(files.iter().map(String::as_str));
     let pages = map.list_all(&path("/d"));
@@ -124,4 +124,47 @@ fn pages_stay_ended() {
     assert!(block_on(pages.next()).is_none());
     assert!(block_on(pages.next()).is_none());
     assert!(format!("{pages:?}").contains("limit: 1000"));
+}
+
+#[test]
+fn read_takes_any_range() {
+    let map = Map::default();
+    block_on(map.put(&path("/a"), "abcdef")).unwrap();
+    let read = |range: ReadRange| {
+        let reader = block_on(map.read(&path("/a"), range)).unwrap();
+        block_on(reader.into_content(9)).unwrap().into_bytes()
+    };
+    assert_eq!(read((..).into()), "abcdef");
+    assert_eq!(read((2..4).into()), "cd");
+    assert_eq!(read(ReadRange::Suffix(1)), "f");
+}
+
+#[test]
+fn write_takes_a_mode_or_options() {
+    let map = Map::default();
+    block_on(async {
+        let writer = map.write(&path("/a"), WriteMode::Create).await.unwrap();
+        writer.suspend().await.unwrap();
+        let options = WriterOptions::resume_at(0).size_hint(9);
+        map.write(&path("/a"), options).await.unwrap();
+    });
+}
+
+#[test]
+fn remove_deletes_a_file() {
+    let map = Map::of(["/a", "/b"]);
+    block_on(map.remove(&path("/a"))).unwrap();
+    assert!(!block_on(map.exists(&path("/a"))).unwrap());
+    assert!(block_on(map.exists(&path("/b"))).unwrap());
+}
+
+#[test]
+fn an_owned_listing_can_be_spawned() {
+    let expected = many();
+    let map: Arc<dyn StorageDriver> = Arc::new(Map::of(expected.iter().map(String::as_str)));
+    let pages = Arc::clone(&map).into_list_all(&path("/d"));
+    let counted = block_on(async { tokio::spawn(pages.try_collect::<Vec<_>>()).await });
+    assert_eq!(counted.unwrap().unwrap().len(), 2500);
+    let uploads = map.into_uploads_all(&Path::root());
+    assert_eq!(block_on(uploads.count()), 0);
 }

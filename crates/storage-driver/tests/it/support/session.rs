@@ -33,7 +33,11 @@ pub(crate) struct State {
 impl Script {
     /// A writer of the upload at `/upload`, which stands at 100 bytes.
     pub(crate) fn writer(&self) -> Writer {
-        Writer::new("test", Path::parse("/upload").unwrap(), 100, Session(self.clone()))
+        self.writer_at(Path::parse("/upload").unwrap(), 100)
+    }
+
+    pub(crate) fn writer_at(&self, path: Path, size: u64) -> Writer {
+        Writer::new("test", path, size, Session(self.clone()))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -81,6 +85,10 @@ impl WriteSession for Session {
         self.0.call("write", "")?;
         self.0.state().accepted.push(data);
         Ok(())
+    }
+
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.0.call("note", &format!(" {}", note.len()))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {

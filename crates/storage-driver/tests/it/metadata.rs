@@ -55,7 +55,7 @@ fn a_stat_turns_into_an_entry() {
 }
 
 #[test]
-fn an_upload_is_what_it_was_made_of() {
+fn an_upload_has_the_fields_it_was_made_with() {
     let started = SystemTime::UNIX_EPOCH;
     let written = started + Duration::from_secs(1);
     let upload = UploadInfo::new(path(), started, written, Some(7));
@@ -72,9 +72,41 @@ fn a_store_is_healthy_if_it_can_be_read_and_written() {
 }
 
 #[test]
-fn an_unavailable_store_says_why_of_both() {
+fn an_unavailable_store_has_one_error_for_both() {
     let health = Health::unavailable(Error::new(ErrorKind::Timeout));
     assert!(!health.is_healthy());
     assert_eq!(health.read.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(health.write.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[cfg(feature = "serde")]
+mod serde {
+    use storage_driver::{Capabilities, Operation, ReadRange, UploadInfo};
+
+    use super::*;
+
+    fn comes_back<T>(value: T, json: &str)
+    where
+        T: ::serde::Serialize + ::serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
+        let text = serde_json::to_string(&value).unwrap();
+        assert!(text.contains(json), "{text}");
+        assert_eq!(serde_json::from_str::<T>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn stored_and_printed_types_can_be_serialized() {
+        let path = Path::parse("/a/b").unwrap();
+        let now = SystemTime::UNIX_EPOCH;
+        let metadata = Metadata::new(path.clone(), 7, now, Version::from(1));
+        comes_back(metadata.clone(), r#""path":"/a/b","size":7"#);
+        comes_back(Stat::File(metadata.clone()), r#"{"file":{"#);
+        comes_back(Stat::Directory(path.clone()), r#"{"directory":"/a/b"}"#);
+        comes_back(Entry::file(metadata), r#"{"file":{"#);
+        comes_back(Entry::bare_file(path.clone()), r#"{"bare_file":"/a/b"}"#);
+        comes_back(UploadInfo::new(path, now, now, Some(7)).with_note("x".into()), r#""size":7"#);
+        comes_back(Operation::GetContent, r#""get_content""#);
+        comes_back(ReadRange::Suffix(7), r#"{"suffix":7}"#);
+        comes_back(Capabilities::none(), r#""append":false"#);
+    }
 }
