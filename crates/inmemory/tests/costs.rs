@@ -192,3 +192,41 @@ fn an_entry_of_a_listing_allocates_its_path() {
     assert_at_most("allocations of a walk", measurement.count() as f64 / 1000.0, 1.1);
     assert_eq!(entries, 1000);
 }
+
+#[test]
+fn an_entry_of_a_listing_of_names_allocates_its_path() {
+    let store = InMemory::new();
+    for number in 0..1000 {
+        now(store.put(&Path::parse(format!("/dir/{number}")).unwrap(), "")).unwrap();
+    }
+    let dir = Path::parse("/dir").unwrap();
+    let measurement = Measurement::begin();
+    let page = now(store.list(&dir, ListOptions::new().names_only())).unwrap();
+    assert_at_most("allocations of a list", measurement.count() as f64 / 1000.0, 1.1);
+    assert_eq!(page.items.len(), 1000);
+}
+
+#[test]
+fn a_note_of_the_same_length_allocates_nothing() {
+    let store = InMemory::new();
+    let mut writer = block_on(store.create(&path(0))).unwrap();
+    let note = Bytes::from(vec![7; 100]);
+    writer.set_note(note.clone()).unwrap();
+    let measurement = Measurement::begin();
+    for _ in 0..1000 {
+        writer.set_note(note.clone()).unwrap();
+    }
+    assert_eq!(measurement.count(), 0);
+}
+
+#[test]
+fn the_state_of_an_upload_allocates_its_future_a_key_and_the_note() {
+    let (store, path) = (InMemory::new(), path(0));
+    let mut writer = block_on(store.create(&path)).unwrap();
+    writer.set_note("note").unwrap();
+    let measurement = Measurement::begin();
+    for _ in 0..1000 {
+        drop(now(store.upload(&path)).unwrap());
+    }
+    assert_at_most("allocations", measurement.count() as f64 / 1000.0, 3.0);
+}
