@@ -1,4 +1,4 @@
-//! Twins of a store: what is shared, and what is not.
+//! Forks of a store: they share content, and no change.
 
 #[path = "support/store.rs"]
 mod support;

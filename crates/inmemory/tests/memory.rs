@@ -1,9 +1,9 @@
-//! What is promised of memory: no allocation is larger than a segment, and what is alive at the peak
-//! is little more than the content.
+//! The promises about memory: no allocation is larger than a segment, and the peak is little more than the
+//! content.
 //!
 //! An allocator counts everything but the large buffers of segments, which are mapped from the system
-//! on Linux: those are measured by what the readers give, and by `usage()`, which `resident.rs` holds
-//! to what the system says.
+//! on Linux: those are measured by the lengths that readers return, and by `usage()`, which `resident.rs`
+//! compares with the system's figures.
 
 #[path = "support/alloc.rs"]
 mod alloc;
@@ -21,8 +21,8 @@ const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 const SEGMENT: usize = InMemoryBuilder::DEFAULT_SEGMENT_SIZE;
-/// What an allocation may have on top of a segment: none is needed, for the buffer of a segment and
-/// what counts its owners are allocated apart.
+/// How much larger than a segment an allocation may be: nothing, because the buffer of a segment and its
+/// reference count are allocated separately.
 const HEADER: usize = 0;
 /// What may be alive in addition to 1.02 × the content: an open tail, and a store.
 const CONSTANT: usize = SEGMENT + MIB;

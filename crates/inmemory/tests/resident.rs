@@ -1,4 +1,4 @@
-//! The memory that the process holds according to the system, compared with what the store says. Each
+//! The memory that the process holds according to the system, compared with `usage`. Each
 //! test runs in a separate process, so that no other test allocates meanwhile or has before.
 #![cfg(target_os = "linux")]
 
@@ -11,7 +11,7 @@ use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
 
 const MIB: u64 = 1 << 20;
 const PAYLOAD: u64 = 512 * MIB;
-/// What the process may grow by that is not the store's.
+/// How much the process may grow in addition to the store.
 const SLACK: u64 = 4 * MIB;
 
 /// The resident memory of this process, in bytes.

@@ -1,4 +1,4 @@
-//! Who owns the memory of blobs that were made of each other.
+//! The owners of the memory of blobs that extend each other.
 
 use std::thread;
 
@@ -18,7 +18,7 @@ fn publish(budget: &Arc<Budget>, own: u64, base: Option<UploadBlob>) -> FileBlob
     FileBlob::publish(budget, Rope::Empty, own, &mut { base }).unwrap()
 }
 
-/// What files and uploads are said to own.
+/// The counted memory of files and uploads.
 fn owned(budget: &Budget) -> (u64, u64) {
     (budget.usage().committed, budget.usage().uploads)
 }
@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn random_steps_own_the_reachable_content(steps in prop::collection::vec(step(), 1..80)) {
         let budget = budget(None);
-        // Of each blob that was ever made: what it brought, and its base.
+        // For each blob that was ever made: the bytes that it added, and its base.
         let mut blobs: Vec<(u64, Option<usize>)> = Vec::new();
         let (mut files, mut uploads) = (ReclaimGuard::new(), ReclaimGuard::new());
         for step in steps {

@@ -1,4 +1,4 @@
-//! What is taken and given back, and how the pool lends.
+//! Reservations, releases and the pool.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is freed, how much at a time, and that nothing is left.
+//! How much is freed at a time, and that nothing is left.
 
 use futures::{FutureExt, executor::block_on};
 use storage_driver::{Path, StorageDriver, StorageDriverExt};
@@ -36,12 +36,12 @@ fn a_large_deletion_yields_to_other_tasks() {
         // It has taken effect, and its memory is reclaimed bit by bit.
         assert!(store.stat(&dir).now_or_never().unwrap().is_err());
         assert!(store.usage().held() > 0);
-        let mut turns = 1;
+        let mut polls = 1;
         while delete.poll().is_pending() {
             assert!(delete.is_woken());
-            turns += 1;
+            polls += 1;
         }
-        assert!((2..100).contains(&turns), "{turns} turns");
+        assert!((2..100).contains(&polls), "{polls} polls");
         assert_eq!(store.usage(), Usage::default());
     }
 }

@@ -21,7 +21,7 @@ impl Named for Item {
 
 type Model = BTreeMap<String, u32>;
 
-/// A map and what must be in it.
+/// A map and its expected entries.
 #[derive(Clone, Default)]
 struct Pair {
     map: Map<Item>,
@@ -202,7 +202,7 @@ fn descending_names_make_four_levels() {
 
 #[test]
 fn scattered_names_stay_sorted() {
-    // 7919 and 10,000 have no common factor, so that each number comes once.
+    // 7919 and 10,000 have no common factor, so that each number occurs once.
     let pair = Pair::with((0..10_000).map(|n| n * 7919 % 10_000));
     assert!(pair.check() >= 3);
     assert_eq!(pair.model.len(), 10_000);
@@ -425,12 +425,12 @@ enum Step {
     Insert(usize, usize),
     Remove(usize, usize),
     Change(usize),
-    /// Keeps a clone, to be looked at when all is done.
+    /// Keeps a clone, to be checked at the end.
     Clone,
-    /// Goes on with a clone that was kept.
+    /// Continues with a clone that was kept.
     Back(prop::sample::Index),
     After(usize),
-    /// Goes on without a range, or with nothing but the range.
+    /// Continues without a range, or with nothing but the range.
     Take(usize, usize, bool),
 }
 

@@ -50,8 +50,8 @@ fn counts(store: &InMemory) -> (usize, usize) {
     (files, block_on(store.uploads(&Path::root(), options)).unwrap().items.len())
 }
 
-/// Polls until about half of the job is done, which nothing shows: a poll copies a part of the paths,
-/// and later one deletes it.
+/// Polls until about half of the job is done, which is not visible: first each poll copies a part of the
+/// paths, and later each deletes a part.
 fn begin<T>(store: &InMemory, future: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) {
     let before = counts(store);
     for _ in 0..MANY / PATHS * 3 / 2 {
@@ -84,7 +84,7 @@ fn a_dropped_deletion_of_many_paths_deletes_nothing_before_its_moment() {
     while store.usage() != usage {
         assert!(block_on(store.exists(&paths[0])).unwrap());
     }
-    // The uploads are in progress still.
+    // The uploads are still in progress.
     drop(block_on(store.resume(&paths[0])).unwrap());
     block_on(store.put(&paths[0], "y")).unwrap();
 }
@@ -161,7 +161,7 @@ fn a_directory_among_many_paths_deletes_nothing() {
         drop(delete);
         paths.remove(index);
     }
-    // The uploads are in progress still.
+    // The uploads are still in progress.
     drop(block_on(store.resume(&paths[0])).unwrap());
 }
 

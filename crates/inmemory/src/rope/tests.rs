@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A segment whose bytes tell which it is and where in it they are.
+/// A segment whose bytes identify the segment and their position in it.
 fn segment(number: usize, length: usize) -> Bytes {
     (0..length).map(|at| (number * 31 + at * 7) as u8).collect()
 }

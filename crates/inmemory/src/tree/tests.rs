@@ -130,7 +130,7 @@ fn deepest() -> Path {
     path(&"/a".repeat(Path::MAX_BYTES / 2))
 }
 
-/// A tree with the deepest path, in directories that are all of their own.
+/// A tree with the deepest path, all of whose directories are stored.
 fn deep(budget: &std::sync::Arc<Budget>) -> Tree {
     let mut tree = Tree::default();
     put(&mut tree, deepest().as_str(), 1, budget);

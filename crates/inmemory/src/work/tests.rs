@@ -1,4 +1,4 @@
-//! The work that one poll does, or one drop, is bounded, however much there is to do.
+//! The work of one poll, or of one drop, is bounded, however much there is to do.
 
 use std::{
     pin::pin,
@@ -62,7 +62,7 @@ fn poll_once<T>(future: impl Future<Output = T>) {
     take_count();
 }
 
-/// What operations have left is freed by later ones.
+/// Later operations reclaim the memory that others have left.
 fn nothing_is_held(store: &InMemory) {
     for _ in 0..1000 {
         if bounded("usage", || store.usage()) == Usage::default() {
@@ -86,7 +86,7 @@ fn files() -> (InMemory, Vec<Path>) {
     (store, paths)
 }
 
-/// Uploads in progress, at an hour of the clock that [`hour`] says.
+/// A store with many uploads, and the hour of its clock.
 fn uploads() -> (InMemory, std::sync::Arc<AtomicU64>) {
     let hour = std::sync::Arc::new(AtomicU64::new(0));
     let clock = hour.clone();

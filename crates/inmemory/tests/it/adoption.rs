@@ -17,7 +17,7 @@ use storage_driver::{Precondition, StorageDriver, StorageDriverExt, WriterOption
 /// The length from which on buffers are adopted.
 const MIN_ADOPTED: usize = 16 * KIB;
 
-/// A buffer that tells when it is freed.
+/// A buffer that records when it is freed.
 struct Watched {
     data: Vec<u8>,
     freed: Arc<AtomicBool>,
@@ -40,7 +40,7 @@ fn watched(data: Vec<u8>) -> (Bytes, Arc<AtomicBool>) {
     (Bytes::from_owner(Watched { data, freed: Arc::clone(&freed) }), freed)
 }
 
-/// Uploads `data` and says whether the file is the very buffer.
+/// Uploads `data`; returns whether the file is the same buffer.
 fn is_adopted(data: Bytes) -> bool {
     let (place, expected) = (data.as_ptr(), data.to_vec());
     block_on(async {
@@ -162,7 +162,7 @@ fn a_slice_at_the_end_of_a_big_buffer_is_copied() {
 
 #[test]
 fn the_last_piece_of_a_read_buffer_is_copied() {
-    // What hyper does: a buffer is filled, pieces are split off, and the last has the buffer alone.
+    // As hyper does: it fills a buffer and splits pieces off, and the last piece is the only reference.
     let mut buffer = BytesMut::with_capacity(256 * KIB);
     buffer.put(&pattern(1, 256 * KIB)[..]);
     drop(buffer.split_to(236 * KIB));

@@ -20,7 +20,7 @@ fn room(store: &InMemory) -> u64 {
     store.capacity().unwrap() - store.usage().held()
 }
 
-/// What `/name` takes of the index, with content of more than 4 KiB in one segment.
+/// The part of the index that `/name` takes, with content of more than 4 KiB in one segment.
 fn index_of_a_file(name: &str) -> usize {
     Usage::FILE + name.len() + Usage::BLOB + Usage::SEGMENT
 }
@@ -36,7 +36,7 @@ async fn make_room(store: &InMemory) {
     store.delete(&path("/ballast"), Precondition::None).await.unwrap();
 }
 
-/// Everything that a caller can see.
+/// Everything that is visible to a caller.
 #[derive(Debug, PartialEq)]
 struct Seen {
     entries: Vec<Entry>,
@@ -66,8 +66,8 @@ fn refused(error: &Error) -> (u64, u64) {
     }
 }
 
-/// Tries `operation` with no room, with one byte, and so on until it is enough, which it returns.
-/// Each time that it is not, nothing has changed, and the same call succeeds once there is room.
+/// Tries `operation` with no room, with one byte, and so on; returns the least room that is enough. After
+/// each failure nothing has changed, and the same call succeeds once there is room.
 fn least_room<T>(
     prepare: impl AsyncFn(&InMemory),
     operation: impl AsyncFn(&InMemory) -> Result<T>,
@@ -109,10 +109,10 @@ async fn an_upload(store: &InMemory) {
     writer.write_bytes(vec![1; 16 * KIB]).await.unwrap();
 }
 
-/// Two directories that only one file is in.
+/// Two directories with only one file below them.
 const NEW_PLACE: &str = "/x/y/z";
 const INDEX_OF_NEW_PLACE: usize = Usage::FILE + "x/y/z".len();
-/// What takes the place of `/dir/a`.
+/// The operations that replace `/dir/a`.
 const INDEX_OF_REPLACEMENT: usize = Usage::FILE + "dir/a".len();
 
 #[test]

@@ -1,4 +1,4 @@
-//! Times come from the clock that the store was given, whatever it shows.
+//! All times come from the clock of the store.
 
 use std::{
     sync::{Arc, Mutex},

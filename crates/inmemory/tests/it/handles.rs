@@ -1,4 +1,4 @@
-//! What a handle is: cheap, shareable, and at home on any executor.
+//! Handles: they are cheap, can be shared, and work on any executor.
 
 use std::{
     cell::Cell,

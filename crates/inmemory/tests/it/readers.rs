@@ -1,4 +1,4 @@
-//! What was opened stays as it was, whatever happens to the file, the store or the handle.
+//! Readers and walks are snapshots: no change of the file, the store or the handle affects them.
 
 use crate::support::{KIB, MIB, append, content, kind, path, pattern, put, segments, upload};
 use bytes::{Buf, Bytes};
@@ -20,7 +20,7 @@ async fn begun() -> (InMemory, Reader, Vec<u8>) {
     (store, reader, first)
 }
 
-/// Reads on after `change`, which must not be seen.
+/// Continues to read after `change`, which must not be visible.
 fn holds(change: impl AsyncFn(&InMemory)) {
     block_on(async {
         let (store, reader, mut read) = begun().await;

@@ -1,5 +1,5 @@
-//! Random scenarios of everything a store can do, with readers, `Bytes`, writers and forks held: what
-//! `usage` says, against the segments that can be found from outside.
+//! Random scenarios of all operations, while readers, `Bytes`, writers and forks are held: `usage` compared
+//! with the segments that can be found from outside.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,7 +96,7 @@ struct World {
     stores: Vec<InMemory>,
     /// Each with the number of its store.
     writers: Vec<(usize, Writer)>,
-    /// Each with what it has not given yet, which it holds.
+    /// Each with the segments that it holds: those that it has not returned yet.
     readers: Vec<(Reader, Segments)>,
     bytes: Vec<Bytes>,
     written: usize,
@@ -116,7 +116,7 @@ impl World {
         index.get(&self.stores)
     }
 
-    /// Does what may fail: no room, a conflict, nothing there.
+    /// Does a step, which may fail for lack of room, a conflict or a missing file.
     async fn step(&mut self, step: Step) {
         match step {
             Step::Put(store, at, length) => {
@@ -223,7 +223,7 @@ impl World {
         }
     }
 
-    /// Compares what is said to be held with the segments that can be found.
+    /// Compares the reported memory with the segments that can be found.
     async fn check(&self) {
         let mut files = Segments::new();
         let mut uploads = 0;
@@ -247,7 +247,7 @@ impl World {
         if uploads == 0 {
             assert_eq!((usage.uploads, usage.pinned), (0, size(&pinned)));
         } else {
-            // What readers hold of files that were replaced may be an upload's too.
+            // Segments of replaced files that readers hold may be an upload's too.
             assert!(usage.pinned <= size(&pinned));
             assert!(usage.uploads + usage.pinned >= size(&pinned));
         }

@@ -1,4 +1,4 @@
-//! What is held is never moved: not by what is written later, and not by what makes it visible.
+//! Content that is held is never moved: not by later writes, and not by a commit, rename or copy.
 
 use crate::support::{KIB, append, content, kind, path, pattern, places, put, segments, upload};
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! The state of one upload, which is looked at without fencing its writer.
+//! The state of one upload, which is read without fencing its writer.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -31,7 +31,7 @@ fn an_upload_is_shown_with_its_size_note_and_times() {
 }
 
 #[test]
-fn a_look_at_an_upload_leaves_its_writer_alone() {
+fn reading_the_state_of_an_upload_does_not_fence_its_writer() {
     block_on(async {
         let store = InMemory::new();
         let mut writer = store.create(&path("/a")).await.unwrap();

@@ -1,4 +1,4 @@
-//! What `usage` says is held, and for whom.
+//! The memory that `usage` reports, by owner.
 
 use std::thread;
 
@@ -12,7 +12,7 @@ use storage_driver::{
 
 const SEGMENT_SIZE: usize = 4 * KIB;
 
-/// What content is counted to: files, uploads, readers.
+/// Content by owner: files, uploads, readers.
 fn counted(store: &InMemory) -> (u64, u64, u64) {
     let usage = store.usage();
     (usage.committed, usage.uploads, usage.pinned)
@@ -272,11 +272,11 @@ fn every_name_and_directory_is_given_back() {
 }
 
 const APPENDS: u64 = 10_000;
-/// More than is copied by an append, with segments of 4 KiB.
+/// More than an append copies, with segments of 4 KiB.
 const APPENDED: u64 = 4097;
 
-/// A store with a file that was appended to ten thousand times, a copy of what it was after half of
-/// them, and a reader of that.
+/// A store with a file that was appended to ten thousand times, a copy of its state after half
+/// of them, and a reader of that copy.
 async fn appended() -> (InMemory, Reader) {
     let store = InMemory::builder().segment_size(SEGMENT_SIZE).build();
     put(&store, "/a", vec![7; APPENDED as usize]).await;

@@ -37,7 +37,7 @@ fn a_deletion_of_many_paths_with_a_directory_changes_nothing() {
         let deleter = store.clone();
         let delete = run(move || {
             let paths = ["/a", "/dir", "/b"].map(path);
-            answer(&block_on(deleter.delete_many(&paths)))
+            error_kind(&block_on(deleter.delete_many(&paths)))
         });
         let (other, putter) = (store.clone(), store.clone());
         let seen = run(move || (walk(&other).len(), uploads(&other).len()));
@@ -56,7 +56,8 @@ fn a_deletion_of_many_paths_and_a_file_that_becomes_a_directory() {
         let store = InMemory::new();
         ["/a", "/b"].iter().for_each(|at| drop(put(&store, at, "x")));
         let (deleter, other) = (store.clone(), store.clone());
-        let delete = run(move || answer(&block_on(deleter.delete_many(&["/a", "/b"].map(path)))));
+        let delete =
+            run(move || error_kind(&block_on(deleter.delete_many(&["/a", "/b"].map(path)))));
         let change = run(move || {
             let _ = block_on(other.delete(&path("/b"), NONE));
             drop(block_on(other.put(&path("/b/c"), "x")).unwrap());
@@ -100,7 +101,7 @@ fn a_commit_and_a_deletion_of_many_paths() {
         let commit = run(move || block_on(writer.commit()));
         join(delete);
         let commit = join(commit);
-        assert!(matches!(answer(&commit), None | Some(ErrorKind::WriterFenced)));
+        assert!(matches!(error_kind(&commit), None | Some(ErrorKind::WriterFenced)));
         // Deleted after the commit, or with the upload.
         assert!(walk(&store).is_empty() && uploads(&store).is_empty());
         nothing_is_held(store);
