@@ -128,7 +128,7 @@ impl Builder {
             opening.await.unwrap_or_else(|error| Err(broken(error)))
         };
         let store = opened.await;
-        let store = store.map_err(|e| e.context(NAME, Operation::Health, &Path::root()))?;
+        let store = store.map_err(|e| e.context(NAME, Operation::Open, &Path::root()))?;
         let store = Arc::new(store);
         store.empty_trash();
         Ok(Filesystem { store })

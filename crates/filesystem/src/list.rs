@@ -80,7 +80,11 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
     let mut next = None;
     let mut hint = None;
     while let Some(name) = names.next(store, &dir).map_err(explain)? {
-        let Some(entry) = child(store, path, &dir, &name, &mut hint)? else { continue };
+        let entry = match options.names_only {
+            true => bare_entry(store, path, &dir, &name)?,
+            false => child(store, path, &dir, &name, &mut hint)?,
+        };
+        let Some(entry) = entry else { continue };
         if items.len() == options.limit {
             // It belongs to the page that follows.
             if let Some(window) = &mut names.window {
@@ -162,6 +166,18 @@ fn child(
         *hint = found.as_ref().and_then(|found| found.strip_prefix(path)).map(str::to_owned);
         Ok(found.is_some())
     })
+}
+
+/// The entry of a child in a listing of names only: from what the directory itself says, without a look at
+/// the child. A directory is given even if there is no file in it.
+fn bare_entry(store: &Store, path: &Path, dir: &OwnedFd, name: &Name) -> Result<Option<Entry>> {
+    // A name that makes a path too long is not in the store.
+    let Ok(child) = path.join(&*name.text) else { return Ok(None) };
+    let kind = names::kind_of(&store.sys, dir, name).map_err(explain)?;
+    Ok(kind.map(|kind| match kind {
+        NameKind::Dir => Entry::directory(child),
+        NameKind::File | NameKind::Unknown => Entry::bare_file(child),
+    }))
 }
 
 /// What a caller sees of a child, if `visible` says so of a directory.

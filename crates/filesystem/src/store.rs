@@ -38,9 +38,9 @@ use crate::{
     write::write_all,
 };
 
-/// A file of at most so many bytes, 1 MiB, is written, synced and removed on the spot, while locks are
-/// held; with a larger one that takes time that nobody should wait for.
-pub(crate) const SMALL: u64 = 1 << 20;
+/// A file of at most this size, 1 MiB, is written, synced and removed while locks are held. With a larger
+/// one, that would keep other operations waiting too long. In tests, a few pages are large.
+pub(crate) const SMALL: u64 = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 
 /// What a driver was opened with.
 #[derive(Debug, Clone, Copy)]

@@ -34,7 +34,15 @@ impl Fixture {
 
     /// One on whose root something is mounted at these directories, as far as the driver can see.
     async fn with_mounts(durability: Durability, mounts: &[&str]) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::in_dir(tempfile::tempdir().unwrap(), durability, mounts).await
+    }
+
+    /// One whose root is in memory where the system has such a place: its syncs cost nothing.
+    async fn fast(durability: Durability, mounts: &[&str]) -> Self {
+        Self::in_dir(fast_directory(), durability, mounts).await
+    }
+
+    async fn in_dir(root: tempfile::TempDir, durability: Durability, mounts: &[&str]) -> Self {
         let places = mounts.iter().map(|mount| root.path().canonicalize().unwrap().join(mount));
         let places: Vec<_> = places.collect();
         places.iter().for_each(|place| std::fs::create_dir_all(place).unwrap());
@@ -63,6 +71,11 @@ impl Fixture {
         let names = std::fs::read_dir(dir).unwrap();
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
+}
+
+/// A directory in memory, where there is such a place.
+fn fast_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// All that a caller can see: files with their content and version, uploads with their size and note.

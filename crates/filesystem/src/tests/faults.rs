@@ -38,14 +38,14 @@ async fn scene(driver: &Filesystem) {
 /// succeeds when it is done again; what succeeds has done all.
 async fn every_call_fails(act: Act, mounts: &[&str]) {
     let done = {
-        let fixture = Fixture::with_mounts(Durability::Full, mounts).await;
+        let fixture = Fixture::fast(Durability::Full, mounts).await;
         scene(&fixture.driver).await;
         act(&fixture.driver).await.unwrap();
         Everything::of(&fixture.driver).await
     };
     for fault in WAYS {
         for number in 0.. {
-            let fixture = Fixture::with_mounts(Durability::Full, mounts).await;
+            let fixture = Fixture::fast(Durability::Full, mounts).await;
             let driver = &fixture.driver;
             scene(driver).await;
             let before = Everything::of(driver).await;
@@ -113,7 +113,7 @@ every_call_fails! {
     putting_a_new_file: |driver| driver.put(&path("/n"), "new").await;
     putting_a_new_file_in_new_directories: |driver| driver.put(&path("/n/o/p"), "new").await;
     putting_over_a_file: |driver| driver.put(&path("/a"), "new").await;
-    putting_a_large_file: |driver| driver.put(&path("/a"), vec![b'x'; 3 << 20]).await;
+    putting_a_large_file: |driver| driver.put(&path("/a"), vec![b'x'; 48 << 10]).await;
     putting_where_nothing_is: |driver| {
         // Done again after an error, it must not find its own first try.
         driver.put_content(&path("/n"), "new".into(), Precondition::IfAbsent).await
@@ -123,7 +123,7 @@ every_call_fails! {
     copying_over_a_file: |driver| driver.copy(&path("/a"), &path("/b"), Precondition::None).await;
     committing_a_new_upload: |driver| upload(driver, "/n/o").await;
     committing_a_new_upload_over_a_file: |driver| upload(driver, "/a").await;
-    committing_a_large_upload: |driver| upload_of(driver, "/n", vec![b'x'; 700_000], 5).await;
+    committing_a_large_upload: |driver| upload_of(driver, "/n", vec![b'x'; 11_000], 5).await;
     renaming_a_file: |driver| driver.rename(&path("/a"), &path("/n/o"), Precondition::None).await;
     renaming_over_a_file: |driver| driver.rename(&path("/d/e/f"), &path("/b"), Precondition::None).await;
     renaming_a_directory: |driver| driver.rename_dir(&path("/d"), &path("/n/longer")).await;
@@ -148,7 +148,7 @@ every_call_fails! {
     copying_from_a_mount: |driver| driver.copy(&path("/d/e/f"), &path("/a"), Precondition::None).await;
     committing_a_new_upload_onto_a_mount: |driver| upload(driver, "/m/n/o").await;
     committing_a_new_upload_over_a_file_on_a_mount: |driver| upload(driver, "/d/e/f").await;
-    committing_a_large_upload_onto_a_mount: |driver| upload_of(driver, "/m/n", vec![b'x'; 700_000], 2).await;
+    committing_a_large_upload_onto_a_mount: |driver| upload_of(driver, "/m/n", vec![b'x'; 11_000], 2).await;
     deleting_a_file_on_a_mount: |driver| driver.delete(&path("/d/e/f"), Precondition::None).await;
     deleting_a_mount: |driver| driver.delete_dir(&path("/d")).await;
 }
@@ -218,7 +218,7 @@ async fn looking() {
 async fn keeping_what_was_accepted() {
     for fault in WAYS {
         for number in 0.. {
-            let fixture = Fixture::new(Durability::Full).await;
+            let fixture = Fixture::fast(Durability::Full, &[]).await;
             let driver = &fixture.driver;
             scene(driver).await;
             fixture.probe.fail(number, fault);
@@ -266,7 +266,7 @@ async fn keeping_what_was_accepted() {
 async fn committing_an_upload_that_is_kept() {
     for fault in WAYS {
         for number in 0.. {
-            let fixture = Fixture::new(Durability::Full).await;
+            let fixture = Fixture::fast(Durability::Full, &[]).await;
             let driver = &fixture.driver;
             scene(driver).await;
             let before = Everything::of(driver).await;
@@ -303,7 +303,7 @@ async fn committing_an_upload_that_is_kept() {
 /// A root opens, or says why it cannot; and then it opens.
 #[tokio::test]
 async fn opening() {
-    let fixture = Fixture::new(Durability::Full).await;
+    let fixture = Fixture::fast(Durability::Full, &[]).await;
     scene(&fixture.driver).await;
     let expected = Everything::of(&fixture.driver).await;
     fixture.driver.shutdown().await.unwrap();

@@ -23,9 +23,9 @@ use crate::{
     sys::{Facts, Resolve},
 };
 
-/// What a writer may have accepted and not yet handed over, apart from the piece accepted last:
-/// 1 MiB. As much again may be on its way to the file.
-const QUEUE: usize = 1 << 20;
+/// How many bytes a writer may have accepted and not handed over, apart from the piece accepted last:
+/// 1 MiB. As many again may be on their way to the file. In tests, a few pages fill the queue.
+const QUEUE: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 
 /// One opening of an upload: what stands behind a writer.
 pub(crate) struct Session {
