@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use storage_driver::{Path, StorageDriver, StorageDriverExt, Version, WalkOptions};
 
-use crate::{Builder, Durability, Filesystem, sys::probe::Probe};
+use crate::{Durability, Filesystem, FilesystemBuilder, sys::probe::Probe};
 
 fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
@@ -56,7 +56,7 @@ impl Fixture {
         probe: &Arc<Probe>,
         durability: Durability,
     ) -> Filesystem {
-        let builder = Builder::default().durability(durability).probe(Arc::clone(probe));
+        let builder = FilesystemBuilder::default().durability(durability).probe(Arc::clone(probe));
         builder.open(root.path()).await.unwrap()
     }
 

@@ -9,6 +9,7 @@
 mod data;
 mod queue;
 mod session;
+mod uploads;
 
 use std::{
     os::fd::OwnedFd,
@@ -20,13 +21,16 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind, Path, Result, Version};
 
-pub(crate) use self::session::{Copied, Session};
 use self::{data::Failure, queue::Queue};
+pub(crate) use self::{
+    session::{Copied, Session},
+    uploads::{Uploads, below},
+};
 use crate::{
     Durability, clock,
     record::{Header, Kept, Record},
     store::Store,
-    sys::{Facts, Kind},
+    sys::{FileStat, Kind},
     write::write_all,
 };
 
@@ -65,7 +69,7 @@ struct State {
     /// The number of the slot of the record that is written next.
     slot: u64,
     /// The file with the data, as it was when it was made or found. `None` before.
-    data: Option<Facts>,
+    data: Option<FileStat>,
     /// Whether a thread is at work.
     running: bool,
     /// The last time that keeping was asked for, and the last that it was done.
@@ -170,7 +174,7 @@ impl Upload {
         dir: Arc<OwnedFd>,
         name: String,
         record: Record,
-        data: Facts,
+        data: FileStat,
         is_cut: bool,
     ) -> Self {
         let Record { header, kept: Kept { size, written, note }, number } = record;

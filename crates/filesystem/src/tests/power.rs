@@ -20,7 +20,7 @@ use super::{
     fast_directory, path,
 };
 use crate::{
-    Builder, Durability, Filesystem,
+    Durability, Filesystem, FilesystemBuilder,
     sys::probe::{Effect, Probe},
 };
 
@@ -62,7 +62,7 @@ async fn play_on(dir: &tempfile::TempDir, probe: Probe, durability: Durability) 
     let probe = Arc::new(probe);
     probe.watch();
     let root = std::fs::metadata(dir.path()).unwrap().ino();
-    let builder = Builder::default().durability(durability).probe(Arc::clone(&probe));
+    let builder = FilesystemBuilder::default().durability(durability).probe(Arc::clone(&probe));
     let driver = builder.open(dir.path()).await.unwrap();
     let mut steps = vec![(probe.seen(), Seen::default())];
     for step in 0.. {

@@ -11,7 +11,7 @@ use crate::{
     error::at_place,
     reserved::Reserved,
     store::Store,
-    sys::{Facts, Kind},
+    sys::{FileStat, Kind},
 };
 
 /// Why a step of an upload was not done.
@@ -68,7 +68,7 @@ impl Upload {
         opened.map_err(|errno| self.explain(store, errno))
     }
 
-    fn create(&self, store: &Store) -> Result<(OwnedFd, Facts)> {
+    fn create(&self, store: &Store) -> Result<(OwnedFd, FileStat)> {
         let (sys, name) = (&store.sys, self.data_name());
         let create = || sys.create(&self.dir, &name, store.settings.file_mode);
         let created = match create() {
@@ -85,7 +85,7 @@ impl Upload {
 
     /// Fails if the file with the data is no longer the one that was made, or is shorter than what
     /// was written. Else says what is there.
-    fn check(&self, store: &Store, data: &Facts, size: u64) -> Result<Facts, Failure> {
+    fn check(&self, store: &Store, data: &FileStat, size: u64) -> Result<FileStat, Failure> {
         let (found, cause) = match store.sys.stat_at(&self.dir, &self.data_name()) {
             Ok(facts) if facts.kind != Kind::File || !facts.is_same(data) => {
                 (0, format!("another program has replaced it: 0 of {size} bytes are left"))

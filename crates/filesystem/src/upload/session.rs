@@ -11,16 +11,16 @@ use bytes::Bytes;
 use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, WriteSession};
 
 use super::{
-    Mark, State, Upload,
+    Mark, State, Upload, Uploads,
     data::Failure,
     queue::{Queue, TAIL},
 };
 use crate::{
     Durability, clock,
-    publish::Source,
-    staging::Staged,
-    store::{SMALL, Store, version},
-    sys::{Facts, Resolve},
+    root::version,
+    staging::{Source, Staged},
+    store::{SMALL, Store},
+    sys::{FileStat, Resolve},
 };
 
 /// How many bytes a writer may have accepted and not handed over, apart from the piece accepted last:
@@ -29,7 +29,7 @@ const QUEUE: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 
 /// One opening of an upload: what stands behind a writer.
 pub(crate) struct Session {
-    store: Arc<Store>,
+    store: Arc<Uploads>,
     upload: Arc<Upload>,
     token: i64,
     /// The time of keeping that a `sync` waits for.
@@ -43,21 +43,21 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens an upload that is new, in the place of any that is there. Under the upload's lock.
-    pub(crate) fn create(store: &Arc<Store>, path: &Path) -> Result<Self> {
+    pub(crate) fn create(store: &Arc<Uploads>, path: &Path) -> Result<Self> {
         Ok(Self::insert(store, Upload::new(store, path, None, 0)?))
     }
 
     /// Opens an upload that is to start as the content at its path, which was copied. Under the
     /// upload's lock.
-    pub(crate) fn append(store: &Arc<Store>, path: &Path, mut copied: Copied) -> Result<Self> {
+    pub(crate) fn append(store: &Arc<Uploads>, path: &Path, mut copied: Copied) -> Result<Self> {
         require_none(store, path)?;
         let upload = copied.upload.take().ok_or_else(|| Error::from(ErrorKind::WriterFenced))?;
         Ok(Self::insert(store, upload))
     }
 
     /// Opens the upload in progress at a path. Under the upload's lock.
-    pub(crate) fn resume(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
-        let upload = store.uploads().get(path).cloned();
+    pub(crate) fn resume(store: &Arc<Uploads>, path: &Path, at: Option<u64>) -> Result<Self> {
+        let upload = store.map().get(path).cloned();
         let upload = upload.ok_or_else(|| Error::from(ErrorKind::PathNotFound))?;
         upload.inspect(store);
         let size = upload.state().accepted;
@@ -67,16 +67,16 @@ impl Session {
         Ok(Self::open(store, upload))
     }
 
-    fn insert(store: &Arc<Store>, upload: Upload) -> Self {
+    fn insert(store: &Arc<Uploads>, upload: Upload) -> Self {
         let upload = Arc::new(upload);
-        let replaced = store.uploads().insert(upload.path().clone(), Arc::clone(&upload));
+        let replaced = store.map().insert(upload.path().clone(), Arc::clone(&upload));
         if let Some(replaced) = replaced {
             replaced.remove(store);
         }
         Self::open(store, upload)
     }
 
-    fn open(store: &Arc<Store>, upload: Arc<Upload>) -> Self {
+    fn open(store: &Arc<Uploads>, upload: Arc<Upload>) -> Self {
         let token = store.clock.next();
         let mut state = upload.state();
         state.owner = token;
@@ -182,11 +182,11 @@ impl Session {
         let name = upload.data_name();
         let own = Source::Reserved(&upload.dir, &name);
         let source = copy.as_ref().map_or(own, Staged::source);
-        store.place(source, dest, &|current| {
+        store.install(source, dest, &|current| {
             base.as_ref().map_or(Ok(()), |base| base.check(current))?;
             precondition.check(current)
         })?;
-        store.uploads().remove(upload.path());
+        store.map().remove(upload.path());
         let mut state = upload.state();
         state.gone = true;
         state.wake();
@@ -227,7 +227,7 @@ pub(crate) struct Copied {
 impl Copied {
     /// Copies the content at a path. Without a lock, for that may take long: a commit to the path will
     /// ask whether it is still the same.
-    pub(crate) fn new(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
+    pub(crate) fn new(store: &Arc<Uploads>, path: &Path, at: Option<u64>) -> Result<Self> {
         require_none(store, path)?;
         let (source, facts) = store
             .open_file(path, Resolve::Fully)
@@ -237,7 +237,7 @@ impl Copied {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
         }
         let upload = Upload::new(store, path, Some(version(&facts)), size)?;
-        let copied = Self { store: Arc::clone(store), upload: Some(upload) };
+        let copied = Self { store: Arc::clone(store.store()), upload: Some(upload) };
         if let Some(upload) = &copied.upload {
             let mut file = None;
             let file = upload.open(store, &mut file, 0);
@@ -257,8 +257,8 @@ impl Drop for Copied {
 }
 
 /// An upload in progress is not extended.
-fn require_none(store: &Store, path: &Path) -> Result<()> {
-    if store.uploads().contains_key(path) {
+fn require_none(store: &Uploads, path: &Path) -> Result<()> {
+    if store.map().contains_key(path) {
         return Err(ErrorKind::UploadInProgress.into());
     }
     Ok(())
@@ -294,7 +294,7 @@ impl Upload {
             return Ok(None);
         };
         let size = own(store, self, token)?.written;
-        let facts = Facts { size, ..store.sys.stat(&file).map_err(|e| self.explain(store, e))? };
+        let facts = FileStat { size, ..store.sys.stat(&file).map_err(|e| self.explain(store, e))? };
         let copy = store.stage(dest)?;
         store.copy_file(&file, &facts, &copy.file)?;
         store.sync_if_large(&copy, size)?;
@@ -405,7 +405,7 @@ impl WriteSession for Session {
         let mut session = self;
         let cancel = move || {
             drop(session.own()?);
-            session.store.uploads().remove(session.upload.path());
+            session.store.map().remove(session.upload.path());
             session.upload.remove(&session.store);
             session.ended = true;
             session.store.empty_trash();
