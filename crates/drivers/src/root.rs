@@ -6,13 +6,23 @@ use crate::ParseLocationError;
 
 /// The absolute path of the directory in which a store keeps its files.
 ///
-/// It begins with `/` and has no NUL byte. Everything else, `..` and links too, is left to the
-/// system.
+/// It begins with `/` and has no NUL byte. The system resolves everything else, including `..` and links.
+///
+/// ```
+/// let root = drivers::Root::new("/srv/registry")?;
+/// assert_eq!(root.as_path(), std::path::Path::new("/srv/registry"));
+/// assert!(drivers::Root::new("srv/registry").is_err());
+/// # Ok::<(), drivers::ParseLocationError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Root(PathBuf);
 
 impl Root {
     /// The root at `path`.
+    ///
+    /// ```
+    /// assert!(drivers::Root::new("/srv/registry").is_ok());
+    /// ```
     ///
     /// # Errors
     ///
@@ -30,6 +40,12 @@ impl Root {
     }
 
     /// The path of the directory.
+    ///
+    /// ```
+    /// let root = drivers::Root::new("/srv/registry")?;
+    /// assert!(root.as_path().is_absolute());
+    /// # Ok::<(), drivers::ParseLocationError>(())
+    /// ```
     pub fn as_path(&self) -> &Path {
         &self.0
     }

@@ -6,11 +6,12 @@ use conformance::{Behaviour, Fixture};
 use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
 
 use super::path;
-use crate::{Builder, Durability, Filesystem, sys::probe::Probe};
+use crate::{Durability, Filesystem, FilesystemBuilder, sys::probe::Probe};
 
 async fn fresh() -> (Filesystem, tempfile::TempDir) {
     let root = tempfile::tempdir().unwrap();
-    let builder = Builder::default().durability(Durability::None).probe(Arc::new(Probe::old()));
+    let builder =
+        FilesystemBuilder::default().durability(Durability::None).probe(Arc::new(Probe::old()));
     (builder.open(root.path()).await.unwrap(), root)
 }
 

@@ -1,4 +1,4 @@
-//! [`Work`]: threads for what may wait for a disk.
+//! [`BlockingTasks`]: threads for what may wait for a disk.
 
 use std::{
     sync::{
@@ -20,9 +20,9 @@ use tokio_util::task::TaskTracker;
 ///
 /// A future that is dropped leaves its work running. What comes next on its paths waits for it, as
 /// clause 9.1 asks: a change by the locks, which the work holds; a look by
-/// [`settled`](Self::settled).
+/// [`wait_abandoned`](Self::wait_abandoned).
 #[derive(Debug)]
-pub(crate) struct Work {
+pub(crate) struct BlockingTasks {
     runtime: Handle,
     tracker: TaskTracker,
     abandoned: Mutex<Vec<Abandoned>>,
@@ -30,14 +30,14 @@ pub(crate) struct Work {
     count: AtomicUsize,
 }
 
-/// Work that goes on although nobody waits for it.
+/// BlockingTasks that goes on although nobody waits for it.
 #[derive(Debug)]
 struct Abandoned {
     paths: Vec<Path>,
     done: Shared<BoxFuture<'static, ()>>,
 }
 
-impl Work {
+impl BlockingTasks {
     pub(crate) fn new(runtime: Handle) -> Self {
         Self {
             runtime,
@@ -67,7 +67,7 @@ impl Work {
     }
 
     /// Waits for the work that was abandoned at, above and below `path`.
-    pub(crate) async fn settled(&self, path: &Path) {
+    pub(crate) async fn wait_abandoned(&self, path: &Path) {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
@@ -97,9 +97,9 @@ impl Work {
     }
 }
 
-/// Work that somebody waits for.
+/// BlockingTasks that somebody waits for.
 struct Running<'a, T: Send + 'static> {
-    work: &'a Work,
+    work: &'a BlockingTasks,
     paths: &'a [&'a Path],
     handle: Option<JoinHandle<Result<T>>>,
 }
@@ -113,7 +113,7 @@ impl<T: Send + 'static> Running<'_, T> {
     }
 }
 
-/// Work that did not end: its runtime was shut down, or it panicked.
+/// BlockingTasks that did not end: its runtime was shut down, or it panicked.
 pub(crate) fn broken(error: tokio::task::JoinError) -> Error {
     let kind = if error.is_cancelled() { ErrorKind::Unavailable } else { ErrorKind::Other };
     Error::new(kind).with_source(error)
@@ -150,9 +150,9 @@ mod tests {
         Path::parse(text).unwrap()
     }
 
-    /// Work at `/a/b` that was dropped half way, and what lets it go on.
-    async fn abandoned() -> (Work, mpsc::Sender<()>) {
-        let work = Work::new(Handle::current());
+    /// BlockingTasks at `/a/b` that was dropped half way, and what lets it go on.
+    async fn abandoned() -> (BlockingTasks, mpsc::Sender<()>) {
+        let work = BlockingTasks::new(Handle::current());
         let (go, wait) = mpsc::channel();
         let at = path("/a/b");
         let paths = [&at];
@@ -169,7 +169,7 @@ mod tests {
     async fn what_was_abandoned_is_waited_for_at_above_and_below_its_path() {
         for at in ["/a/b", "/a", "/", "/a/b/c"].map(path) {
             let (work, go) = abandoned().await;
-            let mut settled = Box::pin(work.settled(&at));
+            let mut settled = Box::pin(work.wait_abandoned(&at));
             assert!(poll!(&mut settled).is_pending(), "{at}");
             go.send(()).unwrap();
             settled.await;
@@ -180,8 +180,8 @@ mod tests {
     #[tokio::test]
     async fn elsewhere_nobody_waits() {
         let (work, go) = abandoned().await;
-        assert!(work.settled(&path("/a/c")).now_or_never().is_some());
-        assert!(work.settled(&path("/a/bb")).now_or_never().is_some());
+        assert!(work.wait_abandoned(&path("/a/c")).now_or_never().is_some());
+        assert!(work.wait_abandoned(&path("/a/bb")).now_or_never().is_some());
         go.send(()).unwrap();
         work.finished().await;
     }
@@ -197,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error() {
-        let work = Work::new(Handle::current());
+        let work = BlockingTasks::new(Handle::current());
         let result: Result<()> = work.run(&[], || panic!("on purpose")).await;
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Other);
     }
