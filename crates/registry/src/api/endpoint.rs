@@ -3,11 +3,8 @@
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
-use crate::{
-    digest::Digest,
-    error::{Code, Error, Result},
-    name::Name,
-};
+use super::error::{Code, Error, Result};
+use crate::{digest::Digest, name::Name};
 
 /// The endpoints of the specification. A repository's name has slashes in it, so that a path is read
 /// from its end.

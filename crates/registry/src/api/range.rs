@@ -5,10 +5,8 @@ use std::ops::Range;
 use http::{HeaderMap, header};
 use storage_driver::ReadRange;
 
-use crate::{
-    error::{Code, Error, Result},
-    store::Chunk,
-};
+use super::error::{Code, Error, Result};
+use crate::store::Chunk;
 
 /// How many ranges one request may ask for. A request for more is given the whole blob.
 ///

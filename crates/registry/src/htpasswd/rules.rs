@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Action;
+use crate::access::Action;
 
 /// In the users of a rule: every user who has proven to be one.
 pub(super) const ANY_USER: &str = "*";

@@ -14,7 +14,7 @@ use super::{
     queue::{Line, MAX_WAITING, Turn},
     *,
 };
-use crate::Action::{self, Pull, Push};
+use crate::access::Action::{self, Pull, Push};
 
 fn line(user: &str, password: &str) -> String {
     format!("{user}:{}\n", bcrypt::hash(password, 4).unwrap())

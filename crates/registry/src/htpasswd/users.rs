@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::verified::Verified;
+use super::verified_cache::VerifiedCache;
 
 /// Why an htpasswd file is not used.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +98,7 @@ pub(super) struct Users {
     hashes: HashMap<String, String>,
     /// A hash of nothing, as costly as most of the others.
     nobody: String,
-    pub(super) verified: Verified,
+    pub(super) verified: VerifiedCache,
 }
 
 impl Users {
@@ -144,7 +144,7 @@ impl Users {
         let most_common = costs.into_iter().max_by_key(|(_, users): &(_, usize)| *users);
         let cost = most_common.map_or(USUAL_COST, |(cost, _)| cost);
         let nobody = format!("$2b${cost:02}${}", ".".repeat(22 + 31));
-        Ok(Self { hashes, nobody, verified: Verified::new() })
+        Ok(Self { hashes, nobody, verified: VerifiedCache::new() })
     }
 
     pub(super) fn is_empty(&self) -> bool {

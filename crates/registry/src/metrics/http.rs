@@ -160,7 +160,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::Metrics;
+    use crate::metrics::Metrics;
 
     fn get(path: &str) -> Request<Body> {
         Request::get(path).body(Body::empty()).unwrap()

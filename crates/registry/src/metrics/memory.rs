@@ -87,7 +87,7 @@ fn resident_in(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Metrics;
+    use crate::metrics::Metrics;
 
     #[test]
     fn the_source_is_asked_at_every_encoding() {

@@ -124,6 +124,10 @@ impl WriteSession for Session {
         Ok(())
     }
 
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.inner.set_note(note)
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.write.wait();
         let result = ready!(Sink::poll_flush(Pin::new(&mut self.inner), cx));

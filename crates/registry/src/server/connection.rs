@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{ErrorChain, api::seal};
+use crate::{error_chain::ErrorChain, security_headers::seal};
 
 use super::{
     ServerLimits, activity::Activity, host, progress::Progress, response::ResponseBody,

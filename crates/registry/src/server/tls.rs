@@ -24,7 +24,7 @@ use tokio_rustls::{
 };
 
 use super::stream::Stream;
-use crate::{ErrorChain, reload};
+use crate::{error_chain::ErrorChain, reload};
 
 /// The response to plain HTTP, with the text of Go's servers, which clients look for.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\

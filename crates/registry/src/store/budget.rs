@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-use crate::error::{Code, Error, Result};
+use super::error::{Error, Result};
 
 /// What a permit of a semaphore stands for, in bytes: a semaphore counts in 32 bits.
 const UNIT: u64 = 1 << 10;
@@ -42,28 +42,28 @@ impl Budget {
     pub(crate) async fn read(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
         let units = units(bytes).min(self.reading_units);
         // The semaphore is never closed.
-        self.reading.acquire_many(units).await.map_err(|error| Error::new(Code::Unknown, error))
+        self.reading.acquire_many(units).await.map_err(Error::internal)
     }
 
     /// A reservation of nothing, which can grow.
-    pub(crate) fn hold(&self) -> Held {
-        Held { semaphore: Arc::clone(&self.held), permit: None }
+    pub(crate) fn reserve(&self) -> Reservation {
+        Reservation { semaphore: Arc::clone(&self.held), permit: None }
     }
 }
 
 /// Memory that is reserved until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Reservation {
     semaphore: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Held {
+impl Reservation {
     /// Reserves `bytes` in all, more or less than before.
     ///
     /// # Errors
     ///
-    /// 429 if there is no room at the moment. What was reserved before stays reserved.
+    /// [`Error::OutOfMemory`] if there is no room at the moment. What was reserved before stays reserved.
     pub(crate) fn resize(&mut self, bytes: u64) -> Result<()> {
         let reserved = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let wanted = units(bytes);
@@ -74,10 +74,9 @@ impl Held {
         if missing == 0 {
             return Ok(());
         }
-        let more = Arc::clone(&self.semaphore).try_acquire_many_owned(missing).map_err(|_| {
-            let text = "manifests and lists in transfer take all memory that they may take";
-            Error::new(Code::TooManyRequests, text).retry_after(std::time::Duration::from_secs(1))
-        })?;
+        let more = Arc::clone(&self.semaphore)
+            .try_acquire_many_owned(missing)
+            .map_err(|_| Error::OutOfMemory)?;
         match &mut self.permit {
             Some(permit) => permit.merge(more),
             none => *none = Some(more),
@@ -102,10 +101,10 @@ mod tests {
     #[test]
     fn held_memory_is_given_back() {
         let budget = Budget::new(8 << 10);
-        let (mut one, mut other) = (budget.hold(), budget.hold());
+        let (mut one, mut other) = (budget.reserve(), budget.reserve());
         one.resize(4 << 10).unwrap();
         one.resize(6 << 10).unwrap();
-        assert_eq!(other.resize(1).unwrap_err().code(), Code::TooManyRequests);
+        assert!(matches!(other.resize(1), Err(Error::OutOfMemory)));
         drop(one);
         other.resize(6 << 10).unwrap();
     }
@@ -113,7 +112,7 @@ mod tests {
     #[test]
     fn a_smaller_reservation_gives_back_the_difference() {
         let budget = Budget::new(8 << 10);
-        let (mut one, mut other) = (budget.hold(), budget.hold());
+        let (mut one, mut other) = (budget.reserve(), budget.reserve());
         one.resize(6 << 10).unwrap();
         one.resize(2 << 10).unwrap();
         other.resize(4 << 10).unwrap();
@@ -123,7 +122,7 @@ mod tests {
     #[test]
     fn a_full_share_of_slow_clients_leaves_room_to_read() {
         let budget = Budget::new(8 << 10);
-        let mut slow = budget.hold();
+        let mut slow = budget.reserve();
         slow.resize(6 << 10).unwrap();
         assert!(budget.read(2 << 10).now_or_never().is_some());
     }

@@ -3,8 +3,8 @@
 use futures::{Stream, TryStreamExt, future::ready, stream};
 use storage_driver::{Path, WalkOptions};
 
-use super::{Page, Store};
-use crate::{error::Result, layout, name::Name};
+use super::{base::Store, error::Result, files::Page};
+use crate::{layout, name::Name};
 
 impl Store {
     /// The repositories with manifests that come after `last`, in the order of a walk: at most

@@ -52,8 +52,11 @@ use storage_driver::{
 };
 
 use super::{
-    CONCURRENCY, Link, Store, age, is_nothing, manifest::Manifest, uploads::is_stale,
-    warn_unreadable,
+    base::{Link, Store},
+    error::Error,
+    files::{CONCURRENCY, age, is_nothing, warn_unreadable},
+    manifest::Manifest,
+    uploads::stale::is_stale,
 };
 use crate::{digest::Digest, layout, name::Name, options::GcOptions};
 
@@ -258,7 +261,7 @@ impl Store {
                     return Ok(None);
                 }
                 Ok(None) => Err(corrupted("the content of a manifest is missing or damaged")),
-                Err(error) => Err(error.into_cause()),
+                Err(error) => Err(error.into_driver()),
             };
             Ok(Some((digest, Revision { link, read })))
         });
@@ -371,7 +374,7 @@ impl Store {
     /// The manifests that tags of a repository name; `None` if a tag cannot be read. A tag that has lost
     /// its link names every manifest that it ever named.
     async fn all_tagged(&self, name: &Name, skipped: &mut Skipped) -> Result<Option<Vec<Digest>>> {
-        let links = self.all_tags(name).map_err(crate::error::Error::into_cause);
+        let links = self.all_tags(name).map_err(Error::into_driver);
         let links = links.map_ok(|tag| async move {
             let path = layout::current(name, &tag);
             let link = self.read_link(&path).await;
@@ -421,7 +424,7 @@ impl Store {
         beside.extend(revision.subject().map(|it| layout::referrer(name, &it, digest)));
         let beside = stream::iter(beside).then(async |path| self.file(&path).await);
         let beside = beside.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
-        let beside = beside.map_err(crate::error::Error::into_cause)?;
+        let beside = beside.map_err(Error::into_driver)?;
         let link = &revision.link;
         if !self.deleted(&link.path, Precondition::IfVersion(link.version.clone())).await? {
             return Ok(false);

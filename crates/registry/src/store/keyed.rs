@@ -20,7 +20,7 @@ struct Slot<V> {
 
 /// A request on a key. The key stays in the table until this is dropped.
 #[derive(Debug)]
-pub(super) struct Entered<'a, K: Eq + Hash, V> {
+pub(super) struct InUse<'a, K: Eq + Hash, V> {
     table: &'a Keyed<K, V>,
     key: K,
     value: Arc<V>,
@@ -38,7 +38,7 @@ impl<K: Eq + Hash, V> Keyed<K, V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn enter(&self, key: K) -> Entered<'_, K, V>
+    pub(super) fn enter(&self, key: K) -> InUse<'_, K, V>
     where
         K: Clone,
         V: Default,
@@ -47,7 +47,7 @@ impl<K: Eq + Hash, V> Keyed<K, V> {
         let slot =
             table.entry(key.clone()).or_insert_with(|| Slot { value: Arc::default(), requests: 0 });
         slot.requests += 1;
-        Entered { table: self, key, value: Arc::clone(&slot.value) }
+        InUse { table: self, key, value: Arc::clone(&slot.value) }
     }
 
     /// The value of a key that is in use.
@@ -56,7 +56,7 @@ impl<K: Eq + Hash, V> Keyed<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Deref for Entered<'_, K, V> {
+impl<K: Eq + Hash, V> Deref for InUse<'_, K, V> {
     type Target = V;
 
     fn deref(&self) -> &V {
@@ -64,7 +64,7 @@ impl<K: Eq + Hash, V> Deref for Entered<'_, K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Drop for Entered<'_, K, V> {
+impl<K: Eq + Hash, V> Drop for InUse<'_, K, V> {
     fn drop(&mut self) {
         let mut table = self.table.table();
         if let Some(slot) = table.get_mut(&self.key) {

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::keyed::{Entered, Keyed};
+use super::keyed::{InUse, Keyed};
 use crate::name::{Name, Tag};
 
 /// A push of a manifest writes several links, a deletion removes several. Pushes to a repository run
@@ -51,7 +51,7 @@ impl Repository {
 #[derive(Debug)]
 pub(super) struct Push<'a> {
     _shared: OwnedRwLockReadGuard<()>,
-    repository: Entered<'a, Name, Repository>,
+    repository: InUse<'a, Name, Repository>,
 }
 
 impl Push<'_> {
@@ -68,7 +68,7 @@ impl Push<'_> {
 pub(super) struct Deletion<'a> {
     exclusive: Option<OwnedRwLockWriteGuard<()>>,
     id: u64,
-    repository: Entered<'a, Name, Repository>,
+    repository: InUse<'a, Name, Repository>,
 }
 
 impl Deletion<'_> {

@@ -11,13 +11,11 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
+    error::{Error, Result},
     json::{Object, Value},
     media_type,
 };
-use crate::{
-    digest::Digest,
-    error::{Code, Error, Result},
-};
+use crate::digest::Digest;
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -131,7 +129,7 @@ impl<'a> Manifest<'a> {
     ///
     /// # Errors
     ///
-    /// 400, which names the field, if what is needed of it cannot be understood.
+    /// [`Error::ManifestInvalid`], which names the field, if a required part cannot be understood.
     pub(crate) fn check(content: &'a [u8], content_type: Option<&str>) -> Result<Checked> {
         let manifest = Self::parse(content)?;
         let field = manifest.media_type()?;
@@ -431,7 +429,7 @@ fn is_elsewhere(descriptor: Object<'_>) -> bool {
 }
 
 fn invalid(text: impl fmt::Display) -> Error {
-    Error::new(Code::ManifestInvalid, text)
+    Error::ManifestInvalid(text.to_string())
 }
 
 #[cfg(test)]

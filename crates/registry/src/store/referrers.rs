@@ -8,13 +8,15 @@ use serde_json::value::{RawValue, to_raw_value};
 use storage_driver::{Entry, ListOptions};
 
 use super::{
-    CONCURRENCY, Held, Store,
+    base::Store,
+    budget::Reservation,
+    error::{Error, Result},
+    files::CONCURRENCY,
     manifest::{Description, Manifest},
     manifests::Served,
 };
 use crate::{
     digest::{Algorithm, Digest},
-    error::{Code, Error, Result},
     layout,
     name::{Name, Tag},
 };
@@ -29,7 +31,7 @@ pub(crate) struct Referrers {
     pub(crate) items: Vec<Box<RawValue>>,
     pub(crate) next: Option<Digest>,
     /// The memory that they take.
-    pub(crate) held: Held,
+    pub(crate) reservation: Reservation,
 }
 
 impl Store {
@@ -54,7 +56,7 @@ impl Store {
         let mut is_last_page = digests.len() <= limit;
         digests.truncate(limit);
 
-        let (mut items, mut held, mut bytes) = (Vec::new(), self.budget.hold(), 0);
+        let (mut items, mut reservation, mut bytes) = (Vec::new(), self.budget.reserve(), 0);
         let mut end = digests.last().copied();
         let described = digests.iter().map(|digest| self.describe(name, digest, subject, filter));
         let described = described.collect::<Vec<_>>();
@@ -64,7 +66,7 @@ impl Store {
             let Some(item) = item? else { continue };
             bytes += item.get().len() as u64;
             // The descriptors, and the text that is made of them while that grows.
-            held.resize(bytes.saturating_mul(3))?;
+            reservation.resize(bytes.saturating_mul(3))?;
             items.push(item);
             if bytes >= PAGE_BYTES {
                 is_last_page &= end == Some(*digest);
@@ -72,14 +74,14 @@ impl Store {
                 break;
             }
         }
-        Ok(Referrers { items, next: end.filter(|_| !is_last_page), held })
+        Ok(Referrers { items, next: end.filter(|_| !is_last_page), reservation })
     }
 
     /// The manifests that said that they are about `subject` when they were pushed.
     async fn referring(&self, name: &Name, subject: &Digest, found: &mut Smallest) -> Result<()> {
         for algorithm in Algorithm::ALL {
             let dir = layout::referrers(name, subject, algorithm);
-            let mut options = ListOptions::new().limit(found.limit);
+            let mut options = ListOptions::new().limit(found.limit).names_only();
             match found.after {
                 Some(after) if after.algorithm() > algorithm => continue,
                 Some(after) if after.algorithm() == algorithm => {
@@ -114,14 +116,15 @@ impl Store {
         found: &mut Smallest,
     ) -> Result<()> {
         let hex = subject.hex();
-        let tag = format!("{}-{}", subject.algorithm().as_str(), &hex[..64]);
-        let Some(index) = self.tagged(name, &Tag::parse(&tag)?).await? else { return Ok(()) };
+        let tag = Tag::parse(&format!("{}-{}", subject.algorithm().as_str(), &hex[..64]));
+        let tag = tag.map_err(Error::internal)?;
+        let Some(index) = self.tagged(name, &tag).await? else { return Ok(()) };
         let children = |index: &Manifest<'_>| {
             index.children().for_each(|digest| found.insert(digest));
         };
         match self.manifest_of(name, &index, children).await {
-            Err(error) if error.code() != Code::ManifestUnknown => Err(error),
-            _ => Ok(()),
+            Ok(_) | Err(Error::ManifestUnknown(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -140,7 +143,7 @@ impl Store {
         let (served, description) = match described.await {
             Ok((served, Some(Some(description)))) => (served, description),
             Ok(_) => return Ok(None),
-            Err(error) if error.code() == Code::ManifestUnknown => return Ok(None),
+            Err(Error::ManifestUnknown(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         if filter.is_some_and(|filter| description.artifact_type.as_deref() != Some(filter)) {
@@ -148,7 +151,7 @@ impl Store {
         }
         let Served { media_type, size, .. } = served;
         let descriptor = Descriptor { media_type, size, digest: digest.to_string(), description };
-        to_raw_value(&descriptor).map(Some).map_err(|error| Error::new(Code::Unknown, error))
+        to_raw_value(&descriptor).map(Some).map_err(Error::internal)
     }
 }
 

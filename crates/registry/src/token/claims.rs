@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::{key::TokenKey, scope::Scope};
-use crate::{Action, htpasswd, object};
+use crate::{access::Action, htpasswd, object};
 
 /// How long a token is good for.
 pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(300);

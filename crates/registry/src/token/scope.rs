@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessRules, Action, name::Name};
+use crate::{access::Action, htpasswd::AccessRules, name::Name};
 
 /// What a client asks a token for, and what a token is for: `repository:NAME:pull,push` or
 /// `registry:catalog:*`.

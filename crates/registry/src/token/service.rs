@@ -19,9 +19,10 @@ use tokio::time::timeout;
 
 use super::{Tokens, claims::TIME_TO_LIVE, scope::Scope};
 use crate::{
-    Route, client,
-    error::{Code, Error, Result},
+    api::error::{Code, Error, Result},
+    client,
     htpasswd::{Credentials, Malformed},
+    metrics::Route,
     query::Query,
 };
 

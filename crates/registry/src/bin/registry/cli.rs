@@ -155,6 +155,6 @@ mod tests {
     fn gc_takes_no_flag_that_it_does_not_heed() {
         let parse = |flag| Command::parse(["registry", "gc", flag]);
         assert!(parse("--gc-untagged").is_ok());
-        assert_eq!(parse("--page").unwrap_err().kind(), ErrorKind::UnknownArgument);
+        assert_eq!(parse("--web-ui").unwrap_err().kind(), ErrorKind::UnknownArgument);
     }
 }

@@ -94,11 +94,11 @@ settings! {
     #[arg(env = "REGISTRY_TLS_KEY", value_name = "FILE", help_heading = "Listening")]
     tls_key: PathBuf,
 
-    /// Whether there is a page for people at / [default: true]
-    #[arg(env = "REGISTRY_PAGE", value_name = "BOOL", help_heading = "Listening")]
+    /// Whether there is a web interface at / [default: true]
+    #[arg(env = "REGISTRY_WEB_UI", value_name = "BOOL", help_heading = "Listening")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
-    page: bool = true,
+    web_ui: bool = true,
 
     /// File of users and passwords, as `htpasswd -B` writes it; read again when it changes; without one
     /// nobody is asked
