@@ -5,10 +5,10 @@ use std::{ops::Deref, sync::Arc};
 use storage_driver::Error;
 
 use crate::{
-    Usage,
     budget::{Budget, Charge, Owner},
     rope::Rope,
     sync::{AtomicU64, Ordering::AcqRel, Ordering::Acquire},
+    usage::Usage,
 };
 
 /// The content of files: what one commit made, which a copy, a rename or a fork shares.
@@ -48,7 +48,7 @@ impl Blob {
 
     fn owner(owners: u64) -> Owner {
         match (owners >> 32, owners as u32) {
-            (0, 0) => Owner::Nobody,
+            (0, 0) => Owner::Unowned,
             (0, _) => Owner::Upload,
             _ => Owner::Committed,
         }
@@ -83,7 +83,7 @@ impl Blob {
         match owner {
             Owner::Committed => FILE,
             Owner::Upload => UPLOAD,
-            Owner::Nobody => 0,
+            Owner::Unowned => 0,
         }
     }
 }

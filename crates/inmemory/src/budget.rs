@@ -5,9 +5,9 @@ use std::sync::Arc;
 use storage_driver::{Error, ErrorKind};
 
 use crate::{
-    Usage,
     buffer::Buffer,
     sync::{AtomicU64, Mutex, Ordering::Relaxed, lock},
+    usage::Usage,
 };
 
 /// What a store holds, by kind, and how much it may.
@@ -37,7 +37,7 @@ pub(crate) enum Owner {
     /// An upload in progress.
     Upload,
     /// Nothing but readers, if anyone.
-    Nobody,
+    Unowned,
 }
 
 /// Where buffers come from: buffers of one segment each that wait to be used again, and the system.
@@ -149,7 +149,7 @@ impl Budget {
         match owner {
             Owner::Committed => Some(&self.committed),
             Owner::Upload => Some(&self.uploads),
-            Owner::Nobody => None,
+            Owner::Unowned => None,
         }
     }
 

@@ -8,13 +8,13 @@ use storage_driver::{Error, Metadata, Path, Payload, Version};
 use triomphe::ThinArc;
 
 use crate::{
-    Usage,
     blob::{Blob, FileBlob},
     budget::{Budget, Charge, Owner},
     map::Named,
     rope::Rope,
     sync::{AtomicU32, Ordering::AcqRel, Ordering::Relaxed},
     time::Timestamp,
+    usage::Usage,
     work,
 };
 
@@ -114,7 +114,7 @@ impl File {
         bytes.try_extend_from_slice(text.as_bytes()).unwrap_or_default();
         content.for_each(|part| bytes.try_extend_from_slice(part).unwrap_or_default());
         let length = bytes.len() - text.len();
-        budget.transfer(length as u64, Owner::Nobody, Owner::Committed);
+        budget.transfer(length as u64, Owner::Unowned, Owner::Committed);
         let small = Small {
             budget: Arc::clone(budget),
             stamp,
@@ -286,7 +286,7 @@ impl Drop for File {
         if let Head::Small(small) = self.head()
             && small.owners.fetch_sub(1, AcqRel) == 1
         {
-            small.budget.transfer(small.content.into(), Owner::Committed, Owner::Nobody);
+            small.budget.transfer(small.content.into(), Owner::Committed, Owner::Unowned);
         }
     }
 }

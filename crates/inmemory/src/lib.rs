@@ -111,14 +111,21 @@ mod blob;
 mod budget;
 mod buffer;
 mod builder;
-mod draft;
+mod deferred_drop;
+mod dir;
 mod driver;
 mod file;
 mod job;
 mod map;
+mod note;
+mod operations;
 mod reader;
+mod reclaimer;
 mod rope;
 mod segment;
+mod segment_builder;
+mod session;
+mod state;
 mod store;
 mod sync;
 mod time;
@@ -127,68 +134,8 @@ mod upload;
 mod uploads;
 mod usage;
 mod walk;
-mod waste;
 mod work;
 
-use std::{fmt, sync::Arc};
-
-use crate::store::Store;
-
-pub use builder::Builder;
+pub use builder::InMemoryBuilder;
+pub use driver::InMemory;
 pub use usage::Usage;
-
-/// A store in memory. A clone is a handle to the same store.
-#[derive(Clone)]
-pub struct InMemory {
-    store: Arc<Store>,
-}
-
-impl InMemory {
-    /// An empty store without a capacity.
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Sets up a store.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
-    /// A twin of the store as it is at this moment, in constant time: what is changed in one later
-    /// is not seen in the other, and what is not is shared.
-    ///
-    /// The twin has the committed files. Uploads in progress stay with the original, and each is
-    /// shut down on its own; the budget, the clock and the source of versions are common to both.
-    pub fn fork(&self) -> Self {
-        Self { store: Arc::new(self.store.fork()) }
-    }
-
-    /// The memory that the store and its forks hold.
-    ///
-    /// Before that it frees a part of what dropped operations and readers have left, which is counted
-    /// until it is freed.
-    pub fn usage(&self) -> Usage {
-        self.store.garbage().collect();
-        self.store.budget().usage()
-    }
-
-    /// How many bytes of memory the store and its forks may hold; `None` if there is no bound.
-    pub fn capacity(&self) -> Option<u64> {
-        self.store.budget().capacity()
-    }
-}
-
-impl Default for InMemory {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for InMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InMemory")
-            .field("usage", &self.usage())
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
-    }
-}

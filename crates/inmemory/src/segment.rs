@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Usage, budget::Budget, buffer::Buffer, work};
+use crate::{budget::Budget, buffer::Buffer, usage::Usage, work};
 
 pub(crate) const OVERHEAD: u64 = Usage::SEGMENT as u64;
 
@@ -29,19 +29,19 @@ impl Drop for Segment {
     }
 }
 
-/// A `Bytes` for which the caller vouched: it is kept as it is, and counts with its length.
-struct Vouched {
+/// A `Bytes` for which the caller exclusive: it is kept as it is, and counts with its length.
+struct Adopted {
     data: Bytes,
     budget: Arc<Budget>,
 }
 
-impl AsRef<[u8]> for Vouched {
+impl AsRef<[u8]> for Adopted {
     fn as_ref(&self) -> &[u8] {
         &self.data
     }
 }
 
-impl Drop for Vouched {
+impl Drop for Adopted {
     fn drop(&mut self) {
         let bytes = self.data.len() as u64;
         work::count_freed(self.data.len());
@@ -55,9 +55,9 @@ pub(crate) fn seal(data: impl Into<Buffer>, budget: &Arc<Budget>) -> Bytes {
     Bytes::from_owner(Segment { data: data.into(), budget: Arc::clone(budget) })
 }
 
-/// Makes a segment of a vouched buffer whose length, and the [`OVERHEAD`], are reserved.
-pub(crate) fn vouch(data: Bytes, budget: &Arc<Budget>) -> Bytes {
-    Bytes::from_owner(Vouched { data, budget: Arc::clone(budget) })
+/// Makes a segment of a exclusive buffer whose length, and the [`OVERHEAD`], are reserved.
+pub(crate) fn adopt(data: Bytes, budget: &Arc<Budget>) -> Bytes {
+    Bytes::from_owner(Adopted { data, budget: Arc::clone(budget) })
 }
 
 /// What can be known of the memory behind a `Bytes`.

@@ -6,10 +6,10 @@ use storage_driver::{Entry, Path, Result, WalkSource};
 use triomphe::Arc;
 
 use crate::{
+    dir::{Dir, Directory},
     file::{File, first_of},
-    map::{Iter, Named},
-    tree::{Dir, Directory},
-    waste::{Garbage, Snapshot},
+    map::{Named, iter::Iter},
+    reclaimer::{Reclaimer, Snapshot},
     work::{self, ENTRIES},
 };
 
@@ -17,6 +17,7 @@ use crate::{
 pub(crate) struct Children {
     path: Path,
     nodes: Nodes,
+    names_only: bool,
 }
 
 enum Nodes {
@@ -47,7 +48,12 @@ impl Children {
                 Nodes::Implied(is_after.then(|| (file.clone(), *at)))
             }
         };
-        Some(Self { path: path.clone(), nodes })
+        Some(Self { path: path.clone(), nodes, names_only: false })
+    }
+
+    /// The same without metadata.
+    pub(crate) fn names_only(self) -> Self {
+        Self { names_only: true, ..self }
     }
 
     /// The next child; of a directory also itself.
@@ -56,7 +62,7 @@ impl Children {
         match &mut self.nodes {
             Nodes::Real(dirs, files) => match (dirs.peek(), files.peek()) {
                 (dir, Some(file)) if dir.is_none_or(|dir| dir.order(file.name()).is_gt()) => {
-                    let child = child(&self.path, file, 0);
+                    let child = child(&self.path, file, 0, self.names_only);
                     files.advance();
                     child
                 }
@@ -70,18 +76,25 @@ impl Children {
             },
             Nodes::Implied(file) => {
                 let (file, at) = file.take()?;
-                child(&self.path, &file, at)
+                child(&self.path, &file, at, self.names_only)
             }
         }
     }
 }
 
-/// What the text of `file` says, from `at` on, of the directory at `path`.
-fn child(path: &Path, file: &File, at: usize) -> Option<(Entry, Option<Directory>)> {
+/// The child of the directory at `path` that the text of `file` names from `at` on.
+fn child(
+    path: &Path,
+    file: &File,
+    at: usize,
+    names_only: bool,
+) -> Option<(Entry, Option<Directory>)> {
     let rest = &file.text()[at..];
     let name = first_of(rest);
     let path = path.join(name).ok()?;
-    Some(if name == rest {
+    Some(if name == rest && names_only {
+        (Entry::bare_file(path), None)
+    } else if name == rest {
         (Entry::file(file.metadata(&path)), None)
     } else {
         let below = Directory::Implied(file.clone(), at + name.len() + 1);
@@ -115,7 +128,7 @@ impl<'a> Descent<'a> {
         dir: Directory,
         path: &Path,
         start: Option<&Path>,
-        garbage: &'a Garbage,
+        reclaimer: &'a Reclaimer,
     ) -> Self {
         let mut open = Vec::from_iter(Children::after(&dir, path, start));
         // A start below is reached through directories that are not given again.
@@ -126,7 +139,7 @@ impl<'a> Descent<'a> {
             (last, path) = (below, joined);
             open.extend(Children::after(&last, &path, start));
         }
-        Self { open, below: None, until_yield: ENTRIES, start: Snapshot::new(dir, garbage) }
+        Self { open, below: None, until_yield: ENTRIES, start: Snapshot::new(dir, reclaimer) }
     }
 }
 

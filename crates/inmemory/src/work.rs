@@ -24,7 +24,10 @@ pub(crate) const ENTRIES: usize = 1000;
 /// a job.
 pub(crate) const PATHS: usize = if cfg!(shuttle) { 1 } else { 128 };
 
-/// Wakes the task and says that it is not done.
+/// How many bytes a session or a put accepts before other tasks run: neither ever waits for the store.
+pub(crate) const YIELD_EVERY: usize = 1 << 20;
+
+/// Wakes the task and returns `Pending`.
 pub(crate) fn pending<T>(cx: &mut Context<'_>) -> Poll<T> {
     cx.waker().wake_by_ref();
     Poll::Pending

@@ -163,7 +163,7 @@ fn write_with_every_room() {
 }
 
 #[test]
-fn write_of_what_is_taken_over_with_every_room() {
+fn write_of_what_is_adopted_with_every_room() {
     let least = least_room(an_upload, async |store| {
         store.resume(&path("/u")).await?.write_bytes(Bytes::from(vec![2; 17_000])).await
     });

@@ -124,7 +124,7 @@ fn a_chunk_that_is_copied_allocates_nothing_of_its_own() {
 }
 
 #[test]
-fn a_chunk_that_is_taken_over_allocates_a_handle() {
+fn a_chunk_that_is_adopted_allocates_a_handle() {
     const CHUNK: usize = 64 << 10;
     let store = InMemory::new();
     let chunks: Vec<Bytes> = (0..1024).map(|_| Bytes::from(vec![7; CHUNK])).collect();

@@ -20,7 +20,7 @@ use futures::{
     stream,
     task::{LocalSpawnExt, noop_waker},
 };
-use inmemory::{Builder, InMemory, Usage};
+use inmemory::{InMemory, InMemoryBuilder, Usage};
 use storage_driver::{
     ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
     WriterOptions,
@@ -32,7 +32,7 @@ fn handles_can_go_anywhere() {
     fn anywhere<T: Clone + Default + std::fmt::Debug + Send + Sync + Unpin + 'static>() {}
     anywhere::<InMemory>();
     fn sent<T: std::fmt::Debug + Send + Sync + 'static>() {}
-    sent::<Builder>();
+    sent::<InMemoryBuilder>();
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn debug_shows_usage_and_capacity_and_no_content() {
 fn debug_of_a_builder_shows_what_was_set() {
     let builder = InMemory::builder().capacity(11).pool(22).segment_size(44_444);
     let text = format!("{builder:?}");
-    for part in ["Builder", "11", "22", "44444"] {
+    for part in ["InMemoryBuilder", "11", "22", "44444"] {
         assert!(text.contains(part), "{text}");
     }
 }

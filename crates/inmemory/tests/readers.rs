@@ -43,7 +43,7 @@ fn a_reader_holds_when_the_file_is_replaced() {
 
 #[test]
 fn a_reader_holds_when_the_file_is_deleted() {
-    holds(async |store| store.delete(&path("/dir"), Precondition::None).await.unwrap());
+    holds(async |store| store.delete_dir(&path("/dir")).await.unwrap());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn content_outlives_file_and_store() {
 fn a_reader_that_has_ended_pins_nothing() {
     block_on(async {
         let (store, mut reader, _) = begun().await;
-        store.delete(&path("/dir"), Precondition::None).await.unwrap();
+        store.delete_dir(&path("/dir")).await.unwrap();
         while reader.next().await.transpose().unwrap().is_some() {}
         assert_eq!(store.usage(), Usage::default());
         drop(reader);
@@ -232,7 +232,7 @@ fn a_walk_down_the_deepest_path_needs_no_recursion() {
             let start = WalkOptions::new().start_after(path(&deepest));
             assert_eq!(store.walk(&Path::root(), start).count().await, 0);
             let walk = store.walk(&Path::root(), WalkOptions::new());
-            store.delete(&path("/d"), Precondition::None).await.unwrap();
+            store.delete_dir(&path("/d")).await.unwrap();
             drop(walk);
             assert_eq!(store.usage(), Usage::default());
         });

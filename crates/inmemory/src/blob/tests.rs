@@ -14,7 +14,7 @@ fn budget(capacity: Option<u64>) -> Arc<Budget> {
 /// Publishes a blob of `own` bytes on top of `base`.
 fn publish(budget: &Arc<Budget>, own: u64, base: Option<UploadBlob>) -> FileBlob {
     budget.reserve(own, 0).unwrap();
-    budget.transfer(own, Owner::Nobody, Owner::Upload);
+    budget.transfer(own, Owner::Unowned, Owner::Upload);
     FileBlob::publish(budget, Rope::Empty, own, &mut { base }).unwrap()
 }
 
@@ -128,9 +128,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Handles, each with the number of its blob.
-type Held<T> = Vec<(T, usize)>;
+type ReclaimGuard<T> = Vec<(T, usize)>;
 
-fn take<T>(held: &mut Held<T>, index: &prop::sample::Index) -> Option<(T, usize)> {
+fn take<T>(held: &mut ReclaimGuard<T>, index: &prop::sample::Index) -> Option<(T, usize)> {
     (!held.is_empty()).then(|| held.swap_remove(index.index(held.len())))
 }
 
@@ -140,7 +140,7 @@ proptest! {
         let budget = budget(None);
         // Of each blob that was ever made: what it brought, and its base.
         let mut blobs: Vec<(u64, Option<usize>)> = Vec::new();
-        let (mut files, mut uploads) = (Held::new(), Held::new());
+        let (mut files, mut uploads) = (ReclaimGuard::new(), ReclaimGuard::new());
         for step in steps {
             match step {
                 Step::Publish(own, index) => {

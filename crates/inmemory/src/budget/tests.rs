@@ -82,14 +82,14 @@ fn content_belongs_to_its_owner_or_is_pinned() {
         (usage.committed, usage.uploads, usage.pinned)
     };
     assert_eq!(owned(&budget), (0, 0, 10));
-    budget.transfer(10, Owner::Nobody, Owner::Upload);
+    budget.transfer(10, Owner::Unowned, Owner::Upload);
     assert_eq!(owned(&budget), (0, 10, 0));
     budget.transfer(4, Owner::Upload, Owner::Committed);
     assert_eq!(owned(&budget), (4, 6, 0));
     budget.transfer(6, Owner::Upload, Owner::Upload);
     assert_eq!(owned(&budget), (4, 6, 0));
-    budget.transfer(4, Owner::Committed, Owner::Nobody);
-    budget.transfer(6, Owner::Upload, Owner::Nobody);
+    budget.transfer(4, Owner::Committed, Owner::Unowned);
+    budget.transfer(6, Owner::Upload, Owner::Unowned);
     budget.release(10, 0);
     assert_eq!(budget.usage(), Usage::default());
 }
@@ -101,7 +101,7 @@ fn figures_between_two_steps_are_never_absurd() {
     // Two owners change hands at once, and the second is counted first.
     budget.transfer(10, Owner::Upload, Owner::Committed);
     assert!(budget.usage().held() <= 20, "{:?}", budget.usage());
-    budget.transfer(10, Owner::Nobody, Owner::Upload);
+    budget.transfer(10, Owner::Unowned, Owner::Upload);
     assert_eq!((budget.usage().committed, budget.usage().uploads), (10, 0));
 }
 

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    key::{between, head},
+    node::FANOUT,
+    *,
+};
 /// A name and a number.
 #[derive(Debug, Clone, PartialEq)]
 struct Item(String, u32);

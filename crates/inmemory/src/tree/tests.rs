@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{blob::FileBlob, budget::Pool, file::Stamp, rope::Rope, time::Timestamp};
+use crate::{dir::Measure, map::Named};
 
 type Model = BTreeMap<Path, u64>;
 
@@ -38,7 +39,7 @@ fn try_put(
     } else {
         File::small(budget, plan.text(), &"content".into(), stamp)?
     };
-    Ok(tree.fill(at, place, Node::File(file)))
+    Ok(tree.fill(place, Node::File(file)))
 }
 
 /// Moves the directory at `from` to `to`, where nothing is.
@@ -47,14 +48,14 @@ fn rename(tree: &mut Tree, from: &Path, to: &Path, budget: &std::sync::Arc<Budge
         Directory::Real(dir) => {
             let place = tree.plan(to).unwrap().for_dir(budget).unwrap();
             let dir = dir.renamed(to.name().unwrap(), budget).unwrap();
-            drop(tree.fill(to, place, Node::from(dir)));
+            drop(tree.fill(place, Node::from(dir)));
         }
         Directory::Implied(file, at) => {
             let to = to.join(&file.text()[at..]).unwrap();
             let plan = tree.plan(&to).unwrap();
             let place = plan.for_file(budget).unwrap();
             let file = file.moved(budget, plan.text(), None).unwrap();
-            drop(tree.fill(&to, place, Node::File(file)));
+            drop(tree.fill(place, Node::File(file)));
         }
     }
     drop(tree.remove(from));

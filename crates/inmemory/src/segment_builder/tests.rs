@@ -11,18 +11,18 @@ fn budget(pool: u64) -> Arc<Budget> {
     Arc::new(Budget::new(None, Pool::new(pool, SEGMENT, false)))
 }
 
-fn draft(size_hint: Option<u64>) -> Draft {
-    Draft::new(budget(0), SEGMENT, size_hint)
+fn draft(size_hint: Option<u64>) -> SegmentBuilder {
+    SegmentBuilder::new(budget(0), SEGMENT, size_hint)
 }
 
 /// The lengths of the segments.
-fn segments(draft: &Draft) -> Vec<usize> {
+fn segments(draft: &SegmentBuilder) -> Vec<usize> {
     draft.rope.payload(0..draft.rope.len()).parts().map(Bytes::len).collect()
 }
 
 #[test]
 fn the_tail_is_as_large_as_what_was_packed() {
-    let mut draft = Draft::new(budget(0), 64 << 10, None);
+    let mut draft = SegmentBuilder::new(budget(0), 64 << 10, None);
     (0..200 << 10).for_each(|_| draft.pack(&[7]).unwrap());
     draft.seal_tail();
     let sizes: Vec<_> = segments(&draft).into_iter().map(|length| length >> 10).collect();
@@ -30,11 +30,11 @@ fn the_tail_is_as_large_as_what_was_packed() {
 }
 
 #[test]
-fn the_tail_begins_small_again_after_what_is_taken_over() {
-    let mut draft = Draft::new(budget(0), 64 << 10, None);
-    for vouched in [false, true] {
+fn the_tail_begins_small_again_after_what_is_adopted() {
+    let mut draft = SegmentBuilder::new(budget(0), 64 << 10, None);
+    for exclusive in [false, true] {
         draft.pack(&[7; 40 << 10]).unwrap();
-        draft.write(vec![7; TAKE_OVER].into(), vouched).unwrap();
+        draft.write(vec![7; MIN_ADOPTED].into(), exclusive).unwrap();
         draft.pack(&[7]).unwrap();
         assert_eq!(draft.tail.capacity(), MIN_TAIL);
     }
@@ -112,7 +112,7 @@ enum Step {
     Pack(usize),
     Shared(usize),
     Owned(usize),
-    Vouched(usize),
+    Adopted(usize),
     Seal,
 }
 
@@ -122,7 +122,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => length.clone().prop_map(Step::Pack),
         1 => length.clone().prop_map(Step::Shared),
         1 => length.clone().prop_map(Step::Owned),
-        1 => length.prop_map(Step::Vouched),
+        1 => length.prop_map(Step::Adopted),
         1 => Just(Step::Seal),
     ]
 }
@@ -136,13 +136,13 @@ proptest! {
     ) {
         let budget = budget(pool);
         // Leaves what the pool may hold to be used again.
-        Draft::new(Arc::clone(&budget), SEGMENT, None).pack(&[0; 4 * SEGMENT]).unwrap();
-        let mut draft = Draft::new(Arc::clone(&budget), SEGMENT, hint);
+        SegmentBuilder::new(Arc::clone(&budget), SEGMENT, None).pack(&[0; 4 * SEGMENT]).unwrap();
+        let mut draft = SegmentBuilder::new(Arc::clone(&budget), SEGMENT, hint);
         let mut model: Vec<u8> = Vec::new();
         let mut packed_alone = true;
         for (number, step) in steps.into_iter().enumerate() {
             let data = |length| (0..length).map(|at| (number * 31 + at) as u8).collect::<Vec<_>>();
-            let (data, vouched) = match step {
+            let (data, exclusive) = match step {
                 Step::Pack(length) => {
                     draft.pack(&data(length)).unwrap();
                     model.extend(data(length));
@@ -154,11 +154,11 @@ proptest! {
                 }
                 Step::Owned(length) => (Bytes::from(data(length)), false),
                 Step::Shared(length) => (Bytes::from_owner(data(length)), false),
-                Step::Vouched(length) => (Bytes::from_owner(data(length)), true),
+                Step::Adopted(length) => (Bytes::from_owner(data(length)), true),
             };
-            packed_alone &= data.len() < TAKE_OVER;
+            packed_alone &= data.len() < MIN_ADOPTED;
             model.extend_from_slice(&data);
-            draft.write(data, vouched).unwrap();
+            draft.write(data, exclusive).unwrap();
 
             let usage = budget.usage();
             prop_assert_eq!(draft.len(), model.len() as u64);

@@ -2,18 +2,23 @@
 
 use std::{
     pin::Pin,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, Waker},
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use futures::{FutureExt, executor::block_on};
 use storage_driver::{
-    ErrorKind, ListOptions, Precondition, StorageDriver, StorageDriverExt, WalkOptions,
+    Error, ErrorKind, ListOptions, Path, Precondition, StorageDriver, StorageDriverExt, WalkOptions,
 };
 
-use super::*;
-use crate::{InMemory, Usage, work::PATHS};
+use crate::{
+    InMemory, Usage,
+    work::{ENTRIES, PATHS},
+};
 
 const MANY: usize = 3 * ENTRIES;
 
@@ -130,6 +135,78 @@ fn a_path_that_is_the_root_deletes_nothing() {
     assert_eq!(counts(&store), (MANY, MANY));
 }
 
+/// The error, once the future is done, that names a directory.
+fn is_a_directory(result: Result<(), Error>, at: &Path) {
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::IsADirectory, Some(at)));
+}
+
+#[test]
+fn a_directory_among_many_paths_deletes_nothing() {
+    let (store, mut paths) = store();
+    block_on(store.put(&path("/full/a"), "x")).unwrap();
+    let usage = store.usage();
+    // The first part of the paths, the last, and one in between.
+    for index in [0, MANY / 2, MANY] {
+        paths.insert(index, path("/full"));
+        let mut delete = Box::pin(store.delete_many(&paths));
+        let deleted = loop {
+            if let Poll::Ready(deleted) = poll(&mut delete) {
+                break deleted;
+            }
+        };
+        is_a_directory(deleted, &path("/full"));
+        assert_eq!(counts(&store), (MANY, MANY));
+        assert_eq!(store.usage(), usage);
+        drop(delete);
+        paths.remove(index);
+    }
+    // The uploads are in progress still.
+    drop(block_on(store.resume(&paths[0])).unwrap());
+}
+
+#[test]
+fn a_directory_among_few_paths_deletes_nothing() {
+    let store = InMemory::new();
+    for at in ["/a", "/b/c", "/d"] {
+        block_on(store.put(&path(at), "x")).unwrap();
+    }
+    is_a_directory(block_on(store.delete_many(&["/a", "/b", "/d"].map(path))), &path("/b"));
+    assert!(block_on(store.exists(&path("/a"))).unwrap());
+}
+
+#[test]
+fn a_directory_whose_last_file_was_deleted_before_is_no_directory() {
+    for count in [0, PATHS] {
+        let store = InMemory::new();
+        block_on(store.put(&path("/a/b"), "x")).unwrap();
+        let mut paths: Vec<_> = (0..count).map(|n| path(&format!("/none/{n}"))).collect();
+        paths.extend(["/a/b", "/a"].map(path));
+        block_on(store.delete_many(&paths)).unwrap();
+        assert!(!block_on(store.exists(&path("/a/b"))).unwrap());
+    }
+}
+
+#[test]
+fn another_change_ends_a_deletion_that_fails() {
+    let (store, mut paths) = store();
+    block_on(store.put(&path("/full/a"), "x")).unwrap();
+    let usage = store.usage();
+    paths.push(path("/full"));
+    let mut delete = Box::pin(store.delete_many(&paths));
+    begin(&store, &mut delete);
+    let other = path("/other");
+    block_on(store.put(&other, "x")).unwrap();
+    block_on(store.delete(&other, Precondition::None)).unwrap();
+    let deleted = loop {
+        if let Poll::Ready(deleted) = poll(&mut delete) {
+            break deleted;
+        }
+    };
+    is_a_directory(deleted, &path("/full"));
+    assert_eq!((counts(&store), store.usage()), ((MANY, MANY), usage));
+}
+
 #[test]
 fn an_upload_that_is_written_while_old_ones_are_cancelled_is_kept() {
     let hour = Arc::new(AtomicU64::new(0));
@@ -167,7 +244,7 @@ fn a_writer_is_fenced_as_soon_as_its_directory_is_deleted() {
     let mut writer = block_on(store.resume(&paths[7])).unwrap();
     block_on(writer.write_bytes("x")).unwrap();
     let dir = path("/dir");
-    let mut delete = Box::pin(store.delete(&dir, Precondition::None));
+    let mut delete = Box::pin(store.delete_dir(&dir));
     assert!(poll(&mut delete).is_pending());
     // The upload is not freed yet.
     assert_eq!(block_on(writer.write_bytes("y")).unwrap_err().kind(), ErrorKind::WriterFenced);

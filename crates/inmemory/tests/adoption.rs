@@ -18,7 +18,7 @@ use storage_driver::{Precondition, StorageDriver, StorageDriverExt, WriterOption
 use support::{KIB, MIB, content, path, pattern, places, put, segments, upload};
 
 /// From this many bytes on, buffers are taken over.
-const TAKE_OVER: usize = 16 * KIB;
+const MIN_ADOPTED: usize = 16 * KIB;
 
 /// A buffer that tells when it is freed.
 struct Watched {
@@ -44,7 +44,7 @@ fn watched(data: Vec<u8>) -> (Bytes, Arc<AtomicBool>) {
 }
 
 /// Uploads `data` and says whether the file is the very buffer.
-fn is_taken_over(data: Bytes) -> bool {
+fn is_adopted(data: Bytes) -> bool {
     let (place, expected) = (data.as_ptr(), data.to_vec());
     block_on(async {
         let store = InMemory::new();
@@ -80,34 +80,34 @@ fn slice(length: usize, range: Range<usize>) -> Bytes {
 }
 
 #[test]
-fn a_buffer_of_one_owner_is_taken_over() {
-    assert!(is_taken_over(Bytes::from(pattern(1, TAKE_OVER))));
-    assert!(is_taken_over(Bytes::from(pattern(1, 5 * MIB))));
+fn a_buffer_of_one_owner_is_adopted() {
+    assert!(is_adopted(Bytes::from(pattern(1, MIN_ADOPTED))));
+    assert!(is_adopted(Bytes::from(pattern(1, 5 * MIB))));
 }
 
 #[test]
-fn a_boxed_slice_is_taken_over() {
-    assert!(is_taken_over(Bytes::from(pattern(1, TAKE_OVER).into_boxed_slice())));
+fn a_boxed_slice_is_adopted() {
+    assert!(is_adopted(Bytes::from(pattern(1, MIN_ADOPTED).into_boxed_slice())));
 }
 
 #[test]
-fn a_frozen_bytes_mut_is_taken_over() {
-    let mut buffer = BytesMut::with_capacity(TAKE_OVER);
-    buffer.put(&pattern(1, TAKE_OVER)[..]);
-    assert!(is_taken_over(buffer.freeze()));
+fn a_frozen_bytes_mut_is_adopted() {
+    let mut buffer = BytesMut::with_capacity(MIN_ADOPTED);
+    buffer.put(&pattern(1, MIN_ADOPTED)[..]);
+    assert!(is_adopted(buffer.freeze()));
 }
 
 #[test]
 fn one_byte_less_than_16_kib_is_copied() {
-    assert!(!is_taken_over(Bytes::from(pattern(1, TAKE_OVER - 1))));
-    assert_eq!(memory_of(pattern(1, TAKE_OVER - 1)), TAKE_OVER - 1);
+    assert!(!is_adopted(Bytes::from(pattern(1, MIN_ADOPTED - 1))));
+    assert_eq!(memory_of(pattern(1, MIN_ADOPTED - 1)), MIN_ADOPTED - 1);
 }
 
 #[test]
-fn what_is_put_is_taken_over_too() {
+fn what_is_put_is_adopted_too() {
     block_on(async {
         let store = InMemory::new();
-        let data = Bytes::from(pattern(1, TAKE_OVER));
+        let data = Bytes::from(pattern(1, MIN_ADOPTED));
         let place = data.as_ptr();
         put(&store, "/a", data).await;
         assert_eq!(places(&store, "/a").await, [place]);
@@ -115,10 +115,10 @@ fn what_is_put_is_taken_over_too() {
 }
 
 #[test]
-fn each_part_of_a_payload_is_taken_over() {
+fn each_part_of_a_payload_is_adopted() {
     block_on(async {
         let store = InMemory::new();
-        let parts: Vec<_> = (0..300).map(|n| Bytes::from(pattern(n, TAKE_OVER))).collect();
+        let parts: Vec<_> = (0..300).map(|n| Bytes::from(pattern(n, MIN_ADOPTED))).collect();
         let expected: Vec<_> = parts.iter().map(|part| part.as_ptr()).collect();
         let payload = storage_driver::Payload::from_iter(parts);
         store.put(&path("/a"), payload).await.unwrap();
@@ -132,13 +132,13 @@ fn a_taken_over_buffer_counts_whole() {
 }
 
 #[test]
-fn waste_of_one_part_in_64_is_taken_over() {
-    assert!(is_taken_over(with_capacity(64 * KIB, 65 * KIB)));
+fn waste_of_one_part_in_64_is_adopted() {
+    assert!(is_adopted(with_capacity(64 * KIB, 65 * KIB)));
 }
 
 #[test]
 fn waste_of_more_than_one_part_in_64_is_copied() {
-    assert!(!is_taken_over(with_capacity(64 * KIB, 65 * KIB + 1)));
+    assert!(!is_adopted(with_capacity(64 * KIB, 65 * KIB + 1)));
     assert_eq!(memory_of(with_capacity(64 * KIB, 65 * KIB + 1)), 64 * KIB);
 }
 
@@ -227,27 +227,27 @@ fn a_buffer_of_a_foreign_owner_is_copied_and_freed() {
 
 #[test]
 fn a_buffer_that_somebody_else_holds_is_copied() {
-    let data = Bytes::from(pattern(1, TAKE_OVER));
+    let data = Bytes::from(pattern(1, MIN_ADOPTED));
     let clone = data.clone();
-    assert!(!is_taken_over(data));
-    assert_eq!(clone, pattern(1, TAKE_OVER));
+    assert!(!is_adopted(data));
+    assert_eq!(clone, pattern(1, MIN_ADOPTED));
 }
 
 #[test]
 fn static_bytes_are_copied() {
-    static DATA: [u8; TAKE_OVER] = [7; TAKE_OVER];
-    assert!(!is_taken_over(Bytes::from_static(&DATA)));
+    static DATA: [u8; MIN_ADOPTED] = [7; MIN_ADOPTED];
+    assert!(!is_adopted(Bytes::from_static(&DATA)));
 }
 
 #[test]
 fn what_another_file_holds_is_copied() {
     block_on(async {
         let store = InMemory::new();
-        put(&store, "/a", pattern(1, TAKE_OVER)).await;
+        put(&store, "/a", pattern(1, MIN_ADOPTED)).await;
         let segment = segments(&store, "/a").await.remove(0);
         upload(&store, "/b", segment).await;
         assert_ne!(places(&store, "/a").await, places(&store, "/b").await);
-        assert_eq!(store.usage().committed, 2 * TAKE_OVER as u64);
+        assert_eq!(store.usage().committed, 2 * MIN_ADOPTED as u64);
     });
 }
 
@@ -256,7 +256,7 @@ fn a_slice_that_is_written_through_async_write_is_copied() {
     block_on(async {
         use tokio::io::AsyncWriteExt;
         let store = InMemory::new();
-        let data = pattern(1, TAKE_OVER);
+        let data = pattern(1, MIN_ADOPTED);
         let mut writer = store.create(&path("/a")).await.unwrap();
         writer.write_all(&data).await.unwrap();
         writer.commit().await.unwrap();
@@ -266,16 +266,16 @@ fn a_slice_that_is_written_through_async_write_is_copied() {
 }
 
 #[test]
-fn a_vouched_buffer_is_taken_over_though_it_is_shared() {
+fn a_vouched_buffer_is_adopted_though_it_is_shared() {
     block_on(async {
         let store = InMemory::new();
-        let (data, freed) = watched(pattern(1, TAKE_OVER));
+        let (data, freed) = watched(pattern(1, MIN_ADOPTED));
         let options = WriterOptions::create().exclusive_buffers();
         let mut writer = store.writer(&path("/a"), options).await.unwrap();
         writer.write_bytes(data.clone()).await.unwrap();
         writer.commit().await.unwrap();
         assert_eq!(places(&store, "/a").await, [data.as_ptr()]);
-        assert_eq!(store.usage().committed, TAKE_OVER as u64);
+        assert_eq!(store.usage().committed, MIN_ADOPTED as u64);
         drop(data);
         assert!(!freed.load(Relaxed));
         store.delete(&path("/a"), Precondition::None).await.unwrap();
@@ -290,11 +290,11 @@ fn a_vouched_piece_of_less_than_16_kib_is_packed() {
         let store = InMemory::new();
         let options = WriterOptions::create().exclusive_buffers();
         let mut writer = store.writer(&path("/a"), options).await.unwrap();
-        let (data, freed) = watched(pattern(1, TAKE_OVER - 1));
+        let (data, freed) = watched(pattern(1, MIN_ADOPTED - 1));
         writer.write_bytes(data).await.unwrap();
         assert!(freed.load(Relaxed));
         writer.commit().await.unwrap();
-        assert_eq!(store.usage().committed, TAKE_OVER as u64 - 1);
+        assert_eq!(store.usage().committed, MIN_ADOPTED as u64 - 1);
     });
 }
 
@@ -305,15 +305,15 @@ fn vouching_holds_for_the_writer_that_was_opened_so() {
         store.create(&path("/a")).await.unwrap().suspend().await.unwrap();
         let options = WriterOptions::resume().exclusive_buffers();
         let mut writer = store.writer(&path("/a"), options).await.unwrap();
-        let vouched = Bytes::from_owner(pattern(1, TAKE_OVER));
-        writer.write_bytes(vouched.clone()).await.unwrap();
+        let exclusive = Bytes::from_owner(pattern(1, MIN_ADOPTED));
+        writer.write_bytes(exclusive.clone()).await.unwrap();
         writer.suspend().await.unwrap();
         let mut writer = store.resume(&path("/a")).await.unwrap();
-        let copied = Bytes::from_owner(pattern(2, TAKE_OVER));
+        let copied = Bytes::from_owner(pattern(2, MIN_ADOPTED));
         writer.write_bytes(copied.clone()).await.unwrap();
         writer.commit().await.unwrap();
         let places = places(&store, "/a").await;
-        assert_eq!(places[0], vouched.as_ptr());
+        assert_eq!(places[0], exclusive.as_ptr());
         assert!(!places.contains(&copied.as_ptr()));
     });
 }
@@ -364,18 +364,18 @@ fn a_segment_has_at_least_4_kib() {
 }
 
 #[test]
-fn what_is_packed_and_what_is_taken_over_keep_their_order() {
+fn what_is_packed_and_what_is_adopted_keep_their_order() {
     block_on(async {
         let store = InMemory::new();
         let mut writer = store.create(&path("/a")).await.unwrap();
         let mut expected = Vec::new();
         let mut taken_over = Vec::new();
         for seed in 0..20 {
-            let length = if seed % 3 == 0 { TAKE_OVER } else { 100 };
+            let length = if seed % 3 == 0 { MIN_ADOPTED } else { 100 };
             let data = pattern(seed, length);
             expected.extend_from_slice(&data);
             let data = Bytes::from(data);
-            taken_over.extend((length == TAKE_OVER).then_some(data.as_ptr()));
+            taken_over.extend((length == MIN_ADOPTED).then_some(data.as_ptr()));
             writer.write_bytes(data).await.unwrap();
         }
         writer.commit().await.unwrap();

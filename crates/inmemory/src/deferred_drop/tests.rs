@@ -1,7 +1,7 @@
 //! What is freed, how much at a time, and that nothing is left.
 
 use futures::{FutureExt, executor::block_on};
-use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
+use storage_driver::{Path, StorageDriver, StorageDriverExt};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::{InMemory, Usage};
@@ -31,7 +31,7 @@ fn stores(count: usize) -> [InMemory; 2] {
 fn a_deletion_of_much_gives_others_a_turn() {
     for store in stores(20_000) {
         let dir = path("/dir");
-        let mut delete = task::spawn(store.delete(&dir, Precondition::None));
+        let mut delete = task::spawn(store.delete_dir(&dir));
         assert_pending!(delete.poll());
         // It has taken effect, and memory is given back as it goes.
         assert!(store.stat(&dir).now_or_never().unwrap().is_err());
@@ -50,7 +50,7 @@ fn a_deletion_of_much_gives_others_a_turn() {
 fn a_deletion_that_is_dropped_frees_all_the_same() {
     for store in stores(20_000) {
         let dir = path("/dir");
-        let mut delete = task::spawn(store.delete(&dir, Precondition::None));
+        let mut delete = task::spawn(store.delete_dir(&dir));
         assert_pending!(delete.poll());
         drop(delete);
         assert_ne!(store.usage(), Usage::default());
@@ -59,7 +59,7 @@ fn a_deletion_that_is_dropped_frees_all_the_same() {
         while store.usage() != Usage::default() {
             operations += 1;
             assert!(operations < 100);
-            let _ = block_on(store.delete(&dir, Precondition::None));
+            let _ = block_on(store.delete_dir(&dir));
         }
     }
 }
@@ -68,7 +68,7 @@ fn a_deletion_that_is_dropped_frees_all_the_same() {
 fn a_deletion_of_little_is_done_at_once() {
     for store in stores(3) {
         let dir = path("/dir");
-        assert_ready!(task::spawn(store.delete(&dir, Precondition::None)).poll()).unwrap();
+        assert_ready!(task::spawn(store.delete_dir(&dir)).poll()).unwrap();
         assert_eq!(store.usage(), Usage::default());
     }
 }
@@ -97,9 +97,9 @@ fn what_a_fork_holds_is_left_to_it() {
     for store in stores(5000) {
         let fork = store.fork();
         let before = store.usage();
-        block_on(store.delete(&path("/dir"), Precondition::None)).unwrap();
+        block_on(store.delete_dir(&path("/dir"))).unwrap();
         assert_eq!(fork.usage(), before);
-        block_on(fork.delete(&path("/dir"), Precondition::None)).unwrap();
+        block_on(fork.delete_dir(&path("/dir"))).unwrap();
         assert_eq!(fork.usage(), Usage::default());
     }
 }
@@ -117,6 +117,6 @@ fn large_segments_count_with_their_size() {
         }
         writer.commit().await.unwrap();
     });
-    let mut delete = task::spawn(store.delete(&dir, Precondition::None));
+    let mut delete = task::spawn(store.delete_dir(&dir));
     assert_pending!(delete.poll());
 }

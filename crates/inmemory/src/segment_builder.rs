@@ -1,4 +1,4 @@
-//! [`Draft`]: the content of an upload while it grows.
+//! [`SegmentBuilder`]: the content of an upload while it grows.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # What happens to a `Bytes`
 ///
-/// It is *taken over*, without a copy, if it has at least [`TAKE_OVER`] bytes and keeps no more
+/// It is *taken over*, without a copy, if it has at least [`MIN_ADOPTED`] bytes and keeps no more
 /// memory alive than it shows: because nobody else holds its buffer and at most one part in 64 of
 /// that is unused, or because the caller [vouches](storage_driver::WriterOptions::exclusive_buffers).
 /// Otherwise it is *copied* into the tail, so that a slice of a read buffer never pins the buffer,
@@ -31,7 +31,7 @@ use crate::{
 /// wastes little, and a large one is made of full segments. A full tail becomes a segment as it is;
 /// a tail that must be sealed early gives back what it has not used. No byte is ever moved twice.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct SegmentBuilder {
     budget: Arc<Budget>,
     segment_size: usize,
     /// The size that the caller expects the whole to have.
@@ -47,14 +47,14 @@ pub(crate) struct Draft {
 }
 
 /// Smaller pieces are packed: what points to a segment should not cost more than a percent of it.
-pub(crate) const TAKE_OVER: usize = 16 << 10;
+pub(crate) const MIN_ADOPTED: usize = 16 << 10;
 /// The capacity of the first tail, unless a size hint or the piece to pack asks for another.
 pub(crate) const MIN_TAIL: usize = 4 << 10;
 /// A file that an append extends is shared if the last commit brought more than this, and copied
 /// if not, so that many small appends do not leave as many small segments.
 const SHARE: u64 = 64 << 10;
 
-impl Draft {
+impl SegmentBuilder {
     pub(crate) fn new(budget: Arc<Budget>, segment_size: usize, size_hint: Option<u64>) -> Self {
         Self {
             budget,
@@ -80,21 +80,21 @@ impl Draft {
     }
 
     /// Accepts all of `data`, or nothing.
-    pub(crate) fn write(&mut self, data: Bytes, vouched: bool) -> Result<(), Error> {
-        match self.take_over(data, vouched)? {
+    pub(crate) fn write(&mut self, data: Bytes, exclusive: bool) -> Result<(), Error> {
+        match self.adopt(data, exclusive)? {
             Some(data) => self.pack(&data),
             None => Ok(()),
         }
     }
 
     /// Accepts `data` if it can be taken over; gives it back if it has to be copied.
-    pub(crate) fn take_over(&mut self, data: Bytes, vouched: bool) -> Result<Option<Bytes>, Error> {
-        if data.len() < TAKE_OVER {
+    pub(crate) fn adopt(&mut self, data: Bytes, exclusive: bool) -> Result<Option<Bytes>, Error> {
+        if data.len() < MIN_ADOPTED {
             return Ok(Some(data));
         }
-        if vouched {
+        if exclusive {
             self.grow(data.len(), 1)?;
-            self.push(segment::vouch(data, &self.budget));
+            self.push(segment::adopt(data, &self.budget));
             return Ok(None);
         }
         match Origin::of(data) {
@@ -233,22 +233,22 @@ impl Draft {
     fn grow(&mut self, bytes: usize, segments: u64) -> Result<(), Error> {
         let bytes = bytes as u64;
         self.budget.reserve(bytes, segments * OVERHEAD)?;
-        self.budget.transfer(bytes, Owner::Nobody, Owner::Upload);
+        self.budget.transfer(bytes, Owner::Unowned, Owner::Upload);
         self.own += bytes;
         Ok(())
     }
 
     fn shrink(&mut self, bytes: u64, segments: u64) {
-        self.budget.transfer(bytes, Owner::Upload, Owner::Nobody);
+        self.budget.transfer(bytes, Owner::Upload, Owner::Unowned);
         self.budget.release(bytes, segments * OVERHEAD);
         self.own -= bytes;
     }
 }
 
-impl Drop for Draft {
+impl Drop for SegmentBuilder {
     fn drop(&mut self) {
         work::count(1);
-        self.budget.transfer(self.own, Owner::Upload, Owner::Nobody);
+        self.budget.transfer(self.own, Owner::Upload, Owner::Unowned);
         if self.tail.capacity() > 0 {
             work::count_freed(self.tail.capacity());
             self.budget.recycle(std::mem::take(&mut self.tail), OVERHEAD);
