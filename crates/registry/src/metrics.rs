@@ -1,6 +1,7 @@
 //! [`Metrics`]: what a registry counts, for Prometheus.
 
 mod body;
+mod durations;
 mod http;
 mod memory;
 mod metered;
@@ -12,12 +13,7 @@ use std::{fmt, sync::Arc};
 use axum::{Router, middleware};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 use storage_driver::StorageDriver;
@@ -172,12 +168,6 @@ impl Drop for UploadInProgress {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-/// From 0.25 ms, a map lookup and its answer, to 67 s, in steps of 4: each series costs one of these
-/// a bucket, and ten say which order of magnitude it is.
-fn durations() -> Histogram {
-    Histogram::new(exponential_buckets(0.00025, 4.0, 10))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use super::{body::counted, durations};
+use super::{body::counted, durations::durations};
 
 /// Which route answered a request, for [`Metrics::track`](crate::Metrics::track): a handler puts it
 /// into the extensions of its response. A response without one is counted under `other`.

@@ -10,7 +10,7 @@ use prometheus_client::{
 use storage_driver::{Error, ErrorKind, Operation};
 use tokio::time::Instant;
 
-use super::durations;
+use super::durations::durations;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use crate::{error_chain::ErrorChain, security_headers::seal};
 
 use super::{
-    ServerLimits, activity::Activity, host, progress::Progress, response::ResponseBody,
+    activity::Activity, host, limits::ServerLimits, progress::Progress, response::ResponseBody,
     stream::Stream, streams::StreamTasks,
 };
 

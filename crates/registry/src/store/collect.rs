@@ -34,6 +34,8 @@
 //! use. Each file that cannot be read is logged with its path, counted in [`GcReport::skipped`], and
 //! widens what is kept:
 //!
+//! - A **manifest** whose link is lost is kept, with everything that it refers to, if a tag or an index leads to
+//!   it.
 //! - A **tag** whose link cannot be read may name any manifest: no untagged manifest of its repository is
 //!   deleted.
 //! - A **manifest** that is missing, cannot be read, or does not have the digest by which it is called
@@ -55,7 +57,7 @@ use super::{
     base::{Link, Store},
     error::Error,
     files::{CONCURRENCY, age, is_nothing, warn_unreadable},
-    manifest::Manifest,
+    manifest::{Manifest, Marks},
     uploads::stale::is_stale,
 };
 use crate::{digest::Digest, layout, name::Name, options::GcOptions};
@@ -114,15 +116,10 @@ impl fmt::Display for GcReport {
 
 /// A manifest of a repository.
 struct Revision {
-    link: Metadata,
-    /// What it says; an error if that cannot be known.
+    /// `None` if it is lost.
+    link: Option<Metadata>,
+    /// What it refers to; an error if that cannot be known.
     read: Result<Marks>,
-}
-
-/// What a manifest refers to, and what it is about.
-struct Marks {
-    references: Vec<Digest>,
-    subject: Option<Digest>,
 }
 
 impl Revision {
@@ -130,8 +127,16 @@ impl Revision {
         self.read.as_ref().map_or(&[], |marks| &marks.references)
     }
 
+    fn children(&self) -> &[Digest] {
+        self.read.as_ref().map_or(&[], |marks| &marks.children)
+    }
+
     fn subject(&self) -> Option<Digest> {
         self.read.as_ref().ok()?.subject
+    }
+
+    fn is_younger_than(&self, grace: Duration) -> bool {
+        self.link.as_ref().is_some_and(|link| age(link) < grace)
     }
 }
 
@@ -177,8 +182,8 @@ type Gone = HashSet<(Name, Digest)>;
 impl Store {
     /// Deletes what nothing makes use of.
     pub(crate) async fn collect(&self, options: &GcOptions) -> Result<GcReport> {
-        let needed = self.capabilities.touch && self.capabilities.preconditions;
-        if !needed {
+        let is_safe = self.capabilities.touch && self.capabilities.preconditions;
+        if !is_safe && !options.dry_run {
             let cause = "a collection needs a driver with touch and preconditions";
             let error = storage_driver::Error::new(ErrorKind::Unsupported).with_source(cause);
             return Err(error.context(self.driver.name(), Operation::Delete, &layout::blobs()));
@@ -226,7 +231,7 @@ impl Store {
         let mut names = std::pin::pin!(self.all_repositories());
         while let Some(name) = names.try_next().await? {
             let mut is_judged = true;
-            for (digest, revision) in self.revisions(&name).await? {
+            for (digest, revision) in self.revisions(&name, skipped).await? {
                 if gone.contains(&(name.clone(), digest)) {
                     continue;
                 }
@@ -251,11 +256,15 @@ impl Store {
     }
 
     /// The manifests of a repository, with what they refer to.
-    async fn revisions(&self, name: &Name) -> Result<HashMap<Digest, Revision>> {
+    async fn revisions(
+        &self,
+        name: &Name,
+        skipped: &mut Skipped,
+    ) -> Result<HashMap<Digest, Revision>> {
         let links = self.files_below(&layout::revisions(name), "link");
         let revisions = links.map_ok(|(digest, link)| async move {
             let read = match self.read_manifest(&digest, |content| Manifest::marks(content)).await {
-                Ok(Some((references, subject))) => Ok(Marks { references, subject }),
+                Ok(Some(marks)) => Ok(marks),
                 // Deleted since the link was found.
                 Ok(None) if self.file(&link.path).await.is_ok_and(|link| link.is_none()) => {
                     return Ok(None);
@@ -263,10 +272,53 @@ impl Store {
                 Ok(None) => Err(corrupted("the content of a manifest is missing or damaged")),
                 Err(error) => Err(error.into_driver()),
             };
-            Ok(Some((digest, Revision { link, read })))
+            Ok(Some((digest, Revision { link: Some(link), read })))
         });
         let revisions = revisions.try_buffer_unordered(CONCURRENCY);
-        revisions.try_filter_map(|revision| ready(Ok(revision))).try_collect().await
+        let mut revisions: HashMap<Digest, Revision> =
+            revisions.try_filter_map(|revision| ready(Ok(revision))).try_collect().await?;
+        self.add_unlinked(name, &mut revisions, skipped).await?;
+        Ok(revisions)
+    }
+
+    /// Adds the manifests that are not among `revisions`, but that a tag or an index leads to: their links are
+    /// lost, or they were pushed since the links were listed.
+    async fn add_unlinked(
+        &self,
+        name: &Name,
+        revisions: &mut HashMap<Digest, Revision>,
+        skipped: &mut Skipped,
+    ) -> Result<()> {
+        let tags = self.all_tags(name).map_err(Error::into_driver);
+        let named =
+            tags.map_ok(async |tag| match self.read_link(&layout::current(name, &tag)).await {
+                Ok(Link::To(digest, _)) => Ok(Some(digest)),
+                Err(error) if error.is_retryable() => Err(error),
+                _ => Ok(None),
+            });
+        let named = named.try_buffer_unordered(CONCURRENCY).try_filter_map(|it| ready(Ok(it)));
+        let mut leads: Vec<Digest> = named.try_collect().await?;
+        leads.extend(revisions.values().flat_map(Revision::children));
+        while let Some(digest) = leads.pop() {
+            if revisions.contains_key(&digest) {
+                continue;
+            }
+            let marks = match self.read_manifest(&digest, |content| Manifest::marks(content)).await
+            {
+                Ok(Some(marks)) => marks,
+                Err(error) if error.is_retryable() => return Err(error.into_driver()),
+                // There is no such manifest to be kept.
+                _ => continue,
+            };
+            leads.extend(&marks.children);
+            let path = layout::revision(name, &digest);
+            let link = self.file(&path).await.map_err(Error::into_driver)?;
+            if link.is_none() {
+                skipped.add(&path, &corrupted("the link of a manifest that is in use is missing"));
+            }
+            revisions.insert(digest, Revision { link, read: Ok(marks) });
+        }
+        Ok(())
     }
 
     /// The files called `name` below a directory whose paths end in algorithm, digits and `name`.
@@ -328,7 +380,7 @@ impl Store {
         skipped: &mut Skipped,
     ) -> Result<()> {
         // Before the tags: a manifest that is tagged after this has a new link.
-        let revisions = self.revisions(name).await?;
+        let revisions = self.revisions(name, skipped).await?;
         let Some(tagged) = self.all_tagged(name, skipped).await? else { return Ok(()) };
         let mut is_judged = true;
         for (digest, revision) in &revisions {
@@ -340,7 +392,7 @@ impl Store {
         if !is_judged {
             return Ok(());
         }
-        let recent = revisions.iter().filter(|(_, it)| age(&it.link) < options.grace);
+        let recent = revisions.iter().filter(|(_, it)| it.is_younger_than(options.grace));
         let mut reached: Vec<Digest> =
             tagged.into_iter().chain(recent.map(|(it, _)| *it)).collect();
         let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
@@ -358,11 +410,12 @@ impl Store {
             }
         }
         for (digest, revision) in revisions.iter().filter(|(digest, _)| !kept.contains(*digest)) {
+            let Some(link) = &revision.link else { continue };
             if options.dry_run {
                 gone.insert((name.clone(), *digest));
             } else {
-                let deleted = self.drop_revision(name, digest, revision).await;
-                if skipped.pass(&revision.link.path, deleted)? != Some(true) {
+                let deleted = self.drop_revision(name, digest, revision, link).await;
+                if skipped.pass(&link.path, deleted)? != Some(true) {
                     continue;
                 }
             }
@@ -417,6 +470,7 @@ impl Store {
         name: &Name,
         digest: &Digest,
         revision: &Revision,
+        link: &Metadata,
     ) -> Result<bool> {
         // As they are before the link goes: whoever pushes the manifest again writes them after the
         // link, and keeps them.
@@ -425,7 +479,6 @@ impl Store {
         let beside = stream::iter(beside).then(async |path| self.file(&path).await);
         let beside = beside.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
         let beside = beside.map_err(Error::into_driver)?;
-        let link = &revision.link;
         if !self.deleted(&link.path, Precondition::IfVersion(link.version.clone())).await? {
             return Ok(false);
         }

@@ -108,6 +108,16 @@ pub(crate) struct Checked {
     pub(crate) is_typed: bool,
 }
 
+/// What a collection reads of a manifest.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// Everything that it refers to, each once.
+    pub(crate) references: Vec<Digest>,
+    /// Those of the references that are manifests.
+    pub(crate) children: Vec<Digest>,
+    pub(crate) subject: Option<Digest>,
+}
+
 /// Where a descriptor is, as in `layers[3]`.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -319,11 +329,11 @@ impl<'a> Manifest<'a> {
         Ok(found)
     }
 
-    /// What `content` refers to, each once, and what it is about, for a collection: which keeps whatever is
-    /// named by its digest in what it cannot read.
-    pub(crate) fn marks(content: &[u8]) -> (Vec<Digest>, Option<Digest>) {
+    /// What a collection reads of `content`. Of content that is no manifest, every digest in it is a reference.
+    pub(crate) fn marks(content: &[u8]) -> Marks {
         let manifest = Manifest::parse(content);
         let subject = manifest.as_ref().ok().and_then(|it| it.subject().ok().flatten());
+        let children = manifest.as_ref().map(|it| it.manifests().collect()).unwrap_or_default();
         let mut digests: Vec<Digest> = match manifest.and_then(|it| it.references()) {
             Ok(references) => references.iter().map(Referred::digest).collect(),
             Err(_) => {
@@ -334,7 +344,18 @@ impl<'a> Manifest<'a> {
         };
         digests.sort_unstable();
         digests.dedup();
-        (digests, subject)
+        Marks { references: digests, children, subject }
+    }
+
+    /// The digests of the children that are manifests by their media type, or have none. Others are blobs, as in
+    /// the caches that BuildKit exports.
+    fn manifests(&self) -> impl Iterator<Item = Digest> {
+        let is_manifest = |child: &Object<'_>| {
+            let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
+            child.text("mediaType").is_none_or(|it| known.contains(&it.as_ref()))
+        };
+        let manifests = self.listed().filter(is_manifest);
+        manifests.flat_map(|child| child.given("digest").filter_map(digest))
     }
 
     /// The manifest that it is about: the last, as Go reads it.
@@ -442,7 +463,7 @@ mod tests {
         let layer = Digest::of(Algorithm::Sha256, b"layer");
         let manifest =
             format!(r#"{{"schemaVersion":1,"name":"a","fsLayers":[{{"blobSum":"{layer}"}}]}}"#);
-        assert_eq!(Manifest::marks(manifest.as_bytes()), (vec![layer], None));
+        assert_eq!(Manifest::marks(manifest.as_bytes()).references, [layer]);
     }
 
     #[test]
@@ -450,7 +471,7 @@ mod tests {
         let digests = Algorithm::ALL.map(|algorithm| Digest::of(algorithm, b"layer"));
         let [first, second] = digests;
         let manifest = format!(r#"{{"layers":[{{"digest":"{first}","size":"many"}}, "{second}"#);
-        assert_eq!(Manifest::marks(manifest.as_bytes()), (digests.to_vec(), None));
+        assert_eq!(Manifest::marks(manifest.as_bytes()).references, digests);
     }
 
     #[test]
@@ -458,7 +479,7 @@ mod tests {
         let layer = Digest::of(Algorithm::Sha256, b"layer");
         let descriptor = format!(r#"{{"digest":"{layer}"}}"#);
         let manifest = format!(r#"{{"layers":[{}]}}"#, vec![descriptor; 43_236].join(","));
-        let (digests, _) = Manifest::marks(manifest.as_bytes());
+        let digests = Manifest::marks(manifest.as_bytes()).references;
         assert_eq!((digests.len(), digests.capacity()), (1, 1));
     }
 }

@@ -450,6 +450,46 @@ async fn a_tag_without_its_link_keeps_the_manifests_that_it_named() {
     service.get(&by_digest(&untagged)).await.expect(404);
 }
 
+/// Deletes the link of a manifest of `demo`.
+async fn lose_link(service: &Service, manifest: &str) {
+    let hex = &manifest["sha256:".len()..];
+    let link =
+        format!("/docker/registry/v2/repositories/demo/_manifests/revisions/sha256/{hex}/link");
+    service.store.delete(&Path::parse(link).unwrap(), Precondition::None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tag_keeps_a_manifest_whose_link_is_lost_and_everything_in_it() {
+    for untagged in [false, true] {
+        let (service, clock) = long_ago();
+        let child = service.push_image("demo", "child", "layer").await;
+        let list = index(&[&child]);
+        let parent = service.push_manifest("demo", "v1", OCI_INDEX, &list).await;
+        service.delete("/v2/demo/manifests/child").await.expect(202);
+        for manifest in [&child, &parent] {
+            lose_link(&service, manifest).await;
+        }
+        let options = GcOptions { untagged, ..GcOptions::default() };
+        let report = collect(&service, &clock, &options).await;
+        assert_eq!((report.blobs, report.links, report.skipped), (0, 0, 2));
+        // A client that is told that they are missing pushes them again, and no layer.
+        let manifest = image(&[b"layer"]);
+        service.push_manifest("demo", &child, OCI_MANIFEST, &manifest).await;
+        service.push_manifest("demo", "v1", OCI_INDEX, &list).await;
+    }
+}
+
+#[tokio::test]
+async fn an_index_keeps_the_layers_of_a_child_whose_link_is_lost() {
+    let (service, clock) = long_ago();
+    let child = service.push_image("demo", "child", "layer").await;
+    service.push_manifest("demo", "v1", OCI_INDEX, &index(&[&child])).await;
+    lose_link(&service, &child).await;
+    let report = collect_all(&service, &clock).await;
+    assert_eq!((report.blobs, report.skipped), (0, 1));
+    service.get(&blob("demo", b"layer")).await.expect(200);
+}
+
 /// What can become of the file of a manifest.
 async fn damage_content(service: &Service, manifest: &str, damage: usize) {
     let hex = &manifest["sha256:".len()..];

@@ -292,6 +292,36 @@ async fn content_that_was_replaced_by_a_directory_is_unknown() {
 }
 
 #[tokio::test]
+async fn a_push_to_a_directory_in_place_of_a_file_fails_with_its_path() {
+    let service = Service::new();
+    let link = "/docker/registry/v2/repositories/demo/_manifests/tags/v1/current/link";
+    let layer = format!(
+        "/docker/registry/v2/repositories/demo/_layers/sha256/{}/link",
+        &digest(b"linked")["sha256:".len()..]
+    );
+    let blob = data(&digest(b"layer")).to_string();
+    for path in [link, &layer, &blob] {
+        let path = Path::parse(path).unwrap();
+        service.store.put(&path.join("file").unwrap(), "").await.unwrap();
+    }
+    for (content, path) in [("linked", &layer), ("layer", &blob)] {
+        let upload = service.start("demo").await;
+        service.send("PATCH", &upload, &[], content).await.expect(202);
+        let answer = service.put(&upload, content.as_bytes()).await.expect(500);
+        let message = answer.json()["errors"][0]["message"].to_string();
+        assert!(message.contains(path), "{message}");
+    }
+    service.push_blob("demo", "{}").await;
+    let headers = [("content-type", OCI_MANIFEST)];
+    let manifest = image(&[]).to_string();
+    let answer = service.send("PUT", "/v2/demo/manifests/v1", &headers, manifest).await;
+    let message = answer.expect(500).json()["errors"][0]["message"].to_string();
+    assert!(message.contains(link), "{message}");
+    // Others continue.
+    service.push_image("demo", "v2", "another").await;
+}
+
+#[tokio::test]
 async fn a_blob_without_content_is_a_blob() {
     let service = Service::new();
     service.push_blob("demo", "").await;

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::support::{Answer, OCI_MANIFEST, Service, blob, descriptor, digest, image, with_digest};
+use crate::support::{
+    Answer, OCI_MANIFEST, Service, blob, descriptor, digest, image, sha512, with_digest,
+};
 use axum::body::to_bytes;
 use conformance::layers::{Fault, Faulty};
 use inmemory::InMemory;
@@ -281,7 +283,8 @@ async fn an_image_is_pushed_whatever_call_fails() {
         client.push_manifest("/v2/demo/manifests/v1", &manifest()).await;
         client.check(&manifest()).await;
     });
-    assert!(calls.await > 6 * 40);
+    let calls = calls.await;
+    assert!(calls > 6 * 30, "{calls}");
 }
 
 async fn push_all(sound: &Service) {
@@ -461,20 +464,18 @@ async fn an_upload_is_resumed_to_its_end_where_calls_fail_at_random() {
     }
 }
 
-/// An upload of `hello` whose digest was not saved, and whose closing request failed while it was read.
+/// An upload of `hello` that was finished with a digest of another algorithm than its note has, and whose closing
+/// request failed while it was read.
 async fn staged() -> (Client, String) {
     let client = Client::new(String::new());
     let upload = client.faulty.start("demo").await;
-    let fail = |operation: Operation, part: &'static str| {
-        client.driver.plan(move |call| {
-            let fails = call.operation == operation && call.path.as_str().contains(part);
-            fails.then_some(Fault::Before(ErrorKind::Unavailable))
-        });
-    };
-    fail(Operation::PutContent, "hashstates");
-    client.faulty.patch(&upload, "0-4", "hello").await.expect(503);
-    fail(Operation::Read, "_uploads");
-    client.faulty.put(&upload, b"hello").await.expect(503);
+    client.faulty.patch(&upload, "0-4", "hello").await.expect(202);
+    client.driver.plan(|call| {
+        let fails = call.operation == Operation::Read && call.path.as_str().contains("_uploads");
+        fails.then_some(Fault::Before(ErrorKind::Unavailable))
+    });
+    let uri = with_digest(&upload, &sha512(b"hello"));
+    client.faulty.send("PUT", &uri, &[], "").await.expect(503);
     client.driver.plan(|_| None);
     (client, upload)
 }

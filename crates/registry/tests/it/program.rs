@@ -329,3 +329,24 @@ fn garbage_is_reported() {
     assert!(output.status.success());
     assert!(!output.stdout.is_empty());
 }
+
+#[test]
+fn a_dry_run_does_not_create_a_missing_store() {
+    let directory = TempDir::new().unwrap();
+    let root = directory.path().join("missing");
+    let storage = format!("--storage=file://{}", root.display());
+    let output = registry(&["gc", "--dry-run", &storage]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("missing"), "{error}");
+    assert!(!root.exists());
+}
+
+#[test]
+fn a_dry_run_counts_the_garbage_of_a_store() {
+    let directory = TempDir::new().unwrap();
+    let storage = format!("--storage=file://{}", directory.path().display());
+    assert!(registry(&["gc", &storage]).output().unwrap().status.success());
+    let output = registry(&["gc", "--dry-run", &storage]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("0 blobs"));
+}

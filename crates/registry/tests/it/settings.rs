@@ -54,7 +54,7 @@ listen = "[::1]:443"
 metrics-listen = "127.0.0.1:9"
 tls-cert = "a.crt"
 tls-key = "a.key"
-page = false
+web-ui = false
 htpasswd = "users"
 anonymous-pull = true
 token-key = "token.key"
@@ -108,9 +108,9 @@ fn each_source_comes_before_the_next() {
 
 #[test]
 fn a_source_says_nothing_of_what_it_does_not_mention() {
-    let file = file("page = false\n");
+    let file = file("web-ui = false\n");
     let config = config(&["--config", &file.path, "--delete=no"], &[("REGISTRY_READ_ONLY", "1")]);
-    assert_eq!(line(&config, "page"), "page = false");
+    assert_eq!(line(&config, "web-ui"), "web-ui = false");
     assert_eq!(line(&config, "delete"), "delete = false");
     assert_eq!(line(&config, "read-only"), "read-only = true");
     assert_eq!(line(&config, "immutable-tags"), "immutable-tags = false");
@@ -132,9 +132,9 @@ fn what_the_file_turns_on_a_flag_turns_off() {
 
 #[test]
 fn the_file_may_be_named_in_the_environment() {
-    let file = file("page = false\n");
+    let file = file("web-ui = false\n");
     let config = config(&[], &[("REGISTRY_CONFIG", &file.path)]);
-    assert_eq!(line(&config, "page"), "page = false");
+    assert_eq!(line(&config, "web-ui"), "web-ui = false");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn the_rules_of_the_example_are_rules() {
 
 #[test]
 fn a_bad_file_is_named_with_line_and_key() {
-    let file = file("page = true\nmax-blob-size = \"much\"\n");
+    let file = file("web-ui = true\nmax-blob-size = \"much\"\n");
     let text = failure(&["config", "--config", &file.path]);
     let start = format!("registry: {}:2: max-blob-size: `much`: not a size", file.path);
     assert!(text.starts_with(&start), "{text}");
@@ -238,7 +238,7 @@ fn what_means_nothing_without_users_is_an_error() {
 fn an_empty_variable_counts_as_unset() {
     let file = file("max-uploads = 2\n");
     let variables =
-        [("REGISTRY_MAX_UPLOADS", ""), ("REGISTRY_TLS_CERT", ""), ("REGISTRY_PAGE", "")];
+        [("REGISTRY_MAX_UPLOADS", ""), ("REGISTRY_TLS_CERT", ""), ("REGISTRY_WEB_UI", "")];
     let printed = config(&["--config", &file.path], &variables);
     assert_eq!(line(&printed, "max-uploads"), "max-uploads = 2");
     assert_eq!(line(&printed, "tls-cert"), "");
@@ -293,5 +293,25 @@ fn a_bad_flag_is_a_usage_error() {
         assert_eq!(output.status.code(), Some(2), "{flag}");
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.contains(&flag[..flag.find('=').unwrap()]), "{text}");
+    }
+}
+
+#[test]
+fn uploads_that_would_be_cancelled_at_once_are_an_error() {
+    for ttl in ["0s", "0"] {
+        let output = registry(&["config", &format!("--upload-ttl={ttl}")], &[]);
+        assert!(!output.status.success());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("upload-ttl"), "{error}");
+    }
+}
+
+#[test]
+fn a_warning_tells_that_the_memory_for_manifests_is_raised() {
+    for (given, is_raised) in [("--manifest-memory=1MiB", true), ("--manifest-memory=1GiB", false)]
+    {
+        let output = registry(&["config", given], &[]);
+        let warnings = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(warnings.contains("is raised to 128MiB"), is_raised, "{warnings}");
     }
 }

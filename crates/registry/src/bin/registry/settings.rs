@@ -255,6 +255,10 @@ impl Settings {
             let text = format!("`{name}` needs an `htpasswd`; without users, everybody may push");
             return Err(Failure::Settings(text));
         }
+        if self.upload_ttl.is_some_and(|ttl| ttl.is_zero()) {
+            let text = "`upload-ttl` is zero, so that every upload would be cancelled at once";
+            return Err(Failure::Settings(text.to_owned()));
+        }
         let mut settings = self.fill();
         // Else pushes would be taken that the store then refuses.
         settings.read_only |= matches!(settings.storage, Location::File { read_only: true, .. });

@@ -3,7 +3,7 @@
 use std::{env, net::IpAddr};
 
 use clap::Args;
-use drivers::Location;
+use drivers::{ByteSize, Location};
 
 use crate::settings::{Effective, Settings};
 
@@ -59,7 +59,15 @@ fn unknown(variables: impl Iterator<Item = String>) -> impl Iterator<Item = Stri
 fn without_effect(settings: &Settings) -> impl Iterator<Item = String> {
     let is_read_only = settings.read_only == Some(true);
     let collects = settings.gc_interval.is_some_and(|interval| interval.0.is_some());
-    [
+    let effective = settings.clone().or(Settings::defaults());
+    let least = effective.max_manifest_size.map_or(0, |size| size.0.saturating_mul(32));
+    let raised = effective.manifest_memory.filter(|memory| memory.0 < least).map(|memory| {
+        let least = ByteSize(least);
+        format!(
+            "`manifest-memory` is {memory} and is raised to {least}, 32 times `max-manifest-size`"
+        )
+    });
+    let others = [
         (is_read_only && collects)
             .then_some("`gc-interval` has no effect with `read-only`: nothing is collected"),
         (is_read_only && is_in_memory(settings))
@@ -70,7 +78,8 @@ fn without_effect(settings: &Settings) -> impl Iterator<Item = String> {
     ]
     .into_iter()
     .flatten()
-    .map(str::to_owned)
+    .map(str::to_owned);
+    others.chain(raised)
 }
 
 /// Warnings about a registry that listens at `address`.

@@ -254,8 +254,7 @@ async fn what_clients_listed_under_the_fallback_tag_is_included() {
     // As a registry without the list would have left it.
     let links =
         storage_driver::Path::parse("/docker/registry/v2/repositories/demo/_manifests/referrers");
-    let none = storage_driver::Precondition::None;
-    storage_driver::StorageDriver::delete(&service.store, &links.unwrap(), none).await.unwrap();
+    storage_driver::StorageDriver::delete_dir(&service.store, &links.unwrap()).await.unwrap();
     assert!(listed(&referrers(&service, &subject).await).is_empty());
     // What is about something else, or nothing, is not listed whatever the index says.
     let unrelated = service.push_image("demo", "unrelated", "x").await;
