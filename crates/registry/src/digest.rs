@@ -1,4 +1,4 @@
-//! [`Digest`]: what content is called; [`Hasher`]: how that is found out, with pauses.
+//! [`Digest`]: the name of content; [`Hasher`]: computes it, and can be saved in between.
 
 use std::fmt;
 
@@ -49,11 +49,11 @@ impl Algorithm {
 
 /// The digest of some content, such as `sha256:` and 64 lower-case hexadecimal digits.
 ///
-/// Its bytes rather than its text, so that a set of millions, as a collection holds, stays small.
+/// It holds bytes instead of text, so that the millions of a garbage collection take little memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Digest {
     algorithm: Algorithm,
-    /// Behind the bytes of the algorithm, zeroes.
+    /// The bytes of the algorithm, then zeroes.
     bytes: [u8; 64],
 }
 
@@ -84,7 +84,7 @@ impl Digest {
         Ok(Self { algorithm, bytes })
     }
 
-    /// The digest of content that is at hand.
+    /// The digest of `content`.
     pub(crate) fn of(algorithm: Algorithm, content: &[u8]) -> Self {
         let mut hasher = Hasher::new(algorithm);
         hasher.update(content);
@@ -123,7 +123,7 @@ fn invalid(text: &'static str) -> ParseDigestError {
     ParseDigestError(text)
 }
 
-/// A digest in the making, which can be saved and restored.
+/// Computes a digest. Its state can be saved and restored.
 #[derive(Debug, Clone)]
 pub(crate) enum Hasher {
     Sha256(Sha256),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_digest_is_refused() {
+    fn a_malformed_digest_is_refused() {
         let (zeroes, upper) = (format!("sha256:{}", "0".repeat(63)), "A".repeat(64));
         let upper = format!("sha256:{upper}");
         let md5 = format!("md5:{}", "0".repeat(32));

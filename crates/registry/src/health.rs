@@ -1,4 +1,4 @@
-//! [`HealthRoutes`]: what those who run a registry ask of it.
+//! [`HealthRoutes`]: liveness, health and metrics.
 
 use std::{
     fmt,
@@ -35,21 +35,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the outcome of a check is reported without another check.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// When a client may ask again, in seconds.
+/// When a client may retry, in seconds.
 const RETRY_SECONDS: &str = "5";
 
-/// The routes for those who run a registry: `/livez`, `/healthz` and `/metrics`.
+/// The routes for operators: `/livez`, `/healthz` and `/metrics`.
 ///
-/// - `/livez` answers 200 as long as the process answers at all.
-/// - `/healthz` answers 200 if the driver can be read and written, and 503 with `Retry-After: 5` if
-///   not, or if it does not say within 5 seconds; the body, one line of text, says why, with all causes. The
-///   driver is checked at most once in 2 seconds, however many probes there are: those that come while it is
-///   being checked wait for the same outcome, those that come within 2 seconds after it get it at once,
-///   whatever it was.
-/// - `/metrics` answers what [`Metrics::encode`] gives.
+/// - `/livez` returns 200 while the process can respond.
+/// - `/healthz` returns 200 if the driver can be read and written. Otherwise, or if the check takes longer than 5
+///   seconds, it returns 503 with `Retry-After: 5`, and the body is one line with the cause. The driver is checked
+///   at most once in 2 seconds: probes during a check wait for its outcome, and probes within the next 2 seconds
+///   get the same outcome.
+/// - `/metrics` returns [`Metrics::encode`].
 ///
-/// They ask for no credentials. A check may write to the store, and its outcome names paths: serve `/healthz` and
-/// `/metrics` where clients do not come. [`livez_router`] has the first route alone.
+/// They need no credentials. A check may write to the store, and its outcome contains paths: serve `/healthz` and
+/// `/metrics` at an address that clients cannot reach. [`livez_router`] has the first route alone.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -60,7 +59,7 @@ const RETRY_SECONDS: &str = "5";
 /// let router = HealthRoutes::new(Arc::new(InMemory::new())).metrics(Metrics::new()).router();
 /// # });
 /// ```
-#[must_use = "it serves by its router"]
+#[must_use = "it does nothing without its router"]
 pub struct HealthRoutes {
     check: Check,
     metrics: Option<Metrics>,
@@ -84,7 +83,7 @@ impl HealthRoutes {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// Whether the driver is healthy if it can be read, for a registry that writes nothing.
+    /// For a registry that writes nothing: whether a driver that can only be read is healthy.
     pub fn read_only(self, read_only: bool) -> Self {
         Self { read_only, ..self }
     }
@@ -107,7 +106,7 @@ impl fmt::Debug for HealthRoutes {
     }
 }
 
-/// `/livez` alone, as of [`HealthRoutes`]: for a listener that clients reach.
+/// The route `/livez` of [`HealthRoutes`] alone, for an address that clients can reach.
 pub fn livez_router() -> Router {
     Router::new().route("/livez", get(async || (Extension(Route("livez")), "ok\n")))
 }
@@ -126,13 +125,13 @@ async fn healthz(State(probe): State<Arc<Probe>>) -> Response {
         }
         Ok(Some(_)) => return (route, "ok\n").into_response(),
         Ok(None) => "the check failed".to_owned(),
-        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        Err(_) => format!("no response from the driver within {} s", PATIENCE.as_secs()),
     };
     let retry = [(RETRY_AFTER, RETRY_SECONDS)];
     (StatusCode::SERVICE_UNAVAILABLE, route, retry, format!("{problem}\n")).into_response()
 }
 
-/// What a driver said of its health, unless it panicked, and when.
+/// The result of a check, `None` if the driver panicked, and its time.
 #[derive(Debug, Clone)]
 struct Outcome {
     health: Option<Health>,
@@ -141,32 +140,32 @@ struct Outcome {
 
 type Outcomes = watch::Receiver<Option<Outcome>>;
 
-/// Asks a driver for its health, once at a time and not too often.
+/// Checks the health of a driver, one check at a time and not too often.
 struct Probe {
     check: Check,
     read_only: bool,
-    /// The check that is under way, or was last.
+    /// The running check, or the last one.
     last: Mutex<Option<Outcomes>>,
 }
 
 impl Probe {
-    /// What the driver says, or `None` if it panicked.
+    /// The health of the driver, or `None` if it panicked.
     async fn health(&self) -> Option<Health> {
         let mut outcomes = self.join();
         let outcome = outcomes.wait_for(Option::is_some).await.ok()?.clone();
         outcome.and_then(|outcome| outcome.health)
     }
 
-    /// The check that is under way or was a moment ago, or a new one.
+    /// The running check, the last one if it is recent, or a new one.
     ///
-    /// It is a task of its own, which outlives the patience of who asked: a driver that hangs is
-    /// asked once and not at every probe, which would leave a thread hanging at each.
+    /// It is a separate task, which outlives the time-out of a probe. A driver that hangs is called once, and
+    /// not at every probe, each of which would leave another hanging call.
     fn join(&self) -> Outcomes {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(outcomes) = &*last {
             let is_fresh = match &*outcomes.borrow() {
                 Some(outcome) => outcome.at.elapsed() < FRESH,
-                // Under way, unless the runtime that it ran on has ended.
+                // Still running, unless its runtime has ended.
                 None => outcomes.has_changed().is_ok(),
             };
             if is_fresh {
@@ -177,7 +176,7 @@ impl Probe {
         let check = AssertUnwindSafe((self.check)()).catch_unwind();
         tokio::spawn(async move {
             let health = check.await.ok();
-            // A receiver is left as long as anybody asks.
+            // No receiver is left if all probes have ended.
             let _ = sender.send(Some(Outcome { health, at: Instant::now() }));
         });
         last.insert(outcomes).clone()
@@ -328,7 +327,7 @@ mod tests {
         let response = get(&router, "/healthz").await;
         assert_eq!(start.elapsed().as_secs(), 5);
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(text(response).await, "no answer within 5 s\n");
+        assert_eq!(text(response).await, "no response from the driver within 5 s\n");
     }
 
     #[tokio::test(start_paused = true)]

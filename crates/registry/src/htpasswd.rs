@@ -38,69 +38,66 @@ use crate::{
     reload, trace,
 };
 
-/// When a request that found no place may try again.
+/// When a refused request may be retried.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 const CHALLENGE: &str = r#"Basic realm="registry", charset="UTF-8""#;
 
-/// Lets users in whose password is in an htpasswd file, by Basic authentication (RFC 7617), to do
-/// what [`AccessRules`] say.
+/// Users and passwords from an htpasswd file, by Basic authentication (RFC 7617). [`AccessRules`] decide which
+/// actions they may perform.
 ///
-/// The file has a line for each user, as `htpasswd -B` makes it: the name, a colon, a bcrypt hash of
-/// cost 4 to 17 (`$2a$`, `$2b$` or `$2y$`). Blank lines and those that begin with `#` are passed
-/// over. Passwords are UTF-8, without control characters, and at most 72 bytes long, of which bcrypt
-/// sees all: a longer one is refused.
+/// The file has a line for each user, as written by `htpasswd -B`: the name, a colon, and a bcrypt hash of
+/// cost 4 to 17 (`$2a$`, `$2b$` or `$2y$`). Blank lines, lines that begin with `#`, and a byte order mark of UTF-8
+/// are ignored. Any other line is an error that names it, so that no user is silently left out. Passwords are
+/// UTF-8, without control characters, and at most 72 bytes long, the most that bcrypt reads: a longer one is
+/// refused.
 ///
-/// No credentials and an action that needs some, or wrong ones whatever the action, are
-/// [`Unauthorized`](Refusal::Unauthorized); a user who may not do it is
-/// [`Denied`](Refusal::Denied).
+/// A request with wrong credentials, or without credentials for an action that needs them, is
+/// [`Unauthorized`](Refusal::Unauthorized). A user without the permission is [`Denied`](Refusal::Denied).
 ///
-/// Clients such as docker and podman ask for `/v2/` and send credentials later only if that was refused:
-/// where some things may be done without credentials and some may not, have [`Tokens`](crate::Tokens)
-/// around it.
+/// Clients such as docker and podman request `/v2/` first, and send credentials only if that was refused.
+/// If some actions need no credentials and others do, wrap it in [`Tokens`](crate::Tokens).
 ///
-/// A byte order mark of UTF-8 is passed over. A line that is none of these is an error, which names it: no user
-/// is left out without a word.
+/// # The cost of a verification
 ///
-/// # What a verification costs
+/// A bcrypt hash of cost 10 takes a core for about 50 ms. One core is left for other work: the number of concurrent
+/// verifications is one less than the number of cores, but at least one, on threads for blocking work. The
+/// addresses of clients are served in rounds (an IPv6 network of 64 bits counts as one address; a [trusted
+/// proxy](crate::behind_proxy) names the address, if there is one). However many requests guess passwords, another
+/// client waits for at most one verification of each address. Every other verification is for clients that have
+/// logged in as the same user from the same address in the last 12 hours, if such a client waits. 1,024 requests
+/// of each kind may wait. Above that, the last request of the address with the most is refused with
+/// [`TooMany`](Refusal::TooMany).
 ///
-/// A bcrypt hash takes a core for some 50 ms at cost 10. One core is left for other work: a verification less runs
-/// at a time than there are cores, but at least one, on threads for blocking work. Turns go around the
-/// addresses of clients (of IPv6, networks of 64 bits; as a [trusted proxy](crate::behind_proxy) says
-/// them, if there is one), so that however many requests guess, another client waits for one turn of each address.
-/// Every other turn is for clients that have logged in as the same user from the same address in the last 12
-/// hours, if such a client waits. 1,024 requests may wait of each kind. If there are more, the last one of the
-/// address with the most is answered [`TooMany`](Refusal::TooMany).
+/// Verified credentials need no other verification until they were unused for five minutes, for 12 hours at most, or
+/// until the file has changed. 1,024 such credentials are remembered, by a keyed digest. A login as a user who
+/// does not exist takes as long as one with the most common cost of the file, so that the time does not reveal
+/// users. Give all hashes the same cost.
 ///
-/// What was right needs no other verification until it was not used for five minutes, for 12 hours at most, or
-/// until the file has changed; 1,024 such users are remembered, by a keyed digest. A user who does not
-/// exist costs as much as most users do, so that time does not tell them apart; give all hashes one cost.
-///
-/// A dropped `authorize` gives its place up; a verification that has begun runs to its end.
+/// A dropped `authorize` leaves the queue. A verification that has begun runs to completion.
 pub struct Htpasswd {
     path: PathBuf,
     rules: AccessRules,
-    /// What the file said last. Held for as long as it takes to clone or replace it.
+    /// The last content of the file. The lock is held only to clone or replace it.
     users: RwLock<Arc<Users>>,
     queue: Arc<Queue>,
     verify: Verify,
 }
 
-/// Verifies a password. Blocks. Tests have another one than bcrypt.
+/// Verifies a password. It blocks. Tests replace it.
 type Verify = Arc<dyn Fn(&Users, &Credentials) -> bool + Send + Sync>;
 
 impl Htpasswd {
-    /// Reads the file at `path`. Every user in it may do everything, until there are
-    /// [rules](Self::with_rules).
+    /// Reads the file at `path`. Without [rules](Self::with_rules), every user may do everything.
     ///
     /// # Errors
     ///
-    /// [`HtpasswdError`], naming file and line.
+    /// [`HtpasswdError`], which names the file and the line.
     pub async fn open(path: impl Into<PathBuf>) -> Result<Self, HtpasswdError> {
         let path = path.into();
         let users = read(path.clone()).await?;
         if users.is_empty() {
-            tracing::warn!(file = %path.display(), "no user is in the file of passwords");
+            tracing::warn!(file = %path.display(), "the htpasswd file has no users");
         }
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Ok(Self {
@@ -112,19 +109,19 @@ impl Htpasswd {
         })
     }
 
-    /// Lets users do what `rules` say.
+    /// Sets the rules.
     #[must_use]
     pub fn with_rules(mut self, rules: AccessRules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// Reads the file again. Returns whether it has changed; if so, everybody is verified again.
+    /// Reads the file again. Returns whether it has changed. If so, all users have to be verified again.
     ///
     /// # Errors
     ///
-    /// [`HtpasswdError`], naming file and line; the users stay as they were. So they do if there
-    /// were some, and the file has none now.
+    /// [`HtpasswdError`], which names the file and the line. The old users are kept, also if the file has no
+    /// users any more.
     ///
     /// # Cancel safety
     ///
@@ -147,27 +144,29 @@ impl Htpasswd {
         let file = self.path.display();
         match self.reload().await {
             Ok(true) => tracing::info!(%file, "the passwords have changed"),
-            Ok(false) => tracing::debug!(%file, "the passwords are the same"),
+            Ok(false) => tracing::debug!(%file, "the passwords are unchanged"),
             Err(error) => {
                 tracing::warn!(error = %ErrorChain(&error), "the old passwords are kept");
             }
         }
     }
 
-    /// Reads the file again, forever, with `every` between, and logs what has changed or failed.
+    /// Reads the file again at this interval, and logs changes and failures.
     ///
     /// # Cancel safety
     ///
-    /// It is for being dropped.
+    /// It never returns.
     pub async fn watch(&self, every: Duration) {
         reload::every(every, || self.reload_and_log()).await;
     }
 
+    #[cfg(feature = "tokens")]
     pub(crate) fn rules(&self) -> &AccessRules {
         &self.rules
     }
 
-    /// The user of this name, if there is one now.
+    /// The current user of this name.
+    #[cfg(feature = "tokens")]
     pub(crate) fn user(&self, name: &str) -> Option<User> {
         self.users().user(name)
     }
@@ -176,7 +175,7 @@ impl Htpasswd {
         Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The user whose credentials these are, for a client with this address; none, if there are none.
+    /// The user with these credentials, for a client with this address; `None` without credentials.
     pub(crate) async fn identify(
         &self,
         credentials: Result<Option<Credentials>, Malformed>,
@@ -190,23 +189,23 @@ impl Htpasswd {
 
     async fn verify(&self, credentials: Credentials, peer: Peer) -> Result<User, Refusal> {
         let users = self.users();
-        // Of these users, and not of those that a reload may bring meanwhile.
+        // From one version of the file: a reload may replace it meanwhile.
         let user = users.user(&credentials.user);
         let proof = users.verified.proof(&credentials);
         if users.verified.has(&proof) {
             return user.ok_or_else(refused);
         }
         let line = users.verified.line(peer, &credentials.user);
-        let turn = self.queue.enter(line, peer).await;
-        let turn = turn.map_err(|_| Refusal::TooMany { retry_after: RETRY_AFTER })?;
+        let permit = self.queue.enter(line, peer).await;
+        let permit = permit.map_err(|_| Refusal::TooMany { retry_after: RETRY_AFTER })?;
         // A client that opens ten connections at once is verified once, or as often as turns are.
         if users.verified.has(&proof) {
             return user.ok_or_else(refused);
         }
         let verify = Arc::clone(&self.verify);
         let verified = task::spawn_blocking(move || {
-            // The turn ends with the work, also when the request is dropped.
-            let _turn = turn;
+            // The permit ends with the work, also when the request is dropped.
+            let _turn = permit;
             let right = verify(&users, &credentials);
             if right {
                 users.verified.insert(proof, peer, credentials.user);

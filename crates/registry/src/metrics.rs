@@ -1,4 +1,4 @@
-//! [`Metrics`]: what a registry counts, for Prometheus.
+//! [`Metrics`]: the metrics of a registry, for Prometheus.
 
 mod body;
 mod durations;
@@ -21,10 +21,10 @@ use storage_driver::StorageDriver;
 use self::{http::HttpMetrics, memory::MemoryGauges, metered::Metered, storage::StorageMetrics};
 pub use self::{http::Route, memory::Memory};
 
-/// What a registry counts: requests, operations on its storage, uploads, garbage, memory.
+/// The metrics of a registry: requests, operations of its driver, uploads, garbage collections, memory.
 ///
-/// A clone counts into the same metrics. Every label has a bounded number of values, whatever
-/// clients send. Names begin with `registry_`, but for `process_resident_memory_bytes`.
+/// A clone is the same metrics. Every label has a bounded number of values, whatever clients send. Names begin
+/// with `registry_`, except `process_resident_memory_bytes`.
 ///
 /// ```
 /// use registry::Metrics;
@@ -58,7 +58,7 @@ impl Metrics {
     /// The content type of [`encode`](Self::encode).
     pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-    /// Metrics that have counted nothing yet.
+    /// New metrics. All counters are zero.
     pub fn new() -> Self {
         let mut registry = Registry::default();
         let memory = Arc::new(MemoryGauges::default());
@@ -93,31 +93,31 @@ impl Metrics {
         }))
     }
 
-    /// All of it in the OpenMetrics text format, as [`CONTENT_TYPE`](Self::CONTENT_TYPE) says.
+    /// All metrics in the OpenMetrics text format, whose type is [`CONTENT_TYPE`](Self::CONTENT_TYPE).
     pub fn encode(&self) -> String {
         let mut text = String::new();
-        // A `String` takes everything, and no metric here refuses to be encoded.
+        // Writing to a `String` cannot fail, and neither can the encoding of these metrics.
         text::encode(&mut text, &self.0.registry).unwrap_or_default();
         text
     }
 
-    /// Counts the requests that `router` answers: by [`Route`], method and status, how long they
-    /// and their bodies took, and the bytes of both bodies. Bodies keep their size, and so responses
-    /// their `Content-Length`.
+    /// Counts the requests of `router` by [`Route`], method and status, their duration up to the head and the
+    /// end of the response, and the bytes of both bodies. Bodies keep their size, and so responses their
+    /// `Content-Length`.
     ///
-    /// A request is in flight until the body of its response has ended or was dropped. One that was
-    /// dropped before it was answered counts as such, and by no route.
+    /// A request is in flight until the body of its response has ended or was dropped. A request that was
+    /// dropped before its response is counted separately, without a route.
     pub fn track(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(Arc::clone(&self.0.http), http::track))
     }
 
-    /// `driver`, with its operations counted: by operation and outcome, how long they took, and the
+    /// `driver` with metrics of its operations: their number by operation and outcome, their duration, and the
     /// bytes read and written.
     ///
-    /// The outcome is `ok`, a kind of error, or `cancelled` for what was dropped on the way. A reader
-    /// counts as one `read`, a writer as one `write` and a walk as one `walk`, when they end; their
-    /// time is what was spent waiting for the driver, not for who uses them. Content passes through
-    /// uncopied, but for what comes to a writer as a slice.
+    /// The outcome is `ok`, a kind of error, or `cancelled` for an operation that was dropped. A reader counts
+    /// as one `read`, a writer as one `write` and a walk as one `walk`, when they end. Their duration is the
+    /// time spent waiting for the driver, not for its caller. Content is not copied, except slices that are
+    /// written.
     pub fn driver(&self, driver: Arc<dyn StorageDriver>) -> Arc<dyn StorageDriver> {
         Arc::new(Metered::new(driver, Arc::clone(&self.0.storage)))
     }
@@ -128,7 +128,7 @@ impl Metrics {
         UploadInProgress(self.0.uploads.clone())
     }
 
-    /// Counts a garbage collection that deleted `blobs` blobs of `bytes` bytes in all.
+    /// Counts a garbage collection that deleted `blobs` blobs with `bytes` bytes.
     pub(crate) fn garbage_collected(&self, blobs: u64, bytes: u64) {
         self.0.collections.get_or_create(&Collection { outcome: "ok" }).inc();
         self.0.collected_blobs.inc_by(blobs);
@@ -140,8 +140,8 @@ impl Metrics {
         self.0.collections.get_or_create(&Collection { outcome: "error" }).inc();
     }
 
-    /// Asks `source`, at every [`encode`](Self::encode), how much memory the store holds; replaces
-    /// an earlier source. It must not block.
+    /// Sets the source of the memory that the store uses. It replaces an earlier source, is called at every
+    /// [`encode`](Self::encode), and must not block.
     pub fn memory(&self, source: impl Fn() -> Option<Memory> + Send + Sync + 'static) {
         self.0.memory.set(Arc::new(source));
     }
@@ -161,7 +161,7 @@ impl fmt::Debug for Metrics {
 
 /// An upload that counts as in progress until this is dropped.
 #[derive(Debug)]
-#[must_use = "the upload counts as in progress as long as this lives"]
+#[must_use = "the upload counts as in progress until this is dropped"]
 pub struct UploadInProgress(Gauge);
 
 impl Drop for UploadInProgress {

@@ -1,4 +1,4 @@
-//! [`Name`], [`Tag`] and [`Reference`]: how repositories and manifests are called.
+//! [`Name`] of a repository, [`Tag`] and [`Reference`] of a manifest.
 
 use std::fmt;
 
@@ -26,14 +26,14 @@ pub(crate) enum ParseReferenceError {
     Digest(#[from] ParseDigestError),
 }
 
-/// The name of a repository, such as `library/debian`: what the specification's grammar takes,
+/// The name of a repository, such as `library/debian`, by the grammar of the specification:
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`, in at most
 /// [`Name::MAX_BYTES`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Name(String);
 
 impl Name {
-    /// As in distribution, and what most clients hold together with the registry's own name.
+    /// As in distribution; the limit of most clients, for the name together with the registry's host.
     pub(crate) const MAX_BYTES: usize = 255;
 
     pub(crate) fn parse(text: &str) -> Result<Self, ParseNameError> {
@@ -101,7 +101,7 @@ impl fmt::Display for Tag {
     }
 }
 
-/// What a manifest is asked for by.
+/// How a request names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
     Tag(Tag),
@@ -109,7 +109,7 @@ pub(crate) enum Reference {
 }
 
 impl Reference {
-    /// What has a colon is a digest: no tag has one.
+    /// Text with a colon is a digest: no tag has one.
     pub(crate) fn parse(text: &str) -> Result<Self, ParseReferenceError> {
         if text.contains(':') {
             Ok(Self::Digest(Digest::parse(text)?))

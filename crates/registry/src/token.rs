@@ -1,4 +1,4 @@
-//! [`Tokens`]: what clients show instead of passwords.
+//! [`Tokens`]: clients send them instead of passwords.
 
 mod claims;
 mod endpoint;
@@ -29,16 +29,15 @@ use crate::{
     trace,
 };
 
-/// How a challenge calls the registry.
+/// The registry in challenges.
 const SERVICE: &str = "registry";
 
-/// Lets the users of an [`Htpasswd`] in by tokens, as distribution's registries and their clients do.
+/// Tokens for the users of an [`Htpasswd`], as distribution's registries and their clients use them.
 ///
-/// A client asks for `/v2/`, is answered 401 and told by `WWW-Authenticate: Bearer` to get a token at
-/// `/token`, the route of the [`router`](Self::router): with the name and the password of a user, or
-/// without. Each client so learns whether and how to say who it is, and pulls without credentials and
-/// pushes with them work side by side; under an `Htpasswd` alone, most clients send no credentials
-/// where there is anything to have without.
+/// A client requests `/v2/`, and gets a 401 whose `WWW-Authenticate: Bearer` refers it to `/token`, the route of
+/// the [`router`](Self::router). There it gets a token, with the name and the password of a user or
+/// without. In this way anonymous pulls and authenticated pushes work side by side. With an `Htpasswd` alone, most
+/// clients send no credentials if some actions need none.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -57,24 +56,23 @@ const SERVICE: &str = "registry";
 /// # }).unwrap();
 /// ```
 ///
-/// # What a token lets do
+/// # What a token allows
 ///
-/// What was asked for and the [rules](crate::AccessRules) allowed when it was issued, as long as they
-/// still do, for five minutes. It ends when the `Htpasswd` is read again and its user is gone or has
-/// another password. A request
+/// A token allows the actions that were requested with it and that the [rules](crate::AccessRules) allow, for five
+/// minutes. It is invalid when the `Htpasswd` is read again and its user is removed or has another password. The
+/// response to a request
 ///
-/// - with a token that is none, or that has ended, is answered 401, `error="invalid_token"`;
-/// - of a user who may not do it is answered 403, whatever the token;
-/// - of somebody without credentials who may not, or with a token that is not for it, is answered 401,
-///   `error="insufficient_scope"`. If a mount fails because of that, the challenge names both scopes: to
-///   push to the target, and to pull from the source;
-/// - for the catalog, with a token for `registry:catalog:*`, lists the repositories that the rules let its
-///   user pull from;
-/// - without a token, except for `/v2/` itself, and with Basic credentials, is answered as by the
-///   `Htpasswd`, with a challenge that leads to a token. What is not below `/v2/`, such as the page
-///   for people, has the Basic challenge, which browsers understand.
+/// - with an invalid or expired token is 401, `error="invalid_token"`;
+/// - of a user without the permission is 403, whatever the token;
+/// - without a user who has the permission, or with a token for something else, is 401,
+///   `error="insufficient_scope"`. If a mount fails because of that, the challenge names both scopes: push to the
+///   target, and pull from the source;
+/// - for the catalog, with a token for `registry:catalog:*`, lists the repositories that the user may pull from;
+/// - without a token, or with Basic credentials, is that of the `Htpasswd`, with a challenge that refers to
+///   `/token`. The root `/v2/` without credentials is always such a challenge. Outside of `/v2`, as for the web
+///   interface, the challenge is Basic, which browsers understand.
 ///
-/// A token is for whoever reads it: serve TLS, or be behind what does.
+/// A token can be used by everyone who reads it: serve TLS, or run behind a proxy that does.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     users: Arc<Htpasswd>,
@@ -85,27 +83,27 @@ pub struct Tokens {
 impl Tokens {
     /// Tokens for `users`, under a [random key](TokenKey::random).
     ///
-    /// Clients are sent to the scheme and the host of their own request. A request without a host is
-    /// asked for Basic credentials.
+    /// Clients are referred to the scheme and the host of their own request. A request without a host gets a
+    /// Basic challenge.
     pub fn new(users: Arc<Htpasswd>) -> Self {
         Self { users, key: TokenKey::random(), endpoint: TokenEndpoint::default() }
     }
 
-    /// Signs with this key, which other processes may have too.
+    /// Signs with this key, which other processes may share.
     #[must_use]
     pub fn with_key(self, key: TokenKey) -> Self {
         Self { key, ..self }
     }
 
-    /// Sends all clients to `/token` below this URL, whatever their requests say.
+    /// Refers all clients to `/token` below this URL.
     #[must_use]
     pub fn with_external_url(mut self, url: ExternalUrl) -> Self {
         self.endpoint.external = Some(url);
         self
     }
 
-    /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say where clients are sent: for a registry
-    /// that only a proxy can reach, which sets both. By default not.
+    /// Whether clients are referred to `X-Forwarded-Proto` and `X-Forwarded-Host`: for a registry that only a
+    /// proxy can reach, which sets both. Off by default.
     #[must_use]
     pub fn with_trusted_proxy(mut self, trust: bool) -> Self {
         self.endpoint.trust_proxy = trust;
@@ -117,22 +115,22 @@ impl Tokens {
     /// `GET` has `scope` in its query, several times or several with spaces between them, and maybe
     /// Basic credentials; `POST` a form (64 KiB at most, within 10 seconds) of `grant_type=password`,
     /// `username`, `password` and `scope`. There are no refresh tokens. Scopes are
-    /// `repository:NAME:ACTIONS`, of `pull`, `push`, `delete` or `*`, and `registry:catalog:*`; what is
-    /// not allowed is left out of the token.
+    /// `repository:NAME:ACTIONS`, of `pull`, `push`, `delete` or `*`, and `registry:catalog:*`. Actions that are
+    /// not allowed are left out of the token.
     pub fn router(&self) -> Router {
         service::router(self.clone())
     }
 
-    /// A token for what of `asked` may be done by `user`, or somebody without credentials.
-    fn claims(&self, user: Option<User>, asked: Vec<Scope>) -> Claims {
+    /// A token for those of the `requested` scopes that `user`, or a client without credentials, may use.
+    fn claims(&self, user: Option<User>, requested: Vec<Scope>) -> Claims {
         let name = user.as_ref().map(|user| user.name.as_str());
-        let granted = asked.into_iter().filter_map(|it| it.granted(self.users.rules(), name));
+        let granted = requested.into_iter().filter_map(|it| it.granted(self.users.rules(), name));
         let scopes = granted.collect();
         let user = user.map(|user| Holder::new(user, &self.key));
         Claims { user, scopes, expires: claims::expiry(SystemTime::now()) }
     }
 
-    /// What a token says, if it is one and has not ended.
+    /// The claims of a valid token.
     fn open(&self, token: &str) -> Option<Claims> {
         let claims = Claims::open(token, &self.key)?;
         let user_is_same = claims.user.as_ref().is_none_or(|claimed| {
@@ -165,15 +163,15 @@ impl Tokens {
         }
     }
 
-    /// Where to get a token, and for what.
+    /// A challenge: the URL of `/token`, and the scopes to request there.
     fn challenge(&self, request: AccessRequest<'_>, error: Option<&str>) -> Refusal {
         let is_api = request.parts.uri.path().starts_with("/v2");
         let Some(endpoint) = self.endpoint.url(request.parts).filter(|_| is_api) else {
             return crate::htpasswd::refused();
         };
         let mut challenge = format!(r#"Bearer realm="{endpoint}",service="{SERVICE}""#);
-        let target = request.mount_into.and_then(|it| Scope::wanted(Some(it), Action::Push));
-        let scopes = target.into_iter().chain(Scope::wanted(request.repository, request.action));
+        let target = request.mount_into.and_then(|it| Scope::needed(Some(it), Action::Push));
+        let scopes = target.into_iter().chain(Scope::needed(request.repository, request.action));
         let scopes: Vec<String> = scopes.map(|scope| scope.to_string()).collect();
         if !scopes.is_empty() {
             challenge += &format!(r#",scope="{}""#, scopes.join(" "));
@@ -193,7 +191,7 @@ impl Authorize for Tokens {
             return self.admit(request, token);
         }
         let is_root = request.repository.is_none() && request.action == Action::Pull;
-        // From here clients learn that there are tokens, even if nothing else asks for one.
+        // Clients learn here that there are tokens, even if no other request needs one.
         if is_root && !headers.contains_key(AUTHORIZATION) {
             return Err(self.challenge(request, None));
         }
@@ -213,7 +211,7 @@ impl Authorize for Tokens {
     }
 }
 
-/// The token of a request (RFC 6750), if that is what it has.
+/// The token of a request (RFC 6750), if it has one.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };

@@ -1,4 +1,4 @@
-//! [`traced`]: request ids, a line in the log for each request, and no connection lost to a panic.
+//! [`traced`]: request ids, a log line for each request, and a response even after a panic.
 
 use std::{any::Any, fmt, time::Duration};
 
@@ -22,21 +22,21 @@ use crate::{client, error_chain::ErrorChain, security_headers::seal};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest request id that is taken from a client, in bytes.
+/// The longest request id that a client can set, in bytes.
 const MAX_REQUEST_ID: usize = 64;
 
-/// `router`, each of whose requests has an id, a line in the log, and an answer even if it panics.
+/// `router` with an id, a log line and, even after a panic, a response for each request.
 ///
-/// The id is that of `x-request-id`, if that comes once and as 1 to 64 visible ASCII characters, and
+/// The id is that of `x-request-id`, if the header occurs once and has 1 to 64 visible ASCII characters, and
 /// a new UUID otherwise. It is in the header of the response, in the extensions of the request
-/// (`tower_http::request_id::RequestId`), and in the span `request`, with method and path, the address of
-/// the client (as a [trusted proxy](crate::behind_proxy) says it, if there is one) and, once it is known, the
-/// user; everything is logged in this span. When the head of the response is there, a line at INFO says its status and
-/// the latency in milliseconds. What breaks after that is a line at WARN.
+/// (`tower_http::request_id::RequestId`), and in the span `request`, with the method, the path, the address of
+/// the client (as a [trusted proxy](crate::behind_proxy) names it, if there is one) and, once it is known, the
+/// user. When the head of the response is ready, a line at INFO has its status and the latency in milliseconds. A
+/// body that breaks off later is a line at WARN.
 ///
-/// A panic is answered 500, with the body of an OCI error, and logged at ERROR. Put this around
-/// what should be told of panics last, inside [`Metrics::track`](crate::Metrics::track):
-/// `metrics.track(traced(router))` counts them as 500.
+/// A panic becomes a 500 with the body of an OCI error, and is logged at ERROR. Apply this inside
+/// [`Metrics::track`](crate::Metrics::track), so that panics are counted as 500:
+/// `metrics.track(traced(router))`.
 pub fn traced(router: Router) -> Router {
     let trace = TraceLayer::new(SharedClassifier::new(BrokenBodies))
         .make_span_with(span)
@@ -45,7 +45,7 @@ pub fn traced(router: Router) -> Router {
         .on_body_chunk(())
         .on_eos(())
         .on_failure(broken);
-    // The first is the outermost. One layer of five boxes the service once; five would five times.
+    // The first is the outermost. One layer of five boxes the service once, instead of five times.
     router.layer((
         MapRequestLayer::new(without_hostile_id),
         SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid),
@@ -55,7 +55,7 @@ pub fn traced(router: Router) -> Router {
     ))
 }
 
-/// Takes ids away that are not fit for a log or a header.
+/// Removes ids that are not suitable for a log or a header.
 fn without_hostile_id(mut request: Request) -> Request {
     let mut ids = request.headers().get_all(REQUEST_ID).iter();
     if let Some(id) = ids.next()
@@ -70,12 +70,12 @@ fn is_fit(id: &HeaderValue) -> bool {
     (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
-/// Fields are only looked at when the span is enabled.
+/// Fields are only evaluated if the span is enabled.
 fn span(request: &Request) -> Span {
     info_span!(
         "request",
         method = %request.method(),
-        // Not the query: it may carry the state of an upload, which is not for every reader of logs.
+        // Not the query, which may contain positions that are not for every reader of logs.
         path = request.uri().path(),
         id = request
             .extensions()
@@ -87,7 +87,7 @@ fn span(request: &Request) -> Span {
     )
 }
 
-/// Logs that the request under way is of this user.
+/// Records the user in the span of the current request.
 #[cfg(feature = "htpasswd")]
 pub(crate) fn record_user(name: &str) {
     Span::current().record("user", name);
@@ -102,8 +102,8 @@ fn broken(error: String, _: Duration, _: &Span) {
     warn!(error, "the response broke off");
 }
 
-/// What fails of a response: not its status, which has a line of its own, but a body that breaks off. A failure
-/// is told with all its causes.
+/// Classifies only bodies that break off as failures. The status has its own log line. A failure is logged with
+/// all its causes.
 #[derive(Debug, Clone, Copy)]
 struct BrokenBodies;
 

@@ -1,4 +1,4 @@
-//! [`TokenEndpoint`]: where tokens are issued, as a client sees it.
+//! [`TokenEndpoint`]: the URL that issues tokens, as clients see it.
 
 use std::{fmt, str::FromStr};
 
@@ -7,16 +7,16 @@ use http::{HeaderName, Uri, header::HOST, request::Parts, uri::Scheme};
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Where clients find the registry, if requests do not tell: `https://registry.example`.
+/// The URL of the registry as clients see it, if it cannot be derived from requests: `https://registry.example`.
 ///
-/// It has a scheme, which is `http` or `https`, a host, maybe a port, and maybe a path, below which the
-/// tokens are then issued.
+/// It has a scheme, which is `http` or `https`, a host, optionally a port, and optionally a path, below which
+/// tokens are issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalUrl(String);
 
-/// The text is no [`ExternalUrl`].
+/// The text is not an [`ExternalUrl`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not `http://` or `https://` and a host, with nothing behind a path")]
+#[error("{0:?} is not a URL of http or https with a host and no query")]
 pub struct ParseExternalUrlError(String);
 
 impl FromStr for ExternalUrl {
@@ -28,7 +28,7 @@ impl FromStr for ExternalUrl {
                 && uri.authority().is_some_and(|it| is_host(it.as_str()))
                 && uri.query().is_none()
         };
-        // It comes in quotes, in a header.
+        // It is quoted in a header.
         let is_quotable = text.bytes().all(|it| it.is_ascii_graphic() && !b"\"\\#".contains(&it));
         match text.parse().is_ok_and(|uri| is_valid(&uri)) && is_quotable {
             true => Ok(Self(text.trim_end_matches('/').to_owned())),
@@ -43,7 +43,7 @@ impl fmt::Display for ExternalUrl {
     }
 }
 
-/// How it is known where tokens are issued.
+/// How the URL that issues tokens is determined.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TokenEndpoint {
     pub(super) external: Option<ExternalUrl>,
@@ -51,12 +51,12 @@ pub(super) struct TokenEndpoint {
 }
 
 impl TokenEndpoint {
-    /// The URL, for the client of a request; none, if the request has no host that could be one.
+    /// The URL for the client of a request; `None` if the request has no valid host.
     pub(super) fn url(&self, parts: &Parts) -> Option<String> {
         if let Some(external) = &self.external {
             return Some(format!("{external}/token"));
         }
-        // The first of several proxies is the one that the client sees.
+        // Of several proxies, the client sees the first.
         let header = |name| {
             let value = parts.headers.get(name)?.to_str().ok()?;
             Some(value.split(',').next()?.trim())
@@ -74,7 +74,7 @@ impl TokenEndpoint {
     }
 }
 
-/// A name or an address, and maybe a port: nothing that would be more in a header or a URL.
+/// A name or an address, and optionally a port, without characters that have a meaning in a header or a URL.
 fn is_host(text: &str) -> bool {
     let is_plain = |it: u8| it.is_ascii_alphanumeric() || b".-_:[]".contains(&it);
     (1..=255).contains(&text.len()) && text.bytes().all(is_plain)
