@@ -198,21 +198,21 @@ impl Htpasswd {
         let line = users.verified.line(peer, &credentials.user);
         let permit = self.queue.enter(line, peer).await;
         let permit = permit.map_err(|_| Refusal::TooMany { retry_after: RETRY_AFTER })?;
-        // A client that opens ten connections at once is verified once, or as often as turns are.
+        // A client that opens ten connections at once is verified once, or once for each permit.
         if users.verified.has(&proof) {
             return user.ok_or_else(refused);
         }
         let verify = Arc::clone(&self.verify);
         let verified = task::spawn_blocking(move || {
-            // The permit ends with the work, also when the request is dropped.
-            let _turn = permit;
+            // The permit is held until the work ends, even if the request is dropped.
+            let _permit = permit;
             let right = verify(&users, &credentials);
             if right {
                 users.verified.insert(proof, peer, credentials.user);
             }
             right
         });
-        // One that panicked, or never ran because the runtime shuts down, proves nothing.
+        // A verification that panicked, or did not run because the runtime shuts down, has failed.
         let right = verified.await.unwrap_or(false);
         user.filter(|_| right).ok_or_else(refused)
     }
