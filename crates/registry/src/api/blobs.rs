@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{access::Action, digest::Digest, name::Name};
 
-/// What never changes may be kept: a year, the most that HTTP has use for.
+/// Content that never changes may be cached for a year, the longest time that is useful in HTTP.
 const CACHE: &str = "max-age=31536000, immutable";
 
 const CONTENT_TYPE: &str = "application/octet-stream";
@@ -45,7 +45,7 @@ pub(super) async fn stat(call: Call, name: Name, digest: &Digest) -> Result<Resp
     Ok((StatusCode::OK, described(digest), content).into_response())
 }
 
-/// Streams a blob, or ranges of it. Only the first chunk is read before the client takes it.
+/// Streams a blob, or ranges of it. Only the first chunk is read before the response begins.
 pub(super) async fn pull(call: Call, name: Name, digest: &Digest) -> Result<Response> {
     call.admit(&name, Action::Pull).await?;
     let conditions = conditions::of(call.headers())?;

@@ -23,14 +23,14 @@ use crate::{
 
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// How many repositories a page has where the client does not say, as in distribution.
+/// The default number of repositories of a page, as in distribution.
 const CATALOG_PAGE: usize = 100;
-/// How many repositories or tags a page has at most; of tags, also where the client does not say.
+/// The largest number of repositories or tags of a page, and the default of tags.
 const MAX_PAGE: usize = 10_000;
-/// How many referrers a page has at most. It has fewer if their descriptions take more than 4 MiB.
+/// The largest number of referrers of a page. It has fewer if their descriptions are larger than 4 MiB.
 const REFERRERS_PAGE: usize = 500;
 
-/// Where the next page is, if there is one behind `last`.
+/// The link to the next page.
 fn next(path: &str, query: &[(&str, &str)]) -> [(HeaderName, String); 1] {
     let encoded = query
         .iter()

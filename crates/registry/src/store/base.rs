@@ -18,28 +18,28 @@ use super::{
 };
 use crate::{digest::Digest, layout, name::Name, options::Options};
 
-/// What a link may hold: a digest, and perhaps the end of a line.
+/// The largest link: a digest, and perhaps the end of a line.
 const LINK_BYTES: u64 = 256;
 
-/// What is at the path of a link.
+/// The content of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Link {
     To(Digest, Version),
     Missing,
-    /// Something that holds no digest.
+    /// There is something else than a digest.
     Damaged,
 }
 
-/// What happens if content cannot be protected from a collection.
+/// The consequence if content cannot be protected from a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// The client reads. That succeeds all the same, and the failure is logged.
+    /// The request reads: it succeeds, and the failure is logged.
     IfPossible,
-    /// The client refers to the content in a manifest, which has to fail.
+    /// The request is the push of a manifest that refers to the content: it fails.
     Required,
 }
 
-/// The content of a registry.
+/// The content of a registry on a driver.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) driver: Arc<dyn StorageDriver>,
@@ -85,7 +85,7 @@ impl Store {
         }
     }
 
-    /// The digest that a link holds; `None` where there is no link, or a damaged one.
+    /// The digest in a link; `None` if the link is missing or damaged.
     pub(super) async fn link(&self, path: &Path) -> Result<Option<Digest>> {
         match self.read_link(path).await? {
             Link::To(digest, _) => Ok(Some(digest)),
@@ -98,15 +98,15 @@ impl Store {
     }
 
     /// Reads a link for work on many files, which one bad file must not stop: a link that cannot be read
-    /// is damaged, and the log says so.
+    /// counts as damaged, and is logged.
     ///
     /// # Errors
     ///
-    /// Those that concern the store rather than this link.
+    /// Those that concern the store, and not this link alone.
     pub(super) async fn inspect_link(&self, path: &Path) -> storage_driver::Result<Link> {
         match self.read_link(path).await {
             Ok(Link::Damaged) => {
-                tracing::warn!(%path, "this link is damaged and is passed over");
+                tracing::warn!(%path, "this link is damaged and is skipped");
                 Ok(Link::Damaged)
             }
             Err(error) if !error.is_retryable() => {
@@ -126,7 +126,7 @@ impl Store {
         self.driver.put_content(path, content, Precondition::None).await
     }
 
-    /// Deletes a file as it was seen. `false` if it has changed since, or is gone.
+    /// Deletes a file in the version that was seen. Returns `false` if it has changed since, or does not exist.
     pub(super) async fn deleted(
         &self,
         path: &Path,
@@ -147,7 +147,7 @@ impl Store {
         }
     }
 
-    /// `IfVersion` where the driver has it.
+    /// `IfVersion` if the driver supports it.
     pub(super) fn if_version(&self, version: Version) -> Precondition {
         match self.capabilities.preconditions {
             true => Precondition::IfVersion(version),
@@ -155,7 +155,7 @@ impl Store {
         }
     }
 
-    /// What `stat` says of a file; `None` where there is none.
+    /// The metadata of a file; `None` if there is no file.
     pub(super) async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
         match self.driver.stat(path).await.and_then(Stat::into_file) {
             Ok(file) => Ok(Some(file)),
@@ -164,7 +164,7 @@ impl Store {
         }
     }
 
-    /// What is known of a file that a walk gave, if it is still there.
+    /// The metadata of a file that a walk returned; `None` if it does not exist any more.
     pub(super) async fn described(
         &self,
         entry: &Entry,
@@ -180,7 +180,7 @@ impl Store {
         }
     }
 
-    /// The files below a directory, as they are; none, if it is not there.
+    /// The files below a directory with their versions. Empty if there is no directory.
     pub(super) async fn files_with_versions(
         &self,
         dir: &Path,
@@ -204,19 +204,19 @@ impl Store {
         }
     }
 
-    /// What is known of the content of a blob or manifest, whatever repository it is in.
+    /// The metadata of the content of a blob or manifest, in whatever repository it is.
     pub(super) async fn content(&self, digest: &Digest) -> Result<Option<Metadata>> {
         let file = self.file(&layout::blob(digest)).await?;
         Ok(file.filter(|file| is_whole(file, digest)))
     }
 
-    /// Protects a file that a client is told of from a collection that runs at the same time: a file
-    /// that is older than half of the grace gets a new version, so that a deletion of the version that
-    /// the collector saw fails. Returns `false` if the file has been collected.
+    /// Protects a file that a client learns of from a concurrent collection: a file that is older than half of
+    /// the grace gets a new version, so that the collection cannot delete it in the version that it has seen.
+    /// Returns `false` if the file was collected.
     ///
     /// # Errors
     ///
-    /// With [`Hold::IfPossible`], none of writing: see the module `collect` for why that is safe.
+    /// With [`Hold::IfPossible`], no errors of writing. The module `collect` explains why that is safe.
     pub(super) async fn hold(&self, file: &Metadata, hold: Hold) -> Result<bool> {
         let young = age(file) < self.options.gc_grace / 2;
         if young || !self.capabilities.touch || self.options.read_only {
@@ -229,7 +229,7 @@ impl Store {
             (Err(error), Hold::IfPossible) => {
                 if self.touch_failures.admit() {
                     let source = error.source().map(ToString::to_string);
-                    let text = "content is served that a collection may take";
+                    let text = "content is served that a collection may delete";
                     tracing::warn!(%error, source, text);
                 }
                 Ok(true)
@@ -237,7 +237,7 @@ impl Store {
         }
     }
 
-    /// Whether a repository is there: something was pushed to it and not all of it was deleted.
+    /// Whether a repository exists: something was pushed to it, and not all of it was deleted.
     pub(crate) async fn has_repository(&self, name: &Name) -> Result<bool> {
         Ok(self.is_dir(&layout::manifests(name)).await?
             || self.is_dir(&layout::layers(name)).await?)

@@ -1,4 +1,4 @@
-//! Blobs of a repository: what is there, reading, deleting, mounting.
+//! Blobs of a repository: look up, read, mount.
 
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use storage_driver::{Metadata, ReadRange, Reader};
@@ -11,14 +11,14 @@ use super::{
 use crate::{digest::Digest, layout, name::Name};
 
 impl Store {
-    /// What is known of a blob of the repository, for a client that is told that it is there: see
+    /// The metadata of a blob of the repository, for a client that learns that it exists: see
     /// [`Store::hold`].
     pub(crate) async fn blob(&self, name: &Name, digest: &Digest) -> Result<Metadata> {
         self.held_blob(name, digest, Hold::IfPossible).await
     }
 
-    /// As [`blob`](Self::blob). The link is held, too: a collection may have seen that lead to nothing,
-    /// before the blob came back by another repository.
+    /// As [`blob`](Self::blob). The link is held too: a collection may have seen it without its blob, before
+    /// another repository pushed the blob again.
     pub(super) async fn held_blob(
         &self,
         name: &Name,
@@ -53,8 +53,8 @@ impl Store {
         Err(Error::BlobUnknown(*digest))
     }
 
-    /// Opens a range of a blob, whatever repository it is in, and reads the first bytes: a store that
-    /// cannot give them is an error, rather than a response that breaks off after its headers.
+    /// Opens a range of a blob, in whatever repository it is, and reads the first bytes. If that fails, the
+    /// client gets an error instead of a response that breaks off after its headers.
     pub(crate) async fn read_content(&self, digest: &Digest, range: ReadRange) -> Result<Reader> {
         let mut reader = match self.driver.reader(&layout::blob(digest), range).await {
             Err(error) if is_no_file(&error) => return Err(Error::BlobUnknown(*digest)),
@@ -73,8 +73,8 @@ impl Store {
         Ok(Reader::new(self.driver.name(), metadata, range, chunks))
     }
 
-    /// Makes a blob of one repository one of another, too; from none, if any has it. `false` if it is
-    /// not there to be mounted.
+    /// Adds a blob of the repository `from`, or of any repository, to another one. Returns `false` if there is no
+    /// such blob.
     pub(crate) async fn mount(
         &self,
         name: &Name,

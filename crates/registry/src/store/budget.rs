@@ -1,4 +1,4 @@
-//! [`Budget`]: how much memory manifests take.
+//! [`Budget`]: bounds the memory for manifests.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::error::{Error, Result};
 
-/// What a permit of a semaphore stands for, in bytes: a semaphore counts in 32 bits.
+/// The bytes of one permit of a semaphore, which counts in 32 bits.
 const UNIT: u64 = 1 << 10;
 
-/// The memory that the content of manifests may take, in two shares.
+/// The memory for the content of manifests, in two shares.
 ///
 /// A quarter is for manifests that are read from the driver. They are parsed and dropped at once, so that a
-/// request can wait for its part. The rest is for what a client keeps alive by being slow: manifests that
-/// are being pushed, and lists that are being sent. A request that finds no room there is refused. Slow
-/// clients so cannot stop reads.
+/// request can wait for its part. The rest is for content that slow clients keep in memory: manifests that are being
+/// pushed, and lists that are being sent. A request that finds no room there is refused. In this way, slow
+/// clients cannot stop reads.
 ///
-/// A request that waits holds no part of the share that it waits for.
+/// A waiting request holds no part of the share that it waits for.
 #[derive(Debug)]
 pub(crate) struct Budget {
     reading: Semaphore,
@@ -38,14 +38,14 @@ impl Budget {
         }
     }
 
-    /// Waits for room to read `bytes`; for all of the share, if that is less.
+    /// Waits for room to read `bytes`, at most for the whole share.
     pub(crate) async fn read(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
         let units = units(bytes).min(self.reading_units);
         // The semaphore is never closed.
         self.reading.acquire_many(units).await.map_err(Error::internal)
     }
 
-    /// A reservation of nothing, which can grow.
+    /// An empty reservation, which can grow.
     pub(crate) fn reserve(&self) -> Reservation {
         Reservation { semaphore: Arc::clone(&self.held), permit: None }
     }
@@ -59,11 +59,11 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Reserves `bytes` in all, more or less than before.
+    /// Changes the reservation to `bytes` in total.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfMemory`] if there is no room at the moment. What was reserved before stays reserved.
+    /// [`Error::OutOfMemory`] if there is no room at the moment. The old reservation is kept.
     pub(crate) fn resize(&mut self, bytes: u64) -> Result<()> {
         let reserved = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let wanted = units(bytes);
@@ -89,7 +89,7 @@ fn units(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(MOST_UNITS)
 }
 
-/// What a semaphore holds at most, on 32-bit systems too.
+/// The most permits of a semaphore, also on 32-bit systems.
 const MOST_UNITS: u32 = 1 << 28;
 
 #[cfg(test)]

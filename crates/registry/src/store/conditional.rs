@@ -32,7 +32,7 @@ impl Store {
         }
     }
 
-    /// Evaluates `conditions` on what `reference` names now.
+    /// Evaluates `conditions` on the manifest that `reference` names now.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl Store {
         conditions.check(self.current(name, reference).await?.as_ref())
     }
 
-    /// Writes the link of `reference` if `conditions` hold. Checking and writing are one step: a write
-    /// by another client in between makes the driver refuse, and the conditions are evaluated again.
+    /// Writes the link of `reference` if `conditions` hold. Checking and writing are one step: if another
+    /// client writes in between, the driver refuses, and the conditions are evaluated again.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Store {
         Err(Error::PreconditionUnsupported)
     }
 
-    /// The precondition under which the file at `path` is as it is now.
+    /// The precondition that the file at `path` is unchanged.
     async fn seen(&self, path: &Path) -> Result<Precondition> {
         self.require_preconditions()?;
         let file = self.file(path).await?;

@@ -1,4 +1,4 @@
-//! [`Conditions`]: what has to hold of the current content for a request to be performed.
+//! [`Conditions`]: the preconditions of a request on the current content.
 
 use super::error::{Error, Result};
 use crate::digest::Digest;
@@ -15,7 +15,7 @@ pub(crate) struct Conditions {
 /// Which content a condition is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selector {
-    /// Whatever content is there.
+    /// Any content, if there is some.
     Any,
     OneOf(Vec<Digest>),
 }

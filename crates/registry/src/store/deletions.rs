@@ -18,7 +18,8 @@ use crate::{
 };
 
 impl Store {
-    /// Takes a blob from the repository. Others keep it; with the last, a collection frees it.
+    /// Deletes a blob from the repository. Other repositories keep it. A collection deletes its content after the
+    /// last one.
     pub(crate) async fn delete_blob(&self, name: &Name, digest: &Digest) -> Result<()> {
         if self.options.immutable_tags {
             self.require_untagged(name, self.all_tags(name), digest).await?;
@@ -49,8 +50,8 @@ impl Store {
 
     /// Deletes a manifest, and every tag that names it, if `conditions` hold.
     ///
-    /// With a driver that has preconditions, tags are found and deleted while others push: a tag that
-    /// moves meanwhile stays. Pushes only wait for the deletion of the manifest itself.
+    /// With a driver that has preconditions, tags are found and deleted during pushes: a tag that moves
+    /// meanwhile is kept. Pushes only wait for the deletion of the manifest itself.
     pub(crate) async fn delete_manifest(
         &self,
         name: &Name,
@@ -60,7 +61,7 @@ impl Store {
         if self.file(&layout::revision(name, digest)).await?.is_none() {
             return Err(Error::manifest_unknown(digest));
         }
-        // The content of a digest never changes, so there is no update to lose in between.
+        // The content of a digest never changes, so that no update can be lost in between.
         conditions.check(Some(digest))?;
         let mut deletion = self.locks.delete(name);
         let has_preconditions = self.capabilities.preconditions;
@@ -83,7 +84,7 @@ impl Store {
             false => self.all_tags(name).right_stream(),
         };
         self.delete_or_refuse(name, tags, digest).await?;
-        // The revision last: a deletion that is cut off can be asked for again.
+        // The revision last, so that an interrupted deletion can be repeated.
         if let Some(subject) = subject {
             let referrer = layout::referrer(name, &subject, digest);
             self.driver.delete_many(&[referrer]).await?;

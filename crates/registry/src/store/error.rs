@@ -1,4 +1,4 @@
-//! [`Error`]: why a store could not do what it was asked.
+//! [`Error`]: why an operation of the store failed.
 
 use std::fmt;
 
@@ -54,7 +54,7 @@ pub(crate) enum Error {
     PreconditionFailed,
     #[error("this registry's storage driver has no conditional writes")]
     PreconditionUnsupported,
-    /// Content that is there, but whose first bytes cannot be read.
+    /// The content exists, but its first bytes cannot be read.
     #[error("the content cannot be read")]
     Unreadable(#[source] storage_driver::Error),
     #[error(transparent)]

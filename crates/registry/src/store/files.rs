@@ -19,8 +19,7 @@ pub(crate) struct Page<T> {
     pub(crate) more: bool,
 }
 
-/// Makes a call that may be made twice, and makes it again at once if the store says that it may succeed
-/// then. A second failure is the result.
+/// Makes a call that may be repeated, and repeats it once if the error is retryable.
 pub(super) async fn retry<T, F>(mut call: impl FnMut() -> F) -> storage_driver::Result<T>
 where
     F: Future<Output = storage_driver::Result<T>>,
@@ -31,7 +30,7 @@ where
     }
 }
 
-/// Whether an error says that the file itself is wrong, rather than that the store cannot be read.
+/// Whether an error concerns the file itself, and not the store.
 pub(super) fn is_damage(error: &storage_driver::Error) -> bool {
     matches!(
         error.kind(),
@@ -39,28 +38,28 @@ pub(super) fn is_damage(error: &storage_driver::Error) -> bool {
     )
 }
 
-/// Whether a file can be the content that `digest` names, as far as its size says. A power cut can leave
-/// an empty file in place of content. Clients that are told that it is missing push it again.
+/// Whether a file can be the content of `digest`, judged by its size. A power cut can leave an empty file in place of
+/// content. It counts as missing, so that clients push it again.
 pub(super) fn is_whole(file: &Metadata, digest: &Digest) -> bool {
     file.size > 0 || *digest == Digest::of(digest.algorithm(), b"")
 }
 
-/// Whether an error says that no file is at a path.
+/// Whether an error means that there is no file at a path.
 pub(super) fn is_no_file(error: &storage_driver::Error) -> bool {
     error.is_not_found() || error.kind() == ErrorKind::IsADirectory
 }
 
-/// Whether an error says that no directory is at a path.
+/// Whether an error means that there is no directory at a path.
 pub(super) fn is_nothing(error: &storage_driver::Error) -> bool {
     error.is_not_found() || error.kind() == ErrorKind::NotADirectory
 }
 
 pub(super) fn warn_unreadable(path: &Path, error: &storage_driver::Error) {
     let source = error.source().map(ToString::to_string);
-    tracing::warn!(%path, %error, source, "this file cannot be read and is passed over");
+    tracing::warn!(%path, %error, source, "this file cannot be read and is skipped");
 }
 
-/// How long a file has not been changed. One from the future has no age.
+/// The time since a file was changed; zero if it is from the future.
 pub(super) fn age(file: &Metadata) -> Duration {
     SystemTime::now().duration_since(file.modified).unwrap_or_default()
 }

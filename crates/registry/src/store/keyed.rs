@@ -18,7 +18,7 @@ struct Slot<V> {
     requests: usize,
 }
 
-/// A request on a key. The key stays in the table until this is dropped.
+/// A key in use. It is in the table until this is dropped.
 #[derive(Debug)]
 pub(super) struct InUse<'a, K: Eq + Hash, V> {
     table: &'a Keyed<K, V>,
@@ -34,7 +34,7 @@ impl<K, V> Default for Keyed<K, V> {
 
 impl<K: Eq + Hash, V> Keyed<K, V> {
     fn table(&self) -> MutexGuard<'_, HashMap<K, Slot<V>>> {
-        // Each entry stands by itself: a panic cannot have left the map half changed.
+        // A panic cannot leave the map in an inconsistent state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

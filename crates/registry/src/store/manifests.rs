@@ -1,4 +1,4 @@
-//! Manifests of a repository: push, pull, delete.
+//! Manifests of a repository: push and pull.
 
 use std::time::Instant;
 
@@ -25,17 +25,17 @@ use crate::{
 /// The largest manifest, in bytes, that is read in one call.
 const SMALL: u64 = 64 << 10;
 
-/// A manifest as it is served.
+/// A manifest to be served.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     pub(crate) size: u64,
-    /// Where that is at most [`SMALL`]. A larger one is not kept in memory for a client.
+    /// `None` if it is larger than [`SMALL`]: it is then not held in memory for a client.
     pub(crate) content: Option<Bytes>,
 }
 
-/// What came of a push.
+/// The result of a push.
 #[derive(Debug)]
 pub(crate) struct Pushed {
     pub(crate) digest: Digest,
@@ -43,7 +43,7 @@ pub(crate) struct Pushed {
 }
 
 impl Store {
-    /// Stores a manifest, and has `tags` name it, if `conditions` hold of what `reference` names.
+    /// Stores a manifest and sets `tags`, if `conditions` hold for the manifest that `reference` names now.
     pub(crate) async fn put_manifest(
         &self,
         name: &Name,
@@ -87,7 +87,7 @@ impl Store {
             let revision = Reference::Digest(digest);
             let link = self.put_link_if(name, &revision, &digest, of_link).await?;
             of_link = &unconditional;
-            // After the link: see how a collection takes them from an untagged manifest.
+            // After the link: see how a collection deletes an untagged manifest.
             if let Some(kind) = noted {
                 self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
             }
@@ -98,7 +98,7 @@ impl Store {
                 && let Err(error) = self.require(name, &references).await
             {
                 if matches!(error, Error::ReferenceUnknown(_)) {
-                    // Collected in between. Nobody was told that the manifest is there.
+                    // A blob was collected in between. No client has learned of the manifest yet.
                     let seen = Precondition::IfVersion(link.version);
                     match self.driver.delete(&link.path, seen).await {
                         Err(error) if !error.is_not_found() && !error.is_precondition_failed() => {
@@ -109,7 +109,7 @@ impl Store {
                 }
                 return Err(error);
             }
-            // A conditional change is made once, so that it does not undo a later one of another client.
+            // A conditional change is made once. A second one could undo a later change of another client.
             if !has_tagged || of_tag.is_none() {
                 for tag in tags {
                     self.put_tag(&push, name, tag, &digest, of_tag).await?;
@@ -127,7 +127,7 @@ impl Store {
         }
     }
 
-    /// Makes sure that what a manifest refers to is in the repository, and stays.
+    /// Checks that the references of a manifest are in the repository, and holds them.
     async fn require(&self, name: &Name, references: &[Referred]) -> Result<()> {
         stream::iter(references.iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, |referred| async move {
@@ -153,7 +153,7 @@ impl Store {
             .await
     }
 
-    /// Makes sure that what an index lists is in the repository, as a manifest or as a blob, and stays.
+    /// Checks that the child of an index is in the repository, as a manifest or as a blob, and holds it.
     async fn hold_child(&self, name: &Name, digest: &Digest) -> Result<()> {
         match self.held_manifest(name, digest, Hold::Required).await {
             Err(Error::ManifestUnknown(_)) => {
@@ -163,14 +163,13 @@ impl Store {
         }
     }
 
-    /// Makes sure that a manifest is in the repository, for a client that is told so: see
-    /// [`Store::hold`].
+    /// Checks that a manifest is in the repository, for a client that learns of it: see [`Store::hold`].
     pub(crate) async fn hold_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
         self.held_manifest(name, digest, Hold::IfPossible).await
     }
 
-    /// As [`hold_manifest`](Self::hold_manifest). A collection takes the content, as of a blob, and the
-    /// link, of an untagged manifest.
+    /// As [`hold_manifest`](Self::hold_manifest). A collection can delete the content, and the link of an untagged
+    /// manifest.
     async fn held_manifest(&self, name: &Name, digest: &Digest, hold: Hold) -> Result<()> {
         if let Some(link) = self.file(&layout::revision(name, digest)).await?
             && self.hold(&link, hold).await?
@@ -182,8 +181,8 @@ impl Store {
         Err(Error::manifest_unknown(digest))
     }
 
-    /// Stores the content of a manifest. The same content stays as it is, which spares a write; damaged
-    /// content is replaced.
+    /// Stores the content of a manifest. The same content is kept, which saves a write. Damaged content is
+    /// replaced.
     async fn put_manifest_blob(&self, digest: &Digest, content: Bytes) -> Result<()> {
         let path = layout::blob(digest);
         loop {
@@ -210,7 +209,7 @@ impl Store {
         }
     }
 
-    /// Whether a file has this content. A file that cannot be read has not.
+    /// Whether a file has this content. A file that cannot be read does not.
     async fn has_content(&self, file: &Metadata, content: &[u8]) -> Result<bool> {
         if file.size != content.len() as u64 {
             return Ok(false);
@@ -262,8 +261,7 @@ impl Store {
         Err(Error::NotAcceptable { media_type: served.media_type })
     }
 
-    /// A manifest of the repository by its digest, and what `read` makes of it; `None` if it is not
-    /// one that can be read.
+    /// A manifest of the repository by its digest, and the result of `read`; `None` if it cannot be parsed.
     pub(crate) async fn manifest_of<T>(
         &self,
         name: &Name,
@@ -289,10 +287,10 @@ impl Store {
         Ok((Served { digest: *digest, media_type, size, content }, read))
     }
 
-    /// What `read` makes of the content of a manifest, whatever repository that is in; `None` where there is
-    /// none, or damaged content: clients that are told that a manifest is missing push it again.
+    /// The result of `read` for the content of a manifest, in whatever repository it is; `None` if the content is missing
+    /// or damaged. Damaged content counts as missing, so that clients push it again.
     ///
-    /// The content is in memory for the time of `read`, and counted by the [budget](super::Budget).
+    /// The content is in memory during `read`, and counted by the [`Budget`](super::budget::Budget).
     pub(crate) async fn read_manifest<T>(
         &self,
         digest: &Digest,
@@ -301,7 +299,7 @@ impl Store {
         let path = layout::blob(digest);
         let mut limit = SMALL;
         loop {
-            // Twice: the content, and what is made of it.
+            // Twice: the content, and its parsed form.
             let _held = self.budget.read(limit.saturating_mul(2)).await?;
             match self.driver.get_content(&path, limit).await {
                 Ok(content) => {

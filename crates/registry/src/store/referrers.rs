@@ -1,4 +1,4 @@
-//! Referrers: the manifests of a repository that are about another.
+//! Referrers: the manifests of a repository whose subject is another manifest.
 
 use std::collections::BTreeSet;
 
@@ -21,26 +21,26 @@ use crate::{
     name::{Name, Tag},
 };
 
-/// How many bytes the descriptors of a page take before it ends.
+/// A page ends when its descriptors have this many bytes.
 const PAGE_BYTES: u64 = 4 << 20;
 
-/// Some of the referrers, and behind which one the others come.
+/// A page of referrers.
 #[derive(Debug)]
 pub(crate) struct Referrers {
     /// Descriptors.
     pub(crate) items: Vec<Box<RawValue>>,
+    /// The last one, if more follow.
     pub(crate) next: Option<Digest>,
-    /// The memory that they take.
+    /// The memory that they use.
     pub(crate) reservation: Reservation,
 }
 
 impl Store {
     /// Describes the manifests whose subject is `subject` and that come after `last`, sorted by their
-    /// digests: at most `limit`, and about 4 MiB. A `filter` is for the artifact type; what it leaves out
-    /// counts for the limit, so that a page may be empty and not the last.
+    /// digests: at most `limit`, and about 4 MiB. A `filter` selects an artifact type. Other manifests count for the
+    /// limit too, so that a page can be empty without being the last.
     ///
-    /// Manifests that clients listed themselves, under the tag of the specification's fallback, are among
-    /// them.
+    /// Manifests that clients list themselves, in the index of the referrers tag schema, are included.
     pub(crate) async fn referrers(
         &self,
         name: &Name,
@@ -65,7 +65,7 @@ impl Store {
         while let Some((item, digest)) = described.next().await {
             let Some(item) = item? else { continue };
             bytes += item.get().len() as u64;
-            // The descriptors, and the text that is made of them while that grows.
+            // The descriptors, and their text while it grows.
             reservation.resize(bytes.saturating_mul(3))?;
             items.push(item);
             if bytes >= PAGE_BYTES {
@@ -77,7 +77,7 @@ impl Store {
         Ok(Referrers { items, next: end.filter(|_| !is_last_page), reservation })
     }
 
-    /// The manifests that said that they are about `subject` when they were pushed.
+    /// The manifests that were pushed with this subject.
     async fn referring(&self, name: &Name, subject: &Digest, found: &mut Smallest) -> Result<()> {
         for algorithm in Algorithm::ALL {
             let dir = layout::referrers(name, subject, algorithm);
@@ -108,7 +108,7 @@ impl Store {
         Ok(())
     }
 
-    /// The index that clients of registries without this list kept under a tag.
+    /// The index that clients maintain for registries without a list of referrers.
     async fn listed_by_clients(
         &self,
         name: &Name,
@@ -128,7 +128,7 @@ impl Store {
         }
     }
 
-    /// The descriptor of a referrer, if it is there and about `subject`.
+    /// The descriptor of a referrer, if it exists and has this subject.
     async fn describe(
         &self,
         name: &Name,
@@ -155,7 +155,7 @@ impl Store {
     }
 }
 
-/// How a list of referrers describes a manifest.
+/// A descriptor in a list of referrers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Descriptor {
@@ -166,7 +166,7 @@ struct Descriptor {
     description: Description,
 }
 
-/// The smallest digests of many.
+/// Collects the smallest digests.
 #[derive(Debug)]
 struct Smallest {
     after: Option<Digest>,
@@ -175,7 +175,7 @@ struct Smallest {
 }
 
 impl Smallest {
-    /// Keeps at most `limit`, of those that are larger than `after`.
+    /// Keeps at most `limit` of the digests that are larger than `after`.
     fn new(after: Option<&Digest>, limit: usize) -> Self {
         Self { after: after.copied(), limit, digests: BTreeSet::new() }
     }

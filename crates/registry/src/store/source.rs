@@ -11,7 +11,7 @@ pub(crate) trait Source: Send {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has taken no byte.
+    /// A dropped call has consumed nothing.
     fn chunk(&mut self) -> impl Future<Output = Result<Option<Bytes>, SourceError>> + Send;
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Store {
-    /// Has `tag` name a manifest that is there, if `conditions` hold.
+    /// Sets `tag` to a manifest that exists, if `conditions` hold.
     pub(super) async fn put_tag(
         &self,
         push: &Push<'_>,
@@ -32,8 +32,8 @@ impl Store {
     ) -> Result<()> {
         push.set(tag);
         let current = layout::current(name, tag);
-        // A tag is visible by its current link, so that is written first: whatever happens in between,
-        // each tag that is visible can be pulled.
+        // A tag is visible by its current link, which is written first: after any interruption, each visible
+        // tag can be pulled.
         if !conditions.is_none() {
             let reference = Reference::Tag(tag.clone());
             self.put_link_if(name, &reference, digest, conditions).await?;
@@ -46,14 +46,14 @@ impl Store {
         Ok(())
     }
 
-    /// Sets a tag that names nothing as yet, or this already.
+    /// Sets a tag that does not exist, or names this manifest already.
     async fn put_immutable(&self, current: &Path, tag: &Tag, digest: &Digest) -> Result<()> {
         loop {
             let seen = match self.read_link(current).await? {
                 Link::To(named, _) if named == *digest => return Ok(()),
                 Link::To(named, _) => return Err(immutable(tag, named)),
                 Link::Missing => None,
-                // It names nothing, so that it may be replaced.
+                // It names no manifest and may be replaced.
                 Link::Damaged => self.file(current).await?,
             };
             let precondition = match seen {
@@ -69,7 +69,7 @@ impl Store {
         }
     }
 
-    /// Refuses to move a tag that stays where it is.
+    /// Refuses to move an immutable tag.
     pub(super) async fn require_free(&self, name: &Name, tag: &Tag, digest: &Digest) -> Result<()> {
         match self.link(&layout::current(name, tag)).await? {
             Some(other) if other != *digest => Err(immutable(tag, other)),
@@ -107,7 +107,7 @@ impl Store {
         Ok(Page { items, more })
     }
 
-    /// All tags of a repository; none, if it is not there.
+    /// All tags of a repository. Empty if there is no repository.
     pub(super) fn all_tags(&self, name: &Name) -> impl Stream<Item = Result<Tag>> + Send {
         self.list_tags(name, ListOptions::new().names_only())
     }
@@ -139,7 +139,7 @@ impl Store {
         pages.try_flatten()
     }
 
-    /// Deletes those of `tags` that name a manifest.
+    /// Deletes those of `tags` that name this manifest.
     pub(super) async fn delete_tags_of(
         &self,
         name: &Name,
@@ -150,9 +150,9 @@ impl Store {
         tags.try_for_each_concurrent(CONCURRENCY, delete).await
     }
 
-    /// Deletes a tag if it names a manifest. A tag that moves meanwhile stays.
+    /// Deletes a tag if it names this manifest. A tag that moves meanwhile is kept.
     ///
-    /// File by file: a driver may lock the whole store to delete a directory, and the link has a
+    /// It deletes file by file: a driver may lock the whole store to delete a directory, and the link has a
     /// precondition.
     async fn delete_tag_of(
         &self,
@@ -165,19 +165,19 @@ impl Store {
             Link::To(named, version) if named == *digest => self.if_version(version),
             _ => return Ok(()),
         };
-        // What is beside the link names nothing by itself. A push that sets the tag again writes it
-        // after the link, and keeps it.
-        let beside = self.files_with_versions(&layout::tag(name, tag)).await?;
+        // The other files are not visible without the link. A push that sets the tag again writes them after
+        // the link, and they are kept.
+        let others = self.files_with_versions(&layout::tag(name, tag)).await?;
         if self.deleted(&current, seen).await? {
-            for file in beside.into_iter().filter(|file| file.path != current) {
+            for file in others.into_iter().filter(|file| file.path != current) {
                 self.deleted(&file.path, self.if_version(file.version)).await?;
             }
         }
         Ok(())
     }
 
-    /// Refuses to delete what a tag leads to that stays where it is: a manifest that the tag names, the
-    /// children of an index, and their blobs.
+    /// Refuses to delete content that an immutable tag leads to: the manifest that it names, the children of an
+    /// index, and their blobs.
     pub(super) async fn require_untagged(
         &self,
         name: &Name,
@@ -204,7 +204,7 @@ impl Store {
         Ok(())
     }
 
-    /// What a manifest refers to, as far as it can be read.
+    /// The references of a manifest; empty if it cannot be read.
     async fn references_of(&self, digest: &Digest) -> Result<Vec<Referred>> {
         let references = |content: &Bytes| Manifest::parse(content)?.references();
         match self.read_manifest(digest, references).await {
@@ -219,7 +219,7 @@ impl Store {
         self.link(&layout::current(name, tag)).await
     }
 
-    /// The manifest that a tag names; none, if the tag cannot be read.
+    /// The manifest that a tag names; `None` if the tag cannot be read.
     async fn inspect_tag(&self, name: &Name, tag: &Tag) -> Result<Option<Digest>> {
         match self.inspect_link(&layout::current(name, tag)).await? {
             Link::To(digest, _) => Ok(Some(digest)),

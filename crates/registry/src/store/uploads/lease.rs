@@ -114,7 +114,7 @@ impl UploadLease<'_> {
         self.hasher.as_ref()
     }
 
-    /// Takes all of `body`, as fast as the driver does.
+    /// Receives all of `body`, as fast as the driver accepts it.
     pub(super) async fn receive(
         &mut self,
         chunk: Option<Chunk>,
@@ -133,7 +133,7 @@ impl UploadLease<'_> {
             return Err(Error::TooLarge { size, limit });
         }
         loop {
-            // Room before bytes: a client that sends faster than the driver takes has to wait.
+            // Wait for room first: a client that sends faster than the driver accepts has to wait.
             let writer = &mut self.writer;
             poll_fn(|cx| writer.poll_ready_unpin(cx)).await?;
             let Some(bytes) = body.chunk().await? else { break };

@@ -4,18 +4,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-/// How many uploads are in progress in the store, as far as this process knows: as many as were there
-/// when they were last counted, with those that it began and without those that it ended since.
+/// The number of uploads in progress in the store, as far as this process knows: the last count, plus the uploads that
+/// this process began since, minus those that it ended.
 ///
-/// They are counted with each sweep of stale uploads, and before one is refused. To begin an upload
-/// costs no listing.
+/// They are counted with each sweep of stale uploads, and before an upload is refused, so that the beginning of an
+/// upload needs no listing.
 #[derive(Debug, Default)]
 pub(in crate::store) struct OpenUploads {
     open: Mutex<usize>,
     pub(super) counted: tokio::sync::Mutex<Option<Instant>>,
 }
 
-/// Room for one upload, which is given back on drop.
+/// One counted upload. Dropping it takes it back.
 pub(super) struct OpenUpload<'a>(&'a OpenUploads);
 
 impl OpenUploads {

@@ -21,8 +21,8 @@ impl Store {
         Ok(UploadStatus { upload, size: 0 })
     }
 
-    /// Streams `body` behind what an upload has. Whatever fails, all that was accepted is kept, and
-    /// the error says how far it has come.
+    /// Appends `body` to an upload. Whatever fails, the accepted bytes are kept, and the error tells how many the upload
+    /// has.
     pub(crate) async fn append(
         &self,
         upload: &Upload,
@@ -43,7 +43,7 @@ impl Store {
         lease.keep(received).await
     }
 
-    /// Streams `body` behind what an upload has, and publishes the whole as the blob `digest`.
+    /// Appends `body` to an upload, and publishes it as the blob `digest`.
     pub(crate) async fn finish(
         &self,
         upload: &Upload,
@@ -56,14 +56,14 @@ impl Store {
             Err(Error::UploadUnknown) => {
                 let has_more = chunk.is_some() || body.length() != Some(0);
                 match self.staged(upload).await? {
-                    // A request before this one was cut off while it read what it had committed.
+                    // An earlier request was interrupted while it read the committed file.
                     Some(_) if !has_more => {
                         self.publish_staged(upload, digest).await?;
                         self.open_uploads.ended();
                         return Ok(());
                     }
                     Some(_) => self.reopen(upload, at).await?,
-                    // It ended with a request before this one, and is not counted any more.
+                    // It ended with an earlier request, and is not counted any more.
                     None => return Ok(self.published(upload, digest).await?),
                 }
             }
@@ -77,12 +77,12 @@ impl Store {
         Ok(())
     }
 
-    /// The file of an upload that was committed at its own path, to be read.
+    /// The file of a staged upload.
     async fn staged(&self, upload: &Upload) -> Result<Option<Metadata>> {
         self.file(&upload.path()).await
     }
 
-    /// A whole upload in one request. One that fails leaves nothing: its client does not know it.
+    /// Uploads a blob in one request. A failed upload is removed: its client does not know its location.
     pub(crate) async fn push(
         &self,
         upload: &Upload,
@@ -116,7 +116,7 @@ impl Store {
         }
     }
 
-    /// Cancels an upload: removes it and all it held.
+    /// Cancels an upload, and deletes its data.
     pub(crate) async fn cancel(&self, upload: &Upload) -> Result<()> {
         self.remove(upload).await?;
         self.open_uploads.ended();
