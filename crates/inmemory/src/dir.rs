@@ -17,8 +17,7 @@ pub(crate) struct Dir {
     pub(crate) name: Box<str>,
     pub(crate) dirs: Map<Arc<Dir>>,
     pub(crate) files: Map<File>,
-    /// No path below is longer than this, counted in bytes from here. What is removed does not
-    /// lower it.
+    /// An upper bound of the length of the paths below, in bytes from here. A removal does not lower it.
     pub(crate) longest: usize,
     /// The root has none.
     _charge: Option<Charge>,
@@ -30,23 +29,23 @@ impl Named for Arc<Dir> {
     }
 }
 
-/// A directory of the namespace, which may be in a file's text.
+/// A directory of the namespace, which may be implied by the text of a file.
 #[derive(Debug, Clone)]
 pub(crate) enum Directory {
     Real(Arc<Dir>),
-    /// What is below begins so many bytes into the text of the file.
+    /// The part of the text that starts at this byte is below the directory.
     Implied(File, usize),
 }
 
-/// Something that was taken out of a tree.
-#[must_use = "it may be large: free it, outside of the lock"]
+/// A file or directory that was taken out of a tree.
+#[must_use = "it may be large: reclaim it outside of the lock"]
 #[derive(Debug, Default)]
 pub(crate) struct Removed {
     pub(crate) file: Option<File>,
     pub(crate) dir: Option<Arc<Dir>>,
 }
 
-/// Something to put into a tree.
+/// A file or directory to be put into a tree.
 #[derive(Debug)]
 pub(crate) enum Node {
     File(File),
@@ -62,7 +61,7 @@ impl Node {
         }
     }
 
-    /// The directory inside others of these names. A file has them in its text.
+    /// The directory inside directories of these names. The text of a file contains them.
     pub(crate) fn inside(self, names: &str, charges: &mut impl Iterator<Item = Charge>) -> Self {
         let Self::Dir(dir) = self else { return self };
         let names = names.rsplit('/').filter(|name| !name.is_empty());
@@ -104,12 +103,12 @@ impl Directory {
     }
 
     /// Whether everything in it may move to `to` without a path becoming too long. `longest` is the
-    /// length of the longest path below, if that was measured; what is to be measured is returned
-    /// if it was not and has to be.
+    /// length of the longest path below, if that was measured; otherwise the measure that has to be taken is
+    /// returned as the error.
     pub(crate) fn fits(&self, to: &Path, longest: Option<usize>) -> Result<bool, Measure> {
         let room = Path::MAX_BYTES - to.as_str().len();
         match self {
-            // The bound is nearly always enough.
+            // The bound is nearly always low enough.
             Self::Real(dir) if dir.longest <= room => Ok(true),
             Self::Real(dir) => match longest {
                 Some(longest) => Ok(longest <= room),
@@ -192,13 +191,13 @@ impl Measure {
         Self { longest: 0, open: vec![(0, dir.iter_after(None))], dir }
     }
 
-    /// The directory as it was. This may be the last to hold it.
+    /// The directory as it was. This may be the last reference to it.
     pub(crate) fn into_dir(self) -> Arc<Dir> {
         let Self { dir, .. } = self;
         dir
     }
 
-    /// Looks at so many entries as one poll may; gives the length at the end.
+    /// Looks at as many entries as one poll may; returns the length at the end.
     pub(crate) fn advance(&mut self) -> Option<usize> {
         for _ in 0..ENTRIES {
             let Some((above, (dirs, files))) = self.open.last_mut() else {
@@ -220,8 +219,7 @@ impl Measure {
 }
 
 impl Drop for Dir {
-    /// Drops what is below level by level: directories two thousand deep must not recurse two
-    /// thousand deep.
+    /// Drops the directories below without recursion: they may be two thousand deep.
     fn drop(&mut self) {
         let mut open: Vec<Drain<Arc<Self>>> = vec![self.dirs.drain()];
         while let Some(dirs) = open.last_mut() {

@@ -20,17 +20,16 @@ pub(crate) use self::key::Named;
 
 /// A sorted map from names, whose clones share all that is not changed since.
 ///
-/// A B+ tree of nodes that are referenced, not owned. A change goes in place through nodes that
-/// have no other owner, and copies those that a clone holds too: at most one a level, of at most 32
-/// entries each, however large the map. So a clone is a reference, and the first change after it
-/// costs what every change costs, and a little more.
+/// A B+ tree of reference-counted nodes. A change is made in place in nodes that have no other owner, and
+/// copies those that a clone holds too: at most one a level, of at most 32 entries each, however large the
+/// map. So a clone is a reference, and the first change after it costs little more than any other.
 ///
 /// Each entry is stored with its head, the first eight bytes of its name, so that a search rarely reads the
 /// names themselves, which are elsewhere in memory.
 ///
 /// ```text
-///  root ─▶ Inner [ "" │ "k" │ "tr" ]        before each child a text that orders after all that is
-///                       │                   before it, and not after anything in it
+///  root ─▶ Inner [ "" │ "k" │ "tr" ]        before each child a separator: it orders after the names
+///                       │                   before it, and not after the names in it
 ///             Leaf [ head, k… │ head, m… │ head, s… ]
 /// ```
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! [`SegmentBuilder`]: the content of an upload while it grows.
+//! [`SegmentBuilder`]: content that grows.
 
 use std::sync::Arc;
 
@@ -14,22 +14,21 @@ use crate::{
     work,
 };
 
-/// The content of an upload while it grows: sealed segments, and an open tail that small pieces are
-/// packed into.
+/// Content that grows: sealed segments, and an open tail into which small pieces are packed.
 ///
 /// # What happens to a `Bytes`
 ///
-/// It is *taken over*, without a copy, if it has at least [`MIN_ADOPTED`] bytes and keeps no more
-/// memory alive than it shows: because nobody else holds its buffer and at most one part in 64 of
-/// that is unused, or because the caller [vouches](storage_driver::WriterOptions::exclusive_buffers).
-/// Otherwise it is *copied* into the tail, so that a slice of a read buffer never pins the buffer,
-/// and tiny pieces take no more room than their bytes.
+/// It is *adopted*, without a copy, if it has at least [`MIN_ADOPTED`] bytes and keeps hardly more memory
+/// alive: because it is the only reference to its buffer, at most one part in 64 of which is unused, or because
+/// the caller declared it [exclusive](storage_driver::WriterOptions::exclusive_buffers). Otherwise it is
+/// *copied* into the tail, so that a slice of a read buffer never pins the buffer, and tiny pieces take no more
+/// memory than their bytes.
 ///
 /// # The tail
 ///
 /// Its capacity is what has been packed so far, from [`MIN_TAIL`] up to one segment: a small file
-/// wastes little, and a large one is made of full segments. A full tail becomes a segment as it is;
-/// a tail that must be sealed early gives back what it has not used. No byte is ever moved twice.
+/// wastes little, and a large one consists of full segments. A full tail becomes a segment as it is;
+/// a tail that must be sealed early frees what it has not used. No byte is ever moved twice.
 #[derive(Debug)]
 pub(crate) struct SegmentBuilder {
     budget: Arc<Budget>,
@@ -38,20 +37,20 @@ pub(crate) struct SegmentBuilder {
     size_hint: Option<u64>,
     rope: Rope,
     tail: Buffer,
-    /// Bytes packed since something was taken over.
+    /// Bytes packed since a buffer was adopted.
     packed: usize,
-    /// Bytes of memory that the draft brought, the tail's capacity included.
+    /// Bytes of memory of this builder's own segments, including the tail's capacity.
     own: u64,
     /// The content that is extended; its segments are the beginning of the rope.
     base: Option<UploadBlob>,
 }
 
-/// Smaller pieces are packed: what points to a segment should not cost more than a percent of it.
+/// Smaller pieces are packed: the pointers to a segment should not cost more than a percent of it.
 pub(crate) const MIN_ADOPTED: usize = 16 << 10;
-/// The capacity of the first tail, unless a size hint or the piece to pack asks for another.
+/// The capacity of the first tail, unless a size hint or the piece to pack needs another.
 pub(crate) const MIN_TAIL: usize = 4 << 10;
-/// A file that an append extends is shared if the last commit brought more than this, and copied
-/// if not, so that many small appends do not leave as many small segments.
+/// An append shares what the last commit of the file added if that is more than this, and copies it
+/// otherwise, so that many small appends do not leave as many small segments.
 const SHARE: u64 = 64 << 10;
 
 impl SegmentBuilder {
@@ -87,14 +86,14 @@ impl SegmentBuilder {
         }
     }
 
-    /// Accepts `data` if it can be taken over; gives it back if it has to be copied.
+    /// Accepts `data` if it can be adopted; returns it if it has to be copied.
     pub(crate) fn adopt(&mut self, data: Bytes, exclusive: bool) -> Result<Option<Bytes>, Error> {
         if data.len() < MIN_ADOPTED {
             return Ok(Some(data));
         }
         if exclusive {
             self.grow(data.len(), 1)?;
-            self.push(segment::adopt(data, &self.budget));
+            self.push(segment::seal_exclusive(data, &self.budget));
             return Ok(None);
         }
         match Origin::of(data) {
@@ -108,7 +107,7 @@ impl SegmentBuilder {
         }
     }
 
-    /// Puts what was taken over behind what was packed.
+    /// Appends an adopted segment.
     fn push(&mut self, segment: Bytes) {
         self.seal_tail();
         self.packed = 0;
@@ -138,8 +137,7 @@ impl SegmentBuilder {
         Ok(())
     }
 
-    /// The capacities that [`pack`](Self::pack) will ask for to hold `rest` bytes more than fit the
-    /// tail.
+    /// The memory that [`pack`](Self::pack) will take for `rest` bytes that do not fit the tail.
     fn plan(&self, mut rest: usize) -> Plan {
         let mut plan = Plan { total: 0, count: 0 };
         let mut packed = self.packed + self.tail.room();
@@ -163,7 +161,7 @@ impl SegmentBuilder {
     /// all, for at least `rest` more.
     fn capacity_after(&self, packed: usize, len: u64, rest: usize) -> usize {
         let wanted = match self.size_hint.and_then(|hint| hint.checked_sub(len)) {
-            // What the caller announced, and not a byte more.
+            // The announced size, and not a byte more.
             Some(announced) if announced >= rest as u64 => {
                 usize::try_from(announced).unwrap_or(usize::MAX)
             }
@@ -172,7 +170,7 @@ impl SegmentBuilder {
         wanted.min(self.segment_size)
     }
 
-    /// Seals the tail, giving back what it has not used.
+    /// Seals the tail, and frees what it has not used.
     pub(crate) fn seal_tail(&mut self) {
         if self.tail.capacity() == 0 {
             return;
@@ -189,8 +187,8 @@ impl SegmentBuilder {
         }
     }
 
-    /// Copies the content that the last commit of the base brought, if that is little, instead of
-    /// sharing it: the tail then goes on where it ended.
+    /// Copies what the last commit of the base added, if that is little, instead of sharing it: the tail then
+    /// continues it.
     fn unshare_base(&mut self, room: usize) -> Result<(), Error> {
         let little = SHARE.min(self.segment_size as u64);
         let Some(base) = self.base.take_if(|base| self.own == 0 && base.own() <= little) else {
@@ -214,7 +212,7 @@ impl SegmentBuilder {
         Ok(())
     }
 
-    /// Publishes the content: the draft is empty afterwards. Its tail must be sealed.
+    /// Publishes the content: the builder is empty afterwards. Its tail must be sealed.
     pub(crate) fn publish(&mut self) -> Result<FileBlob, Error> {
         debug_assert_eq!(self.tail.capacity(), 0);
         let blob = FileBlob::publish(&self.budget, self.rope.clone(), self.own, &mut self.base)?;
@@ -223,7 +221,7 @@ impl SegmentBuilder {
         Ok(blob)
     }
 
-    /// Takes out the segments, of a draft that goes, and the blob that it extends: it may be the last
+    /// Takes out the segments of a builder that is given up, and the blob that it extends. It may be the last
     /// to hold either.
     pub(crate) fn take(&mut self) -> (Rope, Option<Arc<Blob>>) {
         let base = self.base.take().map(|base| base.blob());
@@ -256,7 +254,7 @@ impl Drop for SegmentBuilder {
     }
 }
 
-/// How much memory a write needs beyond the tail that is there.
+/// The memory that a write needs in addition to the open tail.
 struct Plan {
     total: usize,
     count: u64,

@@ -12,23 +12,23 @@ use crate::{
 
 /// The namespace: directories of files and directories.
 ///
-/// Names are kept a component at a time, so that a listing costs its children, a directory moves
-/// with everything in it by one reference, and `/ab` is nowhere near `/a`. Clones share everything
-/// that is not changed since; see [`Map`].
+/// Each directory stores the names of its children, so that a listing costs its children, a directory moves
+/// with everything in it by one reference, and `/ab` is unrelated to `/a`. Clones share everything that
+/// was not changed since; see [`Map`](crate::map::Map).
 ///
-/// A directory with a single file in it, or with a single directory that has a single file, and so
-/// on, is no directory here but a [`File`] whose text has several components. It becomes one of its
-/// own when a second file comes. (A registry has a directory around every blob.)
+/// A directory with a single file below it is not stored: it is implied by the [`File`], whose text then has
+/// several components. A directory is made when a second file needs it. (A registry has a directory around
+/// every blob.)
 ///
 /// No directory is empty, but the root may be.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tree {
     root: Arc<Dir>,
-    /// Counts the changes, so that what was found can be known to stand still.
+    /// Counts the changes, to detect that the tree has not changed in between.
     changes: u64,
 }
 
-/// What is at a path.
+/// The file or directory at a path.
 #[derive(Debug)]
 pub(crate) enum Found<'a> {
     File(&'a File),
@@ -42,12 +42,12 @@ impl From<Tree> for Removed {
 }
 
 impl Tree {
-    /// A number that is another after every change.
+    /// A number that differs after every change.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// What is at `path`.
+    /// The file or directory at `path`.
     pub(crate) fn get(&self, path: &Path) -> Option<Found<'_>> {
         if path.is_root() {
             return Some(Found::Dir(Directory::Real(Arc::clone(&self.root))));
@@ -65,7 +65,7 @@ impl Tree {
         dir.dirs.get(rest).map(|dir| Found::Dir(Directory::Real(Arc::clone(dir))))
     }
 
-    /// The last directory above `path` that is one of its own, and the path from there on.
+    /// The lowest stored directory above `path`, and the path relative to it.
     fn descend<'a>(&self, path: &'a Path) -> (&Dir, &'a str) {
         let mut dir = &self.root;
         let mut rest = &path.as_str()[1..];
@@ -113,7 +113,7 @@ impl Tree {
         }
     }
 
-    /// Looks for the place that a commit at `path` would take.
+    /// Finds the place that a commit at `path` would take.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl Tree {
         }
     }
 
-    /// Puts `node` at the place that was made for it in this very tree.
+    /// Puts `node` into the place that was made for it in this very tree.
     pub(crate) fn fill(&mut self, place: Place<'_>, node: Node) -> Removed {
         let text = &place.path.as_str()[1..];
         let rest = &text[text.len() - place.rest..];
@@ -153,7 +153,7 @@ impl Tree {
         let Some((sibling, common)) = place.sibling else {
             return dir.put(node.inside(above(rest), &mut charges));
         };
-        // What was the beginning of a file's text becomes directories, the last of them with both.
+        // The common beginning of the two texts becomes directories, the last of which contains both.
         let mut both = Dir::named(last_of(&rest[..common]), charges.next());
         let inner = &rest[common + 1..];
         let _ = both.put(Node::File(sibling));
@@ -164,8 +164,8 @@ impl Tree {
         Removed { file: old, dir: None }
     }
 
-    /// The directory from which `rest` bytes of `text` are left, to be changed. Something is going to
-    /// be at `text` that has paths of `below` bytes below it. `None` if there is no such directory.
+    /// The directory relative to which `rest` bytes of `text` are left, to be changed. A node with paths of
+    /// `below` bytes below it will be put at `text`. `None` if there is no such directory.
     fn open(&mut self, text: &str, rest: usize, below: usize) -> Option<&mut Dir> {
         self.changes += 1;
         let mut dir = Arc::make_mut(&mut self.root);
@@ -181,12 +181,12 @@ impl Tree {
         }
     }
 
-    /// Takes out what is at `path`, which is not the root, and the directories above that would be
+    /// Removes the file or directory at `path`, which is not the root, and the directories above that would be
     /// empty without it.
     pub(crate) fn remove(&mut self, path: &Path) -> Removed {
         let text = &path.as_str()[1..];
         let (mut dir, mut rest) = (&self.root, text);
-        // The highest directory that goes is the one below the last that has other children.
+        // The highest directory to be removed is the one below the lowest that has other children.
         let mut stays = rest;
         loop {
             if dir.has_many() {
@@ -213,11 +213,11 @@ impl Tree {
     }
 }
 
-/// What a commit at a path finds there.
+/// What a commit at a path would replace or meet.
 #[derive(Debug)]
 pub(crate) struct Plan<'a, 'p> {
     path: &'p Path,
-    /// The path from the last directory above it that is one of its own.
+    /// The path relative to the lowest stored directory above it.
     rest: &'p str,
     there: There<'a>,
 }
@@ -227,7 +227,7 @@ enum There<'a> {
     Nothing,
     /// The file that it replaces.
     File(&'a File),
-    /// A file whose text begins as `rest` does, for so many bytes, and then goes on elsewhere.
+    /// A file whose text has so many bytes in common with `rest` and then differs.
     Sibling(&'a File, usize),
 }
 
@@ -248,7 +248,7 @@ impl<'a, 'p> Plan<'a, 'p> {
         }
     }
 
-    /// Makes what [`Tree::fill`] will need to put a file into this place, and changes nothing.
+    /// Makes the place for a file, and changes nothing.
     ///
     /// # Errors
     ///
@@ -257,7 +257,7 @@ impl<'a, 'p> Plan<'a, 'p> {
         self.prepare(0, budget)
     }
 
-    /// The same for a directory.
+    /// Makes the place for a directory, and changes nothing.
     ///
     /// # Errors
     ///
@@ -289,15 +289,15 @@ impl<'a, 'p> Plan<'a, 'p> {
     }
 }
 
-/// What [`Tree::fill`] needs to put something at a path.
+/// A place in a tree: everything that [`Tree::fill`] needs to put a node at a path.
 #[derive(Debug)]
 pub(crate) struct Place<'p> {
     path: &'p Path,
     text: &'p str,
-    /// How many bytes of the path are left from the directory that it goes into.
+    /// How many bytes of the path are relative to the directory that the node is put into.
     rest: usize,
-    /// The file that has so many bytes of its text in common with `rest`, under the text that it has
-    /// from there on.
+    /// The file whose text has so many bytes in common with the rest of the path, under the text that is left
+    /// of it.
     sibling: Option<(File, usize)>,
     /// One for each directory that is made.
     charges: Vec<Charge>,
@@ -314,8 +314,7 @@ impl<'p> Place<'p> {
     }
 }
 
-/// How many bytes two texts have in common at their beginning, in whole components, without the
-/// slash behind.
+/// The length of the common beginning of two texts, in whole components, without the slash after them.
 fn common(a: &str, b: &str) -> usize {
     let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let ends = |text: &str| matches!(text.as_bytes().get(same), None | Some(b'/'));

@@ -1,4 +1,4 @@
-//! [`Uploads`]: the uploads in progress, by path.
+//! [`Uploads`]: the uploads, by path.
 
 use std::sync::Arc;
 
@@ -123,13 +123,13 @@ pub(crate) struct Below {
 }
 
 impl Below {
-    /// The whole table as it was. This may be the last to hold it.
+    /// The whole table as it was. This may be the last reference to it.
     pub(crate) fn into_table(self) -> Uploads {
         let Self { table, .. } = self;
         table
     }
 
-    /// What comes next from the table itself.
+    /// The next upload of the table itself.
     fn peek(&mut self) -> Option<&Arc<Upload>> {
         let Entry(upload) = self.iter.peek()?;
         let ended = self.end.as_ref().is_some_and(|end| upload.key() >= end.as_str());

@@ -1,4 +1,4 @@
-//! [`Entries`]: the entries of a directory, and of all below it, at one moment.
+//! [`Children`] and [`Descent`]: the entries of a directory, and everything below it, at one moment.
 
 use std::task::{Context, Poll, ready};
 
@@ -22,12 +22,12 @@ pub(crate) struct Children {
 
 enum Nodes {
     Real(Iter<Arc<Dir>>, Iter<File>),
-    /// The only child, which begins so many bytes into the text of the file.
+    /// The only child, whose name starts at this byte of the text of the file.
     Implied(Option<(File, usize)>),
 }
 
 impl Children {
-    /// The children of `dir`, which is at `path`, that order after `start`.
+    /// The children of `dir`, the directory at `path`, that order after `start`.
     pub(crate) fn after(dir: &Directory, path: &Path, start: Option<&Path>) -> Option<Self> {
         let name = match start {
             None => None,
@@ -56,7 +56,7 @@ impl Children {
         Self { names_only: true, ..self }
     }
 
-    /// The next child; of a directory also itself.
+    /// The next child, with its directory if it is one.
     fn next_child(&mut self) -> Option<(Entry, Option<Directory>)> {
         // No path in the tree is longer than a path may be.
         match &mut self.nodes {
@@ -112,18 +112,19 @@ impl Iterator for Children {
 
 /// Everything below a directory, depth first, as it was when the walk began.
 pub(crate) struct Descent<'a> {
-    /// The directories from the start of the walk to where it stands.
+    /// The directories from the start of the walk down to its position.
     open: Vec<Children>,
-    /// The directory given last, to be opened next.
+    /// The directory that was returned last, to be opened next.
     below: Option<(Path, Directory)>,
-    /// How many entries may still be given before other tasks get a turn.
+    /// How many entries are returned before the walk yields to other tasks.
     until_yield: usize,
-    /// Where the walk starts. It holds all that the fields above look at, so that these free nothing.
+    /// The directory of the walk. It holds everything that the fields above refer to, so that these free
+    /// nothing.
     start: Snapshot<'a>,
 }
 
 impl<'a> Descent<'a> {
-    /// What is below `dir`, which is at `path`, and orders after `start`.
+    /// Everything below `dir`, the directory at `path`, that orders after `start`.
     pub(crate) fn after(
         dir: Directory,
         path: &Path,
@@ -131,7 +132,7 @@ impl<'a> Descent<'a> {
         reclaimer: &'a Reclaimer,
     ) -> Self {
         let mut open = Vec::from_iter(Children::after(&dir, path, start));
-        // A start below is reached through directories that are not given again.
+        // A start below is reached through directories that are not returned.
         let names = start.and_then(|start| start.strip_prefix(path)).unwrap_or_default();
         let (mut last, mut path) = (dir.clone(), path.clone());
         for name in names.split('/') {

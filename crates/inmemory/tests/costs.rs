@@ -84,7 +84,7 @@ fn a_put_allocates_its_future_the_file_and_a_leaf() {
     let (allocations, bytes) = cost(&paths[FILES..], put);
     assert_at_most("allocations", allocations, 3.2);
     // Two lengths, a count, what is known of it, the path from its directory on, and a place in a leaf.
-    assert_at_most("bytes beside the content", bytes - 1024.0, 145.0);
+    assert_at_most("bytes in addition to the content", bytes - 1024.0, 145.0);
 }
 
 #[test]

@@ -24,7 +24,7 @@ const SEGMENT: usize = InMemoryBuilder::DEFAULT_SEGMENT_SIZE;
 /// What an allocation may have on top of a segment: none is needed, for the buffer of a segment and
 /// what counts its owners are allocated apart.
 const HEADER: usize = 0;
-/// What may be alive beside 1.02 × the content: an open tail, and a store.
+/// What may be alive in addition to 1.02 × the content: an open tail, and a store.
 const CONSTANT: usize = SEGMENT + MIB;
 
 fn path() -> Path {
@@ -112,7 +112,7 @@ fn twenty_million_writes_of_one_byte_are_lean() {
 }
 
 #[test]
-fn buffers_that_are_taken_over_cost_nothing_beside_themselves() {
+fn adopted_buffers_cost_no_more_than_themselves() {
     const CHUNK: usize = 64 * KIB;
     let measurement = Measurement::begin();
     let store = InMemory::new();

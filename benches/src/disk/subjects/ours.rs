@@ -44,7 +44,7 @@ impl Subject for Ours {
         to.write_all(chunk).await.expect("there is room");
     }
 
-    async fn hand_over(&self, to: &mut Writer, chunk: Bytes) {
+    async fn write_owned(&self, to: &mut Writer, chunk: Bytes) {
         to.write_bytes(chunk).await.expect("there is room");
     }
 

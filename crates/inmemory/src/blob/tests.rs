@@ -33,7 +33,7 @@ fn a_file_owns_its_content() {
 }
 
 #[test]
-fn what_two_files_share_counts_once() {
+fn content_shared_by_two_files_counts_once() {
     let budget = budget(None);
     let file = publish(&budget, 10, None);
     let copy = file.clone();
@@ -45,7 +45,7 @@ fn what_two_files_share_counts_once() {
 }
 
 #[test]
-fn what_a_file_and_an_upload_share_is_the_files() {
+fn content_shared_by_a_file_and_an_upload_counts_for_the_file() {
     let budget = budget(None);
     let file = publish(&budget, 10, None);
     let upload = file.for_upload();
@@ -57,7 +57,7 @@ fn what_a_file_and_an_upload_share_is_the_files() {
 }
 
 #[test]
-fn a_file_owns_what_it_was_extended_from() {
+fn a_file_owns_the_content_that_it_extends() {
     let budget = budget(None);
     let first = publish(&budget, 10, None);
     let second = publish(&budget, 5, Some(first.for_upload()));
@@ -136,7 +136,7 @@ fn take<T>(held: &mut ReclaimGuard<T>, index: &prop::sample::Index) -> Option<(T
 
 proptest! {
     #[test]
-    fn random_steps_own_what_can_be_reached(steps in prop::collection::vec(step(), 1..80)) {
+    fn random_steps_own_the_reachable_content(steps in prop::collection::vec(step(), 1..80)) {
         let budget = budget(None);
         // Of each blob that was ever made: what it brought, and its base.
         let mut blobs: Vec<(u64, Option<usize>)> = Vec::new();

@@ -28,12 +28,12 @@ fn stores(count: usize) -> [InMemory; 2] {
 }
 
 #[test]
-fn a_deletion_of_much_gives_others_a_turn() {
+fn a_large_deletion_yields_to_other_tasks() {
     for store in stores(20_000) {
         let dir = path("/dir");
         let mut delete = task::spawn(store.delete_dir(&dir));
         assert_pending!(delete.poll());
-        // It has taken effect, and memory is given back as it goes.
+        // It has taken effect, and its memory is reclaimed bit by bit.
         assert!(store.stat(&dir).now_or_never().unwrap().is_err());
         assert!(store.usage().held() > 0);
         let mut turns = 1;
@@ -47,7 +47,7 @@ fn a_deletion_of_much_gives_others_a_turn() {
 }
 
 #[test]
-fn a_deletion_that_is_dropped_frees_all_the_same() {
+fn memory_of_a_dropped_deletion_is_reclaimed() {
     for store in stores(20_000) {
         let dir = path("/dir");
         let mut delete = task::spawn(store.delete_dir(&dir));
@@ -65,7 +65,7 @@ fn a_deletion_that_is_dropped_frees_all_the_same() {
 }
 
 #[test]
-fn a_deletion_of_little_is_done_at_once() {
+fn a_small_deletion_takes_one_poll() {
     for store in stores(3) {
         let dir = path("/dir");
         assert_ready!(task::spawn(store.delete_dir(&dir)).poll()).unwrap();
@@ -74,7 +74,7 @@ fn a_deletion_of_little_is_done_at_once() {
 }
 
 #[test]
-fn what_is_replaced_or_cancelled_gives_others_a_turn() {
+fn replacing_and_cancelling_yield_to_other_tasks() {
     let [_, store] = stores(20_000);
     let (large, upload) = (path("/dir/large"), path("/upload"));
     drop(block_on(store.append(&large)).unwrap());
@@ -93,7 +93,7 @@ fn what_is_replaced_or_cancelled_gives_others_a_turn() {
 }
 
 #[test]
-fn what_a_fork_holds_is_left_to_it() {
+fn memory_that_a_fork_shares_is_left_to_the_fork() {
     for store in stores(5000) {
         let fork = store.fork();
         let before = store.usage();

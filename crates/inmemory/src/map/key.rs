@@ -25,8 +25,8 @@ impl<'a> From<&'a str> for Key<'a> {
     }
 }
 
-/// The first eight bytes as a number that orders as they do; zeros where there are fewer, which is
-/// no byte of a name.
+/// The first eight bytes as a number that orders as they do. A shorter text is filled with zeros, which are
+/// no bytes of a name.
 pub(super) fn head(text: &str) -> u64 {
     let bytes = text.as_bytes();
     match bytes.first_chunk() {
@@ -39,18 +39,18 @@ pub(super) fn head(text: &str) -> u64 {
     }
 }
 
-/// The shortest beginning of `right` that orders after `left`, which orders before it: its head, and
-/// the whole if that is longer.
+/// The separator of two names: the shortest beginning of `right` that orders after `left`. Its head, and the
+/// whole if that is longer.
 pub(super) fn between(left: &str, right: &str) -> (u64, Box<str>) {
     let common = left.bytes().zip(right.bytes()).take_while(|(a, b)| a == b).count();
     let first = right.get(..=common).unwrap_or(right);
     (head(first), Box::from(if first.len() > size_of::<u64>() { first } else { "" }))
 }
 
-/// Where among sorted heads those that are equal to `head` begin and end.
+/// The range of sorted heads that are equal to `head`.
 ///
-/// It looks at each. A node is a few lines of memory that are fetched at once then, one for the
-/// other, while each step of a binary search would wait for the line of the one before.
+/// It compares all of them: the cache lines of a node are then fetched in parallel, while each step of a
+/// binary search would wait for the line of the step before.
 pub(super) fn equal(heads: impl Iterator<Item = u64>, head: u64) -> (usize, usize) {
     heads.fold((0, 0), |(start, end), other| {
         (start + usize::from(other < head), end + usize::from(other <= head))

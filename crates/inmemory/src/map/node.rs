@@ -19,7 +19,7 @@ pub(super) enum Child<V> {
     Inner(Arc<Inner<V>>),
 }
 
-/// One allocation, made anew with each entry that comes or goes: a search reads one place in memory,
+/// One allocation, made anew for each entry that is inserted or removed: a search reads one place in memory,
 /// and none is wasted. Nearly all memory of a large map is in its leaves.
 #[derive(Debug)]
 pub(super) struct Leaf<V>(pub(super) Arc<[Slot<V>]>);
@@ -31,7 +31,7 @@ pub(super) struct Slot<V> {
     pub(super) value: Option<V>,
 }
 
-/// The heads apart from what they belong to, so that a search reads few lines of memory.
+/// The heads are stored apart from their children, so that a search reads few cache lines.
 #[derive(Debug, Clone)]
 pub(super) struct Inner<V> {
     pub(super) heads: Vec<u64>,
@@ -108,8 +108,8 @@ impl<V: Named> Child<V> {
         }
     }
 
-    /// Sets the text before the first child, of this node and of all first nodes below: where nodes
-    /// are joined, it comes to stand between two children.
+    /// Sets the separator before the first child, of this node and of all first nodes below: where nodes
+    /// are joined, it separates two children.
     pub(super) fn set_first(&mut self, separator: &(u64, Box<str>)) {
         if let Self::Inner(inner) = self {
             let inner = Arc::make_mut(inner);
@@ -119,8 +119,8 @@ impl<V: Named> Child<V> {
         }
     }
 
-    /// Puts what follows behind the last node `levels` below; gives back a right half if that is too
-    /// much for one.
+    /// Joins `right` to the last node `levels` below; returns a right half if that is too much for one
+    /// node.
     pub(super) fn append(&mut self, levels: usize, right: Half<V>) -> Option<Half<V>> {
         work::count(1);
         match self {
@@ -136,8 +136,8 @@ impl<V: Named> Child<V> {
         }
     }
 
-    /// Puts what comes before in front of the first node `levels` below, between which and it is
-    /// this separator; gives back a right half if that is too much for one.
+    /// Joins `left` to the first node `levels` below, with this separator in between; returns a right half if
+    /// that is too much for one node.
     pub(super) fn prepend(
         &mut self,
         levels: usize,
@@ -161,8 +161,8 @@ impl<V: Named> Child<V> {
         }
     }
 
-    /// Puts in a value; gives back the one that had its name, and the right half if what is here
-    /// had to be cut in two.
+    /// Puts in a value; returns the one that had its name, and the right half if the node had to be cut in
+    /// two.
     pub(super) fn insert(&mut self, head: u64, value: V) -> (Option<V>, Option<Half<V>>) {
         match self {
             Self::Leaf(leaf) => match leaf.search(head, || value.name()) {
@@ -214,8 +214,7 @@ impl<V: Named> Child<V> {
         }
     }
 
-    /// Puts everything of the next child behind what is here; gives back a right half if that is
-    /// too much for one.
+    /// Appends everything of the next child; returns a right half if that is too much for one node.
     fn join(&mut self, (head, next): Half<V>) -> Option<Half<V>> {
         match (self, next.child) {
             (Self::Leaf(leaf), Self::Leaf(mut next)) => {
@@ -243,7 +242,7 @@ impl<V> FromIterator<Slot<V>> for Leaf<V> {
 }
 
 impl<V: Named> Leaf<V> {
-    /// The text is asked for only if there are others with its head.
+    /// The text is read only if there are entries with its head.
     pub(super) fn search<'a>(
         &self,
         head: u64,
@@ -278,9 +277,9 @@ impl<V: Named> Leaf<V> {
         }
     }
 
-    /// Fills in these; gives back the right half if they are more than the fan-out.
+    /// Fills in these; returns the right half if they are more than the fan-out.
     fn fill(&mut self, mut slots: Slots<V>) -> Option<Half<V>> {
-        // Names are looked at only for this: they are elsewhere in memory.
+        // Names are read only here: they are elsewhere in memory.
         let right = (slots.len() > FANOUT).then(|| {
             let right: Slots<V> = slots.drain(slots.len() / 2..).collect();
             let left = slots.last().and_then(Slot::name).unwrap_or_default();
@@ -292,7 +291,7 @@ impl<V: Named> Leaf<V> {
     }
 }
 
-/// What two leaves hold at most.
+/// The slots of at most two leaves.
 pub(super) type Slots<V> = ArrayVec<Slot<V>, { 2 * FANOUT }>;
 
 impl<V: Named> Slot<V> {
@@ -315,7 +314,7 @@ impl<V> Inner<V> {
         (self.heads.remove(index), self.branches.remove(index))
     }
 
-    /// The child that holds `key`, if any does.
+    /// The child that would contain the name.
     pub(super) fn index_of<'a>(&self, head: u64, text: impl FnOnce() -> &'a str) -> usize {
         let (start, end) = equal(self.heads.iter().copied(), head);
         let same = &self.branches[start..end];

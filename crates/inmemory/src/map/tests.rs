@@ -307,7 +307,7 @@ fn a_change_without_a_clone_copies_nothing() {
 }
 
 #[test]
-fn iteration_goes_on_as_the_map_was() {
+fn iteration_continues_as_the_map_was() {
     let mut pair = Pair::with(0..2000);
     let expected = pair.model.len();
     let mut iter = pair.map.iter_after(None);
@@ -345,7 +345,7 @@ fn a_drain_of_all_values_leaves_clones_as_they_are() {
 }
 
 #[test]
-fn drain_gives_every_value_once() {
+fn drain_returns_every_value_once() {
     let mut map = Map::default();
     for number in 0..5000 {
         map.insert(Item(key(number as usize), number));
@@ -357,7 +357,7 @@ fn drain_gives_every_value_once() {
 }
 
 #[test]
-fn drain_leaves_what_a_clone_holds() {
+fn drain_leaves_the_nodes_that_a_clone_holds() {
     let mut pair = Pair::with(0..3000);
     let twin = pair.clone();
     assert_eq!(pair.map.drain().flatten().count(), 0);

@@ -28,7 +28,7 @@ fn a_note_counts_with_its_length() {
 }
 
 #[test]
-fn a_cleared_note_gives_its_memory_back_once() {
+fn a_cleared_note_releases_its_memory_once() {
     let budget = budget(None);
     let mut note = Note::none(&budget);
     note.set(b"note").unwrap();

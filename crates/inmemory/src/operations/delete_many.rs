@@ -23,8 +23,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// In this order: `InvalidPath` if one is the root; `IsADirectory` if one is a directory when its turn
-    /// comes. Nothing has changed then.
+    /// In this order: `InvalidPath` if one is the root; `IsADirectory` if one is a directory when it is
+    /// reached. Nothing has changed then.
     pub(crate) async fn delete_many(&self, paths: &[Path]) -> Result<DeferredDrop> {
         if paths.len() <= PATHS {
             return self.delete_few(paths).await;
@@ -51,7 +51,7 @@ impl Store {
             }
             return Ok(deferred);
         }
-        // A path that is a directory now may be none when its turn comes, which only a copy of the files can
+        // A path that is a directory now may be none when it is reached, which only a copy of the files can
         // show.
         self.delete_in_parts(vec![paths.to_vec()]).await
     }
@@ -71,7 +71,7 @@ fn remove_files(state: &mut State, paths: &[Path]) -> Option<Vec<(Removed, Optio
     Some(paths.iter().map(|path| (state.remove(path), state.remove_upload_at(path))).collect())
 }
 
-/// Paths that are copied, with turns for other tasks in between. They go to the reclaimer if this is dropped.
+/// Paths that are copied in parts. They go to the reclaimer if this is dropped.
 struct CopiedPaths<'a> {
     parts: Vec<Vec<Path>>,
     reclaimer: &'a Reclaimer,

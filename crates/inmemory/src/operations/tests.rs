@@ -61,7 +61,7 @@ fn begin<T>(store: &InMemory, future: &mut Pin<Box<impl Future<Output = T> + ?Si
 }
 
 #[test]
-fn a_deletion_of_many_paths_is_seen_whole_or_not_at_all() {
+fn a_deletion_of_many_paths_takes_effect_at_one_moment() {
     let (store, paths) = store();
     let before = counts(&store);
     assert_eq!(before, (MANY, MANY));

@@ -173,7 +173,7 @@ fn an_insert_replaces_the_file() {
 }
 
 #[test]
-fn a_conflict_is_seen_before_anything_changes() {
+fn a_conflict_is_found_before_anything_changes() {
     let budget = budget();
     let tree = tree_of(&["/a/b"], &budget);
     assert_eq!(kind(tree.plan(&path("/a"))), ErrorKind::PathConflict);
@@ -227,7 +227,7 @@ fn a_removal_of_nothing_copies_nothing_that_a_clone_holds() {
 }
 
 #[test]
-fn a_removal_gives_what_was_there() {
+fn a_removal_returns_the_removed_node() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b", "/a/c"], &budget);
     assert!(tree.remove(&path("/a/b")).file.is_some());
@@ -281,7 +281,7 @@ fn a_second_file_makes_the_directories_that_both_are_in() {
 }
 
 #[test]
-fn what_texts_have_in_common_ends_with_a_component() {
+fn the_common_beginning_of_two_texts_ends_with_a_component() {
     for (a, b, length) in [
         ("a/b/c", "a/b/d", 3),
         ("a/b/c", "a/bb/d", 1),
@@ -307,7 +307,7 @@ fn a_clone_stays_as_it_was() {
 }
 
 #[test]
-fn a_change_after_a_clone_copies_no_directory_beside_the_path() {
+fn a_change_after_a_clone_copies_only_directories_on_the_path() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b", "/a/x", "/c/d/e", "/c/d/f"], &budget);
     let twin = tree.clone();
@@ -350,7 +350,7 @@ fn a_path_of_the_greatest_length_fits_exactly() {
 }
 
 #[test]
-fn what_was_removed_no_longer_keeps_a_directory_from_fitting() {
+fn a_removed_long_path_does_not_keep_a_directory_from_fitting() {
     let budget = budget();
     let long = format!("/a{}", "/x".repeat(1000));
     let mut tree = tree_of(&["/a/short", &long], &budget);
@@ -414,7 +414,7 @@ fn the_deepest_path_is_measured_without_recursion() {
 }
 
 #[test]
-fn the_deepest_path_is_changed_and_dropped_beside_a_clone() {
+fn the_deepest_path_is_changed_and_dropped_while_a_clone_exists() {
     on_a_small_stack(|| {
         let budget = budget();
         let mut tree = deep(&budget);

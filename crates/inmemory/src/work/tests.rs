@@ -453,7 +453,7 @@ fn a_drop_of_a_fork() {
 }
 
 #[test]
-fn a_full_store_frees_what_waits_before_it_refuses() {
+fn a_full_store_reclaims_deferred_memory_before_it_refuses() {
     let store = InMemory::builder().segment_size(4096).capacity(10 << 20).build();
     let (data, large) = (Bytes::from(vec![7; 9 << 20]), path("/large"));
     for _ in 0..3 {

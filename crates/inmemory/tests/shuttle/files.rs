@@ -72,7 +72,7 @@ fn a_directory_is_renamed_at_one_moment() {
 }
 
 #[test]
-fn a_shutdown_against_everything() {
+fn a_shutdown_during_every_operation() {
     check(|| {
         let store = InMemory::new();
         put(&store, "/a", "old");

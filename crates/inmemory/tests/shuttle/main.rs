@@ -86,6 +86,10 @@ fn delete(store: &InMemory, at: &str) -> Result<()> {
     now(store.delete(&path(at), NONE))
 }
 
+fn delete_dir(store: &InMemory, at: &str) -> Result<()> {
+    now(store.delete_dir(&path(at)))
+}
+
 fn uploads(store: &InMemory) -> Vec<String> {
     let page = now(store.uploads(&Path::root(), ListOptions::new())).unwrap();
     page.items.iter().map(|upload| upload.path.to_string()).collect()
@@ -103,7 +107,11 @@ fn walk(store: &InMemory) -> Vec<String> {
 fn nothing_is_held(store: InMemory) {
     let uploads = uploads(&store);
     for at in walk(&store).iter().chain(&uploads) {
-        match delete(&store, at) {
+        let deleted = match delete(&store, at) {
+            Err(error) if error.kind() == ErrorKind::IsADirectory => delete_dir(&store, at),
+            deleted => deleted,
+        };
+        match deleted {
             Err(error) if error.is_not_found() => {}
             deleted => deleted.unwrap(),
         }

@@ -14,7 +14,7 @@ fn owners_of_shared_content_change_at_once() {
         let threads = [
             run(move || delete(&first, "/a").unwrap()),
             run(move || {
-                // The upload goes on elsewhere: `/b` alone is deleted.
+                // The upload continues elsewhere: only `/b` is deleted.
                 now(second.rename(&path("/b"), &path("/d"), NONE)).unwrap();
                 delete(&second, "/d").unwrap();
             }),

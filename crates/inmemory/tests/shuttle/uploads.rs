@@ -59,7 +59,7 @@ fn two_resumers_fence_each_other() {
 }
 
 #[test]
-fn what_a_fenced_writer_sends_does_not_join_the_upload() {
+fn data_of_a_fenced_writer_does_not_join_the_upload() {
     check(|| {
         let store = InMemory::new();
         let mut old = uploading(&store, "/a", "0");
@@ -87,7 +87,7 @@ fn a_commit_and_a_delete() {
         let writer = uploading(&store, "/dir/a", "new");
         let commit = run(move || now(writer.commit()));
         let other = store.clone();
-        let deleted = run(move || delete(&other, "/dir"));
+        let deleted = run(move || delete_dir(&other, "/dir"));
         join(deleted).unwrap();
         let commit = join(commit);
         assert!(matches!(answer(&commit), None | Some(ErrorKind::WriterFenced)));
@@ -281,6 +281,95 @@ fn two_appends() {
         let succeeded = results.iter().filter(|result| result.is_ok()).count();
         assert!(succeeded > 0);
         assert_eq!(read(&store, "/a").unwrap().len(), 1 + succeeded);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_note_is_shown_with_the_data_it_belongs_to() {
+    check(|| {
+        let store = InMemory::new();
+        let mut writer = now(store.create(&path("/a"))).unwrap();
+        let viewer = store.clone();
+        let write = run(move || {
+            for note in ["1", "2"] {
+                now(writer.write_bytes("x")).unwrap();
+                writer.set_note(note).unwrap();
+            }
+        });
+        let view = run(move || {
+            let upload = now(viewer.upload(&path("/a"))).unwrap().unwrap();
+            (upload.size.unwrap(), upload.note.unwrap())
+        });
+        join(write);
+        let (size, note) = join(view);
+        let seen = (size, std::str::from_utf8(&note).unwrap());
+        assert!([(0, ""), (1, ""), (1, "1"), (2, "1"), (2, "2")].contains(&seen), "{seen:?}");
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_note_and_a_resume() {
+    check(|| {
+        let store = InMemory::new();
+        let mut fenced = uploading(&store, "/a", "x");
+        fenced.set_note("old").unwrap();
+        let resumer = store.clone();
+        let set = run(move || fenced.set_note("new"));
+        let resume = run(move || {
+            let mut writer = now(resumer.resume(&path("/a"))).unwrap();
+            let note = writer.note().clone();
+            writer.set_note("mine").unwrap();
+            note
+        });
+        let (set, note) = (join(set), join(resume));
+        assert!(matches!(answer(&set), None | Some(ErrorKind::WriterFenced)));
+        assert_eq!(note, if set.is_ok() { "new" } else { "old" });
+        let upload = now(store.upload(&path("/a"))).unwrap().unwrap();
+        assert_eq!(upload.note.unwrap(), "mine");
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_note_and_a_cancel_of_the_upload() {
+    check(|| {
+        let store = InMemory::new();
+        let mut writer = uploading(&store, "/a", "x");
+        let other = store.clone();
+        let set = run(move || {
+            let set = writer.set_note("note");
+            assert!(matches!(answer(&set), None | Some(ErrorKind::WriterFenced)));
+            writer
+        });
+        let cancel = run(move || {
+            now(other.cancel_upload(&path("/a"))).unwrap();
+            assert_eq!(other.usage().uploads, 0, "no note joins it after that");
+        });
+        join(cancel);
+        // The writer that is fenced holds nothing.
+        let writer = join(set);
+        assert_eq!(store.usage().uploads, 0);
+        drop(writer);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_look_at_an_upload_and_a_commit() {
+    check(|| {
+        let store = InMemory::new();
+        let mut writer = uploading(&store, "/a", "123");
+        writer.set_note("note").unwrap();
+        let viewer = store.clone();
+        let commit = run(move || now(writer.commit()).unwrap());
+        let view = run(move || now(viewer.upload(&path("/a"))).unwrap());
+        join(commit);
+        if let Some(upload) = join(view) {
+            assert_eq!((upload.size, upload.note), (Some(3), Some(Bytes::from("note"))));
+        }
+        assert_eq!(now(store.upload(&path("/a"))).unwrap(), None);
         nothing_is_held(store);
     });
 }
