@@ -269,7 +269,8 @@ impl StorageDriver for Filesystem {
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         run(Operation::Writer, path, async {
             let session = self.open_session(path, options.mode).await?;
-            Ok(Writer::new(NAME, path.clone(), session.size(), session))
+            let (size, note) = session.size_and_note();
+            Ok(Writer::new(NAME, path.clone(), size, session).with_note(note))
         })
         .await
     }
@@ -329,6 +330,25 @@ impl StorageDriver for Filesystem {
             let uploads = self.store.uploads();
             let found = below(&uploads, path, start).map(|(_, upload)| upload.describe());
             Ok(Page::from_sorted(path, &options, found))
+        })
+        .await
+    }
+
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        run(Operation::Upload, path, async {
+            self.store.require_open()?;
+            self.store.work.settled(path).await;
+            if self.store.settings.read_only {
+                return Ok(self.look(path, recovery::read_uploads).await?.remove(path));
+            }
+            let upload = self.store.uploads().get(path).cloned();
+            let Some(upload) = upload else { return Ok(None) };
+            let inspect = move |store: &Store| {
+                // Another program may have damaged the data since.
+                upload.inspect(store);
+                Ok(upload.describe())
+            };
+            self.look(path, inspect).await.map(Some)
         })
         .await
     }

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use rustix::{
     fs::{Dir, RenameFlags},
     io::Errno,
@@ -21,7 +22,7 @@ use crate::{
     error::{at_place, explain},
     mounts::Mount,
     names,
-    record::Record,
+    record::{Kept, Record},
     reserved::{self, RESERVED, Reserved},
     store::{Opened, Own, Settings, Store},
     sys::{Facts, Kind, Resolve, Sys},
@@ -227,7 +228,8 @@ fn recover_uploads(
     let mut uploads = BTreeMap::new();
     for (path, Found { name, mut record, data }) in scan.uploads {
         let file = reserved.place.join(format!("uploads/{name}.data"));
-        if data.size < record.kept.size {
+        let is_cut = data.size < record.kept.size;
+        if is_cut {
             tracing::warn!(
                 file = %file.display(),
                 path = %path,
@@ -236,9 +238,11 @@ fn recover_uploads(
                 "the data of an upload in progress was cut short: the upload is resumed from there"
             );
             record.kept.size = data.size;
+            // It belongs to more bytes than are left.
+            record.kept.note = Bytes::new();
         }
         let kept = record.kept.size;
-        let upload = Upload::recovered(Arc::clone(dir), name, record, data);
+        let upload = Upload::recovered(Arc::clone(dir), name, record, data, is_cut);
         let opened = sys.open_write(dir, &upload.data_name());
         opened
             .and_then(|opened| sys.truncate(opened, kept))
@@ -260,8 +264,10 @@ pub(crate) fn read_uploads(store: &Store) -> Result<BTreeMap<Path, storage_drive
     let uploads = scan.uploads.into_iter().map(|(path, Found { record, data, .. })| {
         let [started, written] =
             [record.header.started, record.kept.written].map(|time| clock::to_system(time.into()));
-        let size = record.kept.size.min(data.size);
-        (path.clone(), storage_driver::UploadInfo::new(path, started, written, Some(size)))
+        let Kept { size, note, .. } = record.kept;
+        let (size, note) = if data.size < size { (data.size, Bytes::new()) } else { (size, note) };
+        let info = storage_driver::UploadInfo::new(path.clone(), started, written, Some(size));
+        (path, info.with_note(note))
     });
     Ok(uploads.collect())
 }

@@ -65,11 +65,11 @@ impl Fixture {
     }
 }
 
-/// All that a caller can see: files with their content and version, uploads with their size.
+/// All that a caller can see: files with their content and version, uploads with their size and note.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Everything {
     files: BTreeMap<Path, (Bytes, Version)>,
-    uploads: BTreeMap<Path, u64>,
+    uploads: BTreeMap<Path, (u64, Bytes)>,
 }
 
 impl Everything {
@@ -86,13 +86,14 @@ impl Everything {
         }
         let mut uploads = driver.uploads_all(&Path::root());
         while let Some(upload) = uploads.try_next().await.unwrap() {
-            all.uploads.insert(upload.path, upload.size.unwrap());
+            assert_eq!(driver.upload(&upload.path).await.unwrap().as_ref(), Some(&upload));
+            all.uploads.insert(upload.path, (upload.size.unwrap(), upload.note.unwrap()));
         }
         all
     }
 
     /// The same without versions, which differ from run to run.
-    fn contents(&self) -> (BTreeMap<&Path, &Bytes>, &BTreeMap<Path, u64>) {
+    fn contents(&self) -> (BTreeMap<&Path, &Bytes>, &BTreeMap<Path, (u64, Bytes)>) {
         (self.files.iter().map(|(path, (bytes, _))| (path, bytes)).collect(), &self.uploads)
     }
 }

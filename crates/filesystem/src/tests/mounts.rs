@@ -53,7 +53,7 @@ async fn deleting_a_directory_that_holds_mounts_leaves_the_mounts_and_nothing_in
     for at in ["/r/a", "/r/blobs/b", "/r/blobs/deep/c", "/s"] {
         driver.put(&path(at), "x").await.unwrap();
     }
-    driver.delete(&path("/r"), Precondition::None).await.unwrap();
+    driver.delete_dir(&path("/r")).await.unwrap();
     let left: Vec<Path> = Everything::of(driver).await.files.into_keys().collect();
     assert_eq!(left, [path("/s")]);
     driver.put(&path("/r/blobs/deep/c"), "again").await.unwrap();

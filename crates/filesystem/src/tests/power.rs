@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Seen {
     files: BTreeMap<Path, (Bytes, String)>,
-    uploads: BTreeMap<Path, u64>,
+    uploads: BTreeMap<Path, (u64, Bytes)>,
 }
 
 impl Seen {
@@ -104,10 +104,13 @@ async fn act(driver: &Filesystem, step: usize) -> Option<Result<()>> {
             writer.write_bytes(part(20, 25)).await.unwrap();
             writer.commit().await.map(drop)
         }
+        19 => keep(driver, WriterOptions::create(), part(0, 5)).await,
+        20 => keep_note(driver).await,
+        21 => keep(driver, WriterOptions::resume_at(5), part(5, 12)).await,
         15 => driver.delete(&path("/blobs/1/data"), none).await,
         16 => driver.put(&path("/blobs/1/data"), "again").await.map(drop),
-        17 if renames => driver.delete(&path("/h"), none).await,
-        17 => driver.delete(&path("/blobs"), none).await,
+        17 if renames => driver.delete_dir(&path("/h")).await,
+        17 => driver.delete_dir(&path("/blobs")).await,
         18 => driver.put(&path("/h"), "a file where a directory was").await.map(drop),
         _ => return None,
     };
@@ -117,6 +120,22 @@ async fn act(driver: &Filesystem, step: usize) -> Option<Result<()>> {
 async fn keep(driver: &Filesystem, options: WriterOptions, data: Bytes) -> Result<()> {
     let mut writer = driver.writer(&path("/_uploads/1"), options).await?;
     writer.write_bytes(data).await?;
+    writer.set_note(note(writer.size(), b'n'))?;
+    writer.suspend().await
+}
+
+/// The note of an upload of so many bytes, in one of several kinds. Their lengths differ, so that a note
+/// replaces longer and shorter ones.
+fn note(size: u64, kind: u8) -> Bytes {
+    let length = 1 + size as usize * 31 % 150;
+    let text = format!("{}{size}:", char::from(kind));
+    text.bytes().cycle().take(length.max(text.len())).collect()
+}
+
+/// Keeps another note with the same data.
+async fn keep_note(driver: &Filesystem) -> Result<()> {
+    let mut writer = driver.resume(&path("/_uploads/1")).await?;
+    writer.set_note(note(writer.size(), b'N'))?;
     writer.suspend().await
 }
 
@@ -163,8 +182,11 @@ async fn check(root: &std::path::Path, expected: &[&Seen]) -> Result<(), String>
         return Err(format!("{:?}\ninstead of one of {expected:#?}", seen.uploads));
     }
     // What is resumed is what was kept.
-    for (path, size) in seen.uploads {
+    for (path, (size, note)) in seen.uploads {
         let writer = driver.resume(&path).await.map_err(|error| error.to_string())?;
+        if (writer.size(), writer.note()) != (size, &note) {
+            return Err(format!("the upload at {path} resumes with {:?}", writer.note()));
+        }
         writer.commit().await.map_err(|error| error.to_string())?;
         let content = driver.get_bytes(&path, 1 << 20).await.map_err(|error| error.to_string())?;
         if content != part(0, size as usize) {

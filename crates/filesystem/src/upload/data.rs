@@ -2,10 +2,11 @@
 
 use std::{os::fd::OwnedFd, sync::MutexGuard};
 
+use bytes::Bytes;
 use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind, Result};
 
-use super::{State, Upload, queue::Queue};
+use super::{Mark, State, Upload, queue::Queue};
 use crate::{
     error::at_place,
     reserved::Reserved,
@@ -105,7 +106,7 @@ impl Upload {
 
     /// Looks whether the data is still there, if no thread is at work. What the system answers
     /// otherwise is met again by the next write or commit.
-    pub(super) fn inspect(&self, store: &Store) {
+    pub(crate) fn inspect(&self, store: &Store) {
         let state = self.state();
         let (written, data) = (state.written, state.data);
         let at_rest = |state: &State| !state.running && !state.gone && state.lost.is_none();
@@ -141,9 +142,14 @@ impl Upload {
         found: u64,
         error: Error,
     ) {
-        let kept = state.kept.min(found);
+        if found < state.kept.size {
+            // The note belongs to more bytes than are left.
+            state.kept = Mark { size: found, note: Bytes::new() };
+            state.record_is_wrong = state.has_record;
+        }
+        let Mark { size: kept, note } = state.kept.clone();
         state.queue = Queue::default();
-        state.kept = kept;
+        state.note = note;
         state.written = kept;
         state.accepted = kept;
         state.done = state.wanted;

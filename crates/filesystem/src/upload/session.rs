@@ -11,7 +11,7 @@ use bytes::Bytes;
 use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, WriteSession};
 
 use super::{
-    State, Upload,
+    Mark, State, Upload,
     data::Failure,
     queue::{Queue, TAIL},
 };
@@ -92,9 +92,11 @@ impl Session {
         Self { store, upload, token, ticket: None, told: false, retrying: false, ended: false }
     }
 
-    /// How many bytes were accepted so far, by this session and those before.
-    pub(crate) fn size(&self) -> u64 {
-        self.upload.state().accepted
+    /// How many bytes were accepted so far, by this session and those before, and the note that was set
+    /// for them.
+    pub(crate) fn size_and_note(&self) -> (u64, Bytes) {
+        let Mark { size, note } = self.upload.state().mark();
+        (size, note)
     }
 
     /// The upload's state, if it belongs to this session.
@@ -205,7 +207,7 @@ impl Session {
     /// Keeps what was accepted, on this thread.
     fn keep(&self) {
         let Ok(mut state) = self.own() else { return };
-        state.wanted += 1;
+        state.want_kept();
         if !state.running {
             state.running = true;
             state.failure = None;
@@ -330,6 +332,12 @@ impl WriteSession for Session {
         }
     }
 
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.ticket = None;
+        self.own()?.note = note;
+        Ok(())
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.poll_drained(cx)
     }
@@ -338,10 +346,7 @@ impl WriteSession for Session {
         let upload = Arc::clone(&self.upload);
         let mut state = own(&self.store, &upload, self.token)?;
         let asked = self.ticket.is_some();
-        let ticket = *self.ticket.get_or_insert_with(|| {
-            state.wanted += 1;
-            state.wanted
-        });
+        let ticket = *self.ticket.get_or_insert_with(|| state.want_kept());
         if state.done >= ticket {
             self.ticket = None;
             return Poll::Ready(Ok(()));
@@ -366,7 +371,7 @@ impl WriteSession for Session {
         let store = Arc::clone(&self.store);
         let (path, dest) = (self.upload.path().clone(), dest.clone());
         let elsewhere = store.is_elsewhere(&dest);
-        let large = self.size() > SMALL && store.settings.durability != Durability::None;
+        let large = self.size_and_note().0 > SMALL && store.settings.durability != Durability::None;
         let mut copy = None;
         if elsewhere || large {
             // Where nobody waits for it.
