@@ -67,7 +67,7 @@ async fn a_query_is_not_logged() {
 }
 
 #[tokio::test]
-async fn a_panic_is_logged_with_its_text_and_answered() {
+async fn a_panic_is_logged_with_its_text_and_has_a_response() {
     let log = log_of(Request::get("/panic")).await;
     assert!(log.contains("ERROR") && log.contains("on purpose"), "{log}");
     assert!(log.contains("status=500"), "{log}");

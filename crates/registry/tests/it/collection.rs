@@ -57,7 +57,7 @@ async fn an_empty_registry_has_nothing_to_collect() {
 }
 
 #[tokio::test]
-async fn what_a_manifest_is_made_of_stays() {
+async fn the_blobs_of_a_manifest_are_kept() {
     let (service, clock) = long_ago();
     service.push_image("demo", "v1", "layer").await;
     let report = collect_all(&service, &clock).await;
@@ -67,7 +67,7 @@ async fn what_a_manifest_is_made_of_stays() {
 }
 
 #[tokio::test]
-async fn a_blob_that_no_manifest_names_is_taken() {
+async fn a_blob_without_a_manifest_is_collected() {
     let (service, clock) = long_ago();
     service.push_image("demo", "v1", "layer").await;
     service.push_blob("demo", "unused").await;
@@ -137,7 +137,7 @@ async fn an_untagged_manifest_that_a_client_was_told_of_stays() {
 }
 
 #[tokio::test]
-async fn the_content_of_a_deleted_manifest_is_taken() {
+async fn the_content_of_a_deleted_manifest_is_collected() {
     let (service, clock) = long_ago();
     let old = service.push_image("demo", "v1", "layer").await;
     service.push_image("demo", "v2", "another").await;
@@ -149,7 +149,7 @@ async fn the_content_of_a_deleted_manifest_is_taken() {
 }
 
 #[tokio::test]
-async fn what_another_repository_makes_use_of_stays() {
+async fn a_blob_that_another_repository_uses_is_kept() {
     let (service, clock) = long_ago();
     let image = service.push_image("demo", "v1", "layer").await;
     service.push_image("other/deeper", "v1", "layer").await;
@@ -170,7 +170,7 @@ async fn untagged_manifests_stay_unless_they_are_asked_for() {
 }
 
 #[tokio::test]
-async fn untagged_manifests_are_taken_with_their_content() {
+async fn untagged_manifests_are_collected_with_their_content() {
     let (service, clock) = long_ago();
     let image = service.push_image("demo", "v1", "layer").await;
     service.delete("/v2/demo/manifests/v1").await.expect(202);
@@ -257,7 +257,7 @@ async fn uploads_that_were_left_alone_are_cancelled() {
 }
 
 #[tokio::test]
-async fn what_uploads_left_behind_is_taken() {
+async fn leftovers_of_uploads_are_deleted() {
     let (service, clock) = long_ago();
     service.push_blob("demo", "content").await;
     let left = "/docker/registry/v2/repositories/demo/_uploads/x/hashstates/sha256/5";
@@ -273,7 +273,7 @@ fn data(content: &[u8]) -> Path {
 }
 
 #[tokio::test]
-async fn links_to_nothing_are_taken() {
+async fn links_without_a_blob_are_deleted() {
     let (service, clock) = long_ago();
     service.push_blob("demo", "gone").await;
     service.store.delete(&data(b"gone"), Precondition::None).await.unwrap();
@@ -327,7 +327,7 @@ async fn a_dry_run_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn a_dry_run_says_what_a_collection_does() {
+async fn a_dry_run_reports_the_same_as_a_collection() {
     for untagged in [false, true] {
         let (service, clock) = with_everything().await;
         let options = GcOptions { untagged, ..GcOptions::default() };
@@ -371,7 +371,7 @@ async fn the_children_of_an_index_stay_whether_they_are_blobs_or_manifests() {
 }
 
 #[tokio::test]
-async fn what_any_reader_could_see_in_a_manifest_stays() {
+async fn references_that_any_reader_could_see_are_kept() {
     let (service, clock) = long_ago();
     service.push_blob("demo", "{}").await;
     let layers = ["first", "second", "third", "fourth"];
@@ -392,7 +392,7 @@ async fn what_any_reader_could_see_in_a_manifest_stays() {
 }
 
 #[tokio::test]
-async fn what_an_odd_manifest_of_another_registry_names_stays() {
+async fn references_of_odd_manifests_of_another_registry_are_kept() {
     let (service, clock) = long_ago();
     service.push_blob("demo", "layer").await;
     let layer = digest(b"layer");

@@ -291,17 +291,17 @@ async fn with_collections(grace: Duration, untagged: bool, pauses: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_was_promised_stays_for_the_manifest() {
+async fn confirmed_blobs_are_kept_for_their_manifest() {
     with_collections(LONG, false, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_was_promised_stays_while_untagged_manifests_go() {
+async fn confirmed_blobs_are_kept_while_untagged_manifests_are_collected() {
     with_collections(LONG, true, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_was_promised_stays_on_a_driver_that_makes_everybody_wait() {
+async fn confirmed_blobs_are_kept_on_a_driver_that_yields_often() {
     for untagged in [false, true] {
         with_collections(LONG, untagged, true).await;
     }
@@ -318,7 +318,7 @@ async fn a_manifest_is_never_without_its_blobs_while_untagged_ones_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_manifest_is_never_without_its_blobs_on_a_driver_that_makes_everybody_wait() {
+async fn a_manifest_is_never_without_its_blobs_on_a_driver_that_yields_often() {
     for untagged in [false, true] {
         with_collections(Duration::ZERO, untagged, true).await;
     }

@@ -391,7 +391,7 @@ async fn read_all(service: &Service, image: &str) {
 }
 
 #[tokio::test]
-async fn what_is_old_is_read_from_a_store_that_cannot_be_written() {
+async fn old_content_is_read_from_a_store_that_cannot_be_written() {
     for kind in [FULL, ErrorKind::PermissionDenied, ErrorKind::Other, ErrorKind::Unavailable] {
         let (service, driver, image) = old_image(false).await;
         driver
@@ -405,7 +405,7 @@ async fn what_is_old_is_read_from_a_store_that_cannot_be_written() {
 }
 
 #[tokio::test]
-async fn no_manifest_is_taken_whose_blobs_cannot_be_protected_from_a_collection() {
+async fn a_manifest_whose_blobs_cannot_be_protected_from_a_collection_is_refused() {
     for (kind, status) in [(FULL, 507), (ErrorKind::PermissionDenied, 500)] {
         let (service, driver, _) = old_image(false).await;
         driver

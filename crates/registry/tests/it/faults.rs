@@ -96,7 +96,7 @@ impl Client {
                 if stands.status == 404 {
                     continue 'upload;
                 }
-                at = stands_at(&stands.expect(204));
+                at = upload_size(&stands.expect(204));
             }
             let uri = with_digest(&upload, &digest(content));
             for _ in 0..ATTEMPTS {
@@ -112,7 +112,7 @@ impl Client {
                         return;
                     }
                     404 => continue 'upload,
-                    416 => at = stands_at(&put),
+                    416 => at = upload_size(&put),
                     status => assert!(status >= 500, "{}: {put:?}", self.context),
                 }
             }
@@ -146,7 +146,7 @@ impl Client {
             match sent.status.as_u16() {
                 202 => at += chunk.len(),
                 201 => return self.assert_published(name, content).await,
-                416 => at = stands_at(&sent),
+                416 => at = upload_size(&sent),
                 404 => return self.assert_published(name, content).await,
                 status => {
                     assert!(status >= 500, "{}: {sent:?}", self.context);
@@ -155,7 +155,7 @@ impl Client {
                         self.ask(&upload).await;
                     }
                     match self.ask(&upload).await {
-                        Some(stands) => at = stands_at(&stands),
+                        Some(stands) => at = upload_size(&stands),
                         None => return self.assert_published(name, content).await,
                     }
                 }
@@ -229,7 +229,7 @@ impl Client {
 }
 
 /// Where a client continues. Of an empty upload, too, the range is 0-0.
-fn stands_at(answer: &Answer) -> usize {
+fn upload_size(answer: &Answer) -> usize {
     let last: usize = answer.header("range").strip_prefix("0-").unwrap().parse().unwrap();
     if last == 0 { 0 } else { last + 1 }
 }
@@ -412,7 +412,7 @@ async fn a_full_store_is_507_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_driver_says_is_not_told_to_clients() {
+async fn errors_of_the_driver_are_not_shown_to_clients() {
     at_every_call(nothing, async |client| {
         let answer = client.once("POST", "/v2/demo/blobs/uploads/", &[], b"").await.unwrap();
         let text = String::from_utf8_lossy(&answer.body);
@@ -481,9 +481,9 @@ async fn staged() -> (Client, String) {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_read_for_its_digest_says_where_it_stands() {
+async fn an_upload_that_is_read_for_its_digest_reports_its_size() {
     let (client, upload) = staged().await;
-    client.faulty.assert_stands_at(&upload, "0-4").await;
+    client.faulty.assert_upload_size(&upload, "0-4").await;
     client.faulty.put(&upload, b"hello").await.expect(201);
     client.faulty.get(&upload).await.expect(404);
     assert_eq!(client.sound.uploads().await, 0);
@@ -495,7 +495,7 @@ async fn an_upload_that_is_read_for_its_digest_takes_more() {
     let answer = client.faulty.patch(&upload, "0-4", "hello").await.expect(416);
     assert_eq!(answer.header("range"), "0-4");
     client.faulty.patch(&upload, "5-10", " world").await.expect(202);
-    client.faulty.assert_stands_at(&upload, "0-10").await;
+    client.faulty.assert_upload_size(&upload, "0-10").await;
     client.faulty.put(&upload, b"hello world").await.expect(201);
     client.faulty.get(&upload).await.expect(404);
     client.assert_published("demo", b"hello world").await;

@@ -71,7 +71,7 @@ async fn assert_whole(service: &Service, reference: &str, context: &str) {
 }
 
 #[tokio::test]
-async fn a_collection_in_the_midst_of_a_push_takes_nothing_of_what_is_taken() {
+async fn a_collection_during_a_push_deletes_nothing_that_the_push_refers_to() {
     for (grace, untagged) in
         [(LONG, false), (LONG, true), (Duration::ZERO, false), (Duration::ZERO, true)]
     {
@@ -133,7 +133,7 @@ async fn a_push_in_the_midst_of_a_collection_is_whole() {
 }
 
 #[tokio::test]
-async fn what_head_said_before_a_collection_holds_for_a_push_in_its_midst() {
+async fn a_blob_that_head_found_before_a_collection_can_be_used_by_a_push_during_it() {
     for n in 0.. {
         let two = Two::new(LONG);
         two.one.push_blob("demo", "{}").await;

@@ -39,7 +39,7 @@ fn ended(metrics: &Metrics, operation: &str, outcome: &str, times: u64) {
 }
 
 #[tokio::test]
-async fn what_succeeded_and_what_failed_by_its_kind() {
+async fn successes_and_failures_are_counted_by_kind() {
     let (metrics, driver) = metered();
     driver.put(&path("/a"), "content").await.unwrap();
     driver.stat(&path("/a")).await.unwrap();
@@ -51,7 +51,7 @@ async fn what_succeeded_and_what_failed_by_its_kind() {
 }
 
 #[tokio::test]
-async fn what_was_dropped_as_cancelled() {
+async fn dropped_operations_are_counted_as_cancelled() {
     let (metrics, driver) = metered();
     let slow = metrics.driver(Arc::new(conformance::layers::Yielding::new(driver)));
     assert!(slow.stat(&path("/a")).now_or_never().is_none());
@@ -144,7 +144,7 @@ async fn bad_health_as_its_error() {
 }
 
 #[tokio::test]
-async fn what_is_read_is_the_buffer_that_the_driver_gave() {
+async fn buffers_of_the_driver_are_not_copied() {
     let (_, driver) = metered();
     driver.put(&path("/a"), vec![7; 1 << 20]).await.unwrap();
     let first = || async {

@@ -163,7 +163,7 @@ fn a_port_alone_is_listened_at_on_all_interfaces() {
 }
 
 #[test]
-fn a_name_that_has_no_address_is_an_error() {
+fn a_name_without_an_address_is_an_error() {
     let text = failure(&["serve", "--listen=no-such-host.invalid:0", "--log=error"]);
     assert!(text.starts_with("registry: cannot listen at no-such-host.invalid:0: "), "{text}");
 }
@@ -190,7 +190,7 @@ fn a_hangup_reads_the_passwords_again_and_keeps_them_if_they_are_gone() {
 }
 
 #[test]
-fn what_is_open_on_a_public_address_is_warned_of() {
+fn open_access_on_a_public_address_is_a_warning() {
     let directory = TempDir::new().unwrap();
     let file = passwords(&directory);
     let start = |arguments: &[&str]| Serving::start(registry(&["serve"]).args(arguments));
@@ -247,7 +247,7 @@ fn a_hangup_reads_the_certificate_again() {
     assert!(serving.url.starts_with("https://"));
     replace();
     serving.signal(Signal::HUP);
-    serving.wait_for("a new certificate");
+    serving.wait_for("the certificate has changed");
     fs::write(key, "no key").unwrap();
     serving.signal(Signal::HUP);
     serving.wait_for("the old certificate is kept");

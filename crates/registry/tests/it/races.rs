@@ -216,7 +216,7 @@ async fn a_conditional_deletion_of_a_tag_takes_no_later_push() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_tag_that_is_left_names_a_manifest_that_is_there() {
+async fn a_remaining_tag_names_an_existing_manifest() {
     let store = InMemory::new();
     let driver = Arc::new(Yielding::new(store.clone()));
     let service = Arc::new(Service::on(driver, store, |builder| builder));

@@ -111,7 +111,7 @@ async fn handlers_are_interrupted_after_the_grace() {
 }
 
 #[tokio::test]
-async fn what_heeds_no_interrupt_is_dropped() {
+async fn a_handler_that_ignores_the_interrupt_is_dropped() {
     let (gate, router) = Gate::new();
     let running = run(Server::bind("127.0.0.1:0", router)
         .await

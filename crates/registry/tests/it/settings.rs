@@ -107,7 +107,7 @@ fn each_source_comes_before_the_next() {
 }
 
 #[test]
-fn a_source_says_nothing_of_what_it_does_not_mention() {
+fn a_source_does_not_change_settings_that_it_lacks() {
     let file = file("web-ui = false\n");
     let config = config(&["--config", &file.path, "--delete=no"], &[("REGISTRY_READ_ONLY", "1")]);
     assert_eq!(line(&config, "web-ui"), "web-ui = false");
@@ -124,7 +124,7 @@ fn a_flag_without_a_value_is_true() {
 }
 
 #[test]
-fn what_the_file_turns_on_a_flag_turns_off() {
+fn a_flag_can_turn_off_a_setting_of_the_file() {
     let file = file("gc-interval = \"1h\"\n");
     let config = config(&["--config", &file.path, "--gc-interval", "off"], &[]);
     assert_eq!(line(&config, "gc-interval"), "gc-interval = \"off\"");
@@ -138,13 +138,13 @@ fn the_file_may_be_named_in_the_environment() {
 }
 
 #[test]
-fn settings_are_printed_as_the_file_that_says_them() {
+fn settings_are_printed_in_the_format_of_the_file() {
     let file = file(EVERYTHING);
     assert_eq!(config(&["--config", &file.path], &[]), EVERYTHING);
 }
 
 #[test]
-fn the_defaults_are_printed_as_a_file_that_says_them() {
+fn the_defaults_are_printed_in_the_format_of_the_file() {
     let defaults = config(&[], &[]);
     assert_eq!(config(&["--config", &file(&defaults).path], &[]), defaults);
 }
@@ -219,7 +219,7 @@ fn a_certificate_needs_a_key() {
 }
 
 #[test]
-fn what_means_nothing_without_users_is_an_error() {
+fn settings_that_need_users_are_an_error_without_them() {
     let file = file("[[access]]\nrepositories = '*'\nusers = []\nactions = []\n");
     for (name, arguments) in [
         ("access", &["--config", &file.path][..]),
@@ -229,7 +229,7 @@ fn what_means_nothing_without_users_is_an_error() {
         ("trust-proxy", &["--trust-proxy"]),
     ] {
         let text = failure(&[&["serve"], arguments].concat());
-        assert!(text.contains(&format!("`{name}` needs an `htpasswd`")), "{text}");
+        assert!(text.contains(&format!("`{name}` needs `htpasswd`")), "{text}");
     }
     config(&["--anonymous-pull=false", "--trust-proxy=false"], &[]);
 }
@@ -257,8 +257,8 @@ fn variables_that_mean_nothing_are_warned_of() {
     let root = ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/srv/secret");
     let text = warnings(&[], &[root, ("REGISTRY_LSITEN", ":80"), ("REGISTRY_LISTEN", ":80")]);
     assert_eq!(text.lines().count(), 2, "{text}");
-    assert!(text.contains("ROOTDIRECTORY means nothing here; see REGISTRY_STORAGE"), "{text}");
-    assert!(text.contains("REGISTRY_LSITEN means nothing"), "{text}");
+    assert!(text.contains("ROOTDIRECTORY is unknown and ignored; see REGISTRY_STORAGE"), "{text}");
+    assert!(text.contains("REGISTRY_LSITEN is unknown and ignored"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }
 
@@ -276,8 +276,8 @@ fn a_collection_warns_of_variables_that_mean_nothing_and_of_a_store_in_memory() 
     let output = registry(&["gc", "--dry-run"], &[root]);
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("ROOTDIRECTORY means nothing here; see REGISTRY_STORAGE"), "{text}");
-    assert!(text.contains("nothing to collect in a store in memory; see `storage`"), "{text}");
+    assert!(text.contains("ROOTDIRECTORY is unknown and ignored; see REGISTRY_STORAGE"), "{text}");
+    assert!(text.contains("a store in memory has nothing to collect; see `storage`"), "{text}");
 }
 
 #[test]

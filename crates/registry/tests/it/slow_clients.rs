@@ -65,7 +65,7 @@ fn raise_the_limit_of_descriptors() -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_stand_still_take_little_and_hold_nobody_up() {
+async fn stalled_clients_use_little_memory_and_do_not_delay_others() {
     let clients = raise_the_limit_of_descriptors();
     let registry = TestRegistry::start().await.unwrap();
     let large = vec![7; LARGE];

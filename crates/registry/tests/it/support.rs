@@ -216,7 +216,7 @@ impl Service {
     }
 
     #[track_caller]
-    pub fn assert_stands_at(&self, upload: &str, range: &str) -> BoxFuture<'static, ()> {
+    pub fn assert_upload_size(&self, upload: &str, range: &str) -> BoxFuture<'static, ()> {
         let (answer, range) = (self.get(upload), range.to_owned());
         async move {
             let answer = answer.await.expect(204);

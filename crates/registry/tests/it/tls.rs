@@ -95,13 +95,13 @@ async fn get(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_is_answered_over_tls() {
+async fn a_request_is_served_over_tls() {
     let answer = get("/").await;
     assert!(answer.ends_with("hello"), "{answer}");
 }
 
 #[tokio::test]
-async fn a_handler_is_told_that_it_is_tls() {
+async fn a_handler_knows_that_the_request_came_over_tls() {
     let answer = get("/scheme").await;
     assert!(answer.ends_with("\r\n\r\nhttps"), "{answer}");
 }
@@ -196,7 +196,7 @@ async fn send_plain(request: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn plain_http_is_told_that_it_needs_tls() {
+async fn plain_http_gets_a_response_that_asks_for_tls() {
     for request in ["GET / HTTP/1.1\r\nhost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let answer = String::from_utf8(send_plain(request).await).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -214,7 +214,7 @@ async fn the_response_to_plain_http_can_be_read_while_a_body_is_sent() {
 }
 
 #[tokio::test]
-async fn what_is_neither_http_nor_tls_gets_an_alert() {
+async fn data_that_is_neither_http_nor_tls_gets_an_alert() {
     let answer = send_plain("\u{1}\u{2}\u{3}\u{4}\u{5}").await;
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
 }

@@ -144,7 +144,7 @@ async fn skopeo_does_not_push_without_a_login() {
 }
 
 #[tokio::test]
-async fn skopeo_pulls_with_a_login_alone_where_nobody_else_may() {
+async fn skopeo_pulls_with_a_login_from_a_private_repository() {
     let service = Service::new(AccessRules::default()).await;
     if service.all_succeed(&[LOGIN, PUSH, PULL, LOGOUT]).await {
         service.fails_with(PULL, &["unauthorized", "authentication required"]).await;
@@ -167,7 +167,7 @@ async fn skopeo_copies_from_one_repository_to_another() {
 }
 
 #[tokio::test]
-async fn skopeo_is_told_what_a_user_may_not() {
+async fn skopeo_reports_a_missing_permission() {
     let rules = r#"access = [{ repositories = "other", users = ["alice"], actions = ["push"] }]"#;
     let service = Service::new(toml::from_str(rules).unwrap()).await;
     if service.all_succeed(&[LOGIN]).await {

@@ -54,7 +54,7 @@ async fn a_blob_pushed_in_chunks_comes_back() {
 }
 
 #[tokio::test]
-async fn a_driver_that_makes_everybody_wait_serves_as_well() {
+async fn uploads_work_on_a_driver_that_yields_often() {
     let store = InMemory::new();
     let driver = Arc::new(Yielding::new(store.clone()));
     let service = Service::on(driver, store, |builder| builder);
@@ -80,7 +80,7 @@ async fn a_body_that_breaks_leaves_the_upload_resumable() {
     let upload = service.start("demo").await;
     let answer = service.send("PATCH", &upload, &[], broken("hello ")).await.expect(400);
     assert_eq!(answer.header("range"), "0-5");
-    service.assert_stands_at(&upload, "0-5").await;
+    service.assert_upload_size(&upload, "0-5").await;
 
     service.patch(&upload, "6-10", "world").await.expect(202);
     service.put(&upload, b"hello world").await.expect(201);
@@ -123,12 +123,12 @@ async fn a_client_that_reconnects_does_not_wait_for_its_dead_connection() {
     // What the dead connection still had in its pipes joins nothing.
     sender.send(Ok("HELLO".into())).await.unwrap();
     dead.await.unwrap().expect(409);
-    service.assert_stands_at(&upload, "0-10").await;
+    service.assert_upload_size(&upload, "0-10").await;
     service.put(&upload, b"hello world").await.expect(201);
 }
 
 #[tokio::test]
-async fn a_wrong_offset_is_told_and_disturbs_nobody() {
+async fn a_wrong_offset_is_refused_and_disturbs_no_other_request() {
     let service = Service::new();
     let upload = service.start("demo").await;
     let (mut sender, request) = half_sent(&service, &upload).await;
@@ -138,7 +138,7 @@ async fn a_wrong_offset_is_told_and_disturbs_nobody() {
     sender.send(Ok("world".into())).await.unwrap();
     drop(sender);
     request.await.unwrap().expect(202);
-    service.assert_stands_at(&upload, "0-10").await;
+    service.assert_upload_size(&upload, "0-10").await;
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn an_upload_is_of_its_repository_alone() {
 }
 
 #[tokio::test]
-async fn a_chunk_out_of_order_is_told_where_the_upload_stands() {
+async fn the_response_to_a_chunk_out_of_order_has_the_size_of_the_upload() {
     let service = Service::new();
     let upload = service.start("demo").await;
     service.patch(&upload, "0-5", "hello ").await.expect(202);
@@ -171,7 +171,7 @@ async fn a_chunk_out_of_order_is_told_where_the_upload_stands() {
 }
 
 #[tokio::test]
-async fn a_content_range_of_another_length_is_refused_before_anything_is_taken() {
+async fn a_content_range_of_another_length_is_refused_before_bytes_are_accepted() {
     let service = Service::new();
     let upload = service.start("demo").await;
     service.patch(&upload, "0-9", "hello ").await.expect(400);
@@ -179,7 +179,7 @@ async fn a_content_range_of_another_length_is_refused_before_anything_is_taken()
     {
         service.patch(&upload, range, "world").await.expect(400);
     }
-    service.assert_stands_at(&upload, "0-0").await;
+    service.assert_upload_size(&upload, "0-0").await;
     service.patch(&upload, "0-5", "hello ").await.expect(202);
 }
 
@@ -189,7 +189,7 @@ async fn a_body_longer_than_its_content_range_is_cut_off_there() {
     let upload = service.start("demo").await;
     let body = streamed([b"hello ".to_vec(), b"world".to_vec()]);
     service.patch(&upload, "0-5", body).await.expect(400);
-    service.assert_stands_at(&upload, "0-5").await;
+    service.assert_upload_size(&upload, "0-5").await;
     service.put(&upload, b"hello ").await.expect(201);
 }
 
@@ -257,7 +257,7 @@ async fn an_upload_cancelled_while_it_is_written_to_ends() {
 }
 
 #[tokio::test]
-async fn finishing_twice_is_answered_alike() {
+async fn finishing_twice_has_the_same_response() {
     let service = Service::new();
     let upload = service.start("demo").await;
     service.patch(&upload, "0-4", "hello").await.expect(202);
@@ -294,7 +294,7 @@ async fn an_algorithm_said_at_the_beginning_is_computed_on_the_way() {
 }
 
 #[tokio::test]
-async fn another_registry_on_the_same_store_goes_on_with_an_upload() {
+async fn another_registry_on_the_same_store_continues_an_upload() {
     let service = Service::new();
     let upload = service.start("demo").await;
     service.patch(&upload, "0-5", "hello ").await.expect(202);
@@ -305,7 +305,7 @@ async fn another_registry_on_the_same_store_goes_on_with_an_upload() {
 }
 
 #[tokio::test]
-async fn a_full_store_loses_nothing_and_goes_on_when_there_is_room() {
+async fn an_upload_to_a_full_store_loses_nothing_and_continues_when_there_is_room() {
     let service = Service::over(InMemory::builder().capacity(8 << 20).build(), |builder| {
         builder.gc_grace(std::time::Duration::ZERO)
     });
@@ -332,18 +332,18 @@ async fn a_full_store_loses_nothing_and_goes_on_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_blob_over_the_limit_is_refused_and_what_came_is_kept() {
+async fn a_blob_over_the_limit_is_refused_and_its_received_bytes_are_kept() {
     let service = Service::with(|builder| builder.max_blob_size(8));
     let upload = service.start("demo").await;
     service.send("PATCH", &upload, &[], "123456789").await.expect(413);
     service.send("PATCH", &upload, &[], streamed([vec![1; 6], vec![2; 6]])).await.expect(413);
-    service.assert_stands_at(&upload, "0-5").await;
+    service.assert_upload_size(&upload, "0-5").await;
     service.patch(&upload, "6-7", vec![1; 2]).await.expect(202);
     service.put(&upload, &[1; 8]).await.expect(201);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_on_is_ended_and_what_came_is_kept() {
+async fn a_stalled_body_is_ended_and_its_received_bytes_are_kept() {
     let service = Service::new();
     let upload = service.start("demo").await;
     let (mut sender, body) = slow();
@@ -384,7 +384,7 @@ async fn a_body_that_trickles_is_ended() {
 }
 
 #[tokio::test]
-async fn one_more_upload_than_may_be_is_told_to_come_back() {
+async fn one_upload_too_many_gets_a_429_with_a_retry_after() {
     let service = Service::with(|builder| builder.max_uploads(1));
     let (first, second) = (service.start("demo").await, service.start("demo").await);
     let (mut sender, body) = slow();
@@ -398,7 +398,7 @@ async fn one_more_upload_than_may_be_is_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_server_that_ends_keeps_what_came() {
+async fn a_server_that_shuts_down_keeps_received_bytes() {
     let shutdown = registry::Shutdown::new();
     let service = Service::with(|builder| builder.shutdown(&shutdown));
     let upload = service.start("demo").await;

@@ -4,7 +4,7 @@ use crate::support::{Service, blob, digest};
 
 // "If the response is `200 OK`, then the registry implements this specification."
 #[tokio::test]
-async fn the_base_says_that_the_specification_is_implemented() {
+async fn the_base_confirms_that_the_specification_is_implemented() {
     let service = Service::new();
     for path in ["/v2/", "/v2"] {
         let answer = service.get(path).await.expect(200);
@@ -80,7 +80,7 @@ async fn uploads_begin_with_and_without_a_slash_at_the_end() {
 }
 
 #[tokio::test]
-async fn what_is_no_endpoint_is_404() {
+async fn other_paths_are_404() {
     let service = Service::new();
     for path in ["/v2/demo", "/v2/demo/tags", "/v2/demo/other/x", "/v3/", "/v2/tags/list"] {
         service.get(path).await.expect(404);

@@ -38,7 +38,7 @@ async fn assert_names(service: &Service, n: u32) {
 }
 
 #[tokio::test]
-async fn a_tag_moves_if_it_names_what_if_match_says() {
+async fn a_tag_moves_if_it_names_the_manifest_of_if_match() {
     let service = service().await;
     let other = format!("\"other\", {}", tag_of(&manifest(1)));
     let moved = put(&service, V1, 2, &[("if-match", &other)]).await.expect(201);
@@ -48,7 +48,7 @@ async fn a_tag_moves_if_it_names_what_if_match_says() {
 }
 
 #[tokio::test]
-async fn a_tag_stays_if_it_names_something_else_than_if_match_says() {
+async fn a_tag_stays_if_it_names_another_manifest_than_if_match() {
     let service = service().await;
     let weak = format!("W/{}", tag_of(&manifest(1)));
     for tags in ["\"other\"", &tag_of(&manifest(2)), &weak, ""] {
@@ -71,7 +71,7 @@ async fn a_tag_that_is_not_there_matches_nothing() {
 }
 
 #[tokio::test]
-async fn a_tag_is_created_if_none_is_there() {
+async fn a_tag_is_created_if_it_does_not_exist() {
     let service = service().await;
     put(&service, V1, 2, &[("if-none-match", "*")]).await.expect(412);
     assert_names(&service, 1).await;
@@ -79,7 +79,7 @@ async fn a_tag_is_created_if_none_is_there() {
 }
 
 #[tokio::test]
-async fn a_tag_stays_if_it_names_what_if_none_match_says() {
+async fn a_tag_stays_if_it_names_the_manifest_of_if_none_match() {
     let service = service().await;
     let weak = format!("W/{}", tag_of(&manifest(1)));
     for tags in [&tag_of(&manifest(1)), &weak] {

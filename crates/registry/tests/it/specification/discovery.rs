@@ -158,7 +158,7 @@ async fn last_without_n_gives_all_behind_it() {
 }
 
 #[tokio::test]
-async fn n_that_is_no_number_is_refused() {
+async fn an_n_that_is_not_a_number_is_refused() {
     let service = with_tags(&["a"]).await;
     for n in ["-1", "x", "", "1.5", "+1", "%001"] {
         let answer = service.get(&format!("/v2/demo/tags/list?n={n}")).await.expect(400);

@@ -106,7 +106,7 @@ async fn every_message_is_a_line_for_a_person() {
 
 // 129. The `code` field MUST be one of the following: ...
 #[tokio::test]
-async fn every_code_of_the_table_is_answered_where_it_belongs() {
+async fn every_code_of_the_table_is_used_where_it_belongs() {
     let errors = every_error().await;
     assert_eq!(errors.len(), CODES.len());
     for (code, answer) in errors {
@@ -130,14 +130,14 @@ async fn no_answer_has_warnings() {
 }
 
 #[tokio::test]
-async fn whoever_has_to_log_in_is_told_how() {
+async fn a_response_that_requires_a_login_has_a_challenge() {
     let challenge = "Basic realm=\"registry\"".to_owned();
     let answer = refused(Refusal::Unauthorized { challenge: challenge.clone() }).await.expect(401);
     assert_eq!(answer.header("www-authenticate"), challenge);
 }
 
 #[tokio::test]
-async fn whoever_comes_too_often_is_told_when_to_come_back() {
+async fn a_429_has_a_retry_after() {
     let answer =
         refused(Refusal::TooMany { retry_after: Duration::from_secs(7) }).await.expect(429);
     assert_eq!(answer.header("retry-after"), "7");

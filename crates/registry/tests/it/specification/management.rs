@@ -62,7 +62,7 @@ async fn a_manifest_is_deleted_with_202_and_its_tags_with_it() {
 
 // 114. If the repository does not exist, the response MUST return `404 Not Found`.
 #[tokio::test]
-async fn a_deletion_in_no_repository_is_404() {
+async fn a_deletion_in_a_missing_repository_is_404() {
     let (service, by_digest) = with_image(Service::new()).await;
     let blob = blob("other", b"layer");
     for path in [&by_digest.replace("demo", "other"), "/v2/other/manifests/v1", &blob] {

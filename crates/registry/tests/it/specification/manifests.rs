@@ -25,7 +25,7 @@ async fn push(service: &Service, uri: &str, kind: &str, content: impl Into<Strin
 // 32. A registry MUST initially accept an otherwise valid manifest with a `subject` field that references
 // a manifest that does not exist in the repository.
 #[tokio::test]
-async fn a_manifest_about_one_that_does_not_exist_is_taken() {
+async fn a_manifest_with_a_missing_subject_is_accepted() {
     let service = with_blobs().await;
     let mut manifest = image(&[b"layer"]);
     manifest["subject"] = crate::support::descriptor(OCI_MANIFEST, b"not there");
@@ -69,7 +69,7 @@ async fn parameters_of_the_content_type_are_ignored() {
 
 // 64. All manifests SHOULD include a `mediaType` field declaring the type of the manifest being pushed.
 #[tokio::test]
-async fn a_manifest_without_media_type_is_taken_as_its_content_type() {
+async fn a_manifest_without_media_type_has_its_content_type() {
     let service = with_blobs().await;
     let mut manifest = image(&[b"layer"]);
     manifest.as_object_mut().unwrap().remove("mediaType");
@@ -114,7 +114,7 @@ async fn a_pushed_manifest_is_201_with_a_location_that_can_be_pulled() {
 // 70. The Docker-Content-Digest header returns the canonical digest of the uploaded blob, and MUST be
 // equal to the client provided digest.
 #[tokio::test]
-async fn a_pushed_manifest_is_answered_with_the_digest_it_was_pushed_by() {
+async fn the_response_to_a_push_has_the_digest_it_was_pushed_by() {
     let service = with_blobs().await;
     let content = image(&[b"layer"]).to_string();
     for named in [digest(content.as_bytes()), sha512(content.as_bytes())] {
@@ -138,7 +138,7 @@ async fn a_manifest_of_another_digest_is_refused() {
 
 // 72. An attempt to pull a nonexistent repository MUST return response code `404 Not Found`.
 #[tokio::test]
-async fn what_is_in_no_repository_is_404() {
+async fn a_manifest_in_a_missing_repository_is_404() {
     let service = Service::new();
     let named = digest(b"");
     for kind in ["manifests/v1", "tags/list", &format!("blobs/{named}")] {
@@ -168,7 +168,7 @@ async fn a_manifest_over_the_limit_is_413() {
 
 // 75. ... SHOULD expect to be able to support manifest pushes of at least 4 megabytes.
 #[tokio::test]
-async fn a_manifest_of_four_megabytes_is_taken() {
+async fn a_manifest_of_four_megabytes_is_accepted() {
     let service = with_blobs().await;
     let content = padded(4 << 20);
     push(&service, V1, OCI_MANIFEST, content.clone()).await.expect(201);
@@ -240,7 +240,7 @@ async fn a_manifest_of_another_schema_version_is_refused() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_refers_to_no_digest_is_refused() {
+async fn a_reference_without_a_digest_is_refused() {
     for wrong in ["", "sha256:", "md5:00", "../../etc"] {
         let mut manifest = image(&[b"layer"]);
         manifest["layers"][0]["digest"] = wrong.into();
@@ -252,7 +252,7 @@ async fn a_manifest_that_refers_to_no_digest_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_refused() {
+async fn a_manifest_that_is_not_a_json_object_is_refused() {
     let service = with_blobs().await;
     for content in ["", "null", "[]", "{", "{}{}", "\u{feff}{}", "\"x\"", &"[".repeat(100_000)] {
         let answer = push(&service, V1, OCI_MANIFEST, content).await.expect(400);
@@ -262,7 +262,7 @@ async fn what_is_no_json_object_is_refused() {
 
 // "However, the list of blobs MAY be empty."
 #[tokio::test]
-async fn a_manifest_without_layers_is_taken() {
+async fn a_manifest_without_layers_is_accepted() {
     let service = with_blobs().await;
     push(&service, V1, OCI_MANIFEST, image(&[]).to_string()).await.expect(201);
     push(&service, V1, OCI_INDEX, index(&[]).to_string()).await.expect(201);
@@ -441,7 +441,7 @@ async fn an_array_is_no_manifest_and_no_descriptor() {
 
 /// BuildKit's cache, exported with `image-manifest=false`.
 #[tokio::test]
-async fn an_index_of_blobs_and_manifests_is_taken() {
+async fn an_index_of_blobs_and_manifests_is_accepted() {
     let service = with_blobs().await;
     let manifest = service.push_image("demo", "v2", "layer").await;
     let mut cache = index(&[&digest(b"layer"), &digest(b"{}"), &manifest]);
@@ -471,7 +471,7 @@ async fn media_types_that_a_browser_renders_are_refused() {
 }
 
 #[tokio::test]
-async fn what_another_registry_stored_with_a_type_that_a_browser_renders_is_served_as_bytes() {
+async fn a_stored_manifest_of_a_type_that_browsers_render_is_served_as_bytes() {
     let service = with_blobs().await;
     for kind in ["text/html", "image/svg+xml", "application/xhtml+xml", "a\r\nb: c"] {
         let content = json!({ "mediaType": kind, "x": "<script>" }).to_string();
@@ -483,7 +483,7 @@ async fn what_another_registry_stored_with_a_type_that_a_browser_renders_is_serv
 }
 
 #[tokio::test]
-async fn what_another_registry_stored_is_read_leniently() {
+async fn manifests_of_another_registry_are_read_leniently() {
     let service = with_blobs().await;
     let image = image(&[b"layer"]).to_string();
     let child = |platform: &str| {

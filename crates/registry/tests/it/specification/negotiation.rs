@@ -78,7 +78,7 @@ async fn a_manifest_that_is_not_accepted_is_404() {
 }
 
 #[tokio::test]
-async fn whoever_takes_everything_gets_what_is_there() {
+async fn a_client_that_accepts_everything_gets_the_manifest_itself() {
     let (service, [index, ..]) = with_index().await;
     for accept in [&["*/*"][..], &["application/*"], &[], &["text/html, */*;q=0.1"], &[""]] {
         let got = get(&service, "v1", accept).await.expect(200);
@@ -87,7 +87,7 @@ async fn whoever_takes_everything_gets_what_is_there() {
 }
 
 #[tokio::test]
-async fn what_is_accepted_may_come_in_one_header_or_several() {
+async fn accepted_types_can_be_in_one_header_or_several() {
     let (service, [index, ..]) = with_index().await;
     let one = format!("{DOCKER_LIST},{OCI_INDEX};q=0.5 , {OCI_MANIFEST}");
     for accept in [&[&*one][..], &[DOCKER_LIST, OCI_INDEX], &[&OCI_INDEX.to_uppercase()]] {
@@ -97,7 +97,7 @@ async fn what_is_accepted_may_come_in_one_header_or_several() {
 }
 
 #[tokio::test]
-async fn an_index_without_linux_on_amd64_is_not_given_to_whoever_only_takes_images() {
+async fn an_index_without_linux_on_amd64_is_404_for_a_client_that_accepts_only_images() {
     let (service, [_, arm, _]) = with_index().await;
     let index = json!({
         "schemaVersion": 2, "mediaType": OCI_INDEX,
@@ -108,7 +108,7 @@ async fn an_index_without_linux_on_amd64_is_not_given_to_whoever_only_takes_imag
 }
 
 #[tokio::test]
-async fn whoever_has_a_manifest_already_is_told_304() {
+async fn a_client_that_has_the_manifest_already_gets_304() {
     let (service, [index, ..]) = with_index().await;
     let tag = format!("\"{index}\"");
     let headers = [("if-none-match", &*tag)];

@@ -94,7 +94,7 @@ async fn a_name_that_does_not_match_is_refused() {
 
 // 9. (the other way round)
 #[tokio::test]
-async fn a_name_that_matches_is_taken() {
+async fn a_name_that_matches_the_grammar_is_accepted() {
     let service = Service::new();
     for name in ["a", "0/1", "a.b/c_d/e__f/g-h/i---j", &"n".repeat(255)] {
         service.push_image(name, "v1", "layer").await;
@@ -224,7 +224,7 @@ async fn head_of_what_exists_is_200_without_a_body() {
 // 29. A successful response SHOULD contain the digest ... in the header `Docker-Content-Digest`.
 // 30. A successful response SHOULD contain the size in bytes of the uploaded blob in `Content-Length`.
 #[tokio::test]
-async fn head_says_digest_and_size_as_get_does() {
+async fn head_has_the_digest_and_the_size_of_get() {
     let (service, by_digest) = with_image().await;
     for path in ["/v2/demo/manifests/v1", &by_digest, &blob("demo", b"layer")] {
         let (head, get) = (service.head(path).await, service.get(path).await);

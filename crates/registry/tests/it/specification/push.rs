@@ -135,7 +135,7 @@ async fn a_range_of_another_form_is_refused() {
         let answer = service.patch(&upload, range, "hello").await.expect(400);
         assert_eq!(answer.code(), "BLOB_UPLOAD_INVALID", "{range}");
     }
-    service.assert_stands_at(&upload, "0-0").await;
+    service.assert_upload_size(&upload, "0-0").await;
 }
 
 // 49. Each successful chunk upload MUST have a `202 Accepted` response code, and MUST have the following

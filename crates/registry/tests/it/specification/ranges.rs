@@ -272,14 +272,14 @@ async fn if_range_with_another_tag_gives_the_whole() {
 }
 
 #[tokio::test]
-async fn a_blob_says_that_it_takes_ranges_and_its_tag() {
+async fn a_blob_announces_ranges_and_its_entity_tag() {
     let got = ranged(&[]).await.expect(200);
     assert_eq!(got.header("accept-ranges"), "bytes");
     assert_eq!(got.header("etag"), format!("\"{}\"", digest(CONTENT)));
 }
 
 #[tokio::test]
-async fn whoever_has_a_blob_already_is_told_304() {
+async fn a_client_that_has_the_blob_already_gets_304() {
     let tag = format!("\"{}\"", digest(CONTENT));
     for header in [&*tag, "*", &format!("\"other\", W/{tag}")] {
         let answer = ranged(&[("if-none-match", header)]).await.expect(304);

@@ -41,7 +41,7 @@ fn push<'a>(
 // 76. When processing a request for an image manifest with the `subject` field, a registry ... MUST
 // respond with the response header `OCI-Subject: <subject digest>`.
 #[tokio::test]
-async fn a_manifest_with_a_subject_is_answered_with_oci_subject() {
+async fn the_response_to_a_manifest_with_a_subject_has_oci_subject() {
     let (service, subject) = with_subject().await;
     let answer = push(&service, "sig", &about(&subject)).await.expect(201);
     assert_eq!(answer.header("oci-subject"), subject);
@@ -102,7 +102,7 @@ async fn referrers_are_an_index_of_descriptors() {
 // 98. The descriptors MUST include an `artifactType` field that is set to the value of the `artifactType`
 // in the image manifest or index, if present.
 #[tokio::test]
-async fn a_referrer_has_the_artifact_type_that_it_says() {
+async fn a_referrer_has_its_artifact_type() {
     let (service, subject) = with_subject().await;
     let mut manifest = about(&subject);
     manifest["artifactType"] = "application/vnd.example.sbom".into();
@@ -248,7 +248,7 @@ fn fallback(subject: &str) -> String {
 // 124. Registries MUST include preexisting image manifests that are listed in an image index tagged with
 // the referrers tag schema and have a valid `subject` field in the referrers API response.
 #[tokio::test]
-async fn what_clients_listed_under_the_fallback_tag_is_included() {
+async fn referrers_that_clients_list_under_the_fallback_tag_are_included() {
     let (service, subject) = with_subject().await;
     let old = service.push_manifest("demo", "old", OCI_MANIFEST, &about(&subject)).await;
     // As a registry without the list would have left it.
@@ -267,7 +267,7 @@ async fn what_clients_listed_under_the_fallback_tag_is_included() {
 
 // 124. (and once only)
 #[tokio::test]
-async fn what_is_listed_by_both_is_included_once() {
+async fn a_referrer_that_is_listed_twice_is_included_once() {
     let (service, subject) = with_subject().await;
     let new = service.push_manifest("demo", "new", OCI_MANIFEST, &about(&subject)).await;
     service.push_manifest("demo", &fallback(&subject), OCI_INDEX, &index(&[&new])).await;
@@ -323,7 +323,7 @@ async fn a_referrer_that_clients_listed_many_times_is_included_once() {
 }
 
 #[tokio::test]
-async fn what_clients_listed_is_paged_together_with_what_they_pushed() {
+async fn referrers_of_the_fallback_tag_are_paged_with_the_others() {
     let (service, subject) = with_subject().await;
     let mut pushed = Vec::new();
     for n in 0..502 {
