@@ -142,7 +142,7 @@ impl From<store::Error> for Error {
             Store::RepositoryUnknown => new(Code::NameUnknown),
             Store::ManifestInvalid(_) => new(Code::ManifestInvalid),
             Store::ReferenceUnknown(_) => new(Code::ManifestBlobUnknown),
-            Store::DigestMismatch { .. } => new(Code::DigestInvalid),
+            Store::DigestMismatch(_) => new(Code::DigestInvalid),
             Store::UploadUnknown => new(Code::BlobUploadUnknown),
             Store::Superseded => new(Code::BlobUploadInvalid).status(StatusCode::CONFLICT),
             Store::OutOfOrder { .. } => {

@@ -25,8 +25,8 @@ pub(crate) enum Error {
     ManifestInvalid(String),
     #[error("the manifest refers to {0}, which is not in this repository")]
     ReferenceUnknown(Digest),
-    #[error("the content is {found}, not {expected}{}", if *.is_deleted { "; it is deleted" } else { "" })]
-    DigestMismatch { found: Digest, expected: Digest, is_deleted: bool },
+    #[error(transparent)]
+    DigestMismatch(Box<DigestMismatch>),
     #[error("no such upload is in progress")]
     UploadUnknown,
     /// A later request works on the same upload.
@@ -61,6 +61,21 @@ pub(crate) enum Error {
     Driver(storage_driver::Error),
     #[error("{0}")]
     Internal(String),
+}
+
+/// The content has another digest than the request says.
+#[derive(Debug, thiserror::Error)]
+#[error("the content is {found}, not {expected}{}", if *.is_deleted { "; it is deleted" } else { "" })]
+pub(crate) struct DigestMismatch {
+    pub(super) found: Digest,
+    pub(super) expected: Digest,
+    pub(super) is_deleted: bool,
+}
+
+impl From<DigestMismatch> for Error {
+    fn from(error: DigestMismatch) -> Self {
+        Self::DigestMismatch(error.into())
+    }
 }
 
 impl Error {

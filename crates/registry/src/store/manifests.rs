@@ -11,7 +11,7 @@ use storage_driver::{
 use super::{
     base::{Hold, Store},
     conditions::Conditions,
-    error::{Error, Result},
+    error::{DigestMismatch, Error, Result},
     files::{CONCURRENCY, is_no_file},
     manifest::{Checked, DOCKER_LIST, Manifest, OCI_INDEX, Referred},
     media_type,
@@ -60,7 +60,7 @@ impl Store {
                 let digest = Digest::of(expected.algorithm(), &content);
                 if digest != *expected {
                     let (found, expected) = (digest, *expected);
-                    return Err(Error::DigestMismatch { found, expected, is_deleted: false });
+                    return Err(DigestMismatch { found, expected, is_deleted: false }.into());
                 }
                 digest
             }

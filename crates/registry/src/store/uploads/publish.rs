@@ -12,7 +12,7 @@ use crate::{
     layout,
     store::{
         base::{Hold, Store},
-        error::{Error, Result},
+        error::{DigestMismatch, Error, Result},
         files::retry,
     },
 };
@@ -25,7 +25,7 @@ impl UploadLease<'_> {
             Some(digest) if digest == *expected => Ok(self.publish(expected).await?),
             Some(found) if found.algorithm() == expected.algorithm() => {
                 let expected = *expected;
-                let error = Error::DigestMismatch { found, expected, is_deleted: false };
+                let error = DigestMismatch { found, expected, is_deleted: false }.into();
                 self.keep(Err(error)).await.map(drop)
             }
             _ => Ok(self.publish_by_reading(expected).await?),
@@ -130,7 +130,7 @@ impl Store {
         if digest != *expected {
             self.remove(upload).await?;
             let (found, expected) = (digest, *expected);
-            return Err(Error::DigestMismatch { found, expected, is_deleted: true });
+            return Err(DigestMismatch { found, expected, is_deleted: true }.into());
         }
         let link = layout::layer(&upload.name, expected);
         retry(|| self.put_link(&link, expected)).await?;
