@@ -183,7 +183,10 @@ fn a_hangup_reads_the_passwords_again_and_keeps_them_if_they_are_gone() {
     fs::write(&file, "").unwrap();
     serving.signal(Signal::HUP);
     let line = serving.wait_for("the old passwords are kept");
-    assert!(line.contains("WARN") && line.contains(&format!("{file}: has no users")), "{line}");
+    assert!(
+        line.contains("WARN") && line.contains(&format!("{file}: the file has no users")),
+        "{line}"
+    );
     fs::write(&file, format!("bob:{}\n", bcrypt::hash("secret", 4).unwrap())).unwrap();
     serving.signal(Signal::HUP);
     serving.wait_for("the passwords have changed");
@@ -268,7 +271,7 @@ fn a_store_that_is_open_already_is_an_error() {
     let storage = format!("file://{}", directory.path().display());
     let _serving = Serving::new(&["--storage", &storage]);
     let text = failure(&["gc", "--storage", &storage]);
-    assert!(text.starts_with(&format!("registry: {storage}: ")), "{text}");
+    assert!(text.starts_with(&format!("registry: cannot use the store {storage}: ")), "{text}");
     let cause = format!("unavailable: {}", directory.path().display());
     assert!(text.contains(&cause) && text.contains("another process"), "{text}");
 }

@@ -210,7 +210,7 @@ fn a_key_that_is_unknown_is_an_error() {
 #[test]
 fn a_file_that_is_not_there_is_an_error() {
     let text = failure(&["config", "--config", "absent.toml"]);
-    assert!(text.starts_with("registry: absent.toml: "), "{text}");
+    assert!(text.starts_with("registry: cannot read absent.toml: "), "{text}");
 }
 
 #[test]
