@@ -4,7 +4,7 @@
 //! Content of the in-memory store is mapped from the system on Linux, and not counted.
 
 mod alloc;
-#[path = "../support/mod.rs"]
+#[path = "../it/support.rs"]
 mod support;
 
 use std::{

@@ -1,4 +1,4 @@
-//! The store that the settings name.
+//! Opens the driver of the settings.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use storage_driver::StorageDriver;
 
 use crate::failure::Failure;
 
-/// Opens the store, only to read it if so, and has `metrics` tell of its memory, if that is where it is.
+/// Opens a driver, for reading only if `read_only`. `metrics` show the memory of a store in memory.
 pub(crate) async fn open(
     location: &Location,
     read_only: bool,
