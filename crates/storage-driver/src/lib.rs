@@ -49,6 +49,7 @@
 //!
 //! # Features
 //!
+//! - `blocking`: the module `blocking`, for drivers over a blocking API. Needs a tokio runtime.
 //! - `serde`: `Serialize` and `Deserialize` for the types that callers store or print: [`Path`], [`Version`],
 //!   [`Metadata`], [`Stat`], [`Entry`], [`UploadInfo`], [`ReadRange`], [`Operation`], [`Capabilities`].
 //!
@@ -62,6 +63,8 @@
 //! The storage drivers of CNCF distribution and of GitLab's container registry (the interface, and a decade of
 //! bug reports), Apache `object_store`, and OpenDAL.
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod capabilities;
 #[doc = include_str!("../COMPARE.md")]
 pub mod compare {}
