@@ -76,7 +76,7 @@ fn get_content_over_the_limit_is_refused() {
 }
 
 #[test]
-fn get_content_of_nothing_says_where() {
+fn get_content_of_a_missing_path_names_it() {
     let error = block_on(store().get_content(&path("/b"), 9)).unwrap_err();
     assert_error(&error, ErrorKind::PathNotFound, Operation::GetContent, "/b");
 }
@@ -91,14 +91,14 @@ fn get_range_reads_the_range_under_a_limit_on_it() {
 }
 
 #[test]
-fn get_range_past_the_end_says_where() {
+fn get_range_past_the_end_names_the_path() {
     let error = block_on(store().get_range(&path("/a"), (7..).into(), 9)).unwrap_err();
     let kind = ErrorKind::InvalidOffset { offset: 7, size: 6 };
     assert_error(&error, kind, Operation::GetRange, "/a");
 }
 
 #[test]
-fn walk_gives_everything_below() {
+fn walk_visits_everything_below() {
     let map = Map::of(["/a/b", "/a/c/d", "/e"]);
     let walk = map.walk(&path("/a"), WalkOptions::new().start_after(path("/a/b")));
     let entries: Vec<Entry> = block_on(walk.try_collect()).unwrap();
@@ -107,7 +107,7 @@ fn walk_gives_everything_below() {
 }
 
 #[test]
-fn delete_many_deletes_what_is_there() {
+fn delete_many_deletes_existing_files() {
     let map = Map::of(["/a", "/b", "/c/d", "/e"]);
     let paths = ["/missing", "/a", "/c/d", "/b", "/b"].map(path);
     block_on(map.delete_many(&paths)).unwrap();
@@ -167,14 +167,14 @@ fn cancel_uploads_goes_through_every_page() {
 }
 
 #[test]
-fn cancel_uploads_says_what_it_cannot_list() {
+fn cancel_uploads_names_the_path_that_it_cannot_list() {
     let map = failing(uploads(), "uploads", "/a");
     let error = block_on(map.cancel_uploads(&path("/a"), Duration::ZERO)).unwrap_err();
     assert_error(&error, ErrorKind::Timeout, Operation::CancelUploads, "/a");
 }
 
 #[test]
-fn cancel_uploads_says_what_it_cannot_cancel() {
+fn cancel_uploads_names_the_upload_that_it_cannot_cancel() {
     let map = failing(uploads(), "cancel_upload", "/a/20");
     let error = block_on(map.cancel_uploads(&path("/a"), Duration::ZERO)).unwrap_err();
     assert_error(&error, ErrorKind::Timeout, Operation::CancelUploads, "/a");
@@ -182,7 +182,7 @@ fn cancel_uploads_says_what_it_cannot_cancel() {
 }
 
 #[test]
-fn cancel_uploads_passes_over_what_vanished() {
+fn cancel_uploads_skips_vanished_uploads() {
     let map = uploads();
     let vanished = ("cancel_upload", path("/a/20"), ErrorKind::PathNotFound);
     map.state().fails = Some(vanished);
@@ -190,7 +190,7 @@ fn cancel_uploads_passes_over_what_vanished() {
 }
 
 #[test]
-fn what_cannot_be_made_of_other_methods_is_unsupported() {
+fn methods_without_a_correct_default_are_unsupported() {
     let map = store();
     let (a, b) = (path("/a"), path("/b"));
     let none = Precondition::None;
@@ -210,12 +210,12 @@ fn what_cannot_be_made_of_other_methods_is_unsupported() {
 }
 
 #[test]
-fn a_store_whose_root_can_be_asked_for_is_healthy() {
+fn a_store_with_a_readable_root_is_healthy() {
     assert!(block_on(store().health()).is_healthy());
 }
 
 #[test]
-fn a_store_whose_root_cannot_be_asked_for_says_why() {
+fn a_store_with_an_unreadable_root_reports_the_error() {
     let health = block_on(failing(store(), "stat", "/").health());
     let error = health.read.unwrap_err();
     assert_eq!((error.kind(), error.operation()), (ErrorKind::Timeout, Some(Operation::Health)));

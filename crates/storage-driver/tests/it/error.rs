@@ -103,7 +103,7 @@ fn the_text_is_one_line_and_leaves_the_cause_to_source() {
 }
 
 #[test]
-fn the_text_says_as_much_as_is_known() {
+fn the_text_contains_the_context_that_is_known() {
     let kind = ErrorKind::Timeout;
     assert_eq!(Error::new(kind).to_string(), "timed out");
     assert_eq!(Error::new(kind).at(&path()).to_string(), "/a/b: timed out");
@@ -143,7 +143,7 @@ fn the_innermost_context_wins() {
 }
 
 #[test]
-fn a_context_fills_in_what_is_missing() {
+fn a_context_adds_missing_parts_only() {
     let at = Path::parse("/at").unwrap();
     let error = Error::new(ErrorKind::Timeout).at(&at).context("test", Operation::Stat, &path());
     assert_eq!(parts(&error), (ErrorKind::Timeout, Some("test"), Some(Operation::Stat), Some(&at)));
@@ -155,7 +155,7 @@ fn without_context_it_has_none() {
 }
 
 #[test]
-fn the_debug_text_says_everything() {
+fn the_debug_text_contains_every_field() {
     let text = format!("{:?}", full(ErrorKind::Timeout));
     for part in ["Timeout", "\"test\"", "Stat", "\"/a/b\"", "Cause"] {
         assert!(text.contains(part), "{part} in {text}");
@@ -179,7 +179,7 @@ fn precondition_failed_is_of_its_kind_alone() {
 }
 
 #[test]
-fn what_may_succeed_later_is_retryable() {
+fn transient_errors_are_retryable() {
     for (kind, _, _) in KINDS {
         use ErrorKind::{ContentChanged, Timeout, Unavailable};
         let expected = [ContentChanged, Timeout, Unavailable].contains(kind);
@@ -188,7 +188,7 @@ fn what_may_succeed_later_is_retryable() {
 }
 
 #[test]
-fn it_goes_through_an_io_error_and_is_the_same() {
+fn an_error_survives_the_conversion_to_an_io_error() {
     for (kind, _, _) in KINDS {
         let error = full(*kind);
         let text = format!("{error:?}");
@@ -199,7 +199,7 @@ fn it_goes_through_an_io_error_and_is_the_same() {
 }
 
 #[test]
-fn each_kind_travels_under_the_io_kind_that_says_the_same() {
+fn each_kind_converts_to_the_matching_io_kind() {
     for (kind, _, io_kind) in KINDS {
         assert_eq!(io::Error::from(Error::new(*kind)).kind(), *io_kind, "{kind}");
     }
@@ -212,7 +212,7 @@ fn the_text_of_the_io_error_is_the_same() {
 }
 
 #[test]
-fn an_io_error_taken_in_keeps_its_kind_and_stays_reachable() {
+fn a_converted_io_error_keeps_its_kind_and_stays_reachable() {
     use io::ErrorKind as Io;
     for kind in [Io::NotFound, Io::BrokenPipe, Io::AddrInUse, Io::UnexpectedEof, Io::Interrupted] {
         let error = Error::from(io::Error::new(kind, Cause));
@@ -224,7 +224,7 @@ fn an_io_error_taken_in_keeps_its_kind_and_stays_reachable() {
 }
 
 #[test]
-fn an_io_error_becomes_the_kind_that_says_the_same() {
+fn an_io_error_converts_to_the_matching_kind() {
     use io::ErrorKind as Io;
     let full = ErrorKind::StorageFull { needed: None, available: None };
     for (io_kind, kind) in [

@@ -15,7 +15,7 @@ fn path(text: &str) -> Path {
 }
 
 #[test]
-fn what_is_a_file_or_a_directory_exists() {
+fn files_and_directories_exist() {
     let map = Map::of(["/a/b"]);
     let driver: &dyn StorageDriver = &map;
     for (text, expected) in [("/a/b", true), ("/a", true), ("/", true), ("/a/b/c", false)] {
@@ -31,7 +31,7 @@ fn whether_it_exists_can_be_unknown() {
 }
 
 #[test]
-fn what_was_put_comes_back_as_bytes() {
+fn put_content_is_read_back_as_bytes() {
     let map = Map::default();
     let driver: &dyn StorageDriver = &map;
     let metadata = block_on(driver.put(&path("/a"), "abc")).unwrap();
@@ -95,7 +95,7 @@ fn uploads_all_goes_through_every_page() {
 }
 
 #[test]
-fn pages_are_fetched_when_they_are_asked_for() {
+fn pages_are_fetched_on_demand() {
     let files = many();
     let map = Map::of(files.iter().map(String::as_str));
     let pages = map.list_all(&path("/d"));

@@ -14,8 +14,8 @@ use storage_driver::{
 };
 use tokio_test::block_on;
 
-/// Calls every method of `driver`, each with arguments of its own, and checks that what the
-/// recorder answers comes back.
+/// Calls every method of `driver` with different arguments, and checks that the results of the
+/// recorder are returned.
 async fn call_everything<D: StorageDriver>(driver: D) {
     let [a, b] = ["/a", "/b"].map(|path| Path::parse(path).unwrap());
     let second = Duration::from_secs(1);

@@ -30,7 +30,7 @@ fn the_default_is_the_first_page_of_a_thousand() {
 }
 
 #[test]
-fn options_admit_what_orders_after_the_start() {
+fn options_admit_paths_after_the_start() {
     let options = ListOptions::new().start_after(path("/b"));
     assert!(!options.admits(&path("/a")));
     assert!(!options.admits(&path("/b")));
@@ -40,21 +40,21 @@ fn options_admit_what_orders_after_the_start() {
 }
 
 #[test]
-fn a_page_that_gives_all_has_no_next() {
+fn the_last_page_has_no_next() {
     let items = paths(&["/a", "/b"]);
     let page = Page::from_sorted(&Path::root(), &ListOptions::new().limit(2), items.clone());
     assert_eq!(page, Page { items, next: None });
 }
 
 #[test]
-fn a_page_that_leaves_some_says_where_to_go_on() {
+fn a_page_before_the_last_has_the_start_of_the_next() {
     let page =
         Page::from_sorted(&Path::root(), &ListOptions::new().limit(2), paths(&["/a", "/b", "/c"]));
     assert_eq!(page, Page { items: paths(&["/a", "/b"]), next: Some(path("/b")) });
 }
 
 #[test]
-fn a_page_takes_one_item_more_than_it_gives() {
+fn a_page_takes_one_item_more_than_it_returns() {
     let taken = Cell::new(0);
     let items = (0..1000).map(|at| {
         taken.set(taken.get() + 1);

@@ -55,7 +55,7 @@ fn a_stat_turns_into_an_entry() {
 }
 
 #[test]
-fn an_upload_is_what_it_was_made_of() {
+fn an_upload_has_the_fields_it_was_made_with() {
     let started = SystemTime::UNIX_EPOCH;
     let written = started + Duration::from_secs(1);
     let upload = UploadInfo::new(path(), started, written, Some(7));
@@ -72,7 +72,7 @@ fn a_store_is_healthy_if_it_can_be_read_and_written() {
 }
 
 #[test]
-fn an_unavailable_store_says_why_of_both() {
+fn an_unavailable_store_has_one_error_for_both() {
     let health = Health::unavailable(Error::new(ErrorKind::Timeout));
     assert!(!health.is_healthy());
     assert_eq!(health.read.unwrap_err().kind(), ErrorKind::Timeout);
@@ -95,7 +95,7 @@ mod serde {
     }
 
     #[test]
-    fn what_callers_store_or_print_can_be_serialized() {
+    fn stored_and_printed_types_can_be_serialized() {
         let path = Path::parse("/a/b").unwrap();
         let now = SystemTime::UNIX_EPOCH;
         let metadata = Metadata::new(path.clone(), 7, now, Version::from(1));

@@ -111,7 +111,7 @@ fn a_path_has_at_most_4096_bytes() {
 }
 
 #[test]
-fn each_parse_error_says_what_is_wrong() {
+fn each_parse_error_describes_the_mistake() {
     let text = |text: &str| Path::parse(text).unwrap_err().to_string();
     assert_eq!(text("a"), "a path begins with '/'");
     assert_eq!(text("/a/"), "a component is empty");
@@ -145,7 +145,7 @@ fn the_root_is_the_whole_store() {
 }
 
 #[test]
-fn only_the_root_is_refused_where_it_is_not_taken() {
+fn require_not_root_refuses_only_the_root() {
     let error = Path::root().require_not_root().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidPath);
     assert_eq!(error.path(), Some(&Path::root()));
@@ -174,7 +174,7 @@ fn a_sibling_of_the_same_prefix_is_not_below() {
 }
 
 #[test]
-fn strip_prefix_gives_what_follows_without_a_slash() {
+fn strip_prefix_returns_the_rest_without_a_slash() {
     assert_eq!(path("/a/b/c").strip_prefix(&path("/a")), Some("b/c"));
     assert_eq!(path("/a/b/c").strip_prefix(&Path::root()), Some("a/b/c"));
     assert_eq!(path("/a").strip_prefix(&path("/a")), Some(""));
@@ -188,7 +188,7 @@ fn join_takes_several_components() {
 }
 
 #[test]
-fn join_refuses_what_begins_or_ends_with_a_slash_or_is_empty() {
+fn join_refuses_empty_text_and_outer_slashes() {
     for base in ["/", "/a"] {
         for relative in ["", "/", "/b", "b/", "b//c"] {
             let joined = path(base).join(relative);
@@ -198,7 +198,7 @@ fn join_refuses_what_begins_or_ends_with_a_slash_or_is_empty() {
 }
 
 #[test]
-fn join_counts_positions_in_what_is_joined() {
+fn join_counts_positions_in_the_joined_text() {
     let wrong = Err(ParsePathError::Byte { byte: b' ', position: 1 });
     assert_eq!(path("/abc").join("x y"), wrong);
     assert_eq!(Path::root().join("x y"), wrong);
@@ -213,7 +213,7 @@ fn join_counts_the_whole_length() {
 }
 
 #[test]
-fn it_turns_into_text_and_back() {
+fn a_path_converts_to_text_and_back() {
     let path = path("/a/b");
     assert_eq!(path.to_string(), "/a/b");
     assert_eq!(format!("{path:>6}|{path:<6}"), "  /a/b|/a/b  ");
@@ -243,13 +243,13 @@ mod serde {
     use super::*;
 
     #[test]
-    fn it_is_a_string() {
+    fn a_path_is_serialized_as_a_string() {
         assert_eq!(serde_json::to_string(&path("/a/b")).unwrap(), r#""/a/b""#);
         assert_eq!(serde_json::from_str::<Path>(r#""/a/b""#).unwrap(), path("/a/b"));
     }
 
     #[test]
-    fn what_is_no_path_is_refused() {
+    fn an_invalid_path_is_not_deserialized() {
         let error = serde_json::from_str::<Path>(r#""/a/../b""#).unwrap_err();
         assert!(error.to_string().starts_with("'.' and '..' are not components"), "{error}");
     }

@@ -37,7 +37,7 @@ fn an_empty_part_adds_nothing() {
 }
 
 #[test]
-fn parts_are_taken_over_as_they_are() {
+fn parts_are_kept_without_a_copy() {
     for count in [1, 2, 128, 129, 130, 256, 257, 300] {
         let parts = single_bytes(count);
         let payload: Payload = parts.iter().cloned().collect();
@@ -62,7 +62,7 @@ fn a_clone_shares_the_parts() {
 }
 
 #[test]
-fn one_part_becomes_contiguous_for_free() {
+fn one_part_becomes_contiguous_without_a_copy() {
     let part = Bytes::from("content");
     assert_eq!(Payload::from(part.clone()).into_bytes().as_ptr(), part.as_ptr());
 }
@@ -75,7 +75,7 @@ fn several_parts_become_contiguous_by_a_copy() {
 }
 
 #[test]
-fn bytes_within_the_first_part_are_taken_without_a_copy() {
+fn bytes_of_the_first_part_are_split_off_without_a_copy() {
     let part = Bytes::from("content");
     let mut payload: Payload = [part.clone(), Bytes::from("more")].into_iter().collect();
     assert_eq!(payload.copy_to_bytes(3).as_ptr(), part.as_ptr());
@@ -114,7 +114,7 @@ fn anything_of_bytes_turns_into_one() {
 }
 
 #[test]
-fn what_is_equal_up_to_a_part_but_longer_is_not_equal() {
+fn a_longer_payload_with_an_equal_start_is_not_equal() {
     let short: Payload = [Bytes::from("ab")].into_iter().collect();
     let long: Payload = [Bytes::from("ab"), Bytes::from("c")].into_iter().collect();
     assert_ne!(short, long);
@@ -182,7 +182,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn it_is_a_buf_as_a_slice_is(
+    fn a_payload_is_a_buf_like_a_slice(
         parts in any_parts(),
         steps in proptest::collection::vec(any_step(), 0..60),
     ) {

@@ -74,7 +74,7 @@ fn number() -> impl Strategy<Value = u64> {
 proptest! {
     /// Against the positions that the range means, one by one.
     #[test]
-    fn it_resolves_as_the_positions_say(start in number(), end in number(), size in 0..12_u64) {
+    fn a_range_resolves_to_its_positions(start in number(), end in number(), size in 0..12_u64) {
         let positions = |admits: &dyn Fn(u64) -> bool| -> Vec<u64> {
             (0..size).filter(|&at| admits(at)).collect()
         };

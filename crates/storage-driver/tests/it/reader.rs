@@ -52,7 +52,7 @@ fn assert_context(error: &Error, kind: ErrorKind) {
 }
 
 #[test]
-fn it_knows_the_file_and_the_range() {
+fn a_reader_knows_the_file_and_the_range() {
     let reader = Reader::new("test", metadata(10), 2..5, stream::empty());
     assert_eq!(reader.metadata(), &metadata(10));
     assert_eq!(reader.range(), 2..5);
@@ -60,7 +60,7 @@ fn it_knows_the_file_and_the_range() {
 }
 
 #[test]
-fn it_streams_what_the_source_gives_without_a_copy() {
+fn chunks_of_the_source_are_streamed_without_a_copy() {
     let chunk = Bytes::from("abc");
     let mut reader = reader_of(3, stream::iter([Ok(chunk.clone())]));
     let given = block_on(reader.next()).unwrap().unwrap();
@@ -114,7 +114,7 @@ fn streaming_and_reading_go_on_where_the_other_stopped() {
 }
 
 #[test]
-fn remaining_is_exact_whatever_was_taken() {
+fn remaining_is_exact_after_every_read() {
     let mut reader = reader(6, &["abc", "def"]);
     assert_eq!(reader.remaining(), 6);
     block_on(reader.fill_buf()).unwrap();
@@ -130,7 +130,7 @@ fn remaining_is_exact_whatever_was_taken() {
 }
 
 #[test]
-fn consuming_more_than_was_given_takes_what_was_given() {
+fn consuming_too_much_consumes_the_chunk() {
     let mut reader = reader(4, &["ab", "cd"]);
     block_on(reader.fill_buf()).unwrap();
     reader.consume(99);
@@ -208,7 +208,7 @@ fn after_an_error_the_stream_stays_ended_and_reads_repeat_it() {
 }
 
 #[test]
-fn what_was_given_before_an_error_can_still_be_read() {
+fn bytes_before_an_error_can_still_be_read() {
     let mut reader = failing();
     assert_eq!(read(&mut reader, 1).unwrap(), "a");
     assert_eq!(read(&mut reader, 9).unwrap(), "b");
@@ -274,7 +274,7 @@ fn a_payload_of_another_length_is_an_error() {
 }
 
 #[test]
-fn all_that_is_left_becomes_content() {
+fn the_rest_becomes_content() {
     let mut reader = reader(6, &["abc", "def"]);
     read(&mut reader, 1).unwrap();
     let content = block_on(reader.into_content(5)).unwrap();
@@ -291,13 +291,13 @@ fn the_limit_is_checked_before_anything_is_read() {
 }
 
 #[test]
-fn an_error_on_the_way_is_the_answer_of_into_content() {
+fn an_error_in_mid_stream_fails_into_content() {
     let error = block_on(failing().into_content(5)).unwrap_err();
     assert_context(&error, ErrorKind::Timeout);
 }
 
 #[test]
-fn the_debug_text_says_what_is_left() {
+fn the_debug_text_contains_the_remaining_bytes() {
     let text = format!("{:?}", reader(6, &["abc"]));
     assert!(text.contains("\"test\"") && text.contains("remaining: 6"), "{text}");
     assert!(text.contains("range: 0..6"), "{text}");
@@ -312,7 +312,7 @@ enum Take {
 
 proptest! {
     #[test]
-    fn any_mix_of_its_faces_gives_every_byte_once(
+    fn any_mix_of_reads_returns_every_byte_once(
         chunks in proptest::collection::vec("[a-z]{0,5}", 0..12),
         takes in proptest::collection::vec(
             prop_oneof![

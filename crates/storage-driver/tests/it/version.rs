@@ -18,7 +18,7 @@ fn a_number_and_its_digits_are_the_same_token() {
 }
 
 #[test]
-fn it_is_shown_as_its_token() {
+fn a_version_is_displayed_as_its_token() {
     let version = Version::new("etag");
     assert_eq!(version.to_string(), "etag");
     assert_eq!(format!("{version:>6}"), "  etag");
@@ -66,7 +66,7 @@ fn if_version_holds_of_that_version_alone() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn it_is_a_string_to_serde() {
+fn a_version_is_serialized_as_a_string() {
     let version = Version::new("a longer token than is held inline");
     let json = serde_json::to_string(&version).unwrap();
     assert_eq!(json, "\"a longer token than is held inline\"");
@@ -76,7 +76,7 @@ fn it_is_a_string_to_serde() {
 proptest! {
     /// Of every length around the one up to which a token is held inline.
     #[test]
-    fn a_token_comes_back_and_is_equal_to_itself_alone(a in "[ab]{0,30}", b in "[ab]{0,30}") {
+    fn a_token_is_read_back_and_equals_only_itself(a in "[ab]{0,30}", b in "[ab]{0,30}") {
         let (first, second) = (Version::new(&a), Version::new(&b));
         prop_assert_eq!(first.as_str(), a.as_str());
         prop_assert_eq!(first == second, a == b);

@@ -46,7 +46,7 @@ fn after(start: &Path) -> WalkOptions {
 }
 
 #[test]
-fn every_file_and_directory_below_comes_in_order() {
+fn every_file_and_directory_below_is_visited_in_order() {
     let map = Map::of(FILES);
     for dir in ["/", "/a", "/a/b", "/a-b"].map(path) {
         assert_eq!(rest(map.walk(&dir, WalkOptions::new())), model(FILES, &dir));
@@ -67,7 +67,7 @@ fn an_empty_root_has_nothing_below() {
 }
 
 #[test]
-fn a_directory_of_many_pages_comes_whole() {
+fn a_directory_of_many_pages_is_visited_completely() {
     let files: Vec<String> = (0..2500).map(|at| format!("/d/{at:04}")).collect();
     let map = Map::of(files.iter().map(String::as_str));
     let given = rest(map.walk(&path("/d"), WalkOptions::new()));
@@ -75,7 +75,7 @@ fn a_directory_of_many_pages_comes_whole() {
 }
 
 #[test]
-fn it_starts_after_every_entry() {
+fn a_walk_can_start_after_every_entry() {
     let map = Map::of(FILES);
     for dir in ["/", "/a", "/a/b"].map(path) {
         for start in model(FILES, &Path::root()) {
@@ -87,7 +87,7 @@ fn it_starts_after_every_entry() {
 }
 
 #[test]
-fn it_starts_after_what_is_not_there() {
+fn a_walk_can_start_after_a_missing_path() {
     let map = Map::of(FILES);
     for start in ["/", "/A", "/a/a", "/a/a/a", "/a/b/c/x", "/a/b/cc", "/a/b/d/f", "/a/g", "/c"] {
         let start = path(start);
@@ -98,7 +98,7 @@ fn it_starts_after_what_is_not_there() {
 }
 
 #[test]
-fn it_starts_after_its_own_directory_with_everything() {
+fn a_walk_that_starts_after_its_own_directory_is_complete() {
     let map = Map::of(FILES);
     assert_eq!(rest(map.walk(&path("/a"), after(&path("/a")))), model(FILES, &path("/a")));
 }
@@ -147,7 +147,7 @@ fn a_directory_that_vanishes_is_passed_over() {
 }
 
 #[test]
-fn a_directory_that_becomes_a_file_is_passed_over() {
+fn a_directory_that_becomes_a_file_is_skipped() {
     let map = Map::of(["/a/b", "/c"]);
     let mut walk = map.walk(&Path::root(), WalkOptions::new());
     walk_to(&mut walk, &path("/a"));
@@ -177,7 +177,7 @@ fn a_walk_of_nothing_is_an_error_wherever_it_starts() {
 }
 
 #[test]
-fn it_ends_after_an_error_on_the_way() {
+fn a_walk_ends_after_an_error() {
     let map = Map::of(FILES);
     map.state().fails = Some(("list", path("/a/b"), ErrorKind::Timeout));
     let mut walk = map.walk(&Path::root(), WalkOptions::new());
@@ -200,7 +200,7 @@ impl WalkSource for Once {
 }
 
 #[test]
-fn a_source_is_not_asked_after_its_end() {
+fn a_source_is_not_polled_after_its_end() {
     let mut walk = Walk::new("test", path("/a"), Once(false));
     assert!(format!("{walk:?}").contains("\"/a\""));
     assert!(block_on(walk.next()).is_none());
@@ -221,7 +221,7 @@ fn any_files() -> impl Strategy<Value = BTreeSet<String>> {
 
 proptest! {
     #[test]
-    fn any_tree_comes_in_order_from_any_start(
+    fn any_tree_is_visited_in_order_from_any_start(
         files in any_files(),
         start in "(/(a|b|a-)){1,4}|/",
     ) {

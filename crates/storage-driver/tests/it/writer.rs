@@ -34,7 +34,7 @@ fn assert_context(error: &Error, operation: Operation, at: &str) {
 }
 
 #[test]
-fn options_say_how_it_begins() {
+fn options_set_the_mode() {
     let mode = |options: WriterOptions| options.mode;
     assert_eq!(mode(WriterOptions::create()), WriteMode::Create);
     assert_eq!(mode(WriterOptions::resume()), WriteMode::Resume { at: None });
@@ -53,7 +53,7 @@ fn options_carry_hints_only_if_given() {
 }
 
 #[test]
-fn it_knows_its_path_and_what_was_resumed() {
+fn a_writer_knows_its_path_and_the_resumed_size() {
     let writer = Script::default().writer();
     assert_eq!(writer.path(), &path("/upload"));
     assert_eq!(writer.size(), 100);
@@ -62,7 +62,7 @@ fn it_knows_its_path_and_what_was_resumed() {
 }
 
 #[test]
-fn what_is_written_is_handed_over_without_a_copy() {
+fn written_buffers_are_handed_over_without_a_copy() {
     let script = Script::default();
     let data = Bytes::from("abc");
     block_on(script.writer().write_bytes(data.clone())).unwrap();
@@ -70,7 +70,7 @@ fn what_is_written_is_handed_over_without_a_copy() {
 }
 
 #[test]
-fn the_size_counts_what_was_accepted() {
+fn the_size_counts_accepted_bytes() {
     let script = Script::default();
     let mut writer = script.writer();
     block_on(writer.write_bytes("abc")).unwrap();
@@ -128,7 +128,7 @@ fn a_poll_write_accepts_at_most_a_mebibyte() {
 }
 
 #[test]
-fn a_poll_write_copies_what_it_borrows() {
+fn a_poll_write_copies_borrowed_data() {
     let script = Script::default();
     block_on(script.writer().write_all(b"abc")).unwrap();
     assert_eq!(script.accepted(), "abc");
@@ -198,7 +198,7 @@ fn commit_to_the_root_keeps_first_and_is_refused() {
 }
 
 #[test]
-fn commit_to_the_root_that_cannot_keep_says_so() {
+fn commit_to_the_root_reports_a_failure_to_keep() {
     let (_, writer) = failing("sync");
     let error = block_on(writer.commit_to(&Path::root(), Precondition::None)).unwrap_err();
     assert_context(&error, Operation::CommitTo, "/");
@@ -290,7 +290,7 @@ fn an_error_of_a_flush_names_write() {
 }
 
 #[test]
-fn an_error_of_keeping_names_what_was_called() {
+fn an_error_while_keeping_names_the_called_operation() {
     let (_, mut writer) = failing("sync");
     assert_context(&block_on(writer.sync()).unwrap_err(), Operation::Sync, "/upload");
     let error = block_on(AsyncWriteExt::shutdown(&mut writer)).unwrap_err();
