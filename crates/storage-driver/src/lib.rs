@@ -33,7 +33,7 @@
 //! | streams | [`Reader`], [`ReadRange`], [`Writer`], [`WriterOptions`] |
 //! | the namespace | [`Stat`], [`Entry`], [`Page`], [`Pages`], [`Walk`], [`UploadInfo`] |
 //! | choosing a driver | [`Capabilities`], [`Health`] |
-//! | implementing a driver | [`WriteSession`], [`WalkSource`] |
+//! | implementing a driver | [`WriteSession`], [`WalkSource`], the module `blocking` |
 //! | changing a driver | [`Layer`] |
 //!
 //! # What holds
@@ -42,7 +42,7 @@
 //!   `cargo test -p storage-driver-conformance`.
 //! - An upload is invisible until it is committed, in one step, and can be resumed until then (clauses 5.1, 5.4).
 //! - A dropped future leaves an operation done or not done (9.1).
-//! - The crate needs no runtime: from tokio it uses only the I/O traits.
+//! - The crate needs no runtime, except with the feature `blocking`: from tokio it uses only the I/O traits.
 //!   `cargo tree -p storage-driver -e normal` shows its seven direct dependencies.
 //!
 //! [`cookbook`] has recipes, [`compare`] compares with `object_store`, OpenDAL and distribution's drivers.
