@@ -39,7 +39,7 @@ use tokio::{
 static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 const MIB: usize = 1 << 20;
-/// The default of `Builder::manifest_memory`.
+/// The default of `RegistryBuilder::manifest_memory`.
 const BUDGET: usize = 128 * MIB;
 /// What a connection may take: what hyper reads into, and what it has not written yet.
 const CONNECTION: usize = MIB;
@@ -201,9 +201,11 @@ fn the_referrers_of_any_input_take_less_than_64_mib() {
         let subject = service.push_image("demo", "v1", "layer").await;
         let mut referrers = Vec::new();
         for annotations in [1, 10, 100_000] {
-            for _ in 0..8 {
-                let size = 4 * MIB - referrers.len() - (300 << 10);
-                let content = padded(size, &subject, annotations);
+            let common = padded(4 * MIB - (300 << 10), &subject, annotations);
+            for n in 0..8 {
+                let mut content = common[..common.len() - 1].to_vec();
+                content.extend_from_slice(format!(",\"n\":{n}}}").as_bytes());
+                let content = Bytes::from(content);
                 let digest = support::digest(&content);
                 let uri = format!("/v2/demo/manifests/{digest}");
                 let kind = [("content-type", OCI_MANIFEST)];
