@@ -17,26 +17,43 @@ pub(super) fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
 
-/// A gate at which closures wait on their threads until a test opens it.
-#[derive(Clone, Default)]
-pub(super) struct Gate(Arc<(Mutex<bool>, Condvar, Notify)>);
+/// A gate at which closures wait on their threads until a test opens it, or ends.
+#[derive(Default)]
+pub(super) struct Gate(Door);
 
-impl Gate {
+/// The side of the closures.
+#[derive(Clone, Default)]
+pub(super) struct Door(Arc<(Mutex<bool>, Condvar, Notify)>);
+
+impl Door {
     /// Blocks the thread until the gate is open.
     pub(super) fn pass(&self) {
         self.0.2.notify_one();
         let open = self.0.0.lock().unwrap();
         drop(self.0.1.wait_while(open, |open| !*open).unwrap());
     }
+}
+
+impl Gate {
+    pub(super) fn door(&self) -> Door {
+        self.0.clone()
+    }
 
     /// Waits until a closure is at the gate.
     pub(super) async fn reached(&self) {
-        self.0.2.notified().await;
+        self.0.0.2.notified().await;
     }
 
     pub(super) fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
+        *self.0.0.0.lock().unwrap() = true;
+        self.0.0.1.notify_all();
+    }
+}
+
+impl Drop for Gate {
+    /// A runtime waits for its threads, so a failed test must not leave one at the gate.
+    fn drop(&mut self) {
+        self.open();
     }
 }
 
@@ -52,7 +69,7 @@ pub(super) struct State {
     /// The calls that panic.
     pub(super) panics: Option<&'static str>,
     /// What an append waits for.
-    pub(super) gate: Option<Gate>,
+    pub(super) gate: Option<Door>,
 }
 
 #[derive(Clone)]

@@ -46,7 +46,7 @@ impl Fixture {
 
     /// A write that waits at the gate on its thread.
     async fn held_up(&self, at: &str, gate: &Gate) -> Result<()> {
-        let (log, gate) = (Arc::clone(&self.log), gate.clone());
+        let (log, gate) = (Arc::clone(&self.log), gate.door());
         let work = move || {
             gate.pass();
             log.lock().unwrap().push("held up");

@@ -51,7 +51,7 @@ async fn data_is_stored_in_order_and_committed() {
 async fn the_caller_continues_while_a_thread_stores_and_waits_at_the_limit() {
     let backend = Backend::new(PLENTY, LIMIT);
     let gate = Gate::default();
-    backend.state().gate = Some(gate.clone());
+    backend.state().gate = Some(gate.door());
     let mut writer = backend.create("/u").await;
     writer.write_bytes("half the").await.unwrap();
     gate.reached().await;
@@ -176,7 +176,7 @@ async fn a_drop_keeps_data_and_note_before_the_next_task_on_the_path() {
 async fn a_sync_that_was_dropped_keeps_the_note_of_its_own_moment() {
     let backend = Backend::new(PLENTY, LIMIT);
     let gate = Gate::default();
-    backend.state().gate = Some(gate.clone());
+    backend.state().gate = Some(gate.door());
     let mut writer = backend.create("/u").await;
     writer.write_bytes("one").await.unwrap();
     writer.set_note("1").unwrap();
