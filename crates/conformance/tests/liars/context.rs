@@ -79,6 +79,11 @@ impl WriteSession for Opening {
         pass(&mut self.inner, data).map_err(|error| Self::wrong(&self.path, &error))
     }
 
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        let set = self.inner.set_note(note);
+        set.map_err(|error| Self::wrong(&self.path, &error))
+    }
+
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         let synced = HonestPen.sync(&mut self.inner);
         Poll::Ready(synced.map_err(|error| Self::wrong(&self.path, &error)))

@@ -161,11 +161,7 @@ impl UploadLease<'_> {
         progress.size = Some(self.writer.size());
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&bytes);
-            // TEMPORARY: until every driver has notes.
-            match self.writer.set_note(hasher.note(self.writer.size())) {
-                Err(error) if error.kind() == ErrorKind::Unsupported => {}
-                set => set?,
-            }
+            self.writer.set_note(hasher.note(self.writer.size()))?;
         } else if !self.writer.note().is_empty() {
             // Of another algorithm, and of the data before these bytes.
             self.writer.set_note(Bytes::new())?;
