@@ -36,6 +36,7 @@
 mod behaviour;
 mod behaviours;
 mod check;
+mod dice;
 mod drops;
 mod full;
 pub mod layers;
