@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use conformance::{
+use storage_driver_conformance::{
     layers::{Fault, Faulty, Yielding},
     reference::Reference,
 };

@@ -25,8 +25,8 @@ use crate::dice::Dice;
 /// driver, plan and count.
 ///
 /// ```
-/// # use conformance::reference::Reference;
-/// use conformance::layers::{Fault, Faulty};
+/// # use storage_driver_conformance::reference::Reference;
+/// use storage_driver_conformance::layers::{Fault, Faulty};
 /// use storage_driver::{ErrorKind, Operation, Path, StorageDriver, StorageDriverExt};
 ///
 /// # futures::executor::block_on(async {
@@ -111,8 +111,8 @@ impl<D: StorageDriver> Faulty<D> {
     /// retries an operation of n calls would fail for ever under such a plan.
     ///
     /// ```
-    /// # use conformance::reference::Reference;
-    /// use conformance::layers::{Fault, Faulty};
+    /// # use storage_driver_conformance::reference::Reference;
+    /// use storage_driver_conformance::layers::{Fault, Faulty};
     /// use storage_driver::{ErrorKind, Path, StorageDriverExt};
     ///
     /// # futures::executor::block_on(async {

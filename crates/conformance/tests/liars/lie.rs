@@ -10,7 +10,7 @@ pub(crate) use std::time::Duration;
 
 pub(crate) use async_trait::async_trait;
 pub(crate) use bytes::Bytes;
-pub(crate) use conformance::reference::Reference;
+pub(crate) use storage_driver_conformance::reference::Reference;
 use futures::FutureExt;
 pub(crate) use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Page, Path,
