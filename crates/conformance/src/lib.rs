@@ -35,9 +35,9 @@
 
 mod behaviour;
 mod behaviours;
+mod cancel_safety;
 mod check;
 mod dice;
-mod drops;
 mod full;
 pub mod layers;
 mod linearizability;

@@ -2,14 +2,14 @@
 
 use std::task::Poll;
 
-use storage_driver_conformance::{
-    layers::{Fault, Faulty, Yielding},
-    reference::Reference,
-};
 use futures::{FutureExt, StreamExt, TryStreamExt, executor::block_on, poll};
 use storage_driver::{
     Error, ErrorKind, Operation, Path, Precondition, ReadRange, Result, StorageDriver,
     StorageDriverExt, WalkOptions, WriterOptions,
+};
+use storage_driver_conformance::{
+    layers::{Fault, Faulty, Yielding},
+    reference::Reference,
 };
 
 fn path(text: &str) -> Path {

@@ -1,8 +1,8 @@
 //! The suite, run on the reference: what it asks is possible, of a driver that claims everything,
 //! of one that claims nothing, and of one whose every call waits.
 
-use storage_driver_conformance::{Fixture, layers::Yielding, reference::Reference};
 use storage_driver::{Capabilities, StorageDriver};
+use storage_driver_conformance::{Fixture, layers::Yielding, reference::Reference};
 
 /// `driver`, which is made of `store`, with the clock of that.
 fn with_clock(store: Reference, driver: impl StorageDriver + 'static) -> Fixture {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use storage_driver::{Capabilities, Path, Precondition, StorageDriver, StorageDriverExt};
 use storage_driver_conformance::{
     Behaviour, Fixture, Size, Subject, behaviours, layers::Delayed, plan, reference::Reference,
 };
-use storage_driver::{Capabilities, Path, Precondition, StorageDriver, StorageDriverExt};
 
 /// As many object stores take for a call.
 const SLOW: Duration = Duration::from_millis(30);
@@ -28,8 +28,10 @@ fn nothing_claimed() -> Reference {
 
 #[test]
 fn a_sound_driver_passes() {
-    let report =
-        storage_driver_conformance::run(|| async { Reference::new() }, |b| b.name.starts_with("listing::"));
+    let report = storage_driver_conformance::run(
+        || async { Reference::new() },
+        |b| b.name.starts_with("listing::"),
+    );
     assert!(report.is_success(), "{report}");
     assert!(report.passed.contains(&"listing::list_sorts_by_name"));
     assert!(report.to_string().ends_with("passed, 0 failed, 0 left out"), "{report}");
@@ -53,8 +55,10 @@ fn a_failure_has_the_name_the_clauses_and_the_reason() {
 
 #[test]
 fn what_is_not_claimed_is_left_out_with_the_reason() {
-    let report =
-        storage_driver_conformance::run(|| async { nothing_claimed() }, |b| b.name.starts_with("copying::"));
+    let report = storage_driver_conformance::run(
+        || async { nothing_claimed() },
+        |b| b.name.starts_with("copying::"),
+    );
     assert!(report.is_success(), "{report}");
     assert_eq!(report.passed.len(), 2);
     let left_out = report.left_out.iter().find(|l| l.name == "copying::copy_replaces_a_file");
@@ -105,7 +109,10 @@ fn a_plan_prints_its_counts_and_reasons() {
 #[test]
 #[should_panic(expected = "no behaviour is called nothing::like_it")]
 fn a_test_of_no_behaviour_fails() {
-    storage_driver_conformance::test(Subject::new(|| async { Reference::new() }), "nothing::like_it");
+    storage_driver_conformance::test(
+        Subject::new(|| async { Reference::new() }),
+        "nothing::like_it",
+    );
 }
 
 #[test]

@@ -13,15 +13,17 @@ use std::{
     process::ExitCode,
 };
 
-use storage_driver_conformance::{Report, Size};
 use driver::BlockingDriver;
+use storage_driver_conformance::{Report, Size};
 
 mod driver;
 mod library;
 
 fn main() -> ExitCode {
-    let report =
-        storage_driver_conformance::run(async || BlockingDriver::new(), |behaviour| behaviour.size == Size::Quick);
+    let report = storage_driver_conformance::run(
+        async || BlockingDriver::new(),
+        |behaviour| behaviour.size == Size::Quick,
+    );
     // A closed standard output is no failure of the driver.
     let _ = print(&report, io::stdout().lock());
     if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -15,14 +15,16 @@ use std::{
     process::ExitCode,
 };
 
-use storage_driver_conformance::{Report, Size};
 use driver::MapDriver;
+use storage_driver_conformance::{Report, Size};
 
 mod driver;
 
 fn main() -> ExitCode {
-    let report =
-        storage_driver_conformance::run(async || MapDriver::new(), |behaviour| behaviour.size == Size::Quick);
+    let report = storage_driver_conformance::run(
+        async || MapDriver::new(),
+        |behaviour| behaviour.size == Size::Quick,
+    );
     // Somebody who closed standard output wants no more of it.
     let _ = print(&report, io::stdout().lock());
     if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
