@@ -1,7 +1,7 @@
 //! What is a number of bytes.
 
-use storage_driver_url::{ByteSize, ParseByteSizeError as Error};
 use proptest::prelude::*;
+use storage_driver_url::{ByteSize, ParseByteSizeError as Error};
 
 #[test]
 fn units_are_of_both_kinds() {

@@ -1,7 +1,7 @@
 //! Which texts name a store, and how one is written.
 
-use storage_driver_url::{Durability, Location, ParseLocationError as Error, Root};
 use proptest::prelude::*;
+use storage_driver_url::{Durability, Location, ParseLocationError as Error, Root};
 
 fn parse(text: &str) -> Result<Location, Error> {
     text.parse()

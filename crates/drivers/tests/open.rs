@@ -1,7 +1,7 @@
 //! What is behind a location once it is opened.
 
-use storage_driver_url::Location;
 use storage_driver::{ErrorKind, Path, StorageDriver, StorageDriverExt};
+use storage_driver_url::Location;
 
 fn location(text: &str) -> Location {
     text.parse().unwrap()

@@ -321,6 +321,7 @@ impl StorageDriver for Filesystem {
 
     async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
         run(Operation::Upload, path, async {
+            path.require_not_root()?;
             self.store.require_open()?;
             self.store.work.wait_abandoned(path).await;
             if self.store.settings.read_only {

@@ -8,7 +8,7 @@
 //! # tokio_test::block_on(async {
 //! # let dir = tempfile::tempdir()?;
 //! # let root = dir.path().join("registry");
-//! use filesystem::Filesystem;
+//! use storage_driver_filesystem::Filesystem;
 //! use storage_driver::{Path, StorageDriver, StorageDriverExt, WriterOptions};
 //!
 //! let store = Filesystem::open(&root).await?;

@@ -19,11 +19,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage_driver_filesystem::{Durability, Filesystem};
 use futures::TryStreamExt;
 use storage_driver::{
     Path, Precondition, Result, StorageDriver, StorageDriverExt, WalkOptions, WriterOptions,
 };
+use storage_driver_filesystem::{Durability, Filesystem};
 
 const TASKS: usize = 6;
 const ROOT: &str = "CRASH_ROOT";

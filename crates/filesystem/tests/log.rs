@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use storage_driver::{Entry, Path, StorageDriver, StorageDriverExt, WalkOptions};
+use storage_driver_filesystem::Filesystem;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},

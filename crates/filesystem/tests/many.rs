@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use storage_driver_filesystem::{Durability, Filesystem};
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{Path, ReadRange, StorageDriver, StorageDriverExt};
+use storage_driver_filesystem::{Durability, Filesystem};
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()

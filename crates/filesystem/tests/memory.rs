@@ -8,9 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage_driver_filesystem::{Durability, Filesystem};
 use futures::StreamExt;
 use storage_driver::{Path, ReadRange, StorageDriver, StorageDriverExt};
+use storage_driver_filesystem::{Durability, Filesystem};
 
 /// Counts what all threads do, for what a writer accepts is freed by another.
 struct Counting;

@@ -5,8 +5,8 @@ use std::{
     time::SystemTime,
 };
 
-use storage_driver_conformance::Fixture;
 use inmemory::InMemory;
+use storage_driver_conformance::Fixture;
 
 /// A store whose clock is the system's until the suite sets it.
 fn fresh() -> Fixture {

@@ -22,8 +22,8 @@ use std::{
 
 use axum::routing::get;
 use inmemory::InMemory;
-use storage_driver_registry::{Registry, Server, Shutdown};
 use storage_driver::StorageDriver;
+use storage_driver_registry::{Registry, Server, Shutdown};
 use tokio::signal::ctrl_c;
 
 #[tokio::main]

@@ -188,10 +188,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::body::{Body, to_bytes};
-    use storage_driver_conformance::layers::{Fault, Faulty};
     use http::Request;
     use inmemory::InMemory;
     use storage_driver::{Error, ErrorKind};
+    use storage_driver_conformance::layers::{Fault, Faulty};
     use tokio::{sync::Semaphore, time::advance};
     use tower::ServiceExt;
 

@@ -13,8 +13,8 @@ use axum::{
 };
 use futures::{future::ready, stream};
 use http::Request;
-use storage_driver_registry::traced;
 use storage_driver::{Error, ErrorKind};
+use storage_driver_registry::traced;
 use tower::ServiceExt;
 
 thread_local! {

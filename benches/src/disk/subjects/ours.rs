@@ -3,12 +3,12 @@
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use storage_driver_filesystem::{Durability, Filesystem};
 use futures::TryStreamExt;
 use storage_driver::{
     ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt, WalkOptions,
     Writer, WriterOptions,
 };
+use storage_driver_filesystem::{Durability, Filesystem};
 use tokio::io::AsyncWriteExt;
 
 use crate::disk::subject::Subject;

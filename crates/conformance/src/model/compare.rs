@@ -120,8 +120,10 @@ impl Versions {
                     (&model.path, model.size)
                 );
             }
-            if subject.note.is_some() && !unsure(model) {
-                same!("note of an upload", subject.note, model.note);
+            if let (Some(subject), Some(note)) = (&subject.note, &model.note)
+                && !unsure(model)
+            {
+                same!("note of an upload", subject, note);
             }
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use storage_driver_conformance::{Behaviour, Fixture};
 use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
+use storage_driver_conformance::{Behaviour, Fixture};
 
 use super::path;
 use crate::{Durability, Filesystem, FilesystemBuilder, sys::probe::Probe};

@@ -228,10 +228,10 @@ impl Copied {
     /// Copies the content at a path. Without a lock, for that may take long: a commit to the path will
     /// ask whether it is still the same.
     pub(crate) fn new(store: &Arc<Uploads>, path: &Path, at: Option<u64>) -> Result<Self> {
-        require_none(store, path)?;
         let (source, facts) = store
             .open_file(path, Resolve::Fully)
             .map_err(|errno| store.explain_open(path, errno))?;
+        require_none(store, path)?;
         let size = facts.size;
         if let Some(given) = at.filter(|&at| at != size) {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));

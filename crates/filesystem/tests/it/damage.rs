@@ -13,11 +13,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage_driver_filesystem::Filesystem;
 use futures::{SinkExt, poll};
 use storage_driver::{
     Error, ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt, Writer, WriterOptions,
 };
+use storage_driver_filesystem::Filesystem;
 use tempfile::TempDir;
 
 fn path(text: &str) -> Path {

@@ -7,12 +7,12 @@ use std::{
     path::{Path as FsPath, PathBuf},
 };
 
-use storage_driver_filesystem::Filesystem;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use storage_driver::{
     Error, ErrorKind, ListOptions, Path, Precondition, StorageDriver, StorageDriverExt,
     WriterOptions,
 };
+use storage_driver_filesystem::Filesystem;
 use tempfile::TempDir;
 
 const SIZE: usize = 8 << 20;

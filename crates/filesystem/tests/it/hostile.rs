@@ -6,12 +6,12 @@ use std::{
     os::unix::{ffi::OsStrExt, fs::PermissionsExt, fs::symlink, net::UnixListener},
 };
 
-use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use storage_driver::{
     Entry, ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
     WalkOptions,
 };
+use storage_driver_filesystem::Filesystem;
 use tempfile::TempDir;
 
 fn path(text: &str) -> Path {

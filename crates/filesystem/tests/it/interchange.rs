@@ -10,10 +10,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use storage_driver::{Entry, Path, StorageDriver, StorageDriverExt, WalkOptions};
+use storage_driver_filesystem::Filesystem;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 

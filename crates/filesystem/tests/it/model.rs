@@ -1,8 +1,8 @@
 //! The in-memory driver as the model: the same random sequences of operations, the same answers.
 
+use inmemory::InMemory;
 use storage_driver_conformance::{Fixture, Subject};
 use storage_driver_filesystem::{Durability, Filesystem};
-use inmemory::InMemory;
 
 async fn on_disk() -> Fixture {
     let root = tempfile::tempdir().expect("a directory for the test");

@@ -2,8 +2,8 @@
 
 use std::fs::{self, File};
 
-use storage_driver_filesystem::{Durability, Filesystem};
 use storage_driver::{ErrorKind, Path, StorageDriver, StorageDriverExt, Writer, WriterOptions};
+use storage_driver_filesystem::{Durability, Filesystem};
 use tempfile::TempDir;
 
 fn path(text: &str) -> Path {

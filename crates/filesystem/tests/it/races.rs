@@ -1,8 +1,8 @@
 //! Directories that come and go under many tasks.
 
-use storage_driver_filesystem::{Durability, Filesystem};
 use futures::future::join_all;
 use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
+use storage_driver_filesystem::{Durability, Filesystem};
 use tempfile::TempDir;
 
 const TASKS: u64 = 8;

@@ -7,11 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use storage_driver::{
     ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt, WriterOptions,
 };
+use storage_driver_filesystem::Filesystem;
 use tempfile::TempDir;
 
 fn path(text: &str) -> Path {

@@ -4,9 +4,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use storage_driver_filesystem::{Durability, Filesystem};
 use futures::TryStreamExt;
 use storage_driver::{Path, StorageDriver, StorageDriverExt, Walk, WalkOptions};
+use storage_driver_filesystem::{Durability, Filesystem};
 
 const NAMES: [&str; 3] = ["_layers", "a", "b"];
 

@@ -12,8 +12,8 @@ use crate::support::{
     Answer, OCI_MANIFEST, Service, blob, descriptor, digest, image, streamed, with_digest,
 };
 use axum::body::Body;
-use storage_driver_conformance::layers::Yielding;
 use inmemory::InMemory;
+use storage_driver_conformance::layers::Yielding;
 use storage_driver_registry::GcOptions;
 
 /// A registry on a driver that is pending before and after each call.

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::{OCI_INDEX, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, index};
-use storage_driver_conformance::layers::{Fault, Faulty};
-use storage_driver_registry::{GcOptions, GcReport};
 use serde_json::json;
 use storage_driver::{ErrorKind, Operation, Path, Precondition, StorageDriver, StorageDriverExt};
+use storage_driver_conformance::layers::{Fault, Faulty};
+use storage_driver_registry::{GcOptions, GcReport};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 

@@ -14,11 +14,11 @@ use std::{
 use crate::support::{
     Answer, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, with_digest,
 };
-use storage_driver_conformance::layers::Yielding;
 use futures::future::join_all;
 use inmemory::InMemory;
-use storage_driver_registry::GcOptions;
 use storage_driver::StorageDriver;
+use storage_driver_conformance::layers::Yielding;
+use storage_driver_registry::GcOptions;
 
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 const REPOSITORIES: [&str; 3] = ["a", "a/b", "c"];

@@ -13,13 +13,13 @@ use crate::support::{
     EMPTY_CONFIG, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, sha512, with_digest,
 };
 use axum::body::Body;
-use storage_driver_conformance::layers::{Fault, Faulty};
 use inmemory::InMemory;
-use storage_driver_registry::GcOptions;
 use serde_json::json;
 use storage_driver::{
     ErrorKind, Operation, Path, Precondition, StorageDriver, StorageDriverExt, Version,
 };
+use storage_driver_conformance::layers::{Fault, Faulty};
+use storage_driver_registry::GcOptions;
 
 const LINKS: [&[u8]; 6] = [b"", b"garbage", b"sha256:00", b"md5:00", &[0xff; 71], &[b'a'; 4096]];
 

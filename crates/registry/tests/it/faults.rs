@@ -7,11 +7,11 @@ use crate::support::{
     Answer, OCI_MANIFEST, Service, blob, descriptor, digest, image, sha512, with_digest,
 };
 use axum::body::to_bytes;
-use storage_driver_conformance::layers::{Fault, Faulty};
 use inmemory::InMemory;
-use storage_driver_registry::GcOptions;
 use serde_json::{Value, json};
 use storage_driver::{ErrorKind, Operation};
+use storage_driver_conformance::layers::{Fault, Faulty};
+use storage_driver_registry::GcOptions;
 
 const KINDS: [ErrorKind; 3] = [ErrorKind::Other, ErrorKind::Unavailable, ErrorKind::Timeout];
 /// A client gives up after so many attempts; one fault is to cost one.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use storage_driver_conformance::layers::{Fault, Faulty};
 use futures::{FutureExt, TryStreamExt};
 use inmemory::InMemory;
-use storage_driver_registry::Metrics;
 use storage_driver::{
     Capabilities, ErrorKind, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
     WalkOptions, WriterOptions,
 };
+use storage_driver_conformance::layers::{Fault, Faulty};
+use storage_driver_registry::Metrics;
 
 fn path(text: &str) -> Path {
     Path::parse(text).unwrap()

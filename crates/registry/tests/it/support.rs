@@ -19,9 +19,9 @@ use bytes::Bytes;
 use futures::{FutureExt, channel::mpsc, future::BoxFuture, stream};
 use http::{HeaderMap, Request, StatusCode};
 use inmemory::InMemory;
-use storage_driver_registry::{Registry, RegistryBuilder};
 use sha2::{Digest, Sha256, Sha512};
 use storage_driver::{ListOptions, Path, StorageDriver, StorageDriverExt};
+use storage_driver_registry::{Registry, RegistryBuilder};
 use tower::ServiceExt;
 
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

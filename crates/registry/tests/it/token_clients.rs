@@ -3,8 +3,8 @@
 use std::{fs, io, net::SocketAddr, process::Output, sync::Arc};
 
 use inmemory::InMemory;
-use storage_driver_registry::{AccessRules, Htpasswd, Registry, Server, Shutdown, Tokens};
 use serde_json::json;
+use storage_driver_registry::{AccessRules, Htpasswd, Registry, Server, Shutdown, Tokens};
 use tempfile::TempDir;
 use tokio::process::Command;
 

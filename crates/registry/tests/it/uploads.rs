@@ -14,11 +14,11 @@ use crate::support::{
 };
 use axum::body::Body;
 use bytes::Bytes;
-use storage_driver_conformance::layers::{Faulty, Yielding};
 use futures::{SinkExt, channel::mpsc::Sender};
 use http::StatusCode;
 use inmemory::InMemory;
 use storage_driver::Operation;
+use storage_driver_conformance::layers::{Faulty, Yielding};
 use tokio::task::JoinHandle;
 
 /// A request that has sent `hello ` to an upload, which has it, and goes on by the sender.
@@ -321,7 +321,10 @@ async fn an_upload_to_a_full_store_loses_nothing_and_continues_when_there_is_roo
     let kept: usize = answer.header("range").strip_prefix("0-").unwrap().parse().unwrap();
 
     service.delete(&blob("demo", &large)).await.expect(202);
-    let options = storage_driver_registry::GcOptions { grace: std::time::Duration::ZERO, ..Default::default() };
+    let options = storage_driver_registry::GcOptions {
+        grace: std::time::Duration::ZERO,
+        ..Default::default()
+    };
     let report = service.registry.collect(&options).await.unwrap();
     assert_eq!((report.blobs, report.bytes), (1, 5 << 20));
 

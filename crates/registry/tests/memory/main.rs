@@ -24,8 +24,8 @@ use http::{Request, StatusCode};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use inmemory::InMemory;
-use storage_driver_registry::TestRegistry;
 use serde_json::json;
+use storage_driver_registry::TestRegistry;
 use support::{OCI_INDEX, OCI_MANIFEST, Service, image, index};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

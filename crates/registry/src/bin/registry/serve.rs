@@ -8,11 +8,11 @@ use std::{
 
 use axum::Router;
 use futures::future::{OptionFuture, pending};
+use storage_driver::StorageDriver;
 use storage_driver_registry::{
     AccessRules, HealthRoutes, Htpasswd, Metrics, Registry, Server, ServerLimits, Shutdown, Tls,
     TokenKey, Tokens, behind_proxy, livez_router, traced,
 };
-use storage_driver::StorageDriver;
 use tokio::task::JoinHandle;
 
 use crate::{

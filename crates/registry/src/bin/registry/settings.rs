@@ -3,10 +3,10 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration as StdDuration};
 
 use clap::{Args, builder::BoolishValueParser};
-use storage_driver_url::{ByteSize, Location};
 use humantime::Duration;
-use storage_driver_registry::{ExternalUrl, Rule};
 use serde::{Deserialize, Serialize};
+use storage_driver_registry::{ExternalUrl, Rule};
+use storage_driver_url::{ByteSize, Location};
 
 use crate::{
     failure::Failure,

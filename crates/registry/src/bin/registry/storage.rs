@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use storage_driver_url::Location;
 use inmemory::InMemory;
-use storage_driver_registry::{Memory, Metrics};
 use storage_driver::StorageDriver;
+use storage_driver_registry::{Memory, Metrics};
+use storage_driver_url::Location;
 
 use crate::failure::Failure;
 

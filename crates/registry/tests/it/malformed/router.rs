@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Method, Request};
 use inmemory::Usage;
-use storage_driver_registry::GcOptions;
 use storage_driver::{Path, StorageDriver, WalkOptions};
+use storage_driver_registry::GcOptions;
 
 use super::{
     fuzz::{CONTENTS, Fuzz, NAMES},

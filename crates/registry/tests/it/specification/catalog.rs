@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use inmemory::InMemory;
-use storage_driver_registry::{AccessRequest, Action, Authorize, Refusal};
 use storage_driver::{Path, StorageDriverExt};
+use storage_driver_registry::{AccessRequest, Action, Authorize, Refusal};
 
 use crate::support::{Answer, OCI_INDEX, Service, index};
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use storage_driver_registry::{AccessRequest, Authorize, Refusal};
 use serde_json::Value;
+use storage_driver_registry::{AccessRequest, Authorize, Refusal};
 
 use crate::support::{Answer, OCI_MANIFEST, Service, blob, digest, image};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use storage_driver_registry::{AccessRequest, Authorize, Refusal};
 use serde_json::json;
+use storage_driver_registry::{AccessRequest, Authorize, Refusal};
 
 use crate::support::{
     Answer, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Service, blob, digest,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use storage_driver_conformance::layers::{Fault, Faulty};
 use inmemory::InMemory;
-use storage_driver_registry::Metrics;
 use storage_driver::{ErrorKind, Operation};
+use storage_driver_conformance::layers::{Fault, Faulty};
+use storage_driver_registry::Metrics;
 
 use crate::support::{Answer, Service, blob, digest};
 
