@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fmt::Debug};
 use bytes::Bytes;
 use futures::{FutureExt, TryStreamExt};
 use storage_driver::{
-    Error, ErrorKind, Metadata, Operation, Path, Payload, Reader, Stat, StorageDriver,
-    StorageDriverExt, Version, WalkOptions, Writer,
+    Error, ErrorKind, Metadata, Operation, Path, Payload, Precondition, Reader, Stat,
+    StorageDriver, StorageDriverExt, Version, WalkOptions, Writer,
 };
 
 use crate::tasks::at_once;
@@ -147,6 +147,15 @@ pub(crate) async fn finish(driver: &dyn StorageDriver, at: &str) -> Bytes {
 pub(crate) async fn drain(reader: &mut Reader) -> Result<Bytes, Error> {
     let parts: Vec<Bytes> = reader.try_collect().await?;
     Ok(parts.concat().into())
+}
+
+/// Deletes the file, or the directory with all below it, that has to be there.
+pub(crate) async fn remove(driver: &dyn StorageDriver, at: &str) {
+    let deleted = match is_dir(driver, at).await {
+        true => driver.delete_dir(&path(at)).await,
+        false => driver.delete(&path(at), Precondition::None).await,
+    };
+    deleted.unwrap_or_else(|error| panic!("{at} should be deletable: {error:?}"));
 }
 
 /// The paths of the children of a directory.

@@ -388,6 +388,9 @@ macro_rules! __behaviours {
                 list_starts_after_what_was_deleted_since: [6.3, 6.5];
                 limit_and_start_go_together: [6.3];
                 list_follows_every_change: [6.2, 6.5];
+                a_list_of_names_has_the_names: [6.6];
+                a_list_of_names_obeys_start_and_limit: [6.3, 6.6];
+                a_list_of_names_fails_as_a_list_does: [6.2, 6.6];
             }
             walking {
                 walk_gives_everything_below_once: [6.4, 6.5];
@@ -477,18 +480,30 @@ macro_rules! __behaviours {
                 touch_saves_a_file_from_its_collector: [7.4, 7.7] if touch && preconditions;
                 touch_of_nothing_is_not_found: [7.7] if touch;
                 touch_of_a_directory_is_refused: [7.7] if touch;
+                touch_takes_if_version: [7.7] if touch && preconditions;
+                touch_if_absent_is_unsupported: [7.7] if touch;
+                a_conditional_touch_that_is_not_claimed_is_unsupported: [7.7, 10.1] if touch unless preconditions;
                 touch_that_is_not_claimed_is_unsupported: [7.7, 10.1] unless touch;
             }
             deleting {
                 delete_removes_a_file: [7.4];
-                delete_removes_a_directory_with_all_under_it: [7.4];
-                delete_removes_many_files: [7.4];
-                delete_removes_uploads_at_and_under_the_path: [7.4];
+                delete_of_a_directory_is_refused: [7.4];
+                delete_of_a_file_leaves_uploads_below_it: [7.4];
+                delete_of_nothing_above_uploads_is_not_found: [7.4];
+                delete_dir_removes_everything_below: [7.4];
+                delete_dir_removes_many_files: [7.4];
+                delete_dir_removes_uploads_at_and_below_the_path: [7.4];
+                delete_dir_of_uploads_alone_succeeds: [7.4];
+                delete_dir_of_a_file_is_refused: [7.4];
+                delete_dir_of_nothing_is_not_found: [7.4];
+                delete_dir_a_second_time_is_not_found: [7.4];
+                delete_dir_of_the_root_is_an_invalid_path: [1.3, 7.4];
+                delete_dir_fences_writers_at_and_below_it: [5.7, 7.4];
+                delete_dir_of_a_leaves_ab: [7.4];
                 delete_of_a_file_removes_the_upload_at_its_path: [7.4];
-                delete_of_uploads_alone_succeeds: [7.4];
+                delete_of_an_upload_alone_succeeds: [7.4];
                 delete_of_an_upload_alone_fences: [5.7, 7.4];
                 a_deletion_that_fails_fences_nobody: [5.7, 7.4];
-                delete_of_a_leaves_ab: [7.4];
                 delete_of_the_file_a_leaves_ab: [7.4];
                 delete_of_nothing_is_not_found: [7.4];
                 delete_a_second_time_is_not_found: [7.4];
@@ -503,11 +518,53 @@ macro_rules! __behaviours {
                 delete_of_the_root_if_absent_is_an_invalid_path: [1.3, 7.4];
                 a_conditional_put_or_delete_that_is_not_claimed_is_unsupported: [3.4, 7.4, 10.1] unless preconditions;
                 delete_many_deletes_each: [7.5];
-                delete_many_removes_uploads_at_and_under_each_path: [7.5];
+                delete_many_removes_the_upload_at_each_path: [7.5];
+                delete_many_of_a_directory_is_refused: [7.5];
                 delete_many_passes_over_what_is_missing: [7.5];
                 delete_many_takes_a_path_twice_and_below_another: [7.5];
                 delete_many_of_no_path_changes_nothing: [7.5];
                 delete_many_takes_thousands: [7.5];
+            }
+            notes {
+                suspend_keeps_the_note_with_the_data: [5.9, 5.17];
+                sync_keeps_the_note_through_a_drop: [5.9, 5.17];
+                a_drop_keeps_the_note_with_the_data: [5.9, 5.17] if keeps_on_drop;
+                a_drop_never_separates_a_note_from_its_data: [5.17];
+                the_last_note_counts: [5.17];
+                an_empty_note_removes_the_note: [5.17];
+                a_note_may_be_any_bytes_up_to_its_limit: [5.17];
+                a_note_beyond_the_limit_is_refused_and_the_old_one_stays: [5.17];
+                a_note_without_data_is_kept: [5.17];
+                data_after_the_note_leaves_the_note: [5.17];
+                create_starts_without_a_note: [5.3, 5.17];
+                append_starts_without_a_note: [5.5, 5.17] if append;
+                notes_of_different_uploads_do_not_mix: [5.17];
+                a_note_is_gone_after_the_commit: [5.1, 5.17];
+                a_commit_that_fails_keeps_the_note: [5.10, 5.17] if conditional_commit;
+                a_note_of_a_fenced_writer_does_not_reach_its_successor: [5.7, 5.17];
+                a_note_set_before_the_fence_is_kept: [5.9, 5.17] if keeps_on_drop;
+                upload_reports_size_and_note: [5.16, 5.17];
+                upload_reports_an_empty_note_if_there_is_none: [5.16, 5.17];
+                upload_of_an_open_writer_does_not_fence_it: [5.7, 5.16];
+                upload_of_another_path_is_none: [5.16];
+                upload_of_the_root_is_an_invalid_path: [1.3, 5.16];
+                upload_is_none_after_a_cancel: [5.11, 5.16];
+                notes_in_a_listing_are_those_of_the_uploads: [5.16, 5.17];
+            }
+            order {
+                an_invalid_path_comes_before_all_other_errors: [1.3, 8.6];
+                an_unsupported_condition_comes_before_a_missing_path: [8.6] if touch;
+                a_missing_source_comes_before_a_conflict: [7.3, 8.6] if rename_file && preconditions;
+                a_missing_directory_comes_before_a_conflict: [7.3, 8.6] if rename_dir;
+                a_source_that_is_a_directory_comes_before_a_conflict: [8.6] if rename_file && preconditions;
+                the_source_of_a_copy_comes_before_a_conflict: [8.6] if copy && preconditions;
+                a_conflict_comes_before_a_condition: [8.6] if rejects_conflicts && preconditions;
+                a_conflict_of_a_commit_comes_before_its_condition: [8.6] if rejects_conflicts && conditional_commit;
+                a_conflict_of_a_rename_comes_before_its_condition: [8.6] if rejects_conflicts && rename_file && preconditions;
+                a_conflict_of_a_copy_comes_before_its_condition: [8.6] if rejects_conflicts && copy && preconditions;
+                a_directory_comes_before_a_condition: [8.6] if preconditions;
+                a_directory_comes_before_the_condition_of_a_touch: [8.6] if touch && preconditions;
+                an_append_fails_with_the_first_of_its_errors: [5.5, 8.6] if append;
             }
             errors {
                 errors_of_get_content_say_where: [8.1];
@@ -611,7 +668,7 @@ macro_rules! __behaviours {
             capabilities {
                 capabilities_are_the_same_at_every_call: [10.1];
                 the_name_is_one_word_in_lower_case: [8.1];
-                claims_that_imply_others_hold_together: [9.2, 10.1] if linearizable;
+                claims_that_imply_others_hold_together: [9.2, 10.5] if linearizable;
                 a_redirect_is_a_url_or_none: [10.3] if redirect;
                 a_redirect_that_is_not_claimed_is_unsupported: [10.1, 10.3] unless redirect;
             }

@@ -57,6 +57,7 @@ struct File {
 #[derive(Clone)]
 struct InProgress {
     content: Vec<u8>,
+    note: Bytes,
     /// Of the latest opening; a writer that holds another is fenced.
     token: u64,
     /// What an append started from.
@@ -125,8 +126,9 @@ impl Reference {
     }
 
     /// Forgets the end of an upload, as a driver may that keeps only what was synced.
-    pub(crate) fn truncate_upload(&self, path: &Path, size: u64) {
+    pub(crate) fn truncate_upload(&self, path: &Path, size: u64, note: Bytes) {
         if let Some(upload) = self.lock().uploads.get_mut(path) {
+            upload.note = note;
             upload.content.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         }
     }
@@ -177,11 +179,11 @@ impl Reference {
             _ => self.capabilities.copy,
         };
         self.run(operation, from, |state| {
-            require(claimed)?;
-            self.check_condition(precondition)?;
             from.require_not_root()?;
             to.require_not_root()?;
             self.check_length(to)?;
+            require(claimed)?;
+            self.check_condition(precondition)?;
             let file = state.file(from)?.clone();
             if from != to {
                 state.check_place(to)?;
@@ -278,6 +280,13 @@ impl State {
     }
 }
 
+impl InProgress {
+    fn info(&self, path: &Path) -> UploadInfo {
+        let size = Some(self.content.len() as u64);
+        UploadInfo::new(path.clone(), self.started, self.written, size).with_note(self.note.clone())
+    }
+}
+
 impl File {
     fn metadata(&self, path: &Path) -> Metadata {
         let size = self.content.len() as u64;
@@ -310,8 +319,8 @@ impl StorageDriver for Reference {
         precondition: Precondition,
     ) -> Result<Metadata> {
         self.run(Operation::PutContent, path, |state| {
-            self.check_condition(&precondition)?;
             path.require_not_root()?;
+            self.check_condition(&precondition)?;
             state.check_place(path)?;
             state.check(path, &precondition)?;
             let now = self.now(state);
@@ -326,11 +335,12 @@ impl StorageDriver for Reference {
     }
 
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
-        let (token, size) = self.run(Operation::Writer, path, |state| {
+        let (token, size, note) = self.run(Operation::Writer, path, |state| {
             path.require_not_root()?;
             let now = self.now(state);
             let new = |content: Vec<u8>, base| InProgress {
                 content,
+                note: Bytes::new(),
                 token: 0,
                 base,
                 started: now,
@@ -354,13 +364,13 @@ impl StorageDriver for Reference {
             if let Some(given) = at.filter(|at| *at != size) {
                 return Err(ErrorKind::OffsetMismatch { given, size }.into());
             }
-            let token = state.next();
+            let (token, note) = (state.next(), upload.note.clone());
             upload.token = token;
             state.uploads.insert(path.clone(), upload);
-            Ok((token, size))
+            Ok((token, size, note))
         })?;
         let session = Session { driver: self.clone(), path: path.clone(), token };
-        Ok(Writer::new(self.name(), path.clone(), size, session))
+        Ok(Writer::new(self.name(), path.clone(), size, session).with_note(note))
     }
 
     async fn stat(&self, path: &Path) -> Result<Stat> {
@@ -395,11 +405,16 @@ impl StorageDriver for Reference {
 
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         self.run(Operation::Uploads, path, |state| {
-            let uploads = state.uploads_in(path).into_iter().map(|at| {
-                let InProgress { started, written, ref content, .. } = state.uploads[&at];
-                UploadInfo::new(at, started, written, Some(content.len() as u64))
-            });
+            let uploads = state.uploads_in(path).into_iter();
+            let uploads = uploads.map(|at| state.uploads[&at].info(&at));
             Ok(Page::from_sorted(path, &options, uploads))
+        })
+    }
+
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        self.run(Operation::Upload, path, |state| {
+            path.require_not_root()?;
+            Ok(state.uploads.get(path).map(|upload| upload.info(path)))
         })
     }
 
@@ -457,6 +472,26 @@ impl StorageDriver for Reference {
         })
     }
 
+    async fn delete_many(&self, paths: &[Path]) -> Result<()> {
+        self.run(Operation::DeleteMany, &Path::root(), |state| {
+            let saved = state.clone();
+            let deleted = paths.iter().try_for_each(|path| {
+                self.check_length(path)?;
+                path.require_not_root()?;
+                if state.is_dir(path) {
+                    return Err(Error::new(ErrorKind::IsADirectory).at(path));
+                }
+                state.files.remove(path);
+                state.uploads.remove(path);
+                Ok(())
+            });
+            if deleted.is_err() && self.capabilities.linearizable {
+                *state = saved;
+            }
+            deleted
+        })
+    }
+
     async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
         self.transfer(Operation::Rename, (from, to), &precondition, |state, file| {
             state.files.remove(from);
@@ -466,9 +501,10 @@ impl StorageDriver for Reference {
 
     async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
         self.run(Operation::RenameDir, from, |state| {
-            require(self.capabilities.rename_dir)?;
             from.require_not_root()?;
             to.require_not_root()?;
+            self.check_length(to)?;
+            require(self.capabilities.rename_dir)?;
             state.require_dir(from)?;
             if from == to {
                 return Ok(());
@@ -503,8 +539,8 @@ impl StorageDriver for Reference {
 
     async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
         self.run(Operation::Touch, path, |state| {
-            require(self.capabilities.touch)?;
             path.require_not_root()?;
+            require(self.capabilities.touch)?;
             precondition.require_existing()?;
             self.check_condition(&precondition)?;
             state.file(path)?;

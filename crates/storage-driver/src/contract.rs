@@ -98,20 +98,22 @@
 //!   resumed at wrong offset".*
 //! - <a id="5.7"></a>**5.7** A path has one writer. Opening another fences the first: its next operation that reaches
 //!   the backend, at the latest `sync`, `suspend`, `commit`, `commit_to` or `cancel`, returns `WriterFenced`; nothing
-//!   that it sends joins the upload, and its cancel or drop does not affect its successor. `cancel_upload` and
-//!   `delete` fence too; `rename`, `copy` and `put_content` leave uploads alone. *A client that reconnects must not
+//!   that it sends joins the upload, and its cancel or drop does not affect its successor. `cancel_upload`,
+//!   `delete` and `delete_dir` fence too; `rename`, `copy` and `put_content` leave uploads alone. *A client that reconnects must not
 //!   wait for its dead connection.*
 //! - <a id="5.8"></a>**5.8** `size` counts every accepted byte, resumed bytes included, exactly and at all times.
 //! - <a id="5.9"></a>**5.9** `sync` and `suspend` keep everything accepted so far, as durably as the driver keeps
 //!   committed content. A drop keeps at least what the last `sync` kept, and everything under
-//!   [`keeps_on_drop`](crate::Capabilities::keeps_on_drop). Under [`durable`](crate::Capabilities::durable), kept data
-//!   survives a crash of the process.
+//!   [`keeps_on_drop`](crate::Capabilities::keeps_on_drop), where everything that a fenced writer had accepted before
+//!   it was fenced is kept for its successor. Under [`durable`](crate::Capabilities::durable), kept data survives a
+//!   crash of the process.
 //! - <a id="5.10"></a>**5.10** A commit keeps first and publishes second. A commit that fails to publish
 //!   (precondition, conflict, no room, backend) leaves the upload resumable with everything accepted. If the backend
 //!   itself has lost accepted data, the writer returns an error that says so, and a resumed upload stands at what is
 //!   really kept.
 //! - <a id="5.11"></a>**5.11** `cancel` removes the upload and its data. The committed content at the path is
-//!   untouched. A cancel is as durable as a deletion. *A peer deletes the committed content.*
+//!   untouched. A cancel is as durable as a deletion: after a power cut a cancelled upload may be back, and
+//!   `uploads` then shows it. *A peer deletes the committed content.*
 //! - <a id="5.12"></a>**5.12** `commit_to` publishes at another path, in one step under
 //!   [`atomic_commit_to`](crate::Capabilities::atomic_commit_to), and otherwise never partially. Its precondition
 //!   is on the destination. An upload at the destination, and the content at the writer's path, are left alone.
@@ -124,6 +126,12 @@
 //! - <a id="5.16"></a>**5.16** `uploads` lists the uploads at and below a path, in pages: path, time of creation, time
 //!   of the last write, and the size where it is known for free. `cancel_upload` and `cancel_uploads` cancel without a
 //!   writer; the latter cancels uploads that were last written at least the given time ago, so that zero means all.
+//!   [`upload`](crate::StorageDriver::upload) reports one upload, always with its size and note, and never fences.
+//! - <a id="5.17"></a>**5.17** An upload can have a [note](crate::Writer::set_note): up to 4 KiB of bytes that the caller
+//!   sets for the data accepted so far. Data and note are kept as one: after `sync`, `suspend`, a drop or a crash, a
+//!   resumed upload has the note that was set last before the moment whose data it has. `Create` and `Append` start
+//!   without a note. A commit discards it. *A registry keeps the state of its digest there. A file next to the
+//!   upload could be out of step with it.*
 //!
 //! # 6. Stat, list, walk
 //!
@@ -140,6 +148,8 @@
 //! - <a id="6.5"></a>**6.5** `list` and `walk` return no entry twice, no entry that never existed during the call, and
 //!   every entry that existed throughout. Entries that vanish meanwhile are skipped. Under
 //!   [`snapshot_listing`](crate::Capabilities::snapshot_listing) they show the state at one moment.
+//! - <a id="6.6"></a>**6.6** With [`names_only`](crate::ListOptions::names_only), `list` may omit metadata, and may return
+//!   a directory that turns out to be empty. *A registry lists ten thousand tags by their names.*
 //!
 //! # 7. Rename, copy, delete, touch
 //!
@@ -149,14 +159,19 @@
 //!   `atomic_rename`. The destination must not exist.
 //! - <a id="7.3"></a>**7.3** A rename from a path with nothing at it returns `PathNotFound` with that path and leaves the
 //!   destination alone. A rename onto a directory, below a file, or into itself returns `PathConflict`. A rename onto
-//!   itself changes nothing and succeeds. *Peers lose the tree in each of these cases.*
-//! - <a id="7.4"></a>**7.4** `delete` removes the file, or the directory with everything below it, and the uploads at
-//!   and below the path. Deleting `/a` leaves `/ab`. If nothing is there, uploads included, it returns
-//!   `PathNotFound`, also under `IfVersion`. `IfVersion` is for files only; `IfAbsent` returns `Unsupported`.
-//! - <a id="7.5"></a>**7.5** `delete_many` is idempotent: a path with nothing at it is not an error.
+//!   itself checks its precondition, changes nothing and succeeds. *Peers lose the tree in each of these cases.*
+//! - <a id="7.4"></a>**7.4** `delete` removes a file and the upload at its path, or an upload alone; a directory returns
+//!   `IsADirectory`. `delete_dir` removes a directory with everything below it, and the uploads at and below the path; a
+//!   file returns `NotADirectory`. Deleting `/a` leaves `/ab`. If nothing is there, uploads included, both return
+//!   `PathNotFound`, `delete` also under `IfVersion`. `IfAbsent` returns `Unsupported`. *A caller who deletes one
+//!   object must not lose a tree.*
+//! - <a id="7.5"></a>**7.5** `delete_many` deletes each path in order, as `delete` does, and is idempotent: a path with
+//!   nothing at it is not an error. If it fails, the paths before may be deleted; under
+//!   [`linearizable`](crate::Capabilities::linearizable), nothing is changed.
 //! - <a id="7.6"></a>**7.6** `copy` of a file shares or copies its content, under the rules of 7.1, and leaves the
-//!   source. A directory returns `IsADirectory`.
-//! - <a id="7.7"></a>**7.7** `touch` gives a file a new version and modification time and leaves its content. *A garbage
+//!   source. A directory returns `IsADirectory`. A copy onto itself checks its precondition and changes nothing.
+//! - <a id="7.7"></a>**7.7** `touch` gives a file a new version and modification time and leaves its content. It takes a
+//!   precondition; `IfAbsent` returns `Unsupported`. *A garbage
 //!   collector that deletes under `IfVersion` then never deletes content that a client was just told exists.*
 //!
 //! # 8. Errors
@@ -171,6 +186,9 @@
 //! - <a id="8.4"></a>**8.4** Errors from readers and writers in mid-stream carry the same context.
 //! - <a id="8.5"></a>**8.5** No input causes a panic, and no error is swallowed. An error about a driver's own files
 //!   is never `PathNotFound`.
+//! - <a id="8.6"></a>**8.6** Where several errors apply, an operation returns the first of: `InvalidPath`, `Unsupported`,
+//!   `PathNotFound` (of the source), `IsADirectory` or `NotADirectory`, `UploadInProgress`, `PathConflict`,
+//!   `PreconditionFailed`, `OffsetMismatch`, `StorageFull`.
 //!
 //! # 9. Cancellation and concurrency
 //!
@@ -195,3 +213,5 @@
 //! - <a id="10.3"></a>**10.3** `redirect_url` returns a URL that a client can use directly, or `None` for this path.
 //! - <a id="10.4"></a>**10.4** `health` reports cheaply whether the store can be read and written, and why not. A full
 //!   store can be read.
+//! - <a id="10.5"></a>**10.5** Capabilities do not contradict each other: `linearizable` implies `atomic_rename`,
+//!   `atomic_commit_to` and `snapshot_listing`. The suite refuses a driver whose capabilities do.

@@ -524,8 +524,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// `from` is one; [`PathConflict`](ErrorKind::PathConflict) if `to` is a directory or is below a file,
     /// `from` included; [`PreconditionFailed`](ErrorKind::PreconditionFailed). `to` is not changed then.
     async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
-        let (_, _) = (to, precondition);
-        Err(unsupported(self.name(), Operation::Rename, from))
+        let _ = precondition;
+        Err(unsupported(self.name(), Operation::Rename, &[from, to]))
     }
 
     /// Moves the directory `from` with everything below it to `to`, where nothing may be. Versions stay, and
@@ -556,8 +556,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// Under [`atomic_rename`](Capabilities::atomic_rename) it takes effect once or never; otherwise it may
     /// stop between paths.
     async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
-        let _ = to;
-        Err(unsupported(self.name(), Operation::RenameDir, from))
+        Err(unsupported(self.name(), Operation::RenameDir, &[from, to]))
     }
 
     /// Copies the file at `from` to `to`, if the file there fulfils `precondition`. The copy shares or copies
@@ -581,8 +580,8 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// Those of [`rename`](Self::rename), with [`copy`](Capabilities::copy) as the capability.
     async fn copy(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
-        let (_, _) = (to, precondition);
-        Err(unsupported(self.name(), Operation::Copy, from))
+        let _ = precondition;
+        Err(unsupported(self.name(), Operation::Copy, &[from, to]))
     }
 
     /// Gives a file a new version and modification time, and leaves its content as it is, so that a
@@ -610,7 +609,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// [`PreconditionFailed`](ErrorKind::PreconditionFailed).
     async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
         let _ = precondition;
-        Err(unsupported(self.name(), Operation::Touch, path))
+        Err(unsupported(self.name(), Operation::Touch, &[path]))
     }
 
     /// Returns a URL with which a client can `method` the file at `path` directly for `expires_in`, or `None`
@@ -643,7 +642,7 @@ pub trait StorageDriver: Debug + Send + Sync {
         expires_in: Duration,
     ) -> Result<Option<String>> {
         let (_, _) = (method, expires_in);
-        Err(unsupported(self.name(), Operation::RedirectUrl, path))
+        Err(unsupported(self.name(), Operation::RedirectUrl, &[path]))
     }
 
     /// Reports, at low cost, whether the store can be read and written, and the error if not. A full store can be
@@ -711,8 +710,11 @@ fn part_of(driver: &'static str, operation: Operation, path: &Path, error: Error
     error.during(operation).context(driver, operation, path)
 }
 
-fn unsupported(driver: &'static str, operation: Operation, path: &Path) -> Error {
-    Error::new(ErrorKind::Unsupported).context(driver, operation, path)
+/// The error of an operation that is not implemented. A path that is invalid comes first (8.6).
+fn unsupported(driver: &'static str, operation: Operation, paths: &[&Path]) -> Error {
+    let invalid = paths.iter().find_map(|path| path.require_not_root().err());
+    let error = invalid.unwrap_or_else(|| Error::new(ErrorKind::Unsupported));
+    paths.iter().take(1).fold(error, |error, path| error.context(driver, operation, path))
 }
 
 const _: fn(&dyn StorageDriver) = |_| {}; // dyn-compatible

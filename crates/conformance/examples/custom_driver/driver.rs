@@ -1,4 +1,4 @@
-//! [`MapDriver`]: a whole storage driver over two sorted maps.
+//! [`MapDriver`]: a complete storage driver over two sorted maps.
 
 use std::{
     collections::BTreeMap,
@@ -15,20 +15,20 @@ use storage_driver::{
     WriteSession, Writer, WriterOptions,
 };
 
-/// A driver over a flat, sorted map of keys, as many backends are. A clone is a handle to the same
-/// store, which is gone once it was shut down.
+/// A driver over a flat, sorted map of keys, as many backends are. A clone is a handle to the same store, which
+/// is dropped at shutdown.
 #[derive(Debug, Clone)]
 pub(crate) struct MapDriver(Arc<Mutex<Option<Store>>>);
 
-/// Everything there is. An operation holds its lock from check to effect and never across an await;
-/// that is what makes preconditions, fencing and commits one step.
+/// The store. An operation holds its lock from check to effect and never across an await, which makes
+/// preconditions, fencing and commits one step.
 #[derive(Debug, Default)]
 struct Store {
     files: BTreeMap<Path, (Metadata, Payload)>,
-    /// Beside the files, so that nothing of an upload is visible. The number is that of the writer
-    /// that may write: opening another changes it, and so fences the first.
+    /// Separate from the files, so that nothing of an upload is visible. The number is that of the writer that
+    /// may write: opening another changes it, and so fences the first.
     uploads: BTreeMap<Path, (UploadInfo, Payload, u64)>,
-    /// The last number given: each commit and each opening of a writer takes one.
+    /// The last number used: each commit and each opening of a writer takes the next.
     counter: u64,
 }
 
@@ -42,7 +42,7 @@ impl MapDriver {
         body(store.as_mut().ok_or(ErrorKind::Unavailable)?)
     }
 
-    /// Runs an operation under the lock and gives its error the context.
+    /// Runs an operation under the lock and adds context to its error.
     fn run<T, F>(&self, operation: Operation, path: &Path, body: F) -> Result<T>
     where
         F: FnOnce(&mut Store) -> Result<T>,
@@ -51,7 +51,7 @@ impl MapDriver {
     }
 }
 
-/// What is at and under `path`. Paths order so that a subtree lies together.
+/// The values at and below `path`. In the order of paths, a subtree is contiguous.
 fn subtree<'a, T>(map: &'a BTreeMap<Path, T>, path: &'a Path) -> impl Iterator<Item = &'a T> {
     map.range(path..).take_while(|(key, _)| key.starts_with(path)).map(|(_, value)| value)
 }
@@ -74,7 +74,7 @@ impl Store {
         condition.check(self.files.get(path).map(|(file, _)| &file.version))
     }
 
-    /// Makes `content` the file at `path`, unless something stands against it.
+    /// Makes `content` the file at `path` if the condition holds.
     fn publish(
         &mut self,
         path: &Path,
@@ -96,7 +96,7 @@ impl StorageDriver for MapDriver {
         "map"
     }
 
-    /// What one lock gives for free. The rest stays at its defaults, which answer `Unsupported`.
+    /// What one lock provides. The other methods keep their defaults, which return `Unsupported`.
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             preconditions: true,
@@ -123,7 +123,7 @@ impl StorageDriver for MapDriver {
             path.require_not_root()?;
             let file = store.stat(path)?.into_file()?;
             let range = range.resolve(file.size)?;
-            let bytes = store.files[path].1.slice(range.clone());
+            let bytes = store.files[path].1.slice(range.start as usize..range.end as usize);
             Ok(Reader::from_payload("map", file, range, bytes))
         })
     }
@@ -135,7 +135,8 @@ impl StorageDriver for MapDriver {
             let at = match options.mode {
                 WriteMode::Create => {
                     let now = SystemTime::now();
-                    let upload = UploadInfo::new(path.clone(), now, now, Some(0));
+                    let upload =
+                        UploadInfo::new(path.clone(), now, now, Some(0)).with_note(Bytes::new());
                     store.uploads.insert(path.clone(), (upload, Payload::new(), number));
                     None
                 }
@@ -148,8 +149,9 @@ impl StorageDriver for MapDriver {
                 return Err(ErrorKind::OffsetMismatch { given, size }.into());
             }
             upload.2 = number;
+            let note = upload.0.note.clone().unwrap_or_default();
             let session = Session { driver: self.clone(), path: path.clone(), number };
-            Ok(Writer::new("map", path.clone(), size, session))
+            Ok(Writer::new("map", path.clone(), size, session).with_note(note))
         })
     }
 
@@ -171,6 +173,13 @@ impl StorageDriver for MapDriver {
         self.run(Operation::Uploads, path, |store| {
             let uploads = subtree(&store.uploads, path).map(|(upload, ..)| upload.clone());
             Ok(Page::from_sorted(path, &options, uploads))
+        })
+    }
+
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        self.run(Operation::Upload, path, |store| {
+            path.require_not_root()?;
+            Ok(store.uploads.get(path).map(|(upload, ..)| upload.clone()))
         })
     }
 
@@ -209,8 +218,8 @@ impl StorageDriver for MapDriver {
     }
 }
 
-/// One opening of an upload. What it accepts is in the store at once, so there is nothing to wait
-/// for and nothing to flush.
+/// One opening of an upload. Accepted data is in the store at once, so there is nothing to wait for and nothing
+/// to flush.
 struct Session {
     driver: MapDriver,
     path: Path,
@@ -236,6 +245,14 @@ impl WriteSession for Session {
                 content.push(data);
                 (upload.modified, upload.size) = (SystemTime::now(), Some(content.len() as u64));
             });
+            Ok(())
+        })
+    }
+
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.own(|store| {
+            let entry = store.uploads.entry(self.path.clone());
+            entry.and_modify(|(upload, ..)| upload.note = Some(note));
             Ok(())
         })
     }

@@ -28,11 +28,13 @@ pub(crate) async fn the_name_is_one_word_in_lower_case(subject: Subject) {
 
 pub(crate) async fn claims_that_imply_others_hold_together(subject: Subject) {
     let claimed = subject.driver().await.capabilities();
-    // What is linearizable has no moment between two steps to be seen in.
-    if claimed.rename_file || claimed.rename_dir {
-        assert!(claimed.atomic_rename, "{claimed:?}");
+    for (name, implied) in [
+        ("atomic_rename", claimed.atomic_rename),
+        ("atomic_commit_to", claimed.atomic_commit_to),
+        ("snapshot_listing", claimed.snapshot_listing),
+    ] {
+        assert!(implied, "`linearizable` is claimed and implies `{name}`, which is not");
     }
-    assert!(claimed.atomic_commit_to, "{claimed:?}");
 }
 
 pub(crate) async fn a_redirect_is_a_url_or_none(subject: Subject) {

@@ -392,7 +392,7 @@ pub(crate) async fn what_is_open_holds_nobody_up(subject: Subject) {
     let replaced = put(&driver, "/a", "other").await;
     assert_eq!(stat(&driver, "/a").await, replaced);
     put(&driver, "/b", "x").await;
-    driver.delete(&path("/d"), Precondition::None).await.unwrap();
+    driver.delete_dir(&path("/d")).await.unwrap();
     assert_eq!(uploads(&driver, "/").await, ["/a"]);
     assert_eq!(list(&driver, "/").await, ["/a", "/b"]);
     driver.health().await;

@@ -233,6 +233,38 @@ pub(crate) async fn touch_of_a_directory_is_refused(subject: Subject) {
     fails(driver.touch(&path("/a"), Precondition::None).await, ErrorKind::IsADirectory);
 }
 
+pub(crate) async fn touch_takes_if_version(subject: Subject) {
+    let driver = subject.driver().await;
+    let stale = put(&driver, "/a", "old").await.version;
+    let current = put(&driver, "/a", "content").await;
+    let result = driver.touch(&path("/a"), Precondition::IfVersion(stale)).await;
+    fails(result, ErrorKind::PreconditionFailed);
+    assert_eq!(stat(&driver, "/a").await, current);
+    let condition = Precondition::IfVersion(current.version.clone());
+    let touched = driver.touch(&path("/a"), condition).await.unwrap();
+    assert_ne!(touched.version, current.version);
+    assert_eq!(read(&driver, "/a").await, "content");
+}
+
+pub(crate) async fn touch_if_absent_is_unsupported(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "x").await;
+    put(&driver, "/d/b", "x").await;
+    let before = everything(&driver).await;
+    for at in ["/a", "/d", "/nothing"] {
+        fails(driver.touch(&path(at), Precondition::IfAbsent).await, ErrorKind::Unsupported);
+    }
+    assert_eq!(everything(&driver).await, before);
+}
+
+pub(crate) async fn a_conditional_touch_that_is_not_claimed_is_unsupported(subject: Subject) {
+    let driver = subject.driver().await;
+    let old = put(&driver, "/a", "x").await;
+    let condition = Precondition::IfVersion(old.version.clone());
+    fails(driver.touch(&path("/a"), condition).await, ErrorKind::Unsupported);
+    assert_eq!(stat(&driver, "/a").await, old);
+}
+
 pub(crate) async fn touch_that_is_not_claimed_is_unsupported(subject: Subject) {
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "x").await;

@@ -14,6 +14,21 @@ async fn delete(driver: &dyn StorageDriver, at: &str) -> storage_driver::Result<
     driver.delete(&path(at), Precondition::None).await
 }
 
+async fn delete_dir(driver: &dyn StorageDriver, at: &str) -> storage_driver::Result<()> {
+    driver.delete_dir(&path(at)).await
+}
+
+/// Checks that a deletion failed in this way and changed nothing.
+async fn refused(
+    driver: &dyn StorageDriver,
+    deletion: impl Future<Output = storage_driver::Result<()>>,
+    kind: ErrorKind,
+) {
+    let before = everything(driver).await;
+    fails(deletion.await, kind);
+    assert_eq!(everything(driver).await, before);
+}
+
 pub(crate) async fn delete_removes_a_file(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/b", "x").await;
@@ -24,29 +39,29 @@ pub(crate) async fn delete_removes_a_file(subject: Subject) {
     assert_eq!(walk(&driver, "/").await, ["/a", "/a/c"]);
 }
 
-pub(crate) async fn delete_removes_a_directory_with_all_under_it(subject: Subject) {
+pub(crate) async fn delete_dir_removes_everything_below(subject: Subject) {
     let driver = subject.driver().await;
     for at in ["/a/b", "/a/c/d", "/a/c/e/f", "/g"] {
         put(&driver, at, at).await;
     }
-    delete(&driver, "/a").await.unwrap();
+    delete_dir(&driver, "/a").await.unwrap();
     assert_eq!(walk(&driver, "/").await, ["/g"]);
 }
 
-pub(crate) async fn delete_removes_many_files(subject: Subject) {
+pub(crate) async fn delete_dir_removes_many_files(subject: Subject) {
     let driver = subject.driver().await;
     put_all(&driver, (0..1100).map(|i| format!("/a/{}/{i}", i % 3))).await;
-    delete(&driver, "/a").await.unwrap();
+    delete_dir(&driver, "/a").await.unwrap();
     assert!(walk(&driver, "/").await.is_empty());
 }
 
-pub(crate) async fn delete_removes_uploads_at_and_under_the_path(subject: Subject) {
+pub(crate) async fn delete_dir_removes_uploads_at_and_below_the_path(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/b", "x").await;
     for at in ["/a", "/a/b", "/a/c/d", "/e"] {
         upload(&driver, at, at).await;
     }
-    delete(&driver, "/a").await.unwrap();
+    delete_dir(&driver, "/a").await.unwrap();
     assert_eq!(uploads(&driver, "/").await, ["/e"]);
     fails(driver.resume(&path("/a/c/d")).await, ErrorKind::PathNotFound);
 }
@@ -60,23 +75,102 @@ pub(crate) async fn delete_of_a_file_removes_the_upload_at_its_path(subject: Sub
     assert!(uploads(&driver, "/").await.is_empty());
 }
 
-pub(crate) async fn delete_of_uploads_alone_succeeds(subject: Subject) {
+pub(crate) async fn delete_of_an_upload_alone_succeeds(subject: Subject) {
     let driver = subject.driver().await;
     upload(&driver, "/a", "x").await;
+    upload(&driver, "/a/b", "x").await;
     delete(&driver, "/a").await.unwrap();
+    assert_eq!(uploads(&driver, "/").await, ["/a/b"]);
+}
+
+pub(crate) async fn delete_dir_of_uploads_alone_succeeds(subject: Subject) {
+    let driver = subject.driver().await;
     upload(&driver, "/b/c/d", "x").await;
     upload(&driver, "/b/e", "x").await;
-    delete(&driver, "/b").await.unwrap();
+    delete_dir(&driver, "/b").await.unwrap();
     assert!(uploads(&driver, "/").await.is_empty());
 }
 
-pub(crate) async fn delete_of_a_leaves_ab(subject: Subject) {
+pub(crate) async fn delete_of_a_directory_is_refused(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b/c", "x").await;
+    upload(&driver, "/a", "x").await;
+    upload(&driver, "/a/b/d", "x").await;
+    for at in ["/a", "/a/b"] {
+        refused(&driver, delete(&driver, at), ErrorKind::IsADirectory).await;
+    }
+}
+
+pub(crate) async fn delete_of_a_file_leaves_uploads_below_it(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a", "x").await;
+    upload(&driver, "/a/b", "upload").await;
+    delete(&driver, "/a").await.unwrap();
+    assert_eq!(finish(&driver, "/a/b").await, "upload");
+}
+
+pub(crate) async fn delete_of_nothing_above_uploads_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    upload(&driver, "/a/b", "x").await;
+    refused(&driver, delete(&driver, "/a"), ErrorKind::PathNotFound).await;
+}
+
+pub(crate) async fn delete_dir_of_a_file_is_refused(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b", "x").await;
+    upload(&driver, "/a/b", "x").await;
+    upload(&driver, "/a/b/c", "x").await;
+    refused(&driver, delete_dir(&driver, "/a/b"), ErrorKind::NotADirectory).await;
+}
+
+pub(crate) async fn delete_dir_of_nothing_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/ab/c", "x").await;
+    upload(&driver, "/ab/d", "x").await;
+    for at in ["/a", "/ab/cc", "/ab/c/d", "/ab/d/e", "/b"] {
+        refused(&driver, delete_dir(&driver, at), ErrorKind::PathNotFound).await;
+    }
+}
+
+pub(crate) async fn delete_dir_a_second_time_is_not_found(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b/c", "x").await;
+    delete_dir(&driver, "/a/b").await.unwrap();
+    for at in ["/a/b", "/a"] {
+        fails(delete_dir(&driver, at).await, ErrorKind::PathNotFound);
+    }
+}
+
+pub(crate) async fn delete_dir_of_the_root_is_an_invalid_path(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b", "x").await;
+    upload(&driver, "/u", "x").await;
+    refused(&driver, delete_dir(&driver, "/"), ErrorKind::InvalidPath).await;
+}
+
+pub(crate) async fn delete_dir_fences_writers_at_and_below_it(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/d/file", "x").await;
+    let mut writers = Vec::new();
+    for at in ["/d", "/d/a", "/d/b/c"] {
+        let mut writer = create(&driver, at).await;
+        writer.write_bytes("x").await.unwrap();
+        writers.push(writer);
+    }
+    delete_dir(&driver, "/d").await.unwrap();
+    for writer in writers {
+        fails(writer.commit().await, ErrorKind::WriterFenced);
+    }
+    assert!(walk(&driver, "/").await.is_empty());
+}
+
+pub(crate) async fn delete_dir_of_a_leaves_ab(subject: Subject) {
     let driver = subject.driver().await;
     for at in ["/a/x", "/ab", "/a-b/x", "/a.b", "/abc/x"] {
         put(&driver, at, at).await;
         upload(&driver, at, at).await;
     }
-    delete(&driver, "/a").await.unwrap();
+    delete_dir(&driver, "/a").await.unwrap();
     let tree = ["/a-b", "/a-b/x", "/a.b", "/ab", "/abc", "/abc/x"];
     assert_eq!(walk(&driver, "/").await, tree);
     assert_eq!(uploads(&driver, "/").await, ["/a-b/x", "/a.b", "/ab", "/abc/x"]);
@@ -107,9 +201,9 @@ pub(crate) async fn delete_of_nothing_is_not_found(subject: Subject) {
 pub(crate) async fn delete_a_second_time_is_not_found(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/b", "x").await;
-    delete(&driver, "/a").await.unwrap();
-    fails(delete(&driver, "/a").await, ErrorKind::PathNotFound);
+    delete(&driver, "/a/b").await.unwrap();
     fails(delete(&driver, "/a/b").await, ErrorKind::PathNotFound);
+    fails(delete(&driver, "/a").await, ErrorKind::PathNotFound);
 }
 
 pub(crate) async fn what_was_deleted_can_be_put_again(subject: Subject) {
@@ -229,34 +323,47 @@ pub(crate) async fn delete_many_deletes_each(subject: Subject) {
         put(&driver, at, at).await;
     }
     upload(&driver, "/u", "x").await;
-    driver.delete_many(&["/a", "/b/c", "/e", "/u"].map(path)).await.unwrap();
+    driver.delete_many(&["/a", "/b/c", "/e/f/g", "/u"].map(path)).await.unwrap();
     assert_eq!(walk(&driver, "/").await, ["/b", "/b/d", "/h"]);
     assert!(uploads(&driver, "/").await.is_empty());
 }
 
-pub(crate) async fn delete_many_removes_uploads_at_and_under_each_path(subject: Subject) {
+pub(crate) async fn delete_many_removes_the_upload_at_each_path(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "file").await;
     put(&driver, "/d/file", "file").await;
-    for at in ["/a", "/d/file", "/d/u", "/d/e/u", "/u", "/v/w", "/left"] {
+    for at in ["/a", "/a/below", "/d/file", "/u", "/v/w", "/left"] {
         upload(&driver, at, "upload").await;
     }
-    driver.delete_many(&["/a", "/d", "/u", "/v"].map(path)).await.unwrap();
+    driver.delete_many(&["/a", "/d/file", "/u", "/v"].map(path)).await.unwrap();
     assert!(walk(&driver, "/").await.is_empty());
-    assert_eq!(uploads(&driver, "/").await, ["/left"]);
+    assert_eq!(uploads(&driver, "/").await, ["/a/below", "/left", "/v/w"]);
     fails(driver.resume(&path("/a")).await, ErrorKind::PathNotFound);
+}
+
+pub(crate) async fn delete_many_of_a_directory_is_refused(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/a", "/d/file", "/z"] {
+        put(&driver, at, at).await;
+    }
+    let error = driver.delete_many(&["/a", "/d", "/z"].map(path)).await.unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::IsADirectory, Some(&path("/d"))));
+    assert_eq!(read(&driver, "/d/file").await, "/d/file");
+    if driver.capabilities().linearizable {
+        assert_eq!(walk(&driver, "/").await, ["/a", "/d", "/d/file", "/z"]);
+    }
 }
 
 pub(crate) async fn delete_of_an_upload_alone_fences(subject: Subject) {
     let driver = subject.driver().await;
     let mut writers = Vec::new();
-    for at in ["/a", "/d/a", "/d/b"] {
+    for at in ["/a", "/d/b"] {
         let mut writer = create(&driver, at).await;
         writer.write_bytes("x").await.unwrap();
         writers.push(writer);
     }
     delete(&driver, "/a").await.unwrap();
-    delete(&driver, "/d").await.unwrap();
+    delete(&driver, "/d/b").await.unwrap();
     for writer in writers {
         fails(writer.commit().await, ErrorKind::WriterFenced);
     }
@@ -291,7 +398,7 @@ pub(crate) async fn delete_many_takes_a_path_twice_and_below_another(subject: Su
     let driver = subject.driver().await;
     put(&driver, "/a/b/c", "x").await;
     put(&driver, "/d", "x").await;
-    driver.delete_many(&["/a", "/a/b", "/a/b/c", "/d", "/d"].map(path)).await.unwrap();
+    driver.delete_many(&["/a/b/c", "/a/b", "/a/b/c/x", "/d", "/d"].map(path)).await.unwrap();
     assert!(walk(&driver, "/").await.is_empty());
 }
 

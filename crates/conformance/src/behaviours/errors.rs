@@ -104,6 +104,8 @@ pub(crate) async fn errors_of_deletions_say_where(subject: Subject) {
     let driver = subject.driver().await;
     let failed = error(driver.delete(&path("/a"), Precondition::None).await);
     explains(&driver, &failed, &[Operation::Delete], "/a");
+    let failed = error(driver.delete_dir(&path("/a")).await);
+    explains(&driver, &failed, &[Operation::DeleteDir], "/a");
     let failed = error(driver.cancel_upload(&path("/a")).await);
     explains(&driver, &failed, &[Operation::CancelUpload], "/a");
     let failed = error(driver.delete_many(&[Path::root()]).await);

@@ -133,7 +133,7 @@ pub(crate) async fn delete_of_a_directory_fences(subject: Subject) {
     put(&driver, "/a/file", "x").await;
     let mut writer = create(&driver, "/a/b/c").await;
     writer.write_bytes("x").await.unwrap();
-    driver.delete(&path("/a"), Precondition::None).await.unwrap();
+    driver.delete_dir(&path("/a")).await.unwrap();
     is_fenced(writer).await;
     assert!(walk(&driver, "/").await.is_empty());
     assert!(uploads(&driver, "/").await.is_empty());

@@ -288,3 +288,44 @@ pub(crate) async fn list_follows_every_change(subject: Subject) {
         assert_eq!(list(&driver, "/d").await.len(), 19 - i);
     }
 }
+
+pub(crate) async fn a_list_of_names_has_the_names(subject: Subject) {
+    let driver = subject.driver().await;
+    for at in ["/d/a", "/d/b/c", "/d/b-c/d", "/d/e"] {
+        put(&driver, at, at).await;
+    }
+    let dir = path("/d");
+    let full = driver.list(&dir, ListOptions::new()).await.unwrap();
+    let names = driver.list(&dir, ListOptions::new().names_only()).await.unwrap();
+    let shape = |page: &Page<Entry>| -> Vec<(String, bool)> {
+        page.items.iter().map(|entry| (entry.path().to_string(), entry.is_dir())).collect()
+    };
+    assert_eq!(shape(&names), shape(&full));
+    assert_eq!(names.next, None);
+}
+
+pub(crate) async fn a_list_of_names_obeys_start_and_limit(subject: Subject) {
+    let driver = subject.driver().await;
+    put_all(&driver, (0..25).map(|i| format!("/d/{i:02}"))).await;
+    let mut options = ListOptions::new().limit(10).names_only();
+    let mut names = Vec::new();
+    loop {
+        let page = driver.list(&path("/d"), options.clone()).await.unwrap();
+        assert!(page.items.len() <= 10);
+        names.extend(page.items.iter().map(|entry| entry.name().to_owned()));
+        match page.next {
+            Some(next) => options.start_after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(names, (0..25).map(|i| format!("{i:02}")).collect::<Vec<_>>());
+}
+
+pub(crate) async fn a_list_of_names_fails_as_a_list_does(subject: Subject) {
+    let driver = subject.driver().await;
+    let options = ListOptions::new().names_only();
+    assert!(driver.list(&path("/"), options.clone()).await.unwrap().items.is_empty());
+    put(&driver, "/a", "x").await;
+    fails(driver.list(&path("/a"), options.clone()).await, ErrorKind::NotADirectory);
+    fails(driver.list(&path("/b"), options).await, ErrorKind::PathNotFound);
+}

@@ -17,6 +17,8 @@ pub(crate) mod fencing;
 pub(crate) mod keeping;
 pub(crate) mod listing;
 pub(crate) mod namespace;
+pub(crate) mod notes;
+pub(crate) mod order;
 pub(crate) mod paths;
 pub(crate) mod reading;
 pub(crate) mod renaming;

@@ -7,14 +7,10 @@ use storage_driver::{ErrorKind, Precondition, ReadRange, Stat, StorageDriver, St
 use crate::{
     Subject,
     check::{
-        LIMIT, create, everything, exists, fails, finish, is_dir, list, path, put, read, resume,
-        stat, upload, uploads, walk,
+        LIMIT, create, everything, exists, fails, finish, is_dir, list, path, put, read, remove,
+        resume, stat, upload, uploads, walk,
     },
 };
-
-async fn delete(driver: &dyn StorageDriver, at: &str) {
-    driver.delete(&path(at), Precondition::None).await.unwrap();
-}
 
 pub(crate) async fn a_file_has_a_path_and_a_size(subject: Subject) {
     let driver = subject.driver().await;
@@ -69,7 +65,7 @@ pub(crate) async fn no_two_commits_share_a_version(subject: Subject) {
         let other = writer.commit().await.unwrap();
         assert!(versions.insert(one.version), "round {round}");
         assert!(versions.insert(other.version), "round {round}");
-        delete(&driver, "/a").await;
+        remove(&driver, "/a").await;
     }
 }
 
@@ -99,7 +95,7 @@ pub(crate) async fn the_last_deletion_removes_all_directories_above(subject: Sub
     let driver = subject.driver().await;
     put(&driver, "/a/b/c/d", "x").await;
     put(&driver, "/e", "x").await;
-    delete(&driver, "/a/b/c/d").await;
+    remove(&driver, "/a/b/c/d").await;
     for dir in ["/a", "/a/b", "/a/b/c"] {
         fails(driver.stat(&path(dir)).await, ErrorKind::PathNotFound);
     }
@@ -110,7 +106,7 @@ pub(crate) async fn a_directory_stays_while_one_of_its_files_does(subject: Subje
     let driver = subject.driver().await;
     put(&driver, "/a/b/c", "x").await;
     put(&driver, "/a/d", "x").await;
-    delete(&driver, "/a/b/c").await;
+    remove(&driver, "/a/b/c").await;
     assert!(is_dir(&driver, "/a").await);
     assert!(!exists(&driver, "/a/b").await);
     assert_eq!(list(&driver, "/a").await, ["/a/d"]);
@@ -128,9 +124,9 @@ pub(crate) async fn a_directory_stays_when_its_first_child_goes(subject: Subject
     for at in ["/d/a", "/d/b/x", "/d/c"] {
         put(&driver, at, "x").await;
     }
-    delete(&driver, "/d/a").await;
+    remove(&driver, "/d/a").await;
     is_directory_of(&driver, &["/d/b", "/d/c"]).await;
-    delete(&driver, "/d/b").await;
+    remove(&driver, "/d/b").await;
     is_directory_of(&driver, &["/d/c"]).await;
 }
 
@@ -139,9 +135,9 @@ pub(crate) async fn a_directory_stays_when_its_last_child_goes(subject: Subject)
     for at in ["/d/a", "/d/b/x", "/d/c"] {
         put(&driver, at, "x").await;
     }
-    delete(&driver, "/d/c").await;
+    remove(&driver, "/d/c").await;
     is_directory_of(&driver, &["/d/a", "/d/b"]).await;
-    delete(&driver, "/d/b/x").await;
+    remove(&driver, "/d/b/x").await;
     is_directory_of(&driver, &["/d/a"]).await;
 }
 
@@ -225,7 +221,7 @@ pub(crate) async fn a_commit_at_a_directory_is_a_path_conflict(subject: Subject)
     put(&driver, "/a/b", "x").await;
     fails(writer.commit().await, ErrorKind::PathConflict);
     assert_eq!(walk(&driver, "/").await, ["/a", "/a/b"]);
-    delete(&driver, "/a/b").await;
+    remove(&driver, "/a/b").await;
     assert_eq!(finish(&driver, "/a").await, "y");
 }
 
@@ -280,7 +276,7 @@ pub(crate) async fn stat_prefers_the_file_to_the_directory(subject: Subject) {
 pub(crate) async fn a_deleted_file_makes_room_for_a_directory(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
-    delete(&driver, "/a").await;
+    remove(&driver, "/a").await;
     put(&driver, "/a/b", "y").await;
     assert!(is_dir(&driver, "/a").await);
 }
@@ -288,7 +284,7 @@ pub(crate) async fn a_deleted_file_makes_room_for_a_directory(subject: Subject) 
 pub(crate) async fn a_deleted_directory_makes_room_for_a_file(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/b/c", "x").await;
-    delete(&driver, "/a").await;
+    remove(&driver, "/a").await;
     put(&driver, "/a", "y").await;
     assert_eq!(read(&driver, "/a").await, "y");
     assert_eq!(walk(&driver, "/").await, ["/a"]);

@@ -172,7 +172,7 @@ pub(crate) async fn the_deepest_path_is_held(subject: Subject) {
     let parent = at.parent().unwrap();
     assert!(driver.stat(&parent).await.unwrap().is_dir());
     assert_eq!(list(&driver, parent.as_str()).await, [at.to_string()]);
-    driver.delete(&path("/d"), Precondition::None).await.unwrap();
+    driver.delete_dir(&path("/d")).await.unwrap();
     assert!(!driver.exists(&parent).await.unwrap());
 }
 
@@ -203,6 +203,7 @@ pub(crate) async fn a_path_longer_than_the_driver_holds_is_an_invalid_path(subje
     fails(driver.reader(&at, ReadRange::Full).await, ErrorKind::InvalidPath);
     fails(driver.stat(&at).await, ErrorKind::InvalidPath);
     fails(driver.delete(&at, none()).await, ErrorKind::InvalidPath);
+    fails(driver.delete_dir(&at).await, ErrorKind::InvalidPath);
     let mut writer = create(&driver, "/a").await;
     writer.write_bytes("kept").await.unwrap();
     fails(writer.commit_to(&at, none()).await, ErrorKind::InvalidPath);

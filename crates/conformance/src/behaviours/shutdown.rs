@@ -56,7 +56,9 @@ pub(crate) async fn after_shutdown_nothing_can_be_written(subject: Subject) {
 pub(crate) async fn after_shutdown_nothing_can_be_deleted(subject: Subject) {
     let driver = shut_down(subject).await;
     fails(driver.delete(&path("/a"), Precondition::None).await, GONE);
+    fails(driver.delete_dir(&path("/d")).await, GONE);
     fails(driver.delete_many(&[path("/a")]).await, GONE);
+    fails(driver.upload(&path("/u")).await, GONE);
     fails(driver.cancel_upload(&path("/u")).await, GONE);
     fails(driver.cancel_uploads(&Path::root(), Duration::ZERO).await, GONE);
     fails(driver.uploads(&Path::root(), ListOptions::new()).await, GONE);
@@ -152,6 +154,8 @@ pub(crate) async fn after_shutdown_errors_of_uploads_say_where(subject: Subject)
 
 pub(crate) async fn after_shutdown_errors_of_cancelling_say_where(subject: Subject) {
     let driver = &shut_down(subject).await;
+    let reported = driver.upload(&path("/u")).await;
+    gone(driver, reported, &[Operation::Upload, Operation::Uploads], "/u");
     gone(driver, driver.cancel_upload(&path("/u")).await, &[Operation::CancelUpload], "/u");
     for at in ["/", "/u"] {
         let cancelled = driver.cancel_uploads(&path(at), Duration::ZERO).await;
@@ -163,6 +167,7 @@ pub(crate) async fn after_shutdown_errors_of_deleting_say_where(subject: Subject
     let driver = &shut_down(subject).await;
     for at in ["/a", "/d", "/nothing"] {
         gone(driver, driver.delete(&path(at), Precondition::None).await, &[Operation::Delete], at);
+        gone(driver, driver.delete_dir(&path(at)).await, &[Operation::DeleteDir], at);
     }
     let failed = fails(driver.delete_many(&[path("/a")]).await, GONE);
     // One call, or one for each path.

@@ -169,7 +169,7 @@ pub(crate) async fn a_reader_holds_its_content_under_the_deletion_of_the_directo
 ) {
     holds(subject, |driver| {
         Box::pin(async move {
-            driver.delete(&path("/d"), Precondition::None).await.unwrap();
+            driver.delete_dir(&path("/d")).await.unwrap();
             put(&driver, "/d/a", NEW.bytes(0..SIZE)).await;
         })
     })

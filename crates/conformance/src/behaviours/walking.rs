@@ -5,7 +5,7 @@ use storage_driver::{Entry, ErrorKind, Path, Precondition, StorageDriver, Walk, 
 
 use crate::{
     Subject,
-    check::{error, path, put, put_all, stat, upload, walk, walk_with},
+    check::{error, path, put, put_all, remove, stat, upload, walk, walk_with},
 };
 
 const FILES: &[&str] =
@@ -282,7 +282,7 @@ pub(crate) async fn walk_passes_over_what_vanishes(subject: Subject) {
         if !gone {
             gone = true;
             for at in ["/a/b", "/ab", "/b"] {
-                driver.delete(&path(at), Precondition::None).await.unwrap();
+                remove(&driver, at).await;
             }
         }
     }
@@ -305,7 +305,7 @@ pub(crate) async fn walk_passes_over_a_directory_that_becomes_a_file(subject: Su
     put(&driver, "/d", "x").await;
     let mut walk = driver.walk(&Path::root(), WalkOptions::new());
     let mut found = vec![next(&mut walk).await.unwrap().path().to_string()];
-    driver.delete(&path("/b"), Precondition::None).await.unwrap();
+    driver.delete_dir(&path("/b")).await.unwrap();
     put(&driver, "/b", "y").await;
     while let Some(entry) = next(&mut walk).await {
         found.push(entry.path().to_string());
@@ -339,7 +339,7 @@ pub(crate) async fn a_walk_left_half_way_holds_nobody_up(subject: Subject) {
     let mut half = driver.walk(&Path::root(), WalkOptions::new());
     assert!(next(&mut half).await.is_some());
     put(&driver, "/c", "x").await;
-    driver.delete(&path("/a"), Precondition::None).await.unwrap();
+    driver.delete_dir(&path("/a")).await.unwrap();
     let mut other = driver.walk(&Path::root(), WalkOptions::new());
     assert!(next(&mut other).await.is_some());
     drop(half);

@@ -134,7 +134,10 @@ async fn leaves_nothing(driver: &dyn StorageDriver) {
     }
     let entries: Vec<_> = driver.list_all(&root).try_collect().await.unwrap();
     for entry in entries {
-        driver.delete(entry.path(), Precondition::None).await.unwrap();
+        match entry.is_dir() {
+            true => driver.delete_dir(entry.path()).await.unwrap(),
+            false => driver.delete(entry.path(), Precondition::None).await.unwrap(),
+        }
     }
     let uploads = driver.uploads(&root, ListOptions::new()).await.unwrap();
     let entries = driver.list(&root, ListOptions::new()).await.unwrap();

@@ -129,7 +129,7 @@ pub(crate) async fn dropped_delete_of_a_directory_can_be_called_again(subject: S
         let files = directory(&scene).await;
         let sibling = scene.put(&path("/d-sibling"), "sibling").await;
         scene.driver.create(&path("/d/s/u")).await.unwrap().suspend().await.unwrap();
-        let ended = scene.cut(scene.driver.delete(&dir, Precondition::None)).await;
+        let ended = scene.cut(scene.driver.delete_dir(&dir)).await;
         let mut left = 0;
         for (name, version) in &files {
             if let Some(found) = scene.settled(&dir.join(name).unwrap()).await {
@@ -141,7 +141,7 @@ pub(crate) async fn dropped_delete_of_a_directory_can_be_called_again(subject: S
         if scene.driver.capabilities().linearizable {
             assert!(left == 0 || left == files.len(), "{left} of {} files are left", files.len());
         }
-        match scene.driver.delete(&dir, Precondition::None).await {
+        match scene.driver.delete_dir(&dir).await {
             Ok(()) => assert!(ended.is_none(), "it was deleted twice"),
             Err(error) => assert!(error.is_not_found() && left == 0, "{error:?}"),
         }

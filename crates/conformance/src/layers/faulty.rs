@@ -142,9 +142,9 @@ impl<D: StorageDriver> Faulty<D> {
     }
 
     fn wrap_writer(&self, writer: Writer) -> Writer {
-        let (path, size) = (writer.path().clone(), writer.size());
+        let (path, size, note) = (writer.path().clone(), writer.size(), writer.note().clone());
         let session = Session { inner: writer, faults: self.faults.clone(), sync: None };
-        Writer::new(self.name(), path, size, session)
+        Writer::new(self.name(), path, size, session).with_note(note)
     }
 
     fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
@@ -256,6 +256,10 @@ impl WriteSession for Session {
     fn start_write(&mut self, data: Bytes) -> Result<()> {
         self.faults.next(Operation::Write, self.inner.path()).before()?;
         Sink::start_send(Pin::new(&mut self.inner), data)
+    }
+
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.inner.set_note(note)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {

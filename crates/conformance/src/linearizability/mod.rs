@@ -25,7 +25,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::join_all};
-use storage_driver::{Capabilities, Precondition, StorageDriver, StorageDriverExt};
+use storage_driver::{Capabilities, StorageDriver, StorageDriverExt};
 use tokio::time::Instant;
 
 use self::{
@@ -52,7 +52,7 @@ pub(crate) async fn operations_on_one_path_take_effect_at_one_moment(subject: Su
             3 | 4 => Call::Get { at },
             5 => Call::Stat { at },
             6 => Call::Delete { at, when },
-            7 if capabilities.touch => Call::Touch { at },
+            7 if capabilities.touch => Call::Touch { at, when },
             _ => Call::CommitTo { at, when: dice.when(capabilities.conditional_commit) },
         }
     })
@@ -68,7 +68,10 @@ pub(crate) async fn operations_on_several_paths_take_effect_at_one_moment(subjec
             0..=2 => Call::Put { at, when },
             3 => Call::Get { at },
             4 => Call::Stat { at },
-            5 => Call::Delete { at, when },
+            5 => match dice.roll(2) {
+                0 => Call::Delete { at, when },
+                _ => Call::DeleteDir { at: ["/d", "/f", "/d/a"][dice.roll(3)] },
+            },
             6 if capabilities.rename_file => Call::Rename { from: at, to, when },
             7 if capabilities.copy => Call::Copy { from: at, to, when },
             8 | 9 if capabilities.rename_dir => {
@@ -192,7 +195,7 @@ async fn play(
         Way::Together => join_all(parts).await,
     };
     let events = events.concat();
-    match driver.delete(&base, Precondition::None).await {
+    match driver.delete_dir(&base).await {
         Err(error) if !error.is_not_found() => panic!("{base} should be deletable: {error:?}"),
         _ => History::new(before, events, capabilities.rejects_conflicts),
     }

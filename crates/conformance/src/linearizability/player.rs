@@ -98,7 +98,7 @@ impl Player {
                 let writer = self.uploads.pop().expect("one was opened for each commit");
                 stored(writer.commit_to(&self.at(at), condition).await)
             }
-            Call::Touch { at } => stored(driver.touch(&self.at(at), Precondition::None).await),
+            Call::Touch { at, .. } => stored(driver.touch(&self.at(at), condition).await),
             Call::Rename { from, to, .. } => {
                 stored(driver.rename(&self.at(from), &self.at(to), condition).await)
             }
@@ -109,6 +109,7 @@ impl Player {
                 done(driver.rename_dir(&self.at(from), &self.at(to)).await)
             }
             Call::Delete { at, .. } => done(driver.delete(&self.at(at), condition).await),
+            Call::DeleteDir { at } => done(driver.delete_dir(&self.at(at)).await),
             Call::Get { at } => match driver.get_content(&self.at(at), 1 << 20).await {
                 Ok(file) => {
                     let version = file.metadata().version.clone();

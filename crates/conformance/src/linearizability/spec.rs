@@ -14,11 +14,12 @@ type At = &'static str;
 pub(super) enum Call {
     Put { at: At, when: When },
     CommitTo { at: At, when: When },
-    Touch { at: At },
+    Touch { at: At, when: When },
     Rename { from: At, to: At, when: When },
     Copy { from: At, to: At, when: When },
     RenameDir { from: At, to: At },
     Delete { at: At, when: When },
+    DeleteDir { at: At },
     Get { at: At },
     Stat { at: At },
     List { at: At },
@@ -59,6 +60,7 @@ impl Call {
             | Self::CommitTo { when, .. }
             | Self::Rename { when, .. }
             | Self::Copy { when, .. }
+            | Self::Touch { when, .. }
             | Self::Delete { when, .. } => when,
             _ => When::Always,
         }
@@ -84,7 +86,7 @@ impl Store {
             (Call::Put { at, .. } | Call::CommitTo { at, .. }, Outcome::File { version, .. }) => {
                 next.files.insert((*at).to_owned(), (event.content, version.clone()));
             }
-            (Call::Touch { at }, Outcome::File { version, .. }) => {
+            (Call::Touch { at, .. }, Outcome::File { version, .. }) => {
                 let file = next.files.get_mut(*at)?;
                 if file.1 == *version {
                     return None;
@@ -113,7 +115,10 @@ impl Store {
                 next.files = next.files.into_iter().map(moves).collect();
             }
             (Call::Delete { at, .. }, Outcome::Done) => {
-                next.files.retain(|file, _| file != at && !is_below(file, at));
+                next.files.remove(*at);
+            }
+            (Call::DeleteDir { at }, Outcome::Done) => {
+                next.files.retain(|file, _| !is_below(file, at));
             }
             (Call::Get { at } | Call::Stat { at }, Outcome::File { version, content }) => {
                 let file = self.files.get(*at)?;
@@ -156,7 +161,21 @@ impl Store {
                 refuse(self.conflicts(at), PathConflict);
                 refuse(unmet(at), PreconditionFailed);
             }
-            Call::Get { at } | Call::Touch { at } => {
+            Call::Touch { .. } | Call::Delete { .. }
+                if event.condition == Precondition::IfAbsent =>
+            {
+                refuse(true, Unsupported);
+            }
+            Call::Touch { at, .. } | Call::Delete { at, .. } => {
+                refuse(is_nothing(at), PathNotFound);
+                refuse(!is_file(at) && self.is_dir(at), IsADirectory);
+                refuse(is_file(at) && unmet(at), PreconditionFailed);
+            }
+            Call::DeleteDir { at } => {
+                refuse(is_nothing(at), PathNotFound);
+                refuse(is_file(at), NotADirectory);
+            }
+            Call::Get { at } => {
                 refuse(is_nothing(at), PathNotFound);
                 refuse(!is_file(at) && self.is_dir(at), IsADirectory);
             }
@@ -164,15 +183,6 @@ impl Store {
             Call::List { at } => {
                 refuse(is_nothing(at), PathNotFound);
                 refuse(is_file(at), NotADirectory);
-            }
-            Call::Delete { .. } if event.condition == Precondition::IfAbsent => {
-                refuse(true, Unsupported);
-            }
-            Call::Delete { at, .. } => {
-                refuse(is_nothing(at), PathNotFound);
-                let versioned = matches!(event.condition, Precondition::IfVersion(_));
-                refuse(versioned && self.is_dir(at), IsADirectory);
-                refuse(is_file(at) && unmet(at), PreconditionFailed);
             }
             Call::Rename { from, to, .. } | Call::Copy { from, to, .. } => {
                 refuse(is_nothing(from), PathNotFound);

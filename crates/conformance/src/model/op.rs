@@ -42,11 +42,14 @@ pub(crate) enum Op {
     CancelUpload { at: At },
     CancelUploads { at: At, old: bool },
     Delete { at: At, when: When },
+    DeleteDir { at: At },
+    SetNote { writer: usize, length: u64 },
+    Upload { at: At },
     DeleteMany { paths: Vec<At> },
     Rename { from: At, to: At, when: When },
     RenameDir { from: At, to: At },
     Copy { from: At, to: At, when: When },
-    Touch { at: At },
+    Touch { at: At, when: When },
 }
 
 /// A precondition, as far as it can be said before the versions are known.
@@ -174,12 +177,15 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(at, start_after, limit)| Op::Uploads { at, start_after, limit }),
         1 => rarely_root().prop_map(|at| Op::CancelUpload { at }),
         1 => (root_too(), any::<bool>()).prop_map(|(at, old)| Op::CancelUploads { at, old }),
-        5 => (rarely_root(), when()).prop_map(|(at, when)| Op::Delete { at, when }),
+        4 => (rarely_root(), when()).prop_map(|(at, when)| Op::Delete { at, when }),
+        3 => rarely_root().prop_map(|at| Op::DeleteDir { at }),
+        4 => (writer(), 0..40u64).prop_map(|(writer, length)| Op::SetNote { writer, length }),
+        2 => rarely_root().prop_map(|at| Op::Upload { at }),
         1 => vec(path(), 0..4).prop_map(|paths| Op::DeleteMany { paths }),
         6 => (two(), when()).prop_map(|((from, to), when)| Op::Rename { from, to, when }),
         5 => two().prop_map(|(from, to)| Op::RenameDir { from, to }),
         5 => (two(), when()).prop_map(|((from, to), when)| Op::Copy { from, to, when }),
-        2 => rarely_root().prop_map(|at| Op::Touch { at }),
+        2 => (rarely_root(), when()).prop_map(|(at, when)| Op::Touch { at, when }),
     ]
 }
 

@@ -46,6 +46,7 @@ pub(super) enum Answer {
     Walked(Vec<Entry>),
     Uploads(Vec<Vec<UploadInfo>>),
     Cancelled(u64),
+    Upload(Option<UploadInfo>),
 }
 
 impl Side {
@@ -158,7 +159,13 @@ impl Side {
             Op::Copy { from, to, .. } => {
                 driver.copy(&path(from), &path(to), condition).await.map(Answer::File)
             }
-            Op::Touch { at } => driver.touch(&path(at), Precondition::None).await.map(Answer::File),
+            Op::Touch { at, .. } => driver.touch(&path(at), condition).await.map(Answer::File),
+            Op::DeleteDir { at } => driver.delete_dir(&path(at)).await.map(|()| Answer::Nothing),
+            Op::SetNote { writer, .. } => match &mut self.writers[writer] {
+                Some(writer) => writer.set_note(step.data.clone()).map(|()| Answer::Nothing),
+                None => Ok(Answer::Nothing),
+            },
+            Op::Upload { at } => driver.upload(&path(at)).await.map(Answer::Upload),
         }
     }
 

@@ -45,6 +45,13 @@ impl WriteSession for Session {
         Ok(())
     }
 
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        if let Some(upload) = self.open()?.uploads.get_mut(&self.path) {
+            upload.note = note;
+        }
+        Ok(())
+    }
+
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(self.open().map(drop))
     }
@@ -56,8 +63,8 @@ impl WriteSession for Session {
     ) -> Result<Metadata> {
         let capabilities = self.driver.capabilities;
         let mut state = self.open()?;
-        require(capabilities.conditional_commit || precondition.is_none())?;
         self.driver.check_length(dest)?;
+        require(capabilities.conditional_commit || precondition.is_none())?;
         state.check_place(dest)?;
         state.check(dest, &precondition)?;
         let base = state.uploads.get(&self.path).and_then(|upload| upload.base.clone());

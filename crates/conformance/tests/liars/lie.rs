@@ -118,6 +118,10 @@ pub(crate) trait Pen: Send + Sized + 'static {
         pass(inner, data)
     }
 
+    fn note(&mut self, inner: &mut Writer, note: Bytes) -> Result<()> {
+        inner.set_note(note)
+    }
+
     fn sync(&mut self, inner: &mut Writer) -> Result<()> {
         inner.sync().now_or_never().expect("the reference does not wait")
     }
@@ -158,8 +162,8 @@ pub(crate) fn lying_writer(inner: Writer, pen: impl Pen) -> Writer {
 
 /// As [`lying_writer`], but it says that it stands at `size` bytes.
 pub(crate) fn lying_writer_at(size: u64, inner: Writer, pen: impl Pen) -> Writer {
-    let path = inner.path().clone();
-    Writer::new("reference", path, size, Session { held: Some((inner, pen)) })
+    let (path, note) = (inner.path().clone(), inner.note().clone());
+    Writer::new("reference", path, size, Session { held: Some((inner, pen)) }).with_note(note)
 }
 
 struct Session<P: Pen> {
@@ -179,6 +183,11 @@ impl<P: Pen> WriteSession for Session<P> {
     fn start_write(&mut self, data: Bytes) -> Result<()> {
         let (inner, pen) = self.held();
         pen.write(inner, data)
+    }
+
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        let (inner, pen) = self.held();
+        pen.note(inner, note)
     }
 
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {

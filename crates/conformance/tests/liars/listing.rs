@@ -169,3 +169,13 @@ impl Lie for ListsStaleMetadata {
         Ok(page)
     }
 }
+
+liar! {
+    /// 6.6: the option is taken for one that replaces the others.
+    NamesIgnoreTheLimit {
+        async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
+            let options = if options.names_only { ListOptions::new() } else { options };
+            self.0.list(path, options).await
+        }
+    }
+}

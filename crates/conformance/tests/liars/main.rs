@@ -301,7 +301,7 @@ liars! {
         "deleting::a_deletion_that_fails_fences_nobody",
     ];
     namespace::DeleteManyLeavesUploads as delete_many_that_leaves_uploads: [
-        "deleting::delete_many_removes_uploads_at_and_under_each_path",
+        "deleting::delete_many_removes_the_upload_at_each_path",
     ];
     namespace::ForgetsDirectories as directory_that_goes_with_its_first_child: [
         "namespace::a_directory_stays_when_its_first_child_goes",
@@ -340,13 +340,47 @@ liars! {
         "drops::dropped_rename_dir_loses_no_file",
         "linearizability::operations_on_several_paths_take_effect_at_one_moment",
     ];
-    namespace::DeletesSiblings as deletion_of_siblings: ["deleting::delete_of_a_leaves_ab"];
+    namespace::DeletesSiblings as deletion_of_siblings: ["deleting::delete_dir_of_a_leaves_ab"];
     namespace::DeleteLeavesUploads as deletion_that_leaves_uploads: [
-        "deleting::delete_removes_uploads_at_and_under_the_path",
+        "deleting::delete_dir_removes_uploads_at_and_below_the_path",
         "model::sequences_are_answered_as_by_the_model",
     ];
-    namespace::DeletesDirectoriesIfVersion as conditional_deletion_of_a_directory: [
+    namespace::DeletesTrees as deletion_of_a_tree: [
+        "deleting::delete_of_a_directory_is_refused",
         "deleting::delete_if_version_of_a_directory_is_refused",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    namespace::DeleteDirTakesFiles as delete_dir_of_a_file: [
+        "deleting::delete_dir_of_a_file_is_refused",
+    ];
+    namespace::DeletesSome as delete_many_that_deletes_some: [
+        "deleting::delete_many_of_a_directory_is_refused",
+    ];
+    namespace::TouchIgnoresConditions as touch_under_no_condition: [
+        "copying::touch_takes_if_version",
+    ];
+    namespace::ChecksConditionsFirst as condition_before_a_conflict: [
+        "order::a_conflict_comes_before_a_condition",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    uploads::ForgetsNotes as note_that_is_not_kept: [
+        "notes::suspend_keeps_the_note_with_the_data",
+        "model::sequences_are_answered_as_by_the_model",
+    ];
+    uploads::NotesRunAhead as note_ahead_of_its_data: [
+        "notes::a_drop_never_separates_a_note_from_its_data",
+    ];
+    uploads::UploadFences as upload_that_fences: [
+        "notes::upload_of_an_open_writer_does_not_fence_it",
+    ];
+    uploads::UploadLooksBelow as upload_of_a_path_below: [
+        "notes::upload_of_another_path_is_none",
+    ];
+    uploads::CreateKeepsTheNote as note_that_outlives_its_upload: [
+        "notes::create_starts_without_a_note",
+    ];
+    listing::NamesIgnoreTheLimit as names_without_a_limit: [
+        "listing::a_list_of_names_obeys_start_and_limit",
     ];
     namespace::StopsAtTheMissing as delete_many_that_stops: [
         "deleting::delete_many_passes_over_what_is_missing",

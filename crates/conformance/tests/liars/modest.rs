@@ -23,12 +23,13 @@ impl Lie for Modest {
 
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         let inner = self.0.writer(path, options).await?;
-        Ok(lying_writer(inner, Buffering { data: Vec::new() }))
+        Ok(lying_writer(inner, Buffering { data: Vec::new(), note: None }))
     }
 }
 
 struct Buffering {
     data: Vec<u8>,
+    note: Option<Bytes>,
 }
 
 #[async_trait]
@@ -38,7 +39,15 @@ impl Pen for Buffering {
         Ok(())
     }
 
+    fn note(&mut self, _: &mut Writer, note: Bytes) -> Result<()> {
+        self.note = Some(note);
+        Ok(())
+    }
+
     fn sync(&mut self, inner: &mut Writer) -> Result<()> {
+        if let Some(note) = self.note.take() {
+            inner.set_note(note)?;
+        }
         if !self.data.is_empty() {
             let data = self.data.clone();
             pass(inner, data.into())?;

@@ -122,7 +122,7 @@ liar! {
     SwallowsItself {
         async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
             if from != to && to.starts_with(from) && self.0.exists(from).await? {
-                return self.0.delete(from, Precondition::None).await;
+                return self.0.delete_dir(from).await;
             }
             self.0.rename_dir(from, to).await
         }
@@ -151,13 +151,16 @@ liar! {
 liar! {
     /// 7.4: a deletion takes those along whose names begin alike.
     DeletesSiblings {
-        async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
-            self.0.delete(path, precondition).await?;
+        async fn delete_dir(&self, path: &Path) -> Result<()> {
+            self.0.delete_dir(path).await?;
             let dir = path.parent().expect("it was no root");
             let Ok(page) = self.0.list(&dir, ListOptions::new()).await else { return Ok(()) };
             for entry in page.items {
                 if entry.path().as_str().starts_with(path.as_str()) {
-                    self.0.delete(entry.path(), Precondition::None).await?;
+                    match entry.is_dir() {
+                        true => self.0.delete_dir(entry.path()).await?,
+                        false => self.0.delete(entry.path(), Precondition::None).await?,
+                    }
                 }
             }
             Ok(())
@@ -168,30 +171,83 @@ liar! {
 liar! {
     /// 7.4: a deletion leaves uploads. (What is renamed leaves its uploads behind.)
     DeleteLeavesUploads {
-        async fn delete(&self, at: &Path, precondition: Precondition) -> Result<()> {
+        async fn delete_dir(&self, at: &Path) -> Result<()> {
             let trash = path("/trash/1");
-            let moved = match self.0.stat(at).await {
-                Ok(Stat::File(_)) if precondition.is_none() => {
-                    self.0.rename(at, &trash, Precondition::None).await.is_ok()
-                }
-                Ok(Stat::Directory(_)) if precondition.is_none() => {
-                    self.0.rename_dir(at, &trash).await.is_ok()
-                }
-                _ => false,
-            };
-            self.0.delete(if moved { &trash } else { at }, precondition).await
+            let moved = self.0.rename_dir(at, &trash).await.is_ok();
+            self.0.delete_dir(if moved { &trash } else { at }).await
         }
     }
 }
 
 liar! {
-    /// 7.4: `IfVersion` takes a directory too.
-    DeletesDirectoriesIfVersion {
+    /// 7.4: `delete` removes a tree.
+    DeletesTrees {
         async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
             match self.0.stat(path).await {
-                Ok(Stat::Directory(_)) => self.0.delete(path, Precondition::None).await,
+                Ok(Stat::Directory(_)) if precondition != Precondition::IfAbsent => {
+                    self.0.delete_dir(path).await
+                }
                 _ => self.0.delete(path, precondition).await,
             }
+        }
+    }
+}
+
+liar! {
+    /// 7.4: `delete_dir` removes a file.
+    DeleteDirTakesFiles {
+        async fn delete_dir(&self, path: &Path) -> Result<()> {
+            match self.0.stat(path).await {
+                Ok(Stat::File(_)) => self.0.delete(path, Precondition::None).await,
+                _ => self.0.delete_dir(path).await,
+            }
+        }
+    }
+}
+
+liar! {
+    /// 7.5: `linearizable` is claimed, and a `delete_many` that fails has deleted some.
+    DeletesSome {
+        async fn delete_many(&self, paths: &[Path]) -> Result<()> {
+            for path in paths {
+                match self.0.delete(path, Precondition::None).await {
+                    Err(error) if error.is_not_found() => {}
+                    result => result?,
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+liar! {
+    /// 7.7: a touch ignores its precondition.
+    TouchIgnoresConditions {
+        async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
+            match precondition {
+                Precondition::IfVersion(_) => self.0.touch(path, Precondition::None).await,
+                other => self.0.touch(path, other).await,
+            }
+        }
+    }
+}
+
+liar! {
+    /// 8.6: a condition is checked before the conflict.
+    ChecksConditionsFirst {
+        async fn put_content(
+            &self,
+            path: &Path,
+            content: Payload,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            if let (Precondition::IfVersion(_), Ok(Stat::Directory(_))) =
+                (&precondition, self.0.stat(path).await)
+                && !path.is_root()
+            {
+                return Err(Error::new(ErrorKind::PreconditionFailed).at(path));
+            }
+            self.0.put_content(path, content, precondition).await
         }
     }
 }

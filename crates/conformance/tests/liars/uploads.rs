@@ -666,3 +666,81 @@ impl Pen for SyncsAlone {
         HonestPen.commit_to(inner, dest, precondition).await
     }
 }
+
+writes_with! {
+    /// 5.17: a note is not kept.
+    ForgetsNotes, |_, _| Forgetting
+}
+
+struct Forgetting;
+
+impl Pen for Forgetting {
+    fn note(&mut self, _: &mut Writer, _: Bytes) -> Result<()> {
+        Ok(())
+    }
+}
+
+writes_with! {
+    /// 5.17: a note is kept at once, its data when the writer is synced.
+    NotesRunAhead, |_, _| RunningAhead(Vec::new())
+}
+
+struct RunningAhead(Vec<u8>);
+
+#[async_trait]
+impl Pen for RunningAhead {
+    fn write(&mut self, _: &mut Writer, data: Bytes) -> Result<()> {
+        self.0.extend_from_slice(&data);
+        Ok(())
+    }
+
+    fn sync(&mut self, inner: &mut Writer) -> Result<()> {
+        pass(inner, std::mem::take(&mut self.0).into())
+    }
+
+    async fn commit_to(
+        mut self,
+        mut inner: Writer,
+        dest: &Path,
+        precondition: Precondition,
+    ) -> Result<Metadata> {
+        self.sync(&mut inner)?;
+        inner.commit_to(dest, precondition).await
+    }
+}
+
+liar! {
+    /// 5.16: `upload` resumes the upload to find out its size.
+    UploadFences {
+        async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+            drop(self.0.resume(path).await);
+            self.0.upload(path).await
+        }
+    }
+}
+
+liar! {
+    /// 5.16: `upload` reports what is below the path.
+    UploadLooksBelow {
+        async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+            path.require_not_root()?;
+            let page = self.0.uploads(path, ListOptions::new().limit(1)).await?;
+            Ok(page.items.into_iter().next())
+        }
+    }
+}
+
+liar! {
+    /// 5.17: `Create` keeps the note of the upload that it discards.
+    CreateKeepsTheNote {
+        async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
+            let note = self.0.upload(path).await.ok().flatten().and_then(|upload| upload.note);
+            let create = options.mode == WriteMode::Create;
+            let mut writer = self.0.writer(path, options).await?;
+            if let Some(note) = note.filter(|_| create) {
+                writer.set_note(note)?;
+            }
+            Ok(writer)
+        }
+    }
+}

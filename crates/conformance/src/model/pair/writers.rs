@@ -1,7 +1,8 @@
 //! Opening, writing and letting go: what is known of the writers on the way.
 
+use bytes::Bytes;
 use storage_driver::{
-    ErrorKind, Path, Precondition, Result as Answered, StorageDriverExt, UploadInfo,
+    ErrorKind, Path, Precondition, Result as Answered, StorageDriverExt, UploadInfo, Writer,
 };
 
 use super::{Pair, WRITERS};
@@ -21,12 +22,14 @@ pub(super) struct Opening {
     /// What is kept for sure, if it is sure that anything is.
     kept: Option<u64>,
     size: u64,
+    /// The note that is kept for sure, then those that were set after it.
+    notes: Vec<Bytes>,
     fenced: bool,
 }
 
 impl Opening {
     pub(super) fn is_unsure(&self) -> bool {
-        !self.fenced && self.kept != Some(self.size)
+        !self.fenced && (self.kept != Some(self.size) || self.notes.len() > 1)
     }
 }
 
@@ -82,7 +85,10 @@ impl Pair {
                 if size < kept || size > all {
                     return Err(format!("{size} bytes of {at} were kept, of {kept} to {all}"));
                 }
-                self.reference.truncate_upload(at, size);
+                if !opening.notes.contains(writer.note()) {
+                    return Err(format!("the note of {at} was never set: {:?}", writer.note()));
+                }
+                self.reference.truncate_upload(at, size, writer.note().clone());
             }
             Err(error) if error.is_not_found() && opening.kept.is_none() => {
                 let cancelled = self.model.driver.cancel_upload(at).await;
@@ -134,8 +140,28 @@ impl Pair {
                     opening.size += length;
                 }
                 let Some(answer) = answer else { return Ok(()) };
-                self.versions.answers(&step.op, answer, expected, |_| false)
+                self.versions.answers(answer, expected, |_| false)
             }
+        }
+    }
+
+    /// Sets a note. It reaches the backend only when it is kept, so a fenced writer may accept one.
+    pub(super) async fn set_note(&mut self, slot: usize, step: &Step) -> Result<(), Difference> {
+        let set = self.subject.perform(step, Precondition::None).await;
+        let expected = self.model.perform(step, Precondition::None).await;
+        let Some(opening) = &mut self.openings[slot] else { return Ok(()) };
+        match (set, expected) {
+            (Err(error), _) if opening.fenced && error.kind() == ErrorKind::WriterFenced => Ok(()),
+            (Ok(_), Err(_)) if opening.fenced => Ok(()),
+            (Ok(_), Ok(_)) => {
+                opening.notes.push(step.data.clone());
+                let subject = self.subject.writers[slot].as_ref().map(Writer::note);
+                if subject != Some(&step.data) {
+                    return Err(format!("the writer's note is {subject:?}"));
+                }
+                Ok(())
+            }
+            (set, expected) => Err(format!("{set:?}, and should be {expected:?}")),
         }
     }
 
@@ -146,11 +172,15 @@ impl Pair {
                 let at = path(at);
                 self.fence(&at);
                 let kept = matches!(mode, Mode::Resume(_)).then_some(*size);
-                self.openings[*writer] = Some(Opening { at, kept, size: *size, fenced: false });
+                let note = self.model.writers[*writer].as_ref().map(Writer::note);
+                let notes = vec![note.cloned().unwrap_or_default()];
+                self.openings[*writer] =
+                    Some(Opening { at, kept, size: *size, notes, fenced: false });
             }
             (Op::Sync { writer }, Ok(_)) => {
                 if let Some(opening) = &mut self.openings[*writer] {
                     opening.kept = Some(opening.size);
+                    opening.notes.drain(..opening.notes.len() - 1);
                 }
             }
             (
@@ -160,12 +190,12 @@ impl Pair {
                 | Op::Cancel { writer },
                 _,
             ) => self.openings[*writer] = None,
-            (Op::CancelUpload { at }, Ok(_)) => self.fence(&path(at)),
-            (Op::CancelUploads { at, old: false } | Op::Delete { at, .. }, Ok(_)) => {
+            (Op::CancelUpload { at } | Op::Delete { at, .. }, Ok(_)) => self.fence(&path(at)),
+            (Op::CancelUploads { at, old: false } | Op::DeleteDir { at }, Ok(_)) => {
                 self.fence_below(&path(at))
             }
-            (Op::DeleteMany { paths }, _) => {
-                paths.iter().for_each(|at| self.fence_below(&path(at)));
+            (Op::DeleteMany { paths }, Ok(_)) => {
+                paths.iter().for_each(|at| self.fence(&path(at)));
             }
             _ => {}
         }
