@@ -63,9 +63,10 @@ impl Held {
         self.budget.used.fetch_add(bytes, Ordering::AcqRel);
     }
 
-    /// Takes all of it to send it.
-    pub(crate) fn launch(&mut self) -> Self {
-        let bytes = std::mem::take(&mut self.bytes);
+    /// Takes so much of it to send it.
+    pub(crate) fn launch(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
         self.budget.in_flight.fetch_add(bytes, Ordering::AcqRel);
         Self { budget: Arc::clone(&self.budget), bytes, flying: true }
     }

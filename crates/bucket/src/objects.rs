@@ -1,14 +1,11 @@
 //! [`Objects`]: the bucket as keys with conditions, below one prefix.
 
-mod decide;
+pub(crate) mod decide;
 mod list;
 
 use std::{
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
 };
 
@@ -28,6 +25,7 @@ use crate::{
 };
 
 pub(crate) use decide::{Decision, Expect, Removal};
+pub(crate) use list::{Item, Listing};
 
 /// How much of an object one look reads: enough for the header of most records.
 const LOOK: u64 = 16 << 10;
@@ -120,11 +118,24 @@ impl Objects {
     fn mode(&self, expect: &Expect) -> PutMode {
         match expect {
             Expect::Absent => PutMode::Create,
-            Expect::Tag(tag) => {
-                let version = tag.version.clone();
-                PutMode::Update(UpdateVersion { e_tag: self.etag(tag), version })
-            }
+            Expect::Tag(tag) => self.update(tag),
         }
+    }
+
+    /// A put that replaces exactly the state `tag`.
+    pub(crate) fn update(&self, tag: &Tag) -> PutMode {
+        let version = tag.version.clone();
+        PutMode::Update(UpdateVersion { e_tag: self.etag(tag), version })
+    }
+
+    /// The `If-Match` for the state `tag`.
+    pub(crate) fn condition(&self, tag: &Tag) -> String {
+        self.etag(tag).unwrap_or_default()
+    }
+
+    /// The options of a put of an object of the driver's own.
+    pub(crate) fn options(&self) -> PutOptions {
+        ours()
     }
 
     /// Reads the beginning of an object, or all of a small one. `None` if there is none.
@@ -296,5 +307,3 @@ async fn collect(got: GetResult, key: &str) -> Result<(Found, Bytes)> {
     Ok((found, bytes.freeze()))
 }
 
-/// Shared by all parts of a driver.
-pub(crate) type SharedObjects = Arc<Objects>;

@@ -69,6 +69,8 @@ pub(crate) enum Body {
     Inline(Bytes),
     /// In these, one after the other.
     Extents(Vec<Extent>),
+    /// In the object at the key of the file, which is no record.
+    Foreign,
 }
 
 /// The record of a file.
@@ -111,6 +113,8 @@ impl Record {
         let (extents, body): (_, &[u8]) = match &self.body {
             Body::Inline(bytes) => (Vec::new(), bytes),
             Body::Extents(extents) => (extents.clone(), &[]),
+            // It becomes extents before it is sealed.
+            Body::Foreign => (Vec::new(), &[]),
         };
         let header = Header {
             version: self.version.as_str().to_owned(),
@@ -137,7 +141,7 @@ impl Record {
 
     pub(crate) fn extents(&self) -> &[Extent] {
         match &self.body {
-            Body::Inline(_) => &[],
+            Body::Inline(_) | Body::Foreign => &[],
             Body::Extents(extents) => extents,
         }
     }
@@ -146,7 +150,7 @@ impl Record {
     pub(crate) fn is_whole(&self) -> bool {
         match &self.body {
             Body::Inline(bytes) => bytes.len() as u64 == self.size,
-            Body::Extents(_) => true,
+            Body::Extents(_) | Body::Foreign => true,
         }
     }
 }

@@ -25,11 +25,6 @@ pub(crate) enum Expect {
 }
 
 impl Expect {
-    /// Exactly what was found.
-    pub(crate) fn from(found: Option<&Found>) -> Self {
-        found.map_or(Self::Absent, |found| Self::Tag(found.tag.clone()))
-    }
-
     fn holds(&self, found: Option<&Found>) -> bool {
         match (self, found) {
             (Self::Absent, None) => true,
