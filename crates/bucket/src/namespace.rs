@@ -8,11 +8,12 @@ use storage_driver::{ErrorKind, Metadata, Path, Result, Stat, Version};
 use crate::{
     backend::{Backend, file_key},
     envelope::{Kind, TOMBSTONE_LENGTH},
-    journal::{self, Journal},
+    journal,
     nonce,
     objects::{Found, Item, Listing, Tag},
     record::{Body, Extent, Origin, Record},
     time,
+    uploads::JournalAt,
 };
 
 pub(crate) use change::Guard;
@@ -171,17 +172,11 @@ impl Backend {
     async fn settle_origin(&self, origin: Option<&Origin>) -> Result<()> {
         let Some(origin) = origin else { return Ok(()) };
         let upload = Path::parse(&origin.upload)?;
-        let key = journal::key(&upload);
-        while let Some(found) = self.objects.look(&key).await? {
-            let Some(envelope) = found.envelope.as_ref().filter(|it| it.kind == Kind::Journal)
-            else {
-                break;
-            };
-            let journal = Journal::parse(&key, envelope)?;
+        while let JournalAt::Upload(journal, tag) = self.journal(&upload).await? {
             if journal.commit.is_none_or(|commit| commit.nonce != origin.commit) {
                 break;
             }
-            self.objects.remove(&key, &found.tag).await?;
+            self.objects.remove(&journal::key(&upload), &tag).await?;
         }
         Ok(())
     }

@@ -79,12 +79,13 @@ pub(crate) struct Objects {
     root: String,
     quoted: AtomicBool,
     deletes_conditionally: AtomicBool,
+    deletes_tell: AtomicBool,
 }
 
 impl Objects {
     pub(crate) fn new(clients: Clients, root: String) -> Self {
         let deletes_conditionally = AtomicBool::new(clients.can_condition_delete);
-        Self { clients, root, quoted: AtomicBool::new(true), deletes_conditionally }
+        Self { clients, root, quoted: AtomicBool::new(true), deletes_conditionally, deletes_tell: AtomicBool::new(false) }
     }
 
     /// Whether the ETag in `If-Match` has its quotes.
@@ -99,6 +100,15 @@ impl Objects {
 
     pub(crate) fn set_deletes_conditionally(&self, value: bool) {
         self.deletes_conditionally.store(value, Ordering::Relaxed);
+    }
+
+    /// Whether a conditional DELETE of nothing fails, so that of two deletions one is known to be the first.
+    pub(crate) fn deletes_tell(&self) -> bool {
+        self.deletes_conditionally() && self.deletes_tell.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_deletes_tell(&self, value: bool) {
+        self.deletes_tell.store(value, Ordering::Relaxed);
     }
 
     pub(crate) fn clients(&self) -> &Clients {

@@ -8,7 +8,7 @@ use crate::{
     error::explain,
     http::delete_if,
     nonce,
-    objects::Objects,
+    objects::{Objects, Removal},
 };
 
 /// What a store does that this driver cannot work on.
@@ -92,6 +92,8 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
         objects.set_deletes_conditionally(honoured);
         if honoured {
             objects.remove_object(&key, &tag).await?;
+            let again = objects.remove_object(&key, &tag).await?;
+            objects.set_deletes_tell(matches!(again, Removal::Gone));
             return Ok(());
         }
     }

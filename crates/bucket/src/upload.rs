@@ -209,6 +209,10 @@ impl Upload {
     /// Publishes the upload at `dest`.
     pub(crate) async fn commit(mut self, dest: Path, condition: Precondition) -> Result<Metadata> {
         self.backend.tasks.check_open()?;
+        if let Err(error) = self.backend.check_length(&dest) {
+            self.keep().await?;
+            return Err(error);
+        }
         let base = self.journal.base.as_deref().filter(|_| dest == self.path);
         let condition = match Backend::with_base(base, condition) {
             Ok(condition) => condition,

@@ -21,3 +21,40 @@ async fn fresh(ways: Ways) -> Fixture {
 }
 
 conformance::suite!(|| async { fresh(Ways::default()).await });
+
+/// So that no behaviour vanishes unnoticed, from the suite or from what the driver claims.
+#[test]
+fn this_many_behaviours_are_asked_of_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let plan = conformance::plan(&runtime.block_on(fresh(Ways::default())));
+    assert_eq!((plan.quick(), plan.full()), (565, 4));
+}
+
+/// The same on servers with other ways: without conditional deletions, with another order of keys.
+mod ways {
+    use super::*;
+
+    fn run(ways: Ways) {
+        let factory = move || {
+            let ways = ways.clone();
+            async move { fresh(ways).await }
+        };
+        let report = conformance::run(factory, |behaviour| {
+            behaviour.size == conformance::Size::Quick
+                // They ask the same many times; the main suite does.
+                && !behaviour.name.starts_with("model::")
+                && !behaviour.name.starts_with("linearizability::")
+        });
+        assert!(report.is_success(), "{report}");
+    }
+
+    #[test]
+    fn of_ceph() {
+        run(Ways::ceph());
+    }
+
+    #[test]
+    fn of_seaweedfs() {
+        run(Ways::seaweedfs());
+    }
+}

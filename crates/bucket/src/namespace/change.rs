@@ -183,6 +183,9 @@ impl Backend {
             condition.check(Some(&file.record.version))?;
             return Ok(file.metadata(from));
         }
+        if to.starts_with(from) {
+            return Err(Error::new(ErrorKind::PathConflict).at(to));
+        }
         let body = self.share(from, &file, to).await?;
         let mut record = Record::new(file.record.size, file.record.modified, body);
         record.version = file.record.version.clone();
@@ -190,7 +193,7 @@ impl Backend {
             self.replace(to, condition, record, &mut Always).await.map_err(|e| e.at(to))?;
         self.settle_origin(file.record.origin.as_ref()).await?;
         match self.objects.remove(&file_key(from), &file.tag).await? {
-            Removal::Done => {}
+            Removal::Done | Removal::Gone => {}
             // A file that was put there meanwhile stays.
             Removal::Changed(_) => {}
         }

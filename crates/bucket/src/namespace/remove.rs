@@ -1,6 +1,6 @@
 //! Removing files and directories.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{Error, ErrorKind, Path, Precondition, Result};
@@ -61,6 +61,7 @@ impl Backend {
             self.let_go(&file).await?;
             match self.objects.remove(&key, &file.tag).await? {
                 Removal::Done => return Ok(()),
+                Removal::Gone => return Err(ErrorKind::PathNotFound.into()),
                 Removal::Changed(found) => known = Some(At::of(&key, Some(&found))?),
             }
         }
@@ -108,13 +109,46 @@ impl Backend {
 
     /// Deletes each of `paths`.
     pub(crate) async fn delete_many(self: &Arc<Self>, paths: &[Path]) -> Result<()> {
-        let deletions = paths.iter().cloned().map(|path| async move {
+        // As one after the other, but paths that have nothing to do with each other at once.
+        let mut batch = Batch::default();
+        for path in paths {
+            if batch.overlaps(path) {
+                self.delete_batch(std::mem::take(&mut batch)).await?;
+            }
+            batch.add(path);
+        }
+        self.delete_batch(batch).await
+    }
+
+    async fn delete_batch(self: &Arc<Self>, batch: Batch) -> Result<()> {
+        let deletions = batch.paths.into_iter().map(|path| async move {
             match self.delete(&path, &Precondition::None).await {
                 Err(error) if error.is_not_found() => Ok(()),
                 result => result.map_err(|error| error.at(&path)),
             }
         });
-        stream::iter(deletions).buffered(PARALLEL).try_collect::<Vec<()>>().await?;
-        Ok(())
+        stream::iter(deletions).buffered(PARALLEL).try_for_each(async |()| Ok(())).await
+    }
+}
+
+/// Paths of which none is at or below another.
+#[derive(Default)]
+struct Batch {
+    paths: Vec<Path>,
+    members: HashSet<Path>,
+    above: HashSet<Path>,
+}
+
+impl Batch {
+    fn overlaps(&self, path: &Path) -> bool {
+        self.members.contains(path)
+            || self.above.contains(path)
+            || path.ancestors().any(|above| self.members.contains(&above))
+    }
+
+    fn add(&mut self, path: &Path) {
+        self.above.extend(path.ancestors());
+        self.members.insert(path.clone());
+        self.paths.push(path.clone());
     }
 }

@@ -46,8 +46,10 @@ pub(crate) enum Decision {
 /// How a conditional removal ended.
 #[derive(Debug)]
 pub(crate) enum Removal {
-    /// Nothing is there any more.
+    /// It took effect.
     Done,
+    /// Someone else has removed it.
+    Gone,
     /// Something else is there.
     Changed(Box<Found>),
 }
@@ -96,14 +98,20 @@ impl Objects {
 
     /// Makes a key absent if `tag` is there: by a conditional DELETE, or else by a tombstone.
     pub(crate) async fn remove(&self, key: &str, tag: &Tag) -> Result<Removal> {
-        if !self.deletes_conditionally() {
-            let expect = Expect::Tag(tag.clone());
-            return Ok(match self.decide(key, &tombstone(), &expect).await? {
-                Decision::Won(_) | Decision::Lost(None) => Removal::Done,
-                Decision::Lost(Some(found)) => Removal::Changed(found),
-            });
+        if self.deletes_tell() {
+            return self.remove_object(key, tag).await;
         }
-        self.remove_object(key, tag).await
+        let expect = Expect::Tag(tag.clone());
+        Ok(match self.decide(key, &tombstone(), &expect).await? {
+            Decision::Won(tag) => {
+                if self.deletes_conditionally() {
+                    self.remove_object(key, &tag).await?;
+                }
+                Removal::Done
+            }
+            Decision::Lost(None) => Removal::Gone,
+            Decision::Lost(Some(found)) => Removal::Changed(found),
+        })
     }
 
     /// Removes an object by a conditional DELETE.
@@ -115,14 +123,18 @@ impl Objects {
             let delete = self.clients.decisive.delete(&location);
             let error = match delete_if(condition, delete).await {
                 Ok(()) => return Ok(Removal::Done),
-                Err(object_store::Error::NotFound { .. }) => return Ok(Removal::Done),
+                Err(object_store::Error::NotFound { .. }) if attempt == 0 => {
+                    return Ok(Removal::Gone);
+                }
                 Err(error) => error,
             };
             if let Some(error) = hopeless(&error) {
                 return Err(error);
             }
             match self.look(key).await {
-                Ok(None) => return Ok(Removal::Done),
+                // After a lost response it cannot be told from a removal by another process.
+                Ok(None) if attempt > 0 || !refused(&error) => return Ok(Removal::Done),
+                Ok(None) => return Ok(Removal::Gone),
                 Ok(Some(found)) if found.tag != *tag => {
                     return Ok(Removal::Changed(Box::new(found)));
                 }
@@ -157,6 +169,14 @@ fn hopeless(error: &object_store::Error) -> Option<Error> {
         },
     };
     Some(Error::new(kind).with_source(error.to_string()))
+}
+
+/// Whether the server has said that the condition does not hold.
+fn refused(error: &object_store::Error) -> bool {
+    matches!(
+        error,
+        object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }
+    )
 }
 
 fn undecided(error: object_store::Error) -> Error {
