@@ -86,7 +86,11 @@ impl Bucket {
         let backend = Arc::clone(&self.backend);
         backend.tasks.check_open()?;
         // Its paths are in no one's way: what it removes nothing names.
-        backend.tasks.clone().spawn(Vec::new(), async move { backend.sweep(&options).await }).await?
+        backend
+            .tasks
+            .clone()
+            .spawn(Vec::new(), async move { backend.sweep(&options).await })
+            .await?
     }
 
     /// Runs an operation that changes something, to its end.

@@ -1,6 +1,9 @@
 //! [`Builder`]: how a store is opened.
 
-use std::{sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use object_store::{
     aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, client::ReqwestConnector,

@@ -116,7 +116,8 @@ impl Envelope {
         }
         let kind = Kind::of(bytes[MAGIC.len()])?;
         let nonce = std::str::from_utf8(&bytes[MAGIC.len() + 1..FIXED - 4]).ok()?.to_owned();
-        let length = bytes[FIXED - 4..FIXED].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let length =
+            bytes[FIXED - 4..FIXED].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
         if bytes.len() < FIXED + length {
             return Some(Err(FIXED + length));
         }

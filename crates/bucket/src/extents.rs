@@ -57,7 +57,7 @@ struct Open {
     multipart: String,
     /// The ids of the parts, by their place. Contiguous at the end.
     parts: Vec<Option<PartId>>,
-    in_flight: JoinSet<(usize, Part, object_store::Result<PartId>)>,
+    in_flight: JoinSet<(usize, Result<PartId, (Part, object_store::Error)>)>,
     failed: Vec<(usize, Part)>,
     length: u64,
     /// The last part was added.
@@ -154,17 +154,18 @@ impl ExtentWriter {
         let multipart = open.multipart.clone();
         open.in_flight.spawn(async move {
             let sent = bulk.put_part(&key, &multipart, place, part.payload.clone()).await;
-            (place, part, sent)
+            // Its share of the budget is released here, not when someone waits for the part.
+            (place, sent.map_err(|error| (part, error)))
         });
         Ok(())
     }
 
     async fn join_one(&mut self) {
         let Some(open) = &mut self.open else { return };
-        if let Some(Ok((place, part, sent))) = open.in_flight.join_next().await {
+        if let Some(Ok((place, sent))) = open.in_flight.join_next().await {
             match sent {
                 Ok(id) => open.parts[place] = Some(id),
-                Err(error) => {
+                Err((part, error)) => {
                     tracing::debug!(%error, place, "a part was not stored");
                     open.failed.push((place, part));
                 }

@@ -8,8 +8,7 @@ use storage_driver::{ErrorKind, Metadata, Path, Result, Stat, Version};
 use crate::{
     backend::{Backend, file_key},
     envelope::{Kind, TOMBSTONE_LENGTH},
-    journal,
-    nonce,
+    journal, nonce,
     objects::{Found, Item, Listing, Tag},
     record::{Body, Extent, Origin, Record},
     time,

@@ -85,7 +85,13 @@ pub(crate) struct Objects {
 impl Objects {
     pub(crate) fn new(clients: Clients, root: String) -> Self {
         let deletes_conditionally = AtomicBool::new(clients.can_condition_delete);
-        Self { clients, root, quoted: AtomicBool::new(true), deletes_conditionally, deletes_tell: AtomicBool::new(false) }
+        Self {
+            clients,
+            root,
+            quoted: AtomicBool::new(true),
+            deletes_conditionally,
+            deletes_tell: AtomicBool::new(false),
+        }
     }
 
     /// Whether the ETag in `If-Match` has its quotes.
@@ -219,10 +225,10 @@ impl Objects {
                     Err(error) => Err(explain(error)),
                 }
             }
-            Err(object_store::Error::Precondition { source, .. }) => Err(
-                storage_driver::Error::new(storage_driver::ErrorKind::ContentChanged)
-                    .with_source(source),
-            ),
+            Err(object_store::Error::Precondition { source, .. }) => {
+                Err(storage_driver::Error::new(storage_driver::ErrorKind::ContentChanged)
+                    .with_source(source))
+            }
             Err(error) => Err(explain(error)),
         }
     }
@@ -316,4 +322,3 @@ async fn collect(got: GetResult, key: &str) -> Result<(Found, Bytes)> {
     }
     Ok((found, bytes.freeze()))
 }
-

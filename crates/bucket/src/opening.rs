@@ -103,7 +103,12 @@ fn check_offset(given: Option<u64>, size: u64) -> Result<()> {
 }
 
 /// The writer of an upload that was opened.
-pub(crate) fn writer(name: &'static str, path: &Path, upload: Upload, options: &WriterOptions) -> Writer {
+pub(crate) fn writer(
+    name: &'static str,
+    path: &Path,
+    upload: Upload,
+    options: &WriterOptions,
+) -> Writer {
     let (size, note) = (upload.size(), upload.note().clone());
     let session = Session::new(upload, options.exclusive_buffers);
     Writer::new(name, path.clone(), size, session).with_note(note)

@@ -35,7 +35,10 @@ impl Backend {
                 let bytes = bytes.get(range.start as usize..range.end as usize);
                 let bytes = bytes.map(|slice| Bytes::copy_from_slice(slice));
                 let Some(bytes) = bytes else {
-                    return Err(crate::error::corrupted(&key, "it is shorter than its header says"));
+                    return Err(crate::error::corrupted(
+                        &key,
+                        "it is shorter than its header says",
+                    ));
                 };
                 Ok(Reader::from_payload(name, metadata, range, Payload::from(bytes)))
             }

@@ -112,9 +112,7 @@ impl WriteSession for Session {
                 Pressure::Send(length) => {
                     self.start(upload, move |upload| upload.send(length).boxed())
                 }
-                Pressure::Spill => {
-                    self.start(upload, |upload| upload.spill().boxed())
-                }
+                Pressure::Spill => self.start(upload, |upload| upload.spill().boxed()),
                 Pressure::Wait => self.start(upload, |upload| {
                     let budget = upload.backend().budget.clone();
                     async move {

@@ -82,7 +82,8 @@ struct Age {
 impl Age {
     /// Whether something of that time is older than the grace. Both times are the server's.
     fn is_over(&self, time: Option<SystemTime>) -> bool {
-        time.and_then(|time| self.now.duration_since(time).ok()).is_some_and(|age| age >= self.grace)
+        time.and_then(|time| self.now.duration_since(time).ok())
+            .is_some_and(|age| age >= self.grace)
     }
 }
 
@@ -96,7 +97,8 @@ struct Hints {
 
 impl Backend {
     pub(crate) async fn sweep(self: &Arc<Self>, options: &SweepOptions) -> Result<SweepReport> {
-        let age = Age { now: self.server_time().await?, grace: options.grace.unwrap_or(self.grace) };
+        let age =
+            Age { now: self.server_time().await?, grace: options.grace.unwrap_or(self.grace) };
         let mut report = SweepReport::default();
         let mut owners = self.hints(&age).await?;
         for (id, hints) in &owners {
@@ -172,8 +174,7 @@ impl Backend {
                 }
                 owner.dying = true;
                 let expect = Expect::Tag(found.tag);
-                if let Decision::Lost(_) =
-                    self.objects.decide(&key, &owner.seal(), &expect).await?
+                if let Decision::Lost(_) = self.objects.decide(&key, &owner.seal(), &expect).await?
                 {
                     // A holder was added at this moment.
                     report.waiting += 1;
@@ -227,9 +228,8 @@ impl Backend {
                 named.extend(file.record.extents().iter().map(crate::record::Extent::key));
             }
         }
-        let is_loose = |item: &crate::objects::Item| {
-            age.is_over(item.modified) && !named.contains(&item.key)
-        };
+        let is_loose =
+            |item: &crate::objects::Item| age.is_over(item.modified) && !named.contains(&item.key);
         self.remove_data(id, is_loose, report).await
     }
 

@@ -58,12 +58,7 @@ impl Backend {
     }
 
     /// Finishes or undoes the commit of `journal`. If another process interferes, it returns early.
-    async fn settle(
-        self: &Arc<Self>,
-        path: &Path,
-        mut journal: Journal,
-        tag: Tag,
-    ) -> Result<()> {
+    async fn settle(self: &Arc<Self>, path: &Path, mut journal: Journal, tag: Tag) -> Result<()> {
         let key = journal::key(path);
         let Some(commit) = journal.commit.clone() else { return Ok(()) };
         // From here on, the writer of the commit does not try again.
@@ -245,10 +240,7 @@ impl Backend {
     }
 
     /// Checks a precondition at the path of an append, which has one of its own.
-    pub(crate) fn with_base(
-        base: Option<&str>,
-        condition: Precondition,
-    ) -> Result<Precondition> {
+    pub(crate) fn with_base(base: Option<&str>, condition: Precondition) -> Result<Precondition> {
         let Some(base) = base.map(storage_driver::Version::new) else { return Ok(condition) };
         condition.check(Some(&base))?;
         Ok(Precondition::IfVersion(base))

@@ -23,7 +23,8 @@ impl Request {
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let query = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let query =
+            parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let query = query.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(name), decode(&value.replace('+', " ")))

@@ -173,10 +173,7 @@ fn hopeless(error: &object_store::Error) -> Option<Error> {
 
 /// Whether the server has said that the condition does not hold.
 fn refused(error: &object_store::Error) -> bool {
-    matches!(
-        error,
-        object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }
-    )
+    matches!(error, object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. })
 }
 
 fn undecided(error: object_store::Error) -> Error {

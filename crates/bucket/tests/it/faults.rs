@@ -41,36 +41,61 @@ macro_rules! case {
 
 fn cases() -> Vec<Case> {
     vec![
-        case!("put of a new file", |store| { let _ = store; Ok(()) }, {
-            put(store, "/a/b", bytes(1, 100)).await
-        }),
+        case!(
+            "put of a new file",
+            |store| {
+                let _ = store;
+                Ok(())
+            },
+            { put(store, "/a/b", bytes(1, 100)).await }
+        ),
         case!("put over a file", |store| { put(store, "/a/b", bytes(1, 100)).await }, {
             put(store, "/a/b", bytes(2, 200)).await
         }),
-        case!("put of a large file over one", |store| { put(store, "/a", bytes(1, LARGE)).await }, {
-            put(store, "/a", bytes(2, LARGE)).await
-        }),
+        case!(
+            "put of a large file over one",
+            |store| { put(store, "/a", bytes(1, LARGE)).await },
+            { put(store, "/a", bytes(2, LARGE)).await }
+        ),
         case!("commit of a small upload", |store| { put(store, "/a", bytes(1, 10)).await }, {
             let mut writer = store.writer(&path("/a"), WriterOptions::create()).await?;
             writer.write_bytes(bytes(2, 100)).await?;
             writer.commit().await.map(drop)
         }),
-        case!("commit of a larger upload in two requests", |store| { let _ = store; Ok(()) }, {
-            upload(store, "/u", bytes(3, LARGE)).await?;
-            let mut writer = store.writer(&path("/u"), WriterOptions::resume()).await?;
-            writer.write_bytes(bytes(4, 100)).await?;
-            writer.commit_to(&path("/b"), Precondition::IfAbsent).await.map(drop)
-        }),
-        case!("commit of a resumed upload", |store| { upload(store, "/u", bytes(3, LARGE)).await }, {
-            let writer = store.writer(&path("/u"), WriterOptions::resume()).await?;
-            writer.commit_to(&path("/b"), Precondition::None).await.map(drop)
-        }),
-        case!("commit of parts", |store| { let _ = store; Ok(()) }, {
-            let mut writer = store.writer(&path("/u"), WriterOptions::create()).await?;
-            writer.write_bytes(bytes(5, 9 << 20)).await?;
-            writer.write_bytes(bytes(6, 100)).await?;
-            writer.commit_to(&path("/b"), Precondition::None).await.map(drop)
-        }),
+        case!(
+            "commit of a larger upload in two requests",
+            |store| {
+                let _ = store;
+                Ok(())
+            },
+            {
+                upload(store, "/u", bytes(3, LARGE)).await?;
+                let mut writer = store.writer(&path("/u"), WriterOptions::resume()).await?;
+                writer.write_bytes(bytes(4, 100)).await?;
+                writer.commit_to(&path("/b"), Precondition::IfAbsent).await.map(drop)
+            }
+        ),
+        case!(
+            "commit of a resumed upload",
+            |store| { upload(store, "/u", bytes(3, LARGE)).await },
+            {
+                let writer = store.writer(&path("/u"), WriterOptions::resume()).await?;
+                writer.commit_to(&path("/b"), Precondition::None).await.map(drop)
+            }
+        ),
+        case!(
+            "commit of parts",
+            |store| {
+                let _ = store;
+                Ok(())
+            },
+            {
+                let mut writer = store.writer(&path("/u"), WriterOptions::create()).await?;
+                writer.write_bytes(bytes(5, 9 << 20)).await?;
+                writer.write_bytes(bytes(6, 100)).await?;
+                writer.commit_to(&path("/b"), Precondition::None).await.map(drop)
+            }
+        ),
         case!("append", |store| { put(store, "/a", bytes(1, LARGE)).await }, {
             // What an attempt before has left.
             let _ = store.cancel_upload(&path("/a")).await;
@@ -84,28 +109,34 @@ fn cases() -> Vec<Case> {
         case!("rename", |store| { put(store, "/a", bytes(1, LARGE)).await }, {
             store.rename(&path("/a"), &path("/b"), Precondition::None).await.map(drop)
         }),
-        case!("copy", |store| {
-            put(store, "/b", bytes(2, LARGE)).await?;
-            put(store, "/a", bytes(1, LARGE)).await
-        }, {
-            store.copy(&path("/a"), &path("/b"), Precondition::None).await.map(drop)
-        }),
+        case!(
+            "copy",
+            |store| {
+                put(store, "/b", bytes(2, LARGE)).await?;
+                put(store, "/a", bytes(1, LARGE)).await
+            },
+            { store.copy(&path("/a"), &path("/b"), Precondition::None).await.map(drop) }
+        ),
         case!("touch", |store| { put(store, "/a", bytes(1, LARGE)).await }, {
             store.touch(&path("/a"), Precondition::None).await.map(drop)
         }),
-        case!("delete of a file and its upload", |store| {
-            put(store, "/a", bytes(1, LARGE)).await?;
-            upload(store, "/a", bytes(2, LARGE)).await
-        }, {
-            store.delete(&path("/a"), Precondition::None).await
-        }),
-        case!("delete of a directory", |store| {
-            put(store, "/d/a", bytes(1, LARGE)).await?;
-            put(store, "/d/b", bytes(1, 10)).await?;
-            upload(store, "/d/u", bytes(2, LARGE)).await
-        }, {
-            store.delete_dir(&path("/d")).await
-        }),
+        case!(
+            "delete of a file and its upload",
+            |store| {
+                put(store, "/a", bytes(1, LARGE)).await?;
+                upload(store, "/a", bytes(2, LARGE)).await
+            },
+            { store.delete(&path("/a"), Precondition::None).await }
+        ),
+        case!(
+            "delete of a directory",
+            |store| {
+                put(store, "/d/a", bytes(1, LARGE)).await?;
+                put(store, "/d/b", bytes(1, 10)).await?;
+                upload(store, "/d/u", bytes(2, LARGE)).await
+            },
+            { store.delete_dir(&path("/d")).await }
+        ),
         case!("cancel of an upload", |store| { upload(store, "/u", bytes(2, LARGE)).await }, {
             store.cancel_upload(&path("/u")).await
         }),

@@ -39,7 +39,8 @@ async fn what_changes_an_object_makes_it_a_record() {
     }
     let store = open(&server).await;
     let old = store.stat(&path("/touched")).await.unwrap().into_file().unwrap().version;
-    let touched = store.touch(&path("/touched"), Precondition::IfVersion(old.clone())).await.unwrap();
+    let touched =
+        store.touch(&path("/touched"), Precondition::IfVersion(old.clone())).await.unwrap();
     assert_ne!(touched.version, old);
     store.rename(&path("/renamed"), &path("/moved"), Precondition::None).await.unwrap();
     store.copy(&path("/copied"), &path("/copy"), Precondition::None).await.unwrap();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use storage_driver::{ErrorKind, Precondition, ReadRange, StorageDriver, WriterOptions};
-use storage_driver_bucket::{Builder, SweepOptions, double::{Double, Ways}};
+use storage_driver_bucket::{
+    Builder, SweepOptions,
+    double::{Double, Ways},
+};
 
 use crate::support::{LARGE, bytes, open, path, put, read, server, upload, uploads};
 

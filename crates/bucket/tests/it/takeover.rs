@@ -40,9 +40,8 @@ async fn a_commit_that_was_taken_over_takes_no_effect_later() {
                 false => Fault::None,
             }
         })));
-        let commit = tokio::spawn(async move {
-            writer.commit_to(&path("/dest"), Precondition::None).await
-        });
+        let commit =
+            tokio::spawn(async move { writer.commit_to(&path("/dest"), Precondition::None).await });
         tokio::time::sleep(Duration::from_secs(1)).await;
         let second = two.writer(&path("/u"), WriterOptions::resume()).await.unwrap();
         let error = commit.await.unwrap().unwrap_err();
