@@ -82,7 +82,7 @@ impl Buffer {
     }
 
     /// All of it in one piece, which stays.
-    pub(crate) fn to_bytes(&mut self) -> Bytes {
+    pub(crate) fn joined(&mut self) -> Bytes {
         self.seal();
         if self.chunks.len() > 1 {
             let mut joined = BytesMut::with_capacity(self.length);

@@ -50,6 +50,9 @@ pub(crate) struct ExtentWriter {
     pub(crate) done: Vec<Extent>,
 }
 
+/// The id of a part, or the part and why it was not stored.
+type Sent = Result<PartId, (Part, object_store::Error)>;
+
 /// A multipart upload.
 #[derive(Debug)]
 struct Open {
@@ -57,7 +60,7 @@ struct Open {
     multipart: String,
     /// The ids of the parts, by their place. Contiguous at the end.
     parts: Vec<Option<PartId>>,
-    in_flight: JoinSet<(usize, Result<PartId, (Part, object_store::Error)>)>,
+    in_flight: JoinSet<(usize, Sent)>,
     failed: Vec<(usize, Part)>,
     length: u64,
     /// The last part was added.

@@ -32,14 +32,13 @@ impl Backend {
         let range = range.resolve(file.record.size)?;
         match (file.record.body, opened) {
             (Body::Inline(bytes), _) => {
-                let bytes = bytes.get(range.start as usize..range.end as usize);
-                let bytes = bytes.map(|slice| Bytes::copy_from_slice(slice));
-                let Some(bytes) = bytes else {
+                if bytes.len() as u64 != file.record.size {
                     return Err(crate::error::corrupted(
                         &key,
                         "it is shorter than its header says",
                     ));
-                };
+                }
+                let bytes = bytes.slice(range.start as usize..range.end as usize);
                 Ok(Reader::from_payload(name, metadata, range, Payload::from(bytes)))
             }
             (Body::Extents(extents), _) => {

@@ -166,7 +166,7 @@ impl Upload {
             self.spill().await?;
         }
         let mut journal = self.gathered();
-        journal.tail = self.buffer.to_bytes();
+        journal.tail = self.buffer.joined();
         journal.note = self.note.clone();
         journal.modified = self.modified;
         self.swap(journal).await
@@ -261,10 +261,10 @@ impl Upload {
         let (body, mut journal) = if small && self.buffer.len() <= MAX_INLINE {
             let mut journal = self.journal.clone();
             if self.buffer.len() <= MAX_TAIL {
-                journal.tail = self.buffer.to_bytes();
+                journal.tail = self.buffer.joined();
                 (journal.note, journal.modified) = (self.note.clone(), self.modified);
             }
-            (Body::Inline(self.buffer.to_bytes()), journal)
+            (Body::Inline(self.buffer.joined()), journal)
         } else {
             self.spill().await?;
             let extents = self.gathered().extents;
