@@ -1,25 +1,26 @@
-//! Measures every goal of the file system driver beside its limits and its peers, and says which
-//! are met.
+//! Compares the file system driver with its limits and its peers, and reports which goals are met.
 //!
-//! `cargo run --release -p benches --bin disk`, which takes half an hour; with `--quick` minutes,
-//! at a tenth of the size. `--help` says what else there is.
+//! `cargo run --release -p benches --bin disk` takes half an hour; with `--quick` minutes, at a tenth of the
+//! size. `--help` lists the options.
 
 use std::{io, process::ExitCode};
 
 use benches::{
-    Job, Measurements, Who,
-    disk::{Places, Scale, rows},
-    table::{Column, Options, Row, print, run},
+    disk::{Job, Scale, rows},
+    harness::{
+        Measurements, Places, Who,
+        table::{Column, Options, Row, print, run},
+    },
 };
 
 const HELP: &str = "\
 Usage: disk [--quick] [--only WORDS]... [--runs N] [--markdown] [--dir DIR] [--tmpfs DIR]
 
   --quick       a tenth of the size, one run
-  --only WORDS  these lines only: a group, or words of a line
+  --only WORDS  only these lines: a group, or words of a line
   --runs N      the median of so many runs; 3 unless it is quick
   --markdown    print the table as Markdown
-  --dir DIR     a directory on the disk; that for temporary files unless set
+  --dir DIR     a directory on the disk; the one for temporary files unless set
   --tmpfs DIR   a directory in memory; /dev/shm unless set, if that is in memory
   --list        print the groups and lines, and measure nothing";
 
@@ -32,7 +33,7 @@ const COLUMNS: [Column; 5] = [
 ];
 
 fn main() -> ExitCode {
-    run(HELP, &[], &["dir", "tmpfs"], measure)
+    run::<Job>(HELP, &[], &["dir", "tmpfs"], measure)
 }
 
 #[expect(clippy::print_stdout, reason = "it is a program")]
@@ -44,9 +45,7 @@ fn measure(options: &Options) -> io::Result<()> {
         return Ok(());
     }
     for row in &rows {
-        if let Job::Disk(job) = &row.job {
-            job.prepare();
-        }
+        row.job.prepare();
     }
     let wanted = rows.iter().flat_map(Row::wanted).collect();
     let measured = Measurements::take(wanted, options.runs());

@@ -1,28 +1,30 @@
 //! Draws the plots in `docs/`.
 //!
-//! `cargo run --release -p benches --bin plots`. `--help` says what else there is.
+//! `cargo run --release -p benches --bin plots`. `--help` lists the options.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
 use benches::{
-    GIB, Measurements,
-    plots::{Extent, Plot},
-    run_if_asked,
+    harness::{GIB, Measurements, run_if_child},
+    memory::{
+        Job,
+        plots::{Extent, Plot},
+    },
 };
 use lexopt::prelude::*;
 
 const HELP: &str = "\
 Usage: plots [--quick] [--only PLOT]... [--size GIB] [--runs N] [--out DIR]
 
-  --quick      smaller, to see that all works; into the directory for temporary files
+  --quick      smaller, to try it; into the directory for temporary files
   --only PLOT  growth, memory, or latency
-  --size GIB   how large the upload is whose memory is drawn; 5 unless it is quick
-  --runs N     the median of so many runs, where it is one; 1
-  --out DIR    where the files go; docs/";
+  --size GIB   the size of the upload whose memory is drawn; 5 unless --quick is set
+  --runs N     the median of so many runs, where it is one; 1 unless set
+  --out DIR    the directory of the files; docs/ unless set";
 
 #[expect(clippy::print_stdout, reason = "it is a program")]
 fn main() -> Result<(), Box<dyn Error>> {
-    if run_if_asked() {
+    if run_if_child::<Job>() {
         return Ok(());
     }
     let mut extent = Extent::full();
@@ -46,9 +48,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => return Err(format!("{}\n{HELP}", argument.unexpected()).into()),
         }
     }
-    let asked = |plot: &Plot| only.is_empty() || only.iter().any(|name| name == plot.name());
+    let is_selected = |plot: &Plot| only.is_empty() || only.iter().any(|name| name == plot.name());
     fs::create_dir_all(&out)?;
-    for plot in Plot::ALL.into_iter().filter(asked) {
+    for plot in Plot::ALL.into_iter().filter(is_selected) {
         let measured = Measurements::take(plot.wanted(&extent), runs);
         plot.draw(&out, &extent, &measured)?;
     }

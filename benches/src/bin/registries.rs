@@ -1,8 +1,7 @@
-//! Measures every goal of the registry beside distribution's, and says which are met.
+//! Compares the registry with CNCF distribution's, and reports which goals are met.
 //!
-//! `cargo run --release -p benches --bin registries`, which takes half an hour; with `--quick` a
-//! minute, at a tenth of the size. `--help` says what else there is. Debian's `docker-registry` must
-//! be installed.
+//! `cargo run --release -p benches --bin registries` takes half an hour; with `--quick` a minute, at a tenth of
+//! the size. `--help` lists the options. Debian's `docker-registry` must be installed.
 
 use std::{
     env, io,
@@ -11,10 +10,11 @@ use std::{
 };
 
 use benches::{
-    Measurements, Who,
-    disk::Place,
-    registry::{Scale, Storage, Target, rows},
-    table::{Column, Options, Row, print, run},
+    harness::{
+        Measurements, Place, Who,
+        table::{Column, Options, Row, print, run},
+    },
+    registry::{Job, Scale, Storage, Target, rows},
 };
 
 const HELP: &str = "\
@@ -23,17 +23,17 @@ Usage: registries [--quick] [--full] [--only WORDS]... [--runs N] [--markdown]
 
   --quick         a tenth of the size, one run
   --full          sixteen blobs of 1 GiB at once, which takes 20 GiB of memory
-  --only WORDS    these lines only: a group, or words of a line
+  --only WORDS    only these lines: a group, or words of a line
   --runs N        the median of so many runs; 3 unless it is quick
   --markdown      print the table as Markdown
   --dir DIR       a directory for stores on files; /dev/shm unless set, if that is in memory
-  --program PATH  our program; built, or found beside this one, unless set
+  --program PATH  our program; built, or found next to this program, unless set
   --list          print the groups and lines, and measure nothing";
 
 const COLUMNS: [Column; 3] = [Column::Limit, Column::Of(Who::Distribution), Column::Of(Who::Ours)];
 
 fn main() -> ExitCode {
-    run(HELP, &["full"], &["dir", "program"], measure)
+    run::<Job>(HELP, &["full"], &["dir", "program"], measure)
 }
 
 #[expect(clippy::print_stdout, reason = "it is a program")]
@@ -61,10 +61,10 @@ fn measure(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Our program, beside this one; built first if it is cargo that runs this.
+/// Our program, next to this one; built first if cargo runs this program.
 fn program() -> io::Result<PathBuf> {
     if let Some(cargo) = env::var_os("CARGO") {
-        let built = Command::new(cargo).args(["build", "--release", "-p", "registry"]).status()?;
+        let built = Command::new(cargo).args(["build", "--release", "-p", "storage-driver-registry"]).status()?;
         if !built.success() {
             return Err(io::Error::other("our program is not built"));
         }

@@ -1,21 +1,23 @@
-//! Measures every goal of the in-memory driver beside its limits and its peers, and says which are
-//! met.
+//! Compares the in-memory driver with its limits and its peers, and reports which goals are met.
 //!
-//! `cargo run --release -p benches --bin table`, which takes about an hour; with `--quick` minutes,
-//! at a tenth of the size. `--help` says what else there is.
+//! `cargo run --release -p benches --bin table` takes about an hour; with `--quick` minutes, at a tenth of the
+//! size. `--help` lists the options.
 
 use std::process::ExitCode;
 
 use benches::{
-    Measurements, Who,
-    table::{Column, Row, Scale, print, rows, run},
+    harness::{
+        Measurements, Who,
+        table::{Column, Row, print, run},
+    },
+    memory::{Job, Scale, rows},
 };
 
 const HELP: &str = "\
 Usage: table [--quick] [--only GROUP]... [--runs N] [--markdown]
 
   --quick       a tenth of the size, one run
-  --only GROUP  these lines only: a group, or words of a line
+  --only GROUP  only these lines: a group, or words of a line
   --runs N      the median of so many runs; 3 unless it is quick
   --markdown    print the table as Markdown
   --list        print the groups and lines, and measure nothing";
@@ -30,7 +32,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 fn main() -> ExitCode {
-    run(HELP, &[], &[], |options| {
+    run::<Job>(HELP, &[], &[], |options| {
         let scale = if options.quick { Scale::quick() } else { Scale::full() };
         let rows = options.chosen(rows(&scale));
         if !options.list {

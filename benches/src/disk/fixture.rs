@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{MIB, Source};
+use crate::harness::{MIB, Source};
 
 /// The large file, in the root.
 pub(crate) const BLOB: &str = "blobs/blob";

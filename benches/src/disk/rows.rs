@@ -1,8 +1,8 @@
 //! Every line of the table, and the goal of each.
 
-use super::{Download, Job, Listing, Place, Places, Puts, Range, Scale, Upload};
-use crate::{
-    Job as AnyJob, KIB, MIB, Who,
+use super::{Download, Job, Listing, Puts, Range, Scale, Upload};
+use crate::harness::{
+    KIB, MIB, Place, Places, Who,
     table::{
         Goal::{self, AbovePeer, AtLeastOrLimit, AtMost, BelowPeer, OfLimit, Shown},
         Row, Unit, count, size,
@@ -25,7 +25,7 @@ const PEAK: (&str, Unit) = ("peak", Unit::Size);
 const RATE: (&str, Unit) = ("rate", Unit::PerSecond);
 
 /// All lines, at this scale. What is in memory is left out where there is no such file system.
-pub fn rows(scale: &Scale, places: &Places) -> Vec<Row> {
+pub fn rows(scale: &Scale, places: &Places) -> Vec<Row<Job>> {
     let mut rows = Vec::new();
     if let Some(tmpfs) = &places.tmpfs {
         rows.extend(uploads(scale, tmpfs));
@@ -50,15 +50,15 @@ pub fn rows(scale: &Scale, places: &Places) -> Vec<Row> {
     rows
 }
 
-/// A line beside what a thread can do and all peers.
+/// A line with the limit of one thread and all peers.
 fn row(
     group: &'static str,
     label: String,
     job: Job,
     number: (&'static str, Unit),
     goal: Goal,
-) -> Row {
-    let row = Row::new(group, label, AnyJob::Disk(job), number, goal);
+) -> Row<Job> {
+    let row = Row::new(group, label, job, number, goal);
     row.limits(&[Who::Plain]).peers(&PEERS)
 }
 
@@ -67,7 +67,7 @@ fn upload(scale: &Scale, place: &Place, durable: bool, copied: bool) -> Job {
     Job::Upload(Upload { dir, size: scale.blob, chunk: CHUNK, durable, copied })
 }
 
-fn uploads(scale: &Scale, place: &Place) -> Vec<Row> {
+fn uploads(scale: &Scale, place: &Place) -> Vec<Row<Job>> {
     let blob = size(scale.blob);
     let label = format!("upload {blob}, tmpfs");
     let (kept, copied) = (upload(scale, place, false, false), upload(scale, place, false, true));
@@ -79,7 +79,7 @@ fn uploads(scale: &Scale, place: &Place) -> Vec<Row> {
     ]
 }
 
-fn durable_uploads(scale: &Scale, place: &Place) -> Vec<Row> {
+fn durable_uploads(scale: &Scale, place: &Place) -> Vec<Row<Job>> {
     let label = format!("upload {}, disk", size(scale.blob));
     let (durable, not) = (upload(scale, place, true, true), upload(scale, place, false, true));
     vec![
@@ -89,7 +89,7 @@ fn durable_uploads(scale: &Scale, place: &Place) -> Vec<Row> {
     ]
 }
 
-fn downloads(scale: &Scale, name: &str, place: &Place) -> Vec<Row> {
+fn downloads(scale: &Scale, name: &str, place: &Place) -> Vec<Row<Job>> {
     let job = Job::Download(Download { dir: place.dir.clone(), size: scale.blob });
     let label = format!("download {}, {name}", size(scale.blob));
     vec![
@@ -98,7 +98,7 @@ fn downloads(scale: &Scale, name: &str, place: &Place) -> Vec<Row> {
     ]
 }
 
-fn ranges(scale: &Scale, name: &str, place: &Place) -> Vec<Row> {
+fn ranges(scale: &Scale, name: &str, place: &Place) -> Vec<Row<Job>> {
     let mut rows = Vec::new();
     for range in RANGES {
         let dir = place.dir.clone();
@@ -114,7 +114,7 @@ fn ranges(scale: &Scale, name: &str, place: &Place) -> Vec<Row> {
     rows
 }
 
-fn puts(scale: &Scale, name: &str, place: &Place, durable: bool, left: bool) -> Vec<Row> {
+fn puts(scale: &Scale, name: &str, place: &Place, durable: bool, left: bool) -> Vec<Row<Job>> {
     let job = |tasks, apart| {
         let (dir, milliseconds) = (place.dir.clone(), scale.milliseconds);
         Job::Puts(Puts { dir, durable, tasks, apart, left, milliseconds })
@@ -134,12 +134,12 @@ fn puts(scale: &Scale, name: &str, place: &Place, durable: bool, left: bool) -> 
         let goal = if durable { AtLeastOrLimit(SCALING) } else { Shown };
         let label = format!("{label}: from 1 task to {many}");
         let scaling = row("puts", label, job(many, apart), times, goal);
-        rows.push(scaling.per(AnyJob::Disk(job(one, apart))));
+        rows.push(scaling.per(job(one, apart)));
     }
     rows
 }
 
-fn listings(scale: &Scale, name: &str, place: &Place) -> Vec<Row> {
+fn listings(scale: &Scale, name: &str, place: &Place) -> Vec<Row<Job>> {
     let job = |nested| Job::Listing(Listing { dir: place.dir.clone(), count: scale.files, nested });
     let files = count(scale.files);
     let flat = format!("{files} files of one directory, {name}");

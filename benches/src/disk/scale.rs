@@ -1,6 +1,6 @@
 //! [`Scale`]: how large everything is.
 
-use crate::{GIB, MIB};
+use crate::harness::{GIB, MIB};
 
 /// Sizes and counts, so that the same rows can be tried quickly.
 #[derive(Debug, Clone)]

@@ -30,26 +30,26 @@ pub(crate) trait Subject: Sized + Send + Sync + 'static {
     fn write(&self, to: &mut Self::Upload, chunk: &[u8]) -> impl Future<Output = ()> + Send;
 
     /// Continues it with a chunk that may be kept.
-    fn hand_over(&self, to: &mut Self::Upload, chunk: Bytes) -> impl Future<Output = ()> + Send;
+    fn write_owned(&self, to: &mut Self::Upload, chunk: Bytes) -> impl Future<Output = ()> + Send;
 
     /// Makes it visible.
     fn commit(&self, upload: Self::Upload) -> impl Future<Output = ()> + Send;
 
-    /// Gives the whole content piece by piece, and returns its size.
+    /// Reads the whole content piece by piece, and returns its size.
     fn read(&self, path: &str) -> impl Future<Output = u64> + Send;
 
-    /// Gives a range, and returns its size.
+    /// Reads a range, and returns its size.
     fn range(&self, path: &str, range: Range<u64>) -> impl Future<Output = usize> + Send;
 
-    /// Gives the children of a directory, and of files what `stat` says; returns how many there
+    /// Lists the children of a directory, files with their metadata; returns how many there
     /// are.
     fn list(&self, dir: &str) -> impl Future<Output = usize> + Send;
 
-    /// Gives the first `count` children of a directory by their names, all of them files, with what
+    /// Lists the first `count` children of a directory by name, all of them files, with what
     /// `stat` says; returns how many there are.
     fn first(&self, dir: &str, count: usize) -> impl Future<Output = usize> + Send;
 
-    /// Gives all files below a directory with what `stat` says; returns how many there are.
+    /// Lists all files below a directory with their metadata; returns how many there are.
     fn walk(&self, dir: &str) -> impl Future<Output = usize> + Send;
 
     /// Ends its use.

@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 
 use super::content::{Blob, INDEX, Outgoing, manifest};
 
-/// Distribution gives an index only to who says to know such.
+/// Distribution returns an index only to clients that accept one.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, */*";
 
-/// A connection that stays open. Requests that a registry refuses panic: they measure nothing.
+/// A connection that stays open. It panics if the registry refuses a request, for then nothing is measured.
 pub(super) struct Client {
     sender: SendRequest<Outgoing>,
     host: HeaderValue,
@@ -45,7 +45,7 @@ impl Client {
         all
     }
 
-    /// The answer, of which the body is to be read yet.
+    /// The response, whose body is not read yet.
     async fn send(
         &mut self,
         method: Method,
@@ -60,13 +60,13 @@ impl Client {
         }
         let request = request.body(body).expect("it is a request");
         self.sender.ready().await.expect("the connection is open");
-        let answer = self.sender.send_request(request).await.expect("there is an answer");
-        let status = answer.status();
+        let response = self.sender.send_request(request).await.expect("there is an response");
+        let status = response.status();
         assert!(status.is_success(), "{method} {path}: {status}");
-        answer
+        response
     }
 
-    /// How many bytes are there.
+    /// The number of bytes of the content.
     pub(super) async fn get(&mut self, path: &str) -> u64 {
         count(self.send(Method::GET, path, "", Outgoing::default()).await).await
     }
@@ -75,23 +75,28 @@ impl Client {
         count(self.send(Method::HEAD, path, "", Outgoing::default()).await).await;
     }
 
-    /// The content, and the path of what comes after it.
+    /// The content, and the path of the next page.
     pub(super) async fn page(&mut self, path: &str) -> (Bytes, Option<String>) {
-        let answer = self.send(Method::GET, path, "", Outgoing::default()).await;
-        let link = answer.headers().get(header::LINK).and_then(|link| link.to_str().ok());
+        let response = self.send(Method::GET, path, "", Outgoing::default()).await;
+        let link = response.headers().get(header::LINK).and_then(|link| link.to_str().ok());
         let next = link.and_then(|link| link.strip_prefix('<')?.split_once('>'));
         let next = next.map(|(next, _)| relative(next));
-        let body = answer.into_body().collect().await.expect("it arrives whole");
+        let body = response.into_body().collect().await.expect("it arrives whole");
         (body.to_bytes(), next)
     }
 
-    /// Pushes a manifest that no other number has.
+    /// Pushes the manifest of this number.
     pub(super) async fn tag(&mut self, path: &str, number: u64) {
         let body = manifest(number).into();
         count(self.send(Method::PUT, path, INDEX, body).await).await;
     }
 
-    /// Has `repository` have a blob of another.
+    /// Deletes a manifest.
+    pub(super) async fn delete(&mut self, path: &str) {
+        count(self.send(Method::DELETE, path, "", Outgoing::default()).await).await;
+    }
+
+    /// Mounts a blob of another repository.
     pub(super) async fn mount(&mut self, repository: &str, blob: &Blob, from: &str) {
         let digest = &blob.digest;
         let path = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}");
@@ -116,9 +121,9 @@ impl Client {
     }
 }
 
-/// Drops the body, and says how long it was.
-async fn count(answer: Response<Incoming>) -> u64 {
-    let mut body = answer.into_body();
+/// Reads and drops the body; returns its length.
+async fn count(response: Response<Incoming>) -> u64 {
+    let mut body = response.into_body();
     let mut bytes = 0;
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
@@ -129,12 +134,12 @@ async fn count(answer: Response<Incoming>) -> u64 {
     bytes
 }
 
-fn location(answer: &Response<Incoming>) -> String {
-    let location = answer.headers().get(header::LOCATION).and_then(|it| it.to_str().ok());
+fn location(response: &Response<Incoming>) -> String {
+    let location = response.headers().get(header::LOCATION).and_then(|it| it.to_str().ok());
     relative(location.expect("an upload is somewhere"))
 }
 
-/// What is behind the host, if one is named.
+/// The path of a URL, which may have a host.
 fn relative(url: &str) -> String {
     let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
     path.map_or_else(|| url.to_owned(), |(_, path)| format!("/{path}"))

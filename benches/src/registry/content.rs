@@ -1,4 +1,4 @@
-//! [`Blob`]: what is pushed; and manifests.
+//! [`Blob`]s and manifests to push.
 
 use std::{
     convert::Infallible,
@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use sha2::{Digest, Sha256};
 
-use crate::{MIB, Random};
+use crate::harness::{MIB, Random};
 
 const SEED: u64 = 11;
-/// A blob is so many bytes again and again: they stay in the cache, and take no memory.
+/// A blob repeats these bytes: they stay in the cache, and take no memory.
 const PIECE: usize = MIB as usize;
 
 /// Some content, and its digest.
@@ -21,7 +21,7 @@ const PIECE: usize = MIB as usize;
 pub(super) struct Blob {
     pub(super) digest: String,
     piece: Bytes,
-    /// What makes it differ from others.
+    /// The bytes that differ from other blobs.
     last: Bytes,
     pieces: usize,
 }
@@ -95,13 +95,18 @@ impl Body for Outgoing {
 /// The type of [`manifest`].
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// An index of nothing, so that nothing has to be pushed before it; each number gives another.
+/// An empty index, which needs no blobs; each number makes a different one.
 pub(super) fn manifest(number: u64) -> Bytes {
     let text = format!(
         "{{\"schemaVersion\":2,\"mediaType\":\"{INDEX}\",\"manifests\":[],\
          \"annotations\":{{\"number\":\"{number}\"}}}}"
     );
     text.into()
+}
+
+/// The digest of [`manifest`].
+pub(super) fn digest_of_manifest(number: u64) -> String {
+    written(&Sha256::digest(manifest(number)))
 }
 
 fn written(digest: &[u8]) -> String {

@@ -10,7 +10,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{Figures, GIB, MIB, Random};
+use crate::harness::{Figures, GIB, MIB, Random};
 
 const SEED: u64 = 13;
 const BUFFER: usize = 256 << 10;

@@ -1,8 +1,8 @@
 //! Every line of the table, and the goal of each.
 
-use super::{Job, Lists, Requests, Scale, Storage, Streams, Target};
-use crate::{
-    Job as AnyJob, MIB, Who,
+use super::{Deletion, Job, Lists, Requests, Scale, Storage, Streams, Target};
+use crate::harness::{
+    MIB, Who,
     table::{
         Goal::{self, AbovePeer, AtMost, OfPeer, Shown},
         Row, Unit, count, size,
@@ -28,7 +28,7 @@ const DURABLE: (&str, Storage) = ("files, durable", Storage::Files { durable: tr
 const MEMORY: (&str, Storage) = ("memory", Storage::Memory);
 
 /// All lines, at this scale, of targets that differ from `target` in their storage.
-pub fn rows(scale: &Scale, target: &Target) -> Vec<Row> {
+pub fn rows(scale: &Scale, target: &Target) -> Vec<Row<Job>> {
     let on = |(name, storage)| (name, Target { storage, ..target.clone() });
     let (files, durable, memory) = (on(FILES), on(DURABLE), on(MEMORY));
     let mut rows = Vec::new();
@@ -44,21 +44,22 @@ pub fn rows(scale: &Scale, target: &Target) -> Vec<Row> {
     rows.extend(requests(scale, &memory));
     rows.extend(lists(scale, &files));
     rows.extend(lists(scale, &memory));
+    rows.extend([deletion(scale, &files), deletion(scale, &memory)]);
     rows
 }
 
-/// A line beside distribution.
+/// A line with distribution as the peer.
 fn row(
     group: &'static str,
     label: String,
     job: Job,
     number: (&'static str, Unit),
     goal: Goal,
-) -> Row {
-    Row::new(group, label, AnyJob::Registry(job), number, goal).peers(&[Who::Distribution])
+) -> Row<Job> {
+    Row::new(group, label, job, number, goal).peers(&[Who::Distribution])
 }
 
-fn streams(blobs: usize, bytes: u64, (name, target): &(&str, Target)) -> Vec<Row> {
+fn streams(blobs: usize, bytes: u64, (name, target): &(&str, Target)) -> Vec<Row<Job>> {
     let job = Job::Streams(Streams { target: target.clone(), count: blobs, size: bytes });
     let of = format!("{blobs} × {}, {name}", size(bytes));
     let line = |what: &str, number, goal| {
@@ -77,7 +78,7 @@ fn streams(blobs: usize, bytes: u64, (name, target): &(&str, Target)) -> Vec<Row
     ]
 }
 
-fn requests(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row> {
+fn requests(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row<Job>> {
     let (target, milliseconds) = (target.clone(), scale.milliseconds);
     let job = Job::Requests(Requests { target, milliseconds });
     let line = |what: &str, number, goal| {
@@ -97,7 +98,13 @@ fn requests(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row> {
     rows
 }
 
-fn lists(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row> {
+fn deletion(scale: &Scale, (name, target): &(&str, Target)) -> Row<Job> {
+    let job = Job::Deletion(Deletion { target: target.clone(), count: scale.names });
+    let label = format!("a manifest with {} tags, {name}", count(scale.names));
+    row("delete", label, job, ("delete", Unit::Milliseconds), Shown)
+}
+
+fn lists(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row<Job>> {
     let job = Job::Lists(Lists { target: target.clone(), count: scale.names });
     let names = count(scale.names);
     let line = |what: String, number| {

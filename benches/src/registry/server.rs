@@ -13,30 +13,30 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Who, process};
+use crate::harness::{Who, process};
 
 /// CNCF distribution's registry, as Debian names it.
 const DISTRIBUTION: &str = "docker-registry";
-/// What ours prints before its address.
+/// The text that ours prints before its address.
 const LISTENING: &str = "listening on http://";
-/// Until it has said so.
+/// Until the address is known.
 const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// How long a registry may take until it listens.
 const START: Duration = Duration::from_secs(20);
 
-/// Where a registry keeps its content.
+/// The storage of a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Storage {
     /// In files.
     Files {
-        /// Whether ours syncs before it answers. Distribution syncs files, and no directories.
+        /// Whether ours syncs before it responds. Distribution syncs files, and no directories.
         durable: bool,
     },
     /// In its memory.
     Memory,
 }
 
-/// Whom to start, and on what.
+/// The program to start, and its storage.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
     /// Our program.

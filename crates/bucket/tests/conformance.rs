@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use conformance::Fixture;
+use storage_driver_conformance::Fixture;
 use storage_driver_bucket::{
     Builder,
     double::{Double, Ways},
@@ -20,13 +20,13 @@ async fn fresh(ways: Ways) -> Fixture {
     Fixture::from(driver).with_clock(move |time| *held.lock().unwrap() = Some(time))
 }
 
-conformance::suite!(|| async { fresh(Ways::default()).await });
+storage_driver_conformance::suite!(|| async { fresh(Ways::default()).await });
 
 /// So that no behaviour vanishes unnoticed, from the suite or from what the driver claims.
 #[test]
 fn this_many_behaviours_are_asked_of_it() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let plan = conformance::plan(&runtime.block_on(fresh(Ways::default())));
+    let plan = storage_driver_conformance::plan(&runtime.block_on(fresh(Ways::default())));
     assert_eq!((plan.quick(), plan.full()), (565, 4));
 }
 
@@ -39,8 +39,8 @@ mod ways {
             let ways = ways.clone();
             async move { fresh(ways).await }
         };
-        let report = conformance::run(factory, |behaviour| {
-            behaviour.size == conformance::Size::Quick
+        let report = storage_driver_conformance::run(factory, |behaviour| {
+            behaviour.size == storage_driver_conformance::Size::Quick
                 // They ask the same many times; the main suite does.
                 && !behaviour.name.starts_with("model::")
                 && !behaviour.name.starts_with("linearizability::")

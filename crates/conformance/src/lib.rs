@@ -35,8 +35,9 @@
 
 mod behaviour;
 mod behaviours;
+mod cancel_safety;
 mod check;
-mod drops;
+mod dice;
 mod full;
 pub mod layers;
 mod linearizability;

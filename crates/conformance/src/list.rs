@@ -672,7 +672,7 @@ macro_rules! __behaviours {
                 a_redirect_is_a_url_or_none: [10.3] if redirect;
                 a_redirect_that_is_not_claimed_is_unsupported: [10.1, 10.3] unless redirect;
             }
-            drops {
+            cancel_safety {
                 dropped_put_content_stores_once_or_never: [3.3, 9.1];
                 dropped_conditional_put_stores_once_or_never: [3.4, 9.1] if preconditions;
                 dropped_get_content_changes_nothing: [9.1];
@@ -711,9 +711,9 @@ macro_rules! __behaviours {
             }
             model {
                 sequences_are_answered_as_by_the_model: [2.1, 3.1, 4.1, 5.1, 6.1, 7.1, 8.2];
-                meddled_operations_take_effect_once_or_never: [5.10, 9.1];
+                operations_with_faults_take_effect_once_or_never: [5.10, 9.1];
                 long_sequences_are_answered_as_by_the_model: [2.1, 3.1, 4.1, 5.1, 6.1, 7.1, 8.2] @full;
-                long_meddled_sequences_take_effect_once_or_never: [5.10, 9.1] @full;
+                long_sequences_with_faults_take_effect_once_or_never: [5.10, 9.1] @full;
             }
         }
     };

@@ -2,14 +2,14 @@
 
 use std::task::Poll;
 
-use conformance::{
-    layers::{Fault, Faulty, Yielding},
-    reference::Reference,
-};
 use futures::{FutureExt, StreamExt, TryStreamExt, executor::block_on, poll};
 use storage_driver::{
     Error, ErrorKind, Operation, Path, Precondition, ReadRange, Result, StorageDriver,
     StorageDriverExt, WalkOptions, WriterOptions,
+};
+use storage_driver_conformance::{
+    layers::{Fault, Faulty, Yielding},
+    reference::Reference,
 };
 
 fn path(text: &str) -> Path {
@@ -21,6 +21,8 @@ async fn scene(driver: &dyn StorageDriver) -> Result<()> {
     let (upload, blob, copy) = (path("/uploads/1"), path("/blobs/1"), path("/blobs/2"));
     let mut writer = driver.create(&upload).await?;
     writer.write_bytes("some ").await?;
+    writer.set_note("5 bytes")?;
+    driver.upload(&upload).await?;
     writer.suspend().await?;
     let mut writer = driver.writer(&upload, WriterOptions::resume_at(5)).await?;
     writer.write_bytes("content").await?;
@@ -35,7 +37,8 @@ async fn scene(driver: &dyn StorageDriver) -> Result<()> {
     let walked: Vec<_> = driver.walk(&Path::root(), WalkOptions::new()).try_collect().await?;
     assert_eq!(walked.len(), 3);
     driver.create(&upload).await?.cancel().await?;
-    driver.delete(&path("/content"), Precondition::None).await
+    driver.delete(&path("/content/1"), Precondition::None).await?;
+    driver.delete_dir(&path("/content")).await
 }
 
 /// The error of the scene with its `n`th call failed, or `None` if it has fewer.
@@ -65,6 +68,9 @@ fn every_call_can_be_failed_and_says_where() {
         Operation::Walk,
         Operation::Cancel,
         Operation::Delete,
+        Operation::DeleteDir,
+        Operation::SetNote,
+        Operation::Upload,
     ] {
         assert!(failed.contains(&operation), "{operation} was never failed: {failed:?}");
     }

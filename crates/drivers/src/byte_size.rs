@@ -1,26 +1,32 @@
-//! [`ByteSize`]: a number of bytes, as people write it.
+//! [`ByteSize`]: a number of bytes with a unit.
 
 use std::{fmt, str::FromStr};
 
-/// A number of bytes, read from what people write: `4096`, `32KiB`, `5GiB`, `1 MB`.
+/// A number of bytes, parsed from text such as `4096`, `32KiB`, `5GiB` or `1 MB`.
 ///
 /// It is a whole number and a unit: `B` or none, `KiB`, `MiB`, `GiB`, `TiB` (powers of 1,024), `kB`,
 /// `MB`, `GB`, `TB` (of 1,000), in small or capital letters. It is written exactly, in the largest
 /// unit of 1,024 of which it is a multiple:
 ///
 /// ```
-/// use drivers::ByteSize;
+/// use storage_driver_url::ByteSize;
 ///
 /// let size: ByteSize = "1536 MiB".parse()?;
 /// assert_eq!(size, ByteSize(1536 << 20));
 /// assert_eq!(size.to_string(), "1536MiB");
 /// assert_eq!(ByteSize(1_000_000).to_string(), "1000000");
-/// # Ok::<(), drivers::ParseByteSizeError>(())
+/// # Ok::<(), storage_driver_url::ParseByteSizeError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
 
 /// Why a text is not a [`ByteSize`].
+///
+/// ```
+/// use storage_driver_url::{ByteSize, ParseByteSizeError};
+///
+/// assert_eq!("much".parse::<ByteSize>(), Err(ParseByteSizeError::NotASize));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseByteSizeError {

@@ -1,6 +1,11 @@
 //! [`ParseLocationError`]: why a text names no store.
 
-/// Why a text is not a [`Location`](crate::Location). Each says what would have been understood.
+/// Why a text is not a [`Location`](crate::Location). Each message names the expected form.
+///
+/// ```
+/// let error = "s3://bucket".parse::<storage_driver_url::Location>().unwrap_err();
+/// assert!(error.to_string().starts_with("unknown scheme `s3`"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseLocationError {

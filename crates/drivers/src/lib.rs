@@ -1,17 +1,16 @@
-//! Opens a storage driver from a URL, so that a flag or a line of configuration says where content
-//! is kept.
+//! Opens a storage driver from a URL, such as the value of a flag or of a line of configuration.
 //!
 //! | URL | driver |
 //! |---|---|
-//! | `inmemory:` | [`inmemory`], with no bound on its memory |
-//! | `inmemory:?capacity=1GiB` | the same, which holds so many bytes at most: a [`ByteSize`] |
+//! | `inmemory:` | [`inmemory`], without a limit on its memory |
+//! | `inmemory:?capacity=1GiB` | the same, with a limit on its memory: a [`ByteSize`] |
 //! | `file:///srv/registry` | `filesystem` on this directory, which is made if it is not there; Linux only |
 //! | `file:///srv/registry?durability=data` | the same, with another [`Durability`] than `full` |
 //! | `file:///srv/registry?read_only=true` | the same, only read: no file is made, no lock is taken, the directory must exist |
 //!
 //! ```
 //! # tokio_test::block_on(async {
-//! use drivers::Location;
+//! use storage_driver_url::Location;
 //! use storage_driver::{Path, StorageDriverExt};
 //!
 //! let location: Location = "inmemory:?capacity=64MiB".parse()?;
@@ -25,12 +24,10 @@
 //! # }).unwrap();
 //! ```
 //!
-//! What a URL does not say has the default of the driver. What is special to one driver, such as
-//! [`InMemory::usage`](inmemory::InMemory::usage), is for those who match on the [`Location`] and
-//! build that driver themselves.
+//! Settings that are not in the URL have the driver's default. For the methods of one driver, such as
+//! [`InMemory::usage`](inmemory::InMemory::usage), call [`Location::open_in_memory`].
 
 mod byte_size;
-mod durability;
 mod error;
 mod location;
 mod parse;
@@ -38,8 +35,8 @@ mod root;
 
 pub use crate::{
     byte_size::{ByteSize, ParseByteSizeError},
-    durability::{Durability, ParseDurabilityError},
     error::ParseLocationError,
     location::Location,
     root::Root,
 };
+pub use storage_driver_filesystem::{Durability, ParseDurabilityError};

@@ -15,7 +15,7 @@ use crate::{ByteSize, Durability, Root};
 /// taken as they are. It is written in one way, from which the same location is parsed.
 ///
 /// ```
-/// use drivers::{Durability, Location};
+/// use storage_driver_url::{Durability, Location};
 ///
 /// let location: Location = "file:///srv/my%20registry?durability=data".parse()?;
 /// let Location::File { root, durability, .. } = &location else { unreachable!() };
@@ -26,14 +26,14 @@ use crate::{ByteSize, Durability, Root};
 /// for rejected in ["", "/srv", "s3://bucket", "file:srv", "file://srv", "inmemory:?capacity=much"] {
 ///     assert!(rejected.parse::<Location>().is_err(), "{rejected}");
 /// }
-/// # Ok::<(), drivers::ParseLocationError>(())
+/// # Ok::<(), storage_driver_url::ParseLocationError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Location {
     /// A store in memory, which is new each time that it is opened and ends with its driver.
     InMemory {
-        /// How many bytes of memory it may hold; `None` is no bound.
+        /// The most bytes of memory that it may hold; `None` for no limit.
         capacity: Option<u64>,
     },
     /// A store on the files of a directory. It can be named on every system, and opened on Linux.
@@ -53,13 +53,23 @@ pub enum Location {
 impl Location {
     /// Opens the store.
     ///
-    /// A store on files has to be opened inside of a tokio runtime, on whose blocking threads it
-    /// works from then on.
+    /// Open a store on files inside of a tokio runtime: its driver works on the blocking threads of that
+    /// runtime from then on.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// use storage_driver_url::Location;
+    ///
+    /// let driver = "inmemory:".parse::<Location>()?.open().await?;
+    /// assert_eq!(driver.name(), "inmemory");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     ///
-    /// Of a store in memory, none. Of one on files what `filesystem::Builder::open` answers, the
-    /// root being named as the cause: [`Unavailable`](storage_driver::ErrorKind::Unavailable) if it is
+    /// A store in memory always opens. A store on files fails as `storage_driver_filesystem::FilesystemBuilder::open` does;
+    /// the cause names the directory: [`Unavailable`](storage_driver::ErrorKind::Unavailable) if it is
     /// open already, in this process or another, or outside of a runtime;
     /// [`Unsupported`](storage_driver::ErrorKind::Unsupported) on another system than Linux.
     ///
@@ -68,18 +78,38 @@ impl Location {
     /// Call it again; a directory may be open for a moment yet.
     pub async fn open(&self) -> Result<Arc<dyn StorageDriver>> {
         match self {
-            Self::InMemory { capacity } => {
-                let builder = InMemory::builder();
-                let builder = match capacity {
-                    Some(capacity) => builder.capacity(*capacity),
-                    None => builder,
-                };
-                Ok(Arc::new(builder.build()))
-            }
+            Self::InMemory { capacity } => Ok(Arc::new(in_memory(*capacity))),
             Self::File { root, durability, read_only } => {
                 open_files(root, *durability, *read_only).await
             }
         }
+    }
+
+    /// Opens the store if it is in memory, as its own type, for a program that reports its memory.
+    /// `None` for any other store.
+    ///
+    /// ```
+    /// use storage_driver_url::Location;
+    ///
+    /// let location: Location = "inmemory:?capacity=64MiB".parse()?;
+    /// let driver = location.open_in_memory().expect("it is in memory");
+    /// assert!(driver.usage().held() < 64 << 20);
+    /// assert!("file:///srv".parse::<Location>()?.open_in_memory().is_none());
+    /// # Ok::<(), storage_driver_url::ParseLocationError>(())
+    /// ```
+    pub fn open_in_memory(&self) -> Option<InMemory> {
+        match self {
+            Self::InMemory { capacity } => Some(in_memory(*capacity)),
+            Self::File { .. } => None,
+        }
+    }
+}
+
+fn in_memory(capacity: Option<u64>) -> InMemory {
+    let builder = InMemory::builder();
+    match capacity {
+        Some(capacity) => builder.capacity(capacity).build(),
+        None => builder.build(),
     }
 }
 
@@ -89,8 +119,8 @@ async fn open_files(
     durability: Durability,
     read_only: bool,
 ) -> Result<Arc<dyn StorageDriver>> {
-    let builder = filesystem::Filesystem::builder();
-    let builder = builder.durability(durability.into()).read_only(read_only);
+    let builder = storage_driver_filesystem::Filesystem::builder();
+    let builder = builder.durability(durability).read_only(read_only);
     Ok(Arc::new(builder.open(root.as_path()).await?))
 }
 
@@ -99,7 +129,7 @@ async fn open_files(root: &Root, _: Durability, _: bool) -> Result<Arc<dyn Stora
     use storage_driver::{Error, ErrorKind, Operation, Path};
     let cause = format!("{}: stores on files are for Linux", root.as_path().display());
     let error = Error::new(ErrorKind::Unsupported).with_source(cause);
-    Err(error.context("filesystem", Operation::Health, &Path::root()))
+    Err(error.context("filesystem", Operation::Open, &Path::root()))
 }
 
 /// What a path cannot have in a URL as it is; what is not ASCII is encoded anyway.

@@ -6,13 +6,23 @@ use crate::ParseLocationError;
 
 /// The absolute path of the directory in which a store keeps its files.
 ///
-/// It begins with `/` and has no NUL byte. Everything else, `..` and links too, is left to the
-/// system.
+/// It begins with `/` and has no NUL byte. The system resolves everything else, including `..` and links.
+///
+/// ```
+/// let root = storage_driver_url::Root::new("/srv/registry")?;
+/// assert_eq!(root.as_path(), std::path::Path::new("/srv/registry"));
+/// assert!(storage_driver_url::Root::new("srv/registry").is_err());
+/// # Ok::<(), storage_driver_url::ParseLocationError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Root(PathBuf);
 
 impl Root {
     /// The root at `path`.
+    ///
+    /// ```
+    /// assert!(storage_driver_url::Root::new("/srv/registry").is_ok());
+    /// ```
     ///
     /// # Errors
     ///
@@ -30,6 +40,12 @@ impl Root {
     }
 
     /// The path of the directory.
+    ///
+    /// ```
+    /// let root = storage_driver_url::Root::new("/srv/registry")?;
+    /// assert!(root.as_path().is_absolute());
+    /// # Ok::<(), storage_driver_url::ParseLocationError>(())
+    /// ```
     pub fn as_path(&self) -> &Path {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! [`Builder`]: how a root is opened.
+//! [`FilesystemBuilder`]: how a root is opened.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -7,11 +7,11 @@ use tokio::runtime::Handle;
 
 use crate::{
     Durability, Filesystem,
+    blocking::{BlockingTasks, broken},
     driver::NAME,
     recovery,
-    store::Settings,
+    settings::Settings,
     sys::Sys,
-    work::{Work, broken},
 };
 
 /// How a [`Filesystem`] is opened: [`Filesystem::builder`] begins.
@@ -20,7 +20,7 @@ use crate::{
 /// # tokio_test::block_on(async {
 /// # let root = tempfile::tempdir()?;
 /// # let root = root.path().join("registry");
-/// use filesystem::{Durability, Filesystem};
+/// use storage_driver_filesystem::{Durability, Filesystem};
 ///
 /// let driver = Filesystem::builder()
 ///     .durability(Durability::Data)
@@ -34,12 +34,48 @@ use crate::{
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "it does nothing until it opens a root"]
-pub struct Builder {
+pub struct FilesystemBuilder {
     settings: Settings,
     sys: Sys,
 }
 
-impl Default for Builder {
+impl Filesystem {
+    /// Opens a directory with the defaults of [`FilesystemBuilder`].
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let root = dir.path().join("registry");
+    /// let driver = storage_driver_filesystem::Filesystem::open(&root).await?;
+    /// assert!(root.is_dir());
+    /// # drop(driver);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`FilesystemBuilder::open`].
+    pub async fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        Self::builder().open(root).await
+    }
+
+    /// Returns a builder, which opens a directory with other settings.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// let driver = storage_driver_filesystem::Filesystem::builder().read_only(true).open(dir.path()).await?;
+    /// # drop(driver);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn builder() -> FilesystemBuilder {
+        FilesystemBuilder::default()
+    }
+}
+
+impl Default for FilesystemBuilder {
     fn default() -> Self {
         let settings = Settings {
             durability: Durability::Full,
@@ -51,20 +87,49 @@ impl Default for Builder {
     }
 }
 
-impl Builder {
+impl FilesystemBuilder {
     /// What is durable when an operation returns. [`Durability::Full`] unless set.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// use storage_driver_filesystem::{Durability, Filesystem};
+    ///
+    /// let driver = Filesystem::builder().durability(Durability::Data).open(dir.path()).await?;
+    /// # drop(driver);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn durability(mut self, durability: Durability) -> Self {
         self.settings.durability = durability;
         self
     }
 
     /// The permissions of new files, less the process's umask. `0o600` unless set: nobody else's.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// let driver = storage_driver_filesystem::Filesystem::builder().file_mode(0o640).open(dir.path()).await?;
+    /// # drop(driver);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.settings.file_mode = mode & 0o777;
         self
     }
 
     /// The permissions of new directories, less the process's umask. `0o700` unless set.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// let driver = storage_driver_filesystem::Filesystem::builder().dir_mode(0o750).open(dir.path()).await?;
+    /// # drop(driver);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn dir_mode(mut self, mode: u32) -> Self {
         self.settings.dir_mode = mode & 0o777;
         self
@@ -84,6 +149,17 @@ impl Builder {
     /// yet: if the other process fails to sync it, that process takes it back.
     /// [`uploads`](storage_driver::StorageDriver::uploads) gives what is kept on the disk, which may
     /// be less than the other process has accepted.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// use storage_driver::StorageDriver;
+    ///
+    /// let driver = storage_driver_filesystem::Filesystem::builder().read_only(true).open(dir.path()).await?;
+    /// assert!(!driver.capabilities().rename_file);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.settings.read_only = read_only;
         self
@@ -99,7 +175,7 @@ impl Builder {
     /// Opens the directory `root`, which is made if it is not there, takes the lock on it, and puts
     /// in order what a crash has left. If it is [`read_only`](Self::read_only), it does none of that.
     ///
-    /// It has to be called inside of a tokio runtime, on whose blocking threads the driver will work
+    /// Call it inside of a tokio runtime, on whose blocking threads the driver will work
     /// from then on, wherever it is called from.
     ///
     /// # Errors
@@ -116,21 +192,34 @@ impl Builder {
     /// # Cancel safety
     ///
     /// Call it again; it may be open for a moment yet.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// use storage_driver_filesystem::Filesystem;
+    ///
+    /// let driver = Filesystem::builder().open(dir.path()).await?;
+    /// let error = Filesystem::builder().open(dir.path()).await.unwrap_err();
+    /// // One process opens a root at a time.
+    /// assert!(error.to_string().starts_with("filesystem: open /: "));
+    /// # drop(driver);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn open(self, root: impl Into<PathBuf>) -> Result<Filesystem> {
         let root = root.into();
         let Self { settings, sys } = self;
         let opened = async {
             let runtime = Handle::try_current()
                 .map_err(|error| Error::new(ErrorKind::Unavailable).with_source(error))?;
-            let work = Work::new(runtime.clone());
+            let work = BlockingTasks::new(runtime.clone());
             let opening =
                 runtime.spawn_blocking(move || recovery::open(sys, &root, settings, work));
             opening.await.unwrap_or_else(|error| Err(broken(error)))
         };
         let store = opened.await;
-        let store = store.map_err(|e| e.context(NAME, Operation::Health, &Path::root()))?;
-        let store = Arc::new(store);
+        let store = store.map_err(|e| e.context(NAME, Operation::Open, &Path::root()))?;
         store.empty_trash();
-        Ok(Filesystem { store })
+        Ok(Filesystem { store: Arc::new(store) })
     }
 }

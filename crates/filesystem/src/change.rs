@@ -8,8 +8,9 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result};
 use crate::{
     error::{explain, not_found},
     names::{self, NameKind},
-    publish::Source,
-    store::{SMALL, Store, split, version},
+    root::version,
+    staging::Source,
+    store::{SMALL, Store, split},
     sys::{Kind, Resolve},
 };
 
@@ -37,7 +38,7 @@ impl Store {
         let (parent, name) = split(from)?;
         let dir = self.open_dir(&parent).map_err(not_found)?;
         let source = Source::Committed(&dir, name);
-        self.place(source, to, &|current| precondition.check(current))
+        self.install(source, to, &|current| precondition.check(current))
             .map_err(|error| error.at(to))?;
         self.prune(&parent);
         Ok(self.metadata(to, &facts))
@@ -45,7 +46,7 @@ impl Store {
 
     /// Moves the directory at `from` to `to`. Under the lock of the whole tree.
     pub(crate) fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
-        match names::look(self, from, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+        match names::lookup(self, from, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
             Some(Kind::File) => return Err(ErrorKind::NotADirectory.into()),
             Some(Kind::Dir) if self.is_visible(from)? => {}
             _ => return Err(ErrorKind::PathNotFound.into()),
@@ -59,9 +60,9 @@ impl Store {
         }
         let (from_parent, from_name) = split(from)?;
         let (to_parent, to_name) = split(to)?;
-        match names::look(self, to, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+        match names::lookup(self, to, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
             None => {}
-            Some(Kind::Dir) => self.make_way(to).map_err(|error| error.at(to))?,
+            Some(Kind::Dir) => self.clear_target(to).map_err(|error| error.at(to))?,
             Some(_) => return Err(conflict()),
         }
         let growth = to.as_str().len().saturating_sub(from.as_str().len());
@@ -83,7 +84,7 @@ impl Store {
         };
         let source = Source::Committed(&above, from_name);
         let moved =
-            self.sync_fresh(&to_parent).and_then(|()| self.place_new(source, (&dir, to_name)));
+            self.sync_fresh(&to_parent).and_then(|()| self.install_new(source, (&dir, to_name)));
         if let Err(errno) = moved {
             return Err(self.undone(&to_parent, self.explain(errno)));
         }
@@ -108,7 +109,7 @@ impl Store {
 
     /// What is visible at `path`: a file, a directory, or nothing.
     pub(crate) fn kind(&self, path: &Path) -> Result<Option<Kind>> {
-        match names::look(self, path, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+        match names::lookup(self, path, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
             Some(Kind::Dir) if !self.is_visible(path)? => Ok(None),
             kind => Ok(kind),
         }
@@ -116,7 +117,7 @@ impl Store {
 
     /// Removes the file at `path`, if it is one. Under its lock.
     pub(crate) fn delete_file(&self, path: &Path, precondition: &Precondition) -> Result<Removed> {
-        let facts = match names::look(self, path, Resolve::Fully).map_err(explain)? {
+        let facts = match names::lookup(self, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::File => facts,
             Some(facts) if facts.kind == Kind::Dir && self.is_visible(path)? => {
                 return Ok(Removed::IsADirectory);

@@ -8,6 +8,7 @@ use storage_driver::{Path, Result};
 use crate::{
     Durability,
     error::is_nothing,
+    names::{self, NameKind},
     store::{Store, split},
     sys,
 };
@@ -100,5 +101,21 @@ impl Store {
             }
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Removes the directory at `path` and those below it, as far as they are empty.
+    pub(crate) fn prune_below(&self, path: &Path) -> sys::Result<()> {
+        let mut dirs = vec![path.clone()];
+        names::descend(self, path, |path, kind| {
+            if kind == NameKind::Dir {
+                dirs.push(path.clone());
+            }
+            true
+        })?;
+        // A directory is found before those below it.
+        for dir in dirs.into_iter().rev() {
+            self.remove_dir_if_empty(&dir)?;
+        }
+        Ok(())
     }
 }

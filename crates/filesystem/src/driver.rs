@@ -1,6 +1,6 @@
 //! The contract, on [`Filesystem`].
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{ops::Bound, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use async_trait::async_trait;
 use storage_driver::{
@@ -21,7 +21,7 @@ use crate::{
     recovery,
     store::{SMALL, Store},
     sys::{Kind, Resolve},
-    upload::{self, Copied, Session},
+    upload::{self, Copied, Session, Uploads},
     walk::Descent,
 };
 
@@ -44,7 +44,7 @@ impl Filesystem {
         look: impl FnOnce(&Store) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.store.require_open()?;
-        self.store.work.settled(path).await;
+        self.store.work.wait_abandoned(path).await;
         self.prepare(path, move |store| look(store)).await
     }
 
@@ -52,7 +52,7 @@ impl Filesystem {
     async fn prepare<T: Send + 'static>(
         &self,
         path: &Path,
-        prepare: impl FnOnce(&Arc<Store>) -> Result<T> + Send + 'static,
+        prepare: impl FnOnce(&Arc<Uploads>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (store, path) = (Arc::clone(&self.store), path.clone());
         let prepare = move || store.check_root(&path, prepare(&store));
@@ -64,7 +64,7 @@ impl Filesystem {
         &self,
         paths: &[&Path],
         held: Held,
-        change: impl FnOnce(&Arc<Store>) -> Result<T> + Send + 'static,
+        change: impl FnOnce(&Arc<Uploads>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let store = Arc::clone(&self.store);
         let path = paths.first().map_or_else(Path::root, |&path| path.clone());
@@ -91,7 +91,7 @@ impl Filesystem {
             WriteMode::Create => {
                 let held = store.locks.paths(Some(path), &[]).await;
                 store.require_open()?;
-                if !store.uploads().contains_key(path) {
+                if !store.map().contains_key(path) {
                     return Session::create(store, path);
                 }
                 // The files of the one that is there have to go.
@@ -99,13 +99,13 @@ impl Filesystem {
                 self.change(&[path], held, move |store| Session::create(store, &at)).await
             }
             WriteMode::Append { at: offset } => {
-                store.work.settled(path).await;
+                store.work.wait_abandoned(path).await;
                 let at = path.clone();
-                let copy = move |store: &Arc<Store>| Copied::new(store, &at, offset);
+                let copy = move |store: &Arc<Uploads>| Copied::new(store, &at, offset);
                 let copied = self.prepare(path, copy).await?;
                 let held = store.locks.paths(Some(path), &[]).await;
                 let at = path.clone();
-                let append = move |store: &Arc<Store>| Session::append(store, &at, copied);
+                let append = move |store: &Arc<Uploads>| Session::append(store, &at, copied);
                 self.change(&[path], held, append).await
             }
         }
@@ -114,7 +114,7 @@ impl Filesystem {
     async fn delete_file(&self, path: &Path, precondition: Precondition) -> Result<()> {
         let held = self.store.locks.paths(Some(path), &[path]).await;
         let at = path.clone();
-        let delete = move |store: &Arc<Store>| delete_file(store, &at, &precondition);
+        let delete = move |store: &Arc<Uploads>| delete_file(store, &at, &precondition);
         self.change(&[path], held, delete).await
     }
 
@@ -126,14 +126,14 @@ impl Filesystem {
         let shared = self.look(path, look).await?;
         let held = self.store.locks.whole().await;
         let at = path.clone();
-        let delete = move |store: &Arc<Store>| delete_tree(store, &at, shared);
+        let delete = move |store: &Arc<Uploads>| delete_tree(store, &at, shared);
         self.change(&[path], held, delete).await
     }
 }
 
 /// Removes the file at a path and the upload at it.
-fn delete_file(store: &Store, path: &Path, precondition: &Precondition) -> Result<()> {
-    let upload = store.uploads().get(path).cloned();
+fn delete_file(store: &Uploads, path: &Path, precondition: &Precondition) -> Result<()> {
+    let upload = store.map().get(path).cloned();
     match store.delete_file(path, precondition)? {
         Removed::Done => {}
         Removed::IsADirectory => return Err(ErrorKind::IsADirectory.into()),
@@ -141,15 +141,15 @@ fn delete_file(store: &Store, path: &Path, precondition: &Precondition) -> Resul
         Removed::Nothing => return Err(ErrorKind::PathNotFound.into()),
     }
     if let Some(upload) = upload {
-        store.uploads().remove(path);
+        store.map().remove(path);
         upload.remove(store);
     }
     Ok(())
 }
 
 /// Removes a directory with all below it, and the uploads at and below it.
-fn delete_tree(store: &Store, path: &Path, shared: bool) -> Result<()> {
-    let uploads = uploads_below(store, path);
+fn delete_tree(store: &Uploads, path: &Path, shared: bool) -> Result<()> {
+    let uploads = store.below(path);
     match store.kind(path)? {
         Some(Kind::File) => return Err(ErrorKind::NotADirectory.into()),
         Some(_) => store.delete_dir(path, shared)?,
@@ -157,25 +157,10 @@ fn delete_tree(store: &Store, path: &Path, shared: bool) -> Result<()> {
         None => {}
     }
     for upload in uploads {
-        store.uploads().remove(upload.path());
+        store.map().remove(upload.path());
         upload.remove(store);
     }
     Ok(())
-}
-
-fn uploads_below(store: &Store, path: &Path) -> Vec<Arc<upload::Upload>> {
-    let uploads = store.uploads();
-    let below = below(&uploads, path, Bound::Included(path.clone()));
-    below.map(|(_, upload)| Arc::clone(upload)).collect()
-}
-
-/// What is at and below a path, from `start` on.
-fn below<'a, T>(
-    all: &'a BTreeMap<Path, T>,
-    path: &'a Path,
-    start: Bound<Path>,
-) -> impl Iterator<Item = (&'a Path, &'a T)> {
-    all.range((start, Bound::Unbounded)).take_while(move |(at, _)| at.starts_with(path))
 }
 
 #[async_trait]
@@ -225,17 +210,17 @@ impl StorageDriver for Filesystem {
             if content.len() as u64 <= SMALL {
                 // So it takes one thread once.
                 let held = self.store.locks.paths(None, &[path]).await;
-                let put = move |store: &Arc<Store>| {
+                let put = move |store: &Arc<Uploads>| {
                     let staged = store.stage_content(&content, &at)?;
                     store.publish_staged(staged, &at, &precondition)
                 };
                 return self.change(&[path], held, put).await;
             }
             let dest = path.clone();
-            let stage = move |store: &Arc<Store>| store.stage_content(&content, &dest);
+            let stage = move |store: &Arc<Uploads>| store.stage_content(&content, &dest);
             let staged = self.prepare(path, stage).await?;
             let held = self.store.locks.paths(None, &[path]).await;
-            let put = move |store: &Arc<Store>| store.publish_staged(staged, &at, &precondition);
+            let put = move |store: &Arc<Uploads>| store.publish_staged(staged, &at, &precondition);
             self.change(&[path], held, put).await
         })
         .await
@@ -245,7 +230,7 @@ impl StorageDriver for Filesystem {
         run(Operation::Reader, path, async {
             path.require_not_root()?;
             self.store.require_open()?;
-            self.store.work.settled(path).await;
+            self.store.work.wait_abandoned(path).await;
             let (file, facts) = match self.store.open_file(path, Resolve::Cached) {
                 Ok(open) => open,
                 Err(_) => {
@@ -260,7 +245,7 @@ impl StorageDriver for Filesystem {
             };
             let range = range.resolve(facts.size)?;
             let metadata = self.store.metadata(path, &facts);
-            let pieces = Pieces::new(Arc::clone(&self.store), file, range.clone());
+            let pieces = Pieces::new(Arc::clone(self.store.store()), file, range.clone());
             Ok(Reader::new(NAME, metadata, range, pieces))
         })
         .await
@@ -269,7 +254,8 @@ impl StorageDriver for Filesystem {
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         run(Operation::Writer, path, async {
             let session = self.open_session(path, options.mode).await?;
-            Ok(Writer::new(NAME, path.clone(), session.size(), session))
+            let (size, note) = session.size_and_note();
+            Ok(Writer::new(NAME, path.clone(), size, session).with_note(note))
         })
         .await
     }
@@ -277,17 +263,17 @@ impl StorageDriver for Filesystem {
     async fn stat(&self, path: &Path) -> Result<Stat> {
         run(Operation::Stat, path, async {
             self.store.require_open()?;
-            self.store.work.settled(path).await;
+            self.store.work.wait_abandoned(path).await;
             if path.is_root() {
                 return self.look(path, |_| Ok(Stat::Directory(Path::root()))).await;
             }
-            if let Ok(Some(facts)) = names::look(&self.store, path, Resolve::Cached)
+            if let Ok(Some(facts)) = names::lookup(&self.store, path, Resolve::Cached)
                 && facts.kind == Kind::File
             {
                 return Ok(Stat::File(self.store.metadata(path, &facts)));
             }
             let at = path.clone();
-            self.look(path, move |store| match names::look(store, &at, Resolve::Fully) {
+            self.look(path, move |store| match names::lookup(store, &at, Resolve::Fully) {
                 Ok(Some(facts)) if facts.kind == Kind::File => {
                     Ok(Stat::File(store.metadata(&at, &facts)))
                 }
@@ -309,26 +295,45 @@ impl StorageDriver for Filesystem {
     }
 
     fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(self.store.store());
         Walk::new(NAME, path.clone(), Descent::new(store, path.clone(), options.start_after))
     }
 
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         run(Operation::Uploads, path, async {
             self.store.require_open()?;
-            self.store.work.settled(path).await;
+            self.store.work.wait_abandoned(path).await;
             let start = match &options.start_after {
                 Some(start) if start > path => Bound::Excluded(start.clone()),
                 _ => Bound::Included(path.clone()),
             };
             if self.store.settings.read_only {
                 let uploads = self.look(path, recovery::read_uploads).await?;
-                let found = below(&uploads, path, start).map(|(_, upload)| upload.clone());
+                let found = upload::below(&uploads, path, start).map(|(_, upload)| upload.clone());
                 return Ok(Page::from_sorted(path, &options, found));
             }
-            let uploads = self.store.uploads();
-            let found = below(&uploads, path, start).map(|(_, upload)| upload.describe());
+            let uploads = self.store.map();
+            let found = upload::below(&uploads, path, start).map(|(_, upload)| upload.describe());
             Ok(Page::from_sorted(path, &options, found))
+        })
+        .await
+    }
+
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        run(Operation::Upload, path, async {
+            self.store.require_open()?;
+            self.store.work.wait_abandoned(path).await;
+            if self.store.settings.read_only {
+                return Ok(self.look(path, recovery::read_uploads).await?.remove(path));
+            }
+            let upload = self.store.map().get(path).cloned();
+            let Some(upload) = upload else { return Ok(None) };
+            let inspect = move |store: &Store| {
+                // Another program may have damaged the data since.
+                upload.inspect(store);
+                Ok(upload.describe())
+            };
+            self.look(path, inspect).await.map(Some)
         })
         .await
     }
@@ -339,8 +344,8 @@ impl StorageDriver for Filesystem {
             self.store.require_writable()?;
             let held = self.store.locks.paths(Some(path), &[]).await;
             let at = path.clone();
-            let cancel = move |store: &Arc<Store>| {
-                let upload = store.uploads().remove(&at);
+            let cancel = move |store: &Arc<Uploads>| {
+                let upload = store.map().remove(&at);
                 let upload = upload.ok_or_else(|| Error::from(ErrorKind::PathNotFound))?;
                 upload.remove(store);
                 Ok(())
@@ -355,16 +360,16 @@ impl StorageDriver for Filesystem {
             self.store.require_writable()?;
             let age = i64::try_from(older_than.as_nanos()).unwrap_or(i64::MAX);
             let mut cancelled = 0;
-            for found in uploads_below(&self.store, path) {
+            for found in self.store.below(path) {
                 let at = found.path().clone();
                 let held = self.store.locks.paths(Some(&at), &[]).await;
-                let cancel = move |store: &Arc<Store>| {
-                    let upload = store.uploads().get(found.path()).cloned();
+                let cancel = move |store: &Arc<Uploads>| {
+                    let upload = store.map().get(found.path()).cloned();
                     let old = |upload: &Arc<upload::Upload>| {
                         clock::now().saturating_sub(upload.touched()).max(0) >= age
                     };
                     let Some(upload) = upload.filter(old) else { return Ok(0) };
-                    store.uploads().remove(upload.path());
+                    store.map().remove(upload.path());
                     upload.remove(store);
                     Ok(1)
                 };
@@ -402,7 +407,7 @@ impl StorageDriver for Filesystem {
             self.store.require_one_file_system()?;
             let held = self.store.locks.paths(None, &[from, to]).await;
             let (source, target) = (from.clone(), to.clone());
-            let rename = move |store: &Arc<Store>| store.rename(&source, &target, &precondition);
+            let rename = move |store: &Arc<Uploads>| store.rename(&source, &target, &precondition);
             self.change(&[from, to], held, rename).await
         })
         .await
@@ -416,7 +421,7 @@ impl StorageDriver for Filesystem {
             self.store.require_one_file_system()?;
             let held = self.store.locks.whole().await;
             let (source, target) = (from.clone(), to.clone());
-            let rename = move |store: &Arc<Store>| store.rename_dir(&source, &target);
+            let rename = move |store: &Arc<Uploads>| store.rename_dir(&source, &target);
             self.change(&[from, to], held, rename).await
         })
         .await
@@ -433,13 +438,13 @@ impl StorageDriver for Filesystem {
                 precondition.check(Some(&metadata.version))?;
                 return Ok(metadata);
             }
-            self.store.work.settled(from).await;
+            self.store.work.wait_abandoned(from).await;
             let (source, target) = (from.clone(), to.clone());
-            let stage = move |store: &Arc<Store>| store.stage_copy(&source, &target);
+            let stage = move |store: &Arc<Uploads>| store.stage_copy(&source, &target);
             let staged = self.prepare(from, stage).await?;
             let held = self.store.locks.paths(None, &[to]).await;
             let target = to.clone();
-            let copy = move |store: &Arc<Store>| {
+            let copy = move |store: &Arc<Uploads>| {
                 store
                     .publish_staged(staged, &target, &precondition)
                     .map_err(|error| error.at(&target))
@@ -481,7 +486,7 @@ impl StorageDriver for Filesystem {
             // Nobody is in the middle of a change now, and nobody begins one.
             let held = self.store.locks.whole().await;
             if !self.store.closed.swap(true, Ordering::AcqRel) {
-                for upload in uploads_below(&self.store, &root) {
+                for upload in self.store.below(&root) {
                     upload.keep_in_background(&self.store);
                 }
             }
@@ -489,7 +494,7 @@ impl StorageDriver for Filesystem {
             self.store.work.finished().await;
             let store = Arc::clone(&self.store);
             let closing = tokio::task::spawn_blocking(move || recovery::close(&store));
-            closing.await.unwrap_or_else(|error| Err(crate::work::broken(error)))
+            closing.await.unwrap_or_else(|error| Err(crate::blocking::broken(error)))
         })
         .await
     }

@@ -73,7 +73,7 @@
 //!
 //! # Roots that are only read
 //!
-//! [`Builder::read_only`] opens a root without writing anything: on a read-only mount, without the
+//! [`FilesystemBuilder::read_only`] opens a root without writing anything: on a read-only mount, without the
 //! permission to write, or while another process serves it.
 //!
 //! # What is durable when
@@ -162,79 +162,72 @@
 //! a rename takes. The deletion of a directory first reads the names in it, while others work on; a
 //! rename to a longer path does so while they wait.
 //!
-//! It is for Linux.
+//! The driver runs on Linux. On other systems, this crate has [`Durability`] alone.
 
-#![cfg(target_os = "linux")]
-
+#[cfg(target_os = "linux")]
+mod blocking;
+#[cfg(target_os = "linux")]
 mod buffers;
+#[cfg(target_os = "linux")]
 mod builder;
+#[cfg(target_os = "linux")]
 mod change;
+#[cfg(target_os = "linux")]
 mod clock;
+#[cfg(target_os = "linux")]
 mod dirs;
+#[cfg(target_os = "linux")]
 mod driver;
 mod durability;
+#[cfg(target_os = "linux")]
 mod error;
+#[cfg(target_os = "linux")]
+mod filesystem;
+#[cfg(target_os = "linux")]
 mod list;
+#[cfg(target_os = "linux")]
 mod locks;
+#[cfg(target_os = "linux")]
 mod mounts;
+#[cfg(target_os = "linux")]
 mod names;
+#[cfg(target_os = "linux")]
+mod place;
+#[cfg(target_os = "linux")]
 mod publish;
+#[cfg(target_os = "linux")]
 mod reader;
+#[cfg(target_os = "linux")]
 mod record;
+#[cfg(target_os = "linux")]
 mod recovery;
+#[cfg(target_os = "linux")]
 mod reserved;
+#[cfg(target_os = "linux")]
+mod root;
+#[cfg(target_os = "linux")]
+mod settings;
+#[cfg(target_os = "linux")]
 mod staging;
+#[cfg(target_os = "linux")]
 mod store;
+#[cfg(target_os = "linux")]
+mod syncs;
+#[cfg(target_os = "linux")]
 mod sys;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
+#[cfg(target_os = "linux")]
 mod trash;
+#[cfg(target_os = "linux")]
 mod upload;
+#[cfg(target_os = "linux")]
 mod walk;
-mod work;
+#[cfg(target_os = "linux")]
+mod windows;
+#[cfg(target_os = "linux")]
 mod write;
 
-use std::{fmt, path::PathBuf, sync::Arc};
-
-use storage_driver::Result;
-
-use crate::store::Store;
-pub use crate::{
-    builder::Builder,
-    durability::{Durability, ParseDurabilityError},
-};
-
-/// A storage driver on a directory of a file system: see the [crate].
-///
-/// A clone is a handle to the same open root. The root is given up by
-/// [`shutdown`](storage_driver::StorageDriver::shutdown), or when the last handle, reader and writer
-/// is dropped.
-#[derive(Clone)]
-pub struct Filesystem {
-    store: Arc<Store>,
-}
-
-impl Filesystem {
-    /// Opens a directory with the defaults of [`Builder`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Builder::open`].
-    pub async fn open(root: impl Into<PathBuf>) -> Result<Self> {
-        Self::builder().open(root).await
-    }
-
-    /// Opens a directory otherwise.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-}
-
-impl fmt::Debug for Filesystem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filesystem")
-            .field("root", &self.store.location)
-            .field("durability", &self.store.settings.durability)
-            .finish_non_exhaustive()
-    }
-}
+pub use crate::durability::{Durability, ParseDurabilityError};
+#[cfg(target_os = "linux")]
+pub use crate::{builder::FilesystemBuilder, filesystem::Filesystem};

@@ -1,65 +1,16 @@
 //! Listing: the children of a directory in order, a page at a time.
 
-use std::{
-    os::fd::{AsFd, OwnedFd},
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 use storage_driver::{Entry, Error, ErrorKind, ListOptions, Page, Path, Result};
 
 use crate::{
-    clock,
     error::{explain, is_nothing},
-    names::{self, Name, NameKind, Names, Window},
+    names::{self, Name, NameKind, Names},
     store::Store,
-    sys::{Facts, Kind, Resolve},
+    sys::{Kind, Resolve},
 };
-
-/// What has been read of directories that are listed page by page, so that the next page need not
-/// read them again: the names of at most [`MOST`](Self::MOST) directories, of which those that have
-/// waited for longer than [`FOR`](Self::FOR) go with the next listing.
-#[derive(Debug, Default)]
-pub(crate) struct Windows(Mutex<Vec<Kept>>);
-
-#[derive(Debug)]
-struct Kept {
-    dir: Path,
-    /// What the directory was when it was read; it is the same as long as no name has come or gone.
-    facts: Facts,
-    after: Path,
-    window: Window,
-    since: Instant,
-}
-
-impl Windows {
-    const MOST: usize = 4;
-    const FOR: Duration = Duration::from_secs(10);
-    /// A directory that changed so shortly before it was read may have changed again within one tick
-    /// of the kernel's clock, unseen.
-    const TICK: i128 = 20_000_000;
-
-    fn take(&self, dir: &Path, facts: &Facts, after: Option<&Path>) -> Option<Window> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|kept| kept.since.elapsed() < Self::FOR);
-        let found = kept.iter().position(|kept| kept.dir == *dir && Some(&kept.after) == after)?;
-        let found = kept.swap_remove(found);
-        (found.facts == *facts).then_some(found.window)
-    }
-
-    fn keep(&self, dir: &Path, facts: &Facts, after: &Path, window: Window) {
-        if window.is_empty() || i128::from(clock::now()) - facts.modified < Self::TICK {
-            return;
-        }
-        let (dir, after, since) = (dir.clone(), after.clone(), Instant::now());
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() == Self::MOST {
-            kept.remove(0);
-        }
-        kept.push(Kept { dir, facts: *facts, after, window, since });
-    }
-}
 
 /// The page that `options` asks for.
 pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<Page<Entry>> {
@@ -80,7 +31,11 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
     let mut next = None;
     let mut hint = None;
     while let Some(name) = names.next(store, &dir).map_err(explain)? {
-        let Some(entry) = child(store, path, &dir, &name, &mut hint)? else { continue };
+        let entry = match options.names_only {
+            true => bare_entry(store, path, &dir, &name)?,
+            false => child(store, path, &dir, &name, &mut hint)?,
+        };
+        let Some(entry) = entry else { continue };
         if items.len() == options.limit {
             // It belongs to the page that follows.
             if let Some(window) = &mut names.window {
@@ -109,7 +64,7 @@ fn require_visible(store: &Store, path: &Path) -> Result<()> {
 /// Opens a directory to be listed.
 pub(crate) fn open(store: &Store, path: &Path) -> Result<OwnedFd> {
     store.open_dir(path).map_err(|errno| match errno {
-        Errno::NOTDIR => match names::look(store, path, Resolve::Fully) {
+        Errno::NOTDIR => match names::lookup(store, path, Resolve::Fully) {
             Ok(Some(facts)) if facts.kind == Kind::File => Error::new(ErrorKind::NotADirectory),
             Ok(_) => ErrorKind::PathNotFound.into(),
             Err(errno) => explain(errno),
@@ -162,6 +117,18 @@ fn child(
         *hint = found.as_ref().and_then(|found| found.strip_prefix(path)).map(str::to_owned);
         Ok(found.is_some())
     })
+}
+
+/// The entry of a child in a listing of names only: from what the directory itself says, without a look at
+/// the child. A directory is given even if there is no file in it.
+fn bare_entry(store: &Store, path: &Path, dir: &OwnedFd, name: &Name) -> Result<Option<Entry>> {
+    // A name that makes a path too long is not in the store.
+    let Ok(child) = path.join(&*name.text) else { return Ok(None) };
+    let kind = names::kind_of(&store.sys, dir, name).map_err(explain)?;
+    Ok(kind.map(|kind| match kind {
+        NameKind::Dir => Entry::directory(child),
+        NameKind::File | NameKind::Unknown => Entry::bare_file(child),
+    }))
 }
 
 /// What a caller sees of a child, if `visible` says so of a directory.

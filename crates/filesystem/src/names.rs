@@ -11,7 +11,7 @@ use storage_driver::{Error, ErrorKind, Path};
 use crate::{
     error::{at_place, explain, is_nothing},
     reserved::RESERVED,
-    store::Store,
+    root::Root,
     sys::{Kind, Resolve, Result, Sys},
 };
 
@@ -51,13 +51,13 @@ pub(crate) struct Window {
 
 impl Window {
     /// Reads the open directory from its beginning, and takes what comes after `after`.
-    pub(crate) fn read(store: &Store, dir: impl AsFd, after: Option<&str>) -> Result<Self> {
+    pub(crate) fn read(root: &Root, dir: impl AsFd, after: Option<&str>) -> Result<Self> {
         // It may have been read before.
-        store.sys.rewind(dir.as_fd())?;
+        root.sys.rewind(dir.as_fd())?;
         let (mut names, mut bytes, mut more) = (Vec::<Name>::new(), 0, false);
         // Beyond this name the window is full already.
         let mut bound: Option<Box<str>> = None;
-        each_name(store, dir, |text, kind| {
+        each_name(root, dir, |text, kind| {
             if after.is_some_and(|after| text <= after) {
                 return true;
             }
@@ -115,12 +115,12 @@ impl Names {
     }
 
     /// The next name. `dir` is the directory, open; it is read where a window begins.
-    pub(crate) fn next(&mut self, store: &Store, dir: impl AsFd) -> Result<Option<Name>> {
+    pub(crate) fn next(&mut self, root: &Root, dir: impl AsFd) -> Result<Option<Name>> {
         loop {
             let window = match &mut self.window {
                 Some(window) => window,
                 None => {
-                    let window = Window::read(store, dir.as_fd(), self.after.as_deref())?;
+                    let window = Window::read(root, dir.as_fd(), self.after.as_deref())?;
                     self.window.insert(window)
                 }
             };
@@ -137,14 +137,14 @@ impl Names {
 /// Calls `found` with each valid name in the open directory, in no order, until it says `false`: from
 /// where its descriptor stands, which is the beginning of one that was just opened. What is not ours is passed over, and said in the log once.
 fn each_name(
-    store: &Store,
+    root: &Root,
     dir: impl AsFd,
     mut found: impl FnMut(&str, NameKind) -> bool,
 ) -> Result<()> {
-    each_entry(store, dir, |name, ours| match ours {
+    each_entry(root, dir, |name, ours| match ours {
         Some((text, kind)) => found(text, kind),
         None => {
-            store.say_foreign(name);
+            root.warn_foreign_once(name);
             true
         }
     })
@@ -153,13 +153,13 @@ fn each_name(
 /// Calls `found` with each name in the open directory, and what it is if it is one of ours, until it
 /// says `false`; from where its descriptor stands.
 fn each_entry(
-    store: &Store,
+    root: &Root,
     dir: impl AsFd,
     mut found: impl FnMut(&[u8], Option<(&str, NameKind)>) -> bool,
 ) -> Result<()> {
     let mut buffer = [MaybeUninit::uninit(); 32 << 10];
     let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
-    store.sys.read_dir()?;
+    root.sys.read_dir()?;
     while let Some(entry) = entries.next() {
         let entry = match entry {
             Err(Errno::INTR) => continue,
@@ -204,14 +204,14 @@ pub(crate) fn kind_of(sys: &Sys, dir: impl AsFd, name: &Name) -> Result<Option<N
 
 /// Whether a file is among the first entries of a directory in the open directory `dir`: what nearly
 /// always tells, at little cost, that a file lies below.
-pub(crate) fn begins_with_a_file(store: &Store, dir: impl AsFd, name: &str) -> Result<bool> {
-    let dir = match store.sys.open_dir(dir, name) {
+pub(crate) fn begins_with_a_file(root: &Root, dir: impl AsFd, name: &str) -> Result<bool> {
+    let dir = match root.sys.open_dir(dir, name) {
         Err(errno) if is_nothing(errno) => return Ok(false),
         dir => dir?,
     };
     let mut buffer = [MaybeUninit::uninit(); 512];
     let mut entries = RawDir::new(&dir, &mut buffer);
-    store.sys.read_dir()?;
+    root.sys.read_dir()?;
     while let Some(Ok(entry)) = entries.next() {
         let text = entry.file_name().to_str().ok();
         let valid = text.is_some_and(|text| Path::root().join(text).is_ok());
@@ -226,14 +226,14 @@ pub(crate) fn begins_with_a_file(store: &Store, dir: impl AsFd, name: &str) -> R
 }
 
 /// Whether a committed file lies anywhere below the directory `path`: whether a caller may see it.
-pub(crate) fn has_file_below(store: &Store, path: &Path) -> Result<bool> {
-    Ok(file_below(store, path)?.is_some())
+pub(crate) fn has_file_below(root: &Root, path: &Path) -> Result<bool> {
+    Ok(file_below(root, path)?.is_some())
 }
 
 /// Some file below the directory `path`.
-pub(crate) fn file_below(store: &Store, path: &Path) -> Result<Option<Path>> {
+pub(crate) fn file_below(root: &Root, path: &Path) -> Result<Option<Path>> {
     let mut found = None;
-    descend(store, path, |path, kind| {
+    descend(root, path, |path, kind| {
         if kind == NameKind::File {
             found = Some(path.clone());
         }
@@ -243,18 +243,18 @@ pub(crate) fn file_below(store: &Store, path: &Path) -> Result<Option<Path>> {
 }
 
 /// Whether a file lies at the relative path `name`, without a symbolic link on the way.
-pub(crate) fn is_file(store: &Store, dir: impl AsFd, name: &str) -> Result<bool> {
-    match store.sys.open_path(dir, name, Resolve::Fully) {
-        Ok(place) => Ok(store.sys.stat(&place)?.kind == Kind::File),
+pub(crate) fn is_file(root: &Root, dir: impl AsFd, name: &str) -> Result<bool> {
+    match root.sys.open_path(dir, name, Resolve::Fully) {
+        Ok(place) => Ok(root.sys.stat(&place)?.kind == Kind::File),
         Err(errno) if is_nothing(errno) => Ok(false),
         Err(errno) => Err(errno),
     }
 }
 
 /// The length of the longest path below the directory `path`, in bytes.
-pub(crate) fn longest_below(store: &Store, path: &Path) -> Result<usize> {
+pub(crate) fn longest_below(root: &Root, path: &Path) -> Result<usize> {
     let mut longest = 0;
-    descend(store, path, |path, _| {
+    descend(root, path, |path, _| {
         longest = longest.max(path.as_str().len());
         true
     })?;
@@ -262,15 +262,15 @@ pub(crate) fn longest_below(store: &Store, path: &Path) -> Result<usize> {
 }
 
 /// Whether anything that is not ours lies below the directory `path`.
-pub(crate) fn has_foreign_below(store: &Store, path: &Path) -> Result<bool> {
+pub(crate) fn has_foreign_below(root: &Root, path: &Path) -> Result<bool> {
     let mut open = vec![path.clone()];
     let mut foreign = false;
     while let Some(path) = open.pop().filter(|_| !foreign) {
-        let dir = match store.open_dir(&path) {
+        let dir = match root.open_dir(&path) {
             Err(errno) if is_nothing(errno) => continue,
             dir => dir?,
         };
-        each_entry(store, &dir, |_, ours| {
+        each_entry(root, &dir, |_, ours| {
             match ours.and_then(|(text, kind)| Some((path.join(text).ok()?, kind))) {
                 Some((child, NameKind::Dir)) => open.push(child),
                 Some((_, NameKind::File)) => {}
@@ -286,19 +286,19 @@ pub(crate) fn has_foreign_below(store: &Store, path: &Path) -> Result<bool> {
 /// Calls `found` with each valid path below a directory, the files of a directory first, until it
 /// says `false`. It holds one directory open, and the names of those that are still to be visited.
 pub(crate) fn descend(
-    store: &Store,
+    root: &Root,
     path: &Path,
     mut found: impl FnMut(&Path, NameKind) -> bool,
 ) -> Result<()> {
     let mut open = vec![path.clone()];
     while let Some(path) = open.pop() {
-        let dir = match store.open_dir(&path) {
+        let dir = match root.open_dir(&path) {
             Err(errno) if is_nothing(errno) => continue,
             dir => dir?,
         };
         let mut unknown = Vec::new();
         let mut goes_on = true;
-        each_name(store, &dir, |text, kind| {
+        each_name(root, &dir, |text, kind| {
             // One that is too long to be a path is nobody's.
             let Ok(child) = path.join(text) else { return true };
             match kind {
@@ -314,7 +314,7 @@ pub(crate) fn descend(
         })?;
         for name in unknown {
             let (Ok(child), Some(kind)) =
-                (path.join(&*name.text), kind_of(&store.sys, &dir, &name)?)
+                (path.join(&*name.text), kind_of(&root.sys, &dir, &name)?)
             else {
                 continue;
             };
@@ -330,27 +330,11 @@ pub(crate) fn descend(
     Ok(())
 }
 
-/// Removes the directory at `path` and those below it, as far as they are empty.
-pub(crate) fn prune_below(store: &Store, path: &Path) -> Result<()> {
-    let mut dirs = vec![path.clone()];
-    descend(store, path, |path, kind| {
-        if kind == NameKind::Dir {
-            dirs.push(path.clone());
-        }
-        true
-    })?;
-    // A directory is found before those below it.
-    for dir in dirs.into_iter().rev() {
-        store.remove_dir_if_empty(&dir)?;
-    }
-    Ok(())
-}
-
 /// Fails if one of the first directories of the store is a symbolic link to a directory, or to nothing,
-/// as when a disk is not mounted: what is behind it would be missing from the store, and nothing could
+/// as when a disk is not mounted: what is behind it would be missing from the root, and nothing could
 /// be put there. It looks no deeper than
 /// four names, and at no more than 1,024 entries in all.
-pub(crate) fn require_no_linked_dir(store: &Store) -> storage_driver::Result<()> {
+pub(crate) fn require_no_linked_dir(root: &Root) -> storage_driver::Result<()> {
     const DEPTH: usize = 4;
     const TO_DIR: &str = "a symbolic link to a directory, which the driver does not follow: mount the \
                           directory here instead";
@@ -361,18 +345,18 @@ pub(crate) fn require_no_linked_dir(store: &Store) -> storage_driver::Result<()>
     let mut linked = None;
     for _ in 0..DEPTH {
         for path in std::mem::take(&mut dirs) {
-            let dir = match store.open_dir(&path) {
+            let dir = match root.open_dir(&path) {
                 // It belongs to somebody else, or it is gone.
                 Err(Errno::ACCESS) => continue,
                 Err(errno) if is_nothing(errno) => continue,
                 dir => dir.map_err(explain)?,
             };
-            let read = each_entry(store, &dir, |name, ours| {
+            let read = each_entry(root, &dir, |name, ours| {
                 let text = std::str::from_utf8(name).ok();
                 let child = text.and_then(|text| path.join(text).ok());
                 match (ours, child) {
                     (Some((_, NameKind::Dir)), Some(child)) => dirs.push(child),
-                    (None, Some(child)) => match store.sys.stat_place(&store.place_of(&child)) {
+                    (None, Some(child)) => match root.sys.stat_place(&root.place_of(&child)) {
                         Ok(facts) if facts.kind == Kind::Dir => linked = Some((child, TO_DIR)),
                         Err(Errno::NOENT | Errno::LOOP) => linked = Some((child, TO_NOTHING)),
                         _ => {}
@@ -385,7 +369,7 @@ pub(crate) fn require_no_linked_dir(store: &Store) -> storage_driver::Result<()>
             read.map_err(explain)?;
             if let Some((path, cause)) = linked {
                 let error = Error::new(ErrorKind::Unsupported).with_source(cause);
-                return Err(at_place(error, store.place_of(&path)));
+                return Err(at_place(error, root.place_of(&path)));
             }
             if left == 0 {
                 return Ok(());
@@ -396,13 +380,13 @@ pub(crate) fn require_no_linked_dir(store: &Store) -> storage_driver::Result<()>
 }
 
 /// What is at a path: `None` if there is nothing, or nothing of ours.
-pub(crate) fn look(
-    store: &Store,
+pub(crate) fn lookup(
+    root: &Root,
     path: &Path,
     resolve: Resolve,
-) -> Result<Option<crate::sys::Facts>> {
-    match store.sys.open_path(&store.root, store.relative(path), resolve) {
-        Ok(fd) => store.sys.stat(&fd).map(Some),
+) -> Result<Option<crate::sys::FileStat>> {
+    match root.sys.open_path(&root.root, root.relative(path), resolve) {
+        Ok(fd) => root.sys.stat(&fd).map(Some),
         Err(errno) if is_nothing(errno) => Ok(None),
         Err(errno) => Err(errno),
     }
@@ -413,18 +397,25 @@ mod tests {
     use std::{collections::BTreeSet, fs};
 
     use super::*;
-    use crate::Filesystem;
+    use crate::{Durability, settings::Settings};
 
     /// A directory with these names, and all its windows.
     async fn windows(names: &BTreeSet<String>, after: Option<&str>) -> Vec<Vec<String>> {
-        let root = tempfile::tempdir().unwrap();
-        let driver = Filesystem::open(root.path()).await.unwrap();
-        names.iter().for_each(|name| fs::write(root.path().join(name), "").unwrap());
-        let store = &driver.store;
+        let dir = tempfile::tempdir().unwrap();
+        names.iter().for_each(|name| fs::write(dir.path().join(name), "").unwrap());
+        let sys = Sys::default();
+        let open = sys.open_root(dir.path()).unwrap();
+        let settings = Settings {
+            durability: Durability::None,
+            file_mode: 0o600,
+            dir_mode: 0o700,
+            read_only: true,
+        };
+        let root = Root::new(sys, dir.path().to_owned(), open, Vec::new(), settings);
         let mut windows = Vec::new();
         let mut after = after.map(str::to_owned);
         loop {
-            let mut window = Window::read(store, &store.root, after.as_deref()).unwrap();
+            let mut window = Window::read(&root, &root.root, after.as_deref()).unwrap();
             let mut names = Vec::new();
             while let Some(name) = window.next() {
                 names.push(name.text.into());

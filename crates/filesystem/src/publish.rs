@@ -11,25 +11,15 @@ use crate::{
     error::explain,
     names,
     reserved::Reserved,
-    staging::Staged,
-    store::{SMALL, Store, split, version},
-    sys::{self, Facts, Kind, Resolve},
+    root::version,
+    staging::{Source, Staged},
+    store::{SMALL, Store, split},
+    sys::{self, FileStat, Kind, Resolve},
 };
 
 /// How often a step is tried again when directories vanish under it because others remove what they
 /// think is empty.
 const TRIES: usize = 1000;
-
-/// A file that is to get a name.
-#[derive(Clone, Copy)]
-pub(crate) enum Source<'a> {
-    /// It has none yet.
-    Unnamed(&'a OwnedFd),
-    /// It is one of our own.
-    Reserved(&'a OwnedFd, &'a str),
-    /// Callers see it already.
-    Committed(&'a OwnedFd, &'a str),
-}
 
 impl Store {
     /// Gives a file that was made its name. Under the lock of `dest`.
@@ -41,17 +31,17 @@ impl Store {
     ) -> Result<Metadata> {
         let facts = self.stamp(&staged.file)?;
         self.sync_whole(&staged.file)?;
-        self.place(staged.source(), dest, &|current| precondition.check(current))?;
+        self.install(staged.source(), dest, &|current| precondition.check(current))?;
         staged.published = true;
         Ok(self.metadata(dest, &facts))
     }
 
     /// Gives a file the time that makes its version unique, and says what it then is.
-    pub(crate) fn stamp(&self, file: &OwnedFd) -> Result<Facts> {
+    pub(crate) fn stamp(&self, file: &OwnedFd) -> Result<FileStat> {
         let facts = self.sys.stat(file).map_err(explain)?;
         let modified = self.clock.next();
         self.sys.set_modified(file, modified).map_err(|errno| self.explain(errno))?;
-        Ok(Facts { modified: modified.into(), ..facts })
+        Ok(FileStat { modified: modified.into(), ..facts })
     }
 
     /// Makes a file durable, with its time.
@@ -64,7 +54,7 @@ impl Store {
 
     /// Moves a file to `dest`, if `check` agrees to the version that is there. Under the lock of
     /// `dest`. If it fails, the file is where it was, and so is what was at `dest`.
-    pub(crate) fn place(
+    pub(crate) fn install(
         &self,
         from: Source<'_>,
         dest: &Path,
@@ -96,7 +86,7 @@ impl Store {
             }
             if matches!(from, Source::Unnamed(_)) && check(None).is_ok() {
                 // It never replaces what is there, so that there is no need to look first.
-                match self.place_new(from, (&dir, name)) {
+                match self.install_new(from, (&dir, name)) {
                     Ok(()) => return Ok(()),
                     Err(Errno::EXIST) => {}
                     Err(Errno::NOENT) => continue,
@@ -113,14 +103,14 @@ impl Store {
             let done = match current {
                 None => {
                     check(None).map_err(|error| self.undone(&parent, error))?;
-                    self.place_new(from, (&dir, name))
+                    self.install_new(from, (&dir, name))
                 }
                 Some(facts) if facts.kind == Kind::File => {
                     check(Some(&version(&facts)))?;
                     self.replace(reserved, from, (&dir, name), &facts)
                 }
                 Some(facts) if facts.kind == Kind::Dir => {
-                    self.make_way(dest)?;
+                    self.clear_target(dest)?;
                     continue;
                 }
                 Some(_) => return Err(self.conflict(dest, Errno::LOOP)),
@@ -146,7 +136,7 @@ impl Store {
     }
 
     /// Gives a file, or a directory, a name that nothing has.
-    pub(crate) fn place_new(&self, from: Source<'_>, to: (&OwnedFd, &str)) -> sys::Result<()> {
+    pub(crate) fn install_new(&self, from: Source<'_>, to: (&OwnedFd, &str)) -> sys::Result<()> {
         match from {
             Source::Unnamed(file) => self.sys.name(file, to)?,
             Source::Reserved(dir, name) | Source::Committed(dir, name) => {
@@ -170,7 +160,7 @@ impl Store {
         reserved: &Reserved,
         from: Source<'_>,
         to: (&OwnedFd, &str),
-        replaced: &Facts,
+        replaced: &FileStat,
     ) -> sys::Result<()> {
         let (named, hold) = (self.new_name(), self.new_name());
         let hold = (&reserved.staging, hold.as_str());
@@ -222,12 +212,12 @@ impl Store {
     }
 
     /// Removes the directory at `path` if no caller can see it. Others may make it again at once.
-    pub(crate) fn make_way(&self, path: &Path) -> Result<()> {
+    pub(crate) fn clear_target(&self, path: &Path) -> Result<()> {
         if self.is_mount_below(path) || names::has_file_below(self, path).map_err(explain)? {
             return Err(ErrorKind::PathConflict.into());
         }
-        names::prune_below(self, path).map_err(explain)?;
-        let in_the_way = match names::look(self, path, Resolve::Fully).map_err(explain)? {
+        self.prune_below(path).map_err(explain)?;
+        let in_the_way = match names::lookup(self, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::Dir => {
                 names::has_file_below(self, path).and_then(|found| {
                     // Nor is what is somebody else's removed.

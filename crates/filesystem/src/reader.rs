@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use storage_driver::Result;
 use tokio::task::JoinHandle;
 
-use crate::{buffers::Buffers, error::explain, store::Store, work::broken};
+use crate::{blocking::broken, buffers::Buffers, error::explain, store::Store};
 
 /// After so many pieces that were at hand, 1 MiB, other tasks get a turn.
 const TURN: u32 = 16;

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use rustix::{
     fs::{Dir, RenameFlags},
     io::Errno,
@@ -17,20 +18,27 @@ use rustix::{
 use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
+    blocking::BlockingTasks,
     clock::{self, Clock},
     error::{at_place, explain},
     mounts::Mount,
     names,
-    record::Record,
+    record::{Kept, Record},
     reserved::{self, RESERVED, Reserved},
-    store::{Opened, Own, Settings, Store},
-    sys::{Facts, Kind, Resolve, Sys},
-    upload::Upload,
-    work::Work,
+    root::Root,
+    settings::Settings,
+    store::{Own, Store},
+    sys::{FileStat, Kind, Resolve, Sys},
+    upload::{Upload, Uploads},
 };
 
 /// Opens the root at `location`. Unless it is to be read only, it is made if it is not there.
-pub(crate) fn open(sys: Sys, location: &FsPath, settings: Settings, work: Work) -> Result<Store> {
+pub(crate) fn open(
+    sys: Sys,
+    location: &FsPath,
+    settings: Settings,
+    work: BlockingTasks,
+) -> Result<Uploads> {
     let location = &*std::path::absolute(location).map_err(Error::from)?;
     let named = |errno: Errno| at_place(explain_root(errno), location);
     if !settings.read_only {
@@ -39,18 +47,19 @@ pub(crate) fn open(sys: Sys, location: &FsPath, settings: Settings, work: Work) 
     let root = sys.open_root(location).map_err(named)?;
     let mounts = Mount::open_all(&sys, &root, location)?;
     let in_memory = mounts.is_empty() && sys.is_in_memory(&root).map_err(named)?;
-    let own = match settings.read_only {
+    let (own, uploads) = match settings.read_only {
         true => {
             require_layout(&sys, &root).map_err(|e| at_place(e, location.join(RESERVED)))?;
-            None
+            (None, BTreeMap::new())
         }
-        false => Some(open_own(&sys, &root, location, &mounts, settings)?),
+        false => {
+            let (own, uploads) = open_own(&sys, &root, location, &mounts, settings)?;
+            (Some(own), uploads)
+        }
     };
-    let location = location.to_owned();
-    let opened = Opened { location, root, mounts, in_memory, own };
-    let store = Store::new(sys, settings, work, opened);
-    names::require_no_linked_dir(&store)?;
-    Ok(store)
+    let base = Root::new(sys, location.to_owned(), root, mounts, settings);
+    names::require_no_linked_dir(&base)?;
+    Ok(Uploads::new(Arc::new(Store::new(base, work, in_memory, own)), uploads))
 }
 
 /// Opens what the driver needs in order to write, and puts it in order.
@@ -60,7 +69,7 @@ fn open_own(
     location: &FsPath,
     mounts: &[Mount],
     settings: Settings,
-) -> Result<Own> {
+) -> Result<(Own, BTreeMap<Path, Arc<Upload>>)> {
     let opened = Reserved::open(sys, root, Path::root(), location, settings)?;
     let named = |errno: Errno| at_place(explain(errno), &opened.reserved.place);
     let uploads_dir = reserved::make(sys, &opened.dir, "uploads", settings).map_err(named)?;
@@ -87,7 +96,7 @@ fn open_own(
     }
     let uploads_dir = Arc::new(uploads_dir);
     let uploads = recover_uploads(sys, &uploads_dir, &all[0], &clock)?;
-    Ok(Own { reserved: all, uploads_dir, clock, uploads })
+    Ok((Own { reserved: all, uploads_dir, clock }, uploads))
 }
 
 /// Writes down that the process ended in order, and gives up the lock.
@@ -128,7 +137,7 @@ struct Found {
     /// What its files are called.
     name: String,
     record: Record,
-    data: Facts,
+    data: FileStat,
 }
 
 /// What lies in the directory of the uploads.
@@ -227,7 +236,8 @@ fn recover_uploads(
     let mut uploads = BTreeMap::new();
     for (path, Found { name, mut record, data }) in scan.uploads {
         let file = reserved.place.join(format!("uploads/{name}.data"));
-        if data.size < record.kept.size {
+        let is_cut = data.size < record.kept.size;
+        if is_cut {
             tracing::warn!(
                 file = %file.display(),
                 path = %path,
@@ -236,9 +246,11 @@ fn recover_uploads(
                 "the data of an upload in progress was cut short: the upload is resumed from there"
             );
             record.kept.size = data.size;
+            // It belongs to more bytes than are left.
+            record.kept.note = Bytes::new();
         }
         let kept = record.kept.size;
-        let upload = Upload::recovered(Arc::clone(dir), name, record, data);
+        let upload = Upload::recovered(Arc::clone(dir), name, record, data, is_cut);
         let opened = sys.open_write(dir, &upload.data_name());
         opened
             .and_then(|opened| sys.truncate(opened, kept))
@@ -260,8 +272,10 @@ pub(crate) fn read_uploads(store: &Store) -> Result<BTreeMap<Path, storage_drive
     let uploads = scan.uploads.into_iter().map(|(path, Found { record, data, .. })| {
         let [started, written] =
             [record.header.started, record.kept.written].map(|time| clock::to_system(time.into()));
-        let size = record.kept.size.min(data.size);
-        (path.clone(), storage_driver::UploadInfo::new(path, started, written, Some(size)))
+        let Kept { size, note, .. } = record.kept;
+        let (size, note) = if data.size < size { (data.size, Bytes::new()) } else { (size, note) };
+        let info = storage_driver::UploadInfo::new(path.clone(), started, written, Some(size));
+        (path, info.with_note(note))
     });
     Ok(uploads.collect())
 }

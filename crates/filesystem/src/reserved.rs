@@ -13,7 +13,8 @@ use storage_driver::{Error, ErrorKind, Path, Result};
 use crate::{
     Durability, clock,
     error::{at_place, explain},
-    store::{Settings, require_at},
+    place::require_at,
+    settings::Settings,
     sys::Sys,
     write::write_all,
 };

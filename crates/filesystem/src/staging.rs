@@ -10,12 +10,22 @@ use crate::{
     Durability,
     buffers::Buffers,
     error::at_place,
-    publish::Source,
     reserved::Reserved,
     store::{SMALL, Store},
-    sys::{self, Facts, Resolve},
+    sys::{self, FileStat, Resolve},
     write::write_all,
 };
+
+/// A file that is to get a name.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// It has none yet.
+    Unnamed(&'a OwnedFd),
+    /// It is one of our own.
+    Reserved(&'a OwnedFd, &'a str),
+    /// Callers see it already.
+    Committed(&'a OwnedFd, &'a str),
+}
 
 /// A file that is complete but for its name. One that has a name in the staging directory is removed
 /// when it is dropped unpublished; one that has none goes by itself.
@@ -92,7 +102,7 @@ impl Store {
     }
 
     /// Copies a whole file into an empty one, or shares its blocks.
-    pub(crate) fn copy_file(&self, source: &OwnedFd, facts: &Facts, to: &OwnedFd) -> Result<()> {
+    pub(crate) fn copy_file(&self, source: &OwnedFd, facts: &FileStat, to: &OwnedFd) -> Result<()> {
         if self.sys.clone_file(source, to).is_ok() {
             return Ok(());
         }

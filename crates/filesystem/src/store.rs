@@ -6,90 +6,61 @@
 //! thread for that, under the [`Locks`] that its doc names.
 
 use std::{
-    collections::BTreeMap,
     fmt,
+    ops::Deref,
     os::fd::OwnedFd,
-    path::{Path as FsPath, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use bytes::Bytes;
 use rustix::{fs::StatVfsMountFlags, io::Errno};
-use storage_driver::{Error, ErrorKind, Metadata, Path, Result, Version};
+use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
-    Durability,
+    blocking::BlockingTasks,
     buffers::Buffers,
-    clock::{Clock, to_system},
-    durability::{DirSyncs, FreshDirs},
+    clock::Clock,
     error::{at_place, explain, is_nothing, not_found},
-    list::Windows,
     locks::Locks,
     mounts::Mount,
     names,
+    place::require_at,
     reserved::Reserved,
-    sys::{self, Facts, Kind, Resolve, Sys},
-    trash,
-    upload::Upload,
-    work::Work,
+    root::Root,
+    syncs::{DirSyncs, FreshDirs},
+    sys::{FileStat, Kind, Resolve},
+    windows::Windows,
     write::write_all,
 };
 
-/// A file of at most so many bytes, 1 MiB, is written, synced and removed on the spot, while locks are
-/// held; with a larger one that takes time that nobody should wait for.
-pub(crate) const SMALL: u64 = 1 << 20;
-
-/// What a driver was opened with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) durability: Durability,
-    pub(crate) file_mode: u32,
-    pub(crate) dir_mode: u32,
-    pub(crate) read_only: bool,
-}
+/// A file of at most this size, 1 MiB, is written, synced and removed while locks are held. With a larger
+/// one, that would keep other operations waiting too long. In tests, a few pages are large.
+pub(crate) const SMALL: u64 = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 
 /// A root that is open; locked, unless it is only read.
 pub(crate) struct Store {
-    pub(crate) sys: Sys,
-    pub(crate) location: PathBuf,
-    pub(crate) root: OwnedFd,
-    /// The directories of the store that are on file systems of their own.
-    pub(crate) mounts: Vec<Mount>,
+    base: Root,
     /// Our own directories: in the root, and in each of the mounts; none if the root is only read.
     pub(crate) reserved: Vec<Arc<Reserved>>,
     /// Content and records of uploads in progress; `None` if the root is only read.
     pub(crate) uploads_dir: Option<Arc<OwnedFd>>,
-    pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) locks: Locks,
-    pub(crate) work: Work,
+    pub(crate) work: BlockingTasks,
     pub(crate) fresh: FreshDirs,
     pub(crate) syncs: DirSyncs,
     pub(crate) buffers: Buffers,
     pub(crate) windows: Windows,
-    pub(crate) uploads: Mutex<BTreeMap<Path, Arc<Upload>>>,
     pub(crate) closed: AtomicBool,
     /// Whether reading never waits for a disk.
     pub(crate) in_memory: bool,
     /// Whether something was put into the trash since it was emptied last.
     pub(crate) littered: AtomicBool,
     /// Whether the trash is being emptied.
-    emptying: AtomicBool,
-    /// Whether the log was told of files that are not ours.
-    said_foreign: AtomicBool,
-}
-
-/// A root that was opened.
-pub(crate) struct Opened {
-    pub(crate) location: PathBuf,
-    pub(crate) root: OwnedFd,
-    pub(crate) mounts: Vec<Mount>,
-    pub(crate) in_memory: bool,
-    /// `None` if it is only read.
-    pub(crate) own: Option<Own>,
+    pub(crate) emptying: AtomicBool,
 }
 
 /// What the driver opens in order to write.
@@ -98,27 +69,28 @@ pub(crate) struct Own {
     pub(crate) reserved: Vec<Arc<Reserved>>,
     pub(crate) uploads_dir: Arc<OwnedFd>,
     pub(crate) clock: Clock,
-    pub(crate) uploads: BTreeMap<Path, Arc<Upload>>,
+}
+
+impl Deref for Store {
+    type Target = Root;
+
+    fn deref(&self) -> &Root {
+        &self.base
+    }
 }
 
 impl Store {
-    pub(crate) fn new(sys: Sys, settings: Settings, work: Work, opened: Opened) -> Self {
-        let Opened { location, root, mounts, in_memory, own } = opened;
-        let (reserved, uploads_dir, clock, uploads) = match own {
-            Some(Own { reserved, uploads_dir, clock, uploads }) => {
-                (reserved, Some(uploads_dir), clock, uploads)
-            }
-            // No time is given to a file.
-            None => (Vec::new(), None, Clock::new(0, 1), BTreeMap::new()),
+    /// A store over an open root. `own` is `None` if the root is only read.
+    pub(crate) fn new(base: Root, work: BlockingTasks, in_memory: bool, own: Option<Own>) -> Self {
+        let (reserved, uploads_dir, clock) = match own {
+            Some(Own { reserved, uploads_dir, clock }) => (reserved, Some(uploads_dir), clock),
+            // No file gets a time.
+            None => (Vec::new(), None, Clock::new(0, 1)),
         };
         Self {
-            sys,
-            location,
-            root,
-            mounts,
+            base,
             reserved,
             uploads_dir,
-            settings,
             clock,
             locks: Locks::default(),
             work,
@@ -126,12 +98,10 @@ impl Store {
             syncs: DirSyncs::default(),
             buffers: Buffers::default(),
             windows: Windows::default(),
-            uploads: Mutex::new(uploads),
             closed: AtomicBool::new(false),
             in_memory,
             littered: AtomicBool::new(true),
             emptying: AtomicBool::new(false),
-            said_foreign: AtomicBool::new(false),
         }
     }
 
@@ -149,51 +119,6 @@ impl Store {
         if self.settings.read_only { Err(read_only()) } else { Ok(()) }
     }
 
-    /// Fails if the root is no longer at its location, or a mount at, above or below `path` is gone.
-    fn require_places(&self, path: &Path) -> Result<()> {
-        require_at(&self.sys, &self.root, &self.location)?;
-        let touched = |at: &Path| at.starts_with(path) || path.starts_with(at);
-        let mut mounts = self.mounts.iter().filter(|mount| touched(&mount.at));
-        mounts.try_for_each(|mount| require_at(&self.sys, &mount.dir, &mount.place))
-    }
-
-    /// Whether something is mounted at or below a path.
-    pub(crate) fn is_mount_below(&self, path: &Path) -> bool {
-        self.mounts.iter().any(|mount| mount.at.starts_with(path))
-    }
-
-    /// Fails if the store is on several file systems: nothing is renamed from one to another.
-    pub(crate) fn require_one_file_system(&self) -> Result<()> {
-        let Some(mount) = self.mounts.first() else { return Ok(()) };
-        let cause = "a file system is mounted here: in a store on several, nothing is renamed";
-        Err(at_place(Error::new(ErrorKind::Unsupported).with_source(cause), &mount.place))
-    }
-
-    /// Whether content at `path` is on another file system than the uploads.
-    pub(crate) fn is_elsewhere(&self, path: &Path) -> bool {
-        self.mounts.iter().any(|mount| path.starts_with(&mount.at) && *path != mount.at)
-    }
-
-    /// Where a path is on this machine.
-    pub(crate) fn place_of(&self, path: &Path) -> PathBuf {
-        self.location.join(self.relative(path))
-    }
-
-    /// What an operation on `path` answers, if `result` may be wrong because the root has gone.
-    pub(crate) fn check_root<T>(&self, path: &Path, result: Result<T>) -> Result<T> {
-        use ErrorKind::{Other, PathNotFound, PermissionDenied, Unavailable};
-        let doubtful = match &result {
-            Ok(_) => path.is_root(),
-            Err(error) => {
-                matches!(error.kind(), PathNotFound | Unavailable | PermissionDenied | Other)
-            }
-        };
-        if doubtful {
-            self.require_places(path)?;
-        }
-        result
-    }
-
     /// Our own directories for content at a path.
     pub(crate) fn reserved_for(&self, path: &Path) -> Result<&Arc<Reserved>> {
         // The name of a directory on which something is mounted is not on that mount.
@@ -207,37 +132,9 @@ impl Store {
         self.uploads_dir.as_ref().ok_or_else(read_only)
     }
 
-    pub(crate) fn uploads(&self) -> MutexGuard<'_, BTreeMap<Path, Arc<Upload>>> {
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A path as the system takes it, beneath the root.
-    pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a str {
-        if path.is_root() { "." } else { &path.as_str()[1..] }
-    }
-
-    pub(crate) fn open_dir(&self, path: &Path) -> sys::Result<OwnedFd> {
-        self.sys.open_dir(&self.root, self.relative(path))
-    }
-
     /// A name that no file in the reserved directories has, or had.
     pub(crate) fn new_name(&self) -> String {
         format!("{:016x}", self.clock.next())
-    }
-
-    pub(crate) fn metadata(&self, path: &Path, facts: &Facts) -> Metadata {
-        Metadata::new(path.clone(), facts.size, to_system(facts.modified), version(facts))
-    }
-
-    /// Says in the log, once, that there are files that are not ours.
-    pub(crate) fn say_foreign(&self, name: &[u8]) {
-        if !self.said_foreign.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                root = %self.location.display(),
-                name = %String::from_utf8_lossy(name).escape_debug(),
-                "the root holds what is no path of the store: it is neither shown nor touched"
-            );
-        }
     }
 
     /// An error with what is left on the disk, if it is full.
@@ -263,7 +160,7 @@ impl Store {
         }
         let error = Error::new(ErrorKind::PathConflict);
         let is_other = |at: &Path| {
-            let found = names::look(self, at, Resolve::Fully);
+            let found = names::lookup(self, at, Resolve::Fully);
             matches!(found, Ok(Some(facts)) if facts.kind == Kind::Other)
         };
         let upwards = std::iter::successors(Some(path.clone()), Path::parent);
@@ -289,8 +186,8 @@ impl Store {
     // ---- looking
 
     /// The file at a path.
-    pub(crate) fn file(&self, path: &Path) -> Result<Facts> {
-        match names::look(self, path, Resolve::Fully).map_err(explain)? {
+    pub(crate) fn file(&self, path: &Path) -> Result<FileStat> {
+        match names::lookup(self, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::File => Ok(facts),
             Some(facts) if facts.kind == Kind::Dir && self.is_visible(path)? => {
                 Err(ErrorKind::IsADirectory.into())
@@ -302,26 +199,6 @@ impl Store {
     /// Whether the directory at `path` is one for a caller: the root, or one with a file below.
     pub(crate) fn is_visible(&self, path: &Path) -> Result<bool> {
         Ok(path.is_root() || names::has_file_below(self, path).map_err(explain)?)
-    }
-
-    /// Opens the file at a path, and knows it.
-    pub(crate) fn open_file(&self, path: &Path, resolve: Resolve) -> sys::Result<(OwnedFd, Facts)> {
-        // What is no regular file is not opened; and what was opened is looked at again, because
-        // another may have come in between.
-        let relative = self.relative(path);
-        let place = self.sys.open_path(&self.root, relative, resolve)?;
-        match self.sys.stat(&place)?.kind {
-            Kind::File => {}
-            Kind::Dir => return Err(Errno::ISDIR),
-            Kind::Other => return Err(Errno::NOENT),
-        }
-        let file = self.sys.open_file(&self.root, relative, resolve)?;
-        let facts = self.sys.stat(&file)?;
-        match facts.kind {
-            Kind::File => Ok((file, facts)),
-            Kind::Dir => Err(Errno::ISDIR),
-            Kind::Other => Err(Errno::NOENT),
-        }
     }
 
     /// What opening a file for a caller answers if it failed.
@@ -381,53 +258,11 @@ impl Store {
             let _ = reserved.remove(&self.sys, file, &name);
         }
     }
-
-    /// Begins to remove what is in the trash, if there is something and that does not go on already.
-    pub(crate) fn empty_trash(self: &Arc<Self>) {
-        if !self.littered.load(Ordering::Acquire) || self.emptying.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let store = Arc::clone(self);
-        self.work.start(move || {
-            while store.littered.swap(false, Ordering::AcqRel) {
-                if let Err(errno) = trash::empty(&store) {
-                    tracing::warn!(
-                        root = %store.location.display(),
-                        error = %std::io::Error::from(errno),
-                        "what was deleted could not all be removed yet"
-                    );
-                }
-            }
-            store.emptying.store(false, Ordering::Release);
-        });
-    }
-}
-
-/// Fails if an open directory is no longer at a place: it was removed, renamed, replaced or unmounted.
-pub(crate) fn require_at(sys: &Sys, dir: &OwnedFd, place: &FsPath) -> Result<()> {
-    let opened = sys.stat(dir).map_err(|errno| at_place(explain(errno), place))?;
-    let cause = match sys.stat_place(place) {
-        Ok(facts) if facts.is_same(&opened) => return Ok(()),
-        // The process has given up the privilege to look at it since.
-        Err(Errno::ACCESS) => return Ok(()),
-        Ok(_) => "another directory or file system is there since it was opened",
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
-            "it was removed or renamed since it was opened"
-        }
-        Err(errno) => return Err(at_place(explain(errno), place)),
-    };
-    Err(at_place(Error::new(ErrorKind::Unavailable).with_source(cause), place))
 }
 
 /// The answer to what would change a root that is only read.
 fn read_only() -> Error {
     Error::new(ErrorKind::Unsupported).with_source("the root was opened to be read only")
-}
-
-/// The version of a file: what changes whenever its content does. The time is unique among all that
-/// were committed here; the rest is for files that another program has written.
-pub(crate) fn version(facts: &Facts) -> Version {
-    Version::new(format!("{:x}-{:x}-{:x}", facts.modified, facts.inode, facts.size))
 }
 
 /// A path as a directory and a name in it.

@@ -58,7 +58,7 @@ pub(crate) enum Call {
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct FileStat {
     pub(crate) kind: Kind,
     pub(crate) size: u64,
     /// Nanoseconds since 1970.
@@ -67,7 +67,7 @@ pub(crate) struct Facts {
     pub(crate) inode: u64,
 }
 
-impl Facts {
+impl FileStat {
     /// Whether both are about one file or directory, which may have changed.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
@@ -186,7 +186,7 @@ impl Sys {
     }
 
     /// What is at a place on this machine, which need not be in the root.
-    pub(crate) fn stat_place(&self, path: &std::path::Path) -> Result<Facts> {
+    pub(crate) fn stat_place(&self, path: &std::path::Path) -> Result<FileStat> {
         self.call(Call::Stat, || fs::stat(path)).map(facts)
     }
 
@@ -445,12 +445,12 @@ impl Sys {
     }
 
     /// What is open.
-    pub(crate) fn stat(&self, fd: impl AsFd) -> Result<Facts> {
+    pub(crate) fn stat(&self, fd: impl AsFd) -> Result<FileStat> {
         self.call(Call::Stat, || fs::fstat(fd.as_fd())).map(facts)
     }
 
     /// What an entry of a directory is; a symbolic link is not followed.
-    pub(crate) fn stat_at(&self, at: impl AsFd, name: &str) -> Result<Facts> {
+    pub(crate) fn stat_at(&self, at: impl AsFd, name: &str) -> Result<FileStat> {
         self.call(Call::Stat, || fs::statat(at.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)).map(facts)
     }
 
@@ -493,8 +493,8 @@ fn times(modified: i64) -> Timestamps {
     }
 }
 
-fn facts(stat: fs::Stat) -> Facts {
-    Facts {
+fn facts(stat: fs::Stat) -> FileStat {
+    FileStat {
         kind: FileType::from_raw_mode(stat.st_mode).into(),
         size: stat.st_size as u64,
         modified: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),

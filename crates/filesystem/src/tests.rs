@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use storage_driver::{Path, StorageDriver, StorageDriverExt, Version, WalkOptions};
 
-use crate::{Builder, Durability, Filesystem, sys::probe::Probe};
+use crate::{Durability, Filesystem, FilesystemBuilder, sys::probe::Probe};
 
 fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
@@ -34,7 +34,15 @@ impl Fixture {
 
     /// One on whose root something is mounted at these directories, as far as the driver can see.
     async fn with_mounts(durability: Durability, mounts: &[&str]) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::in_dir(tempfile::tempdir().unwrap(), durability, mounts).await
+    }
+
+    /// One whose root is in memory where the system has such a place: its syncs cost nothing.
+    async fn fast(durability: Durability, mounts: &[&str]) -> Self {
+        Self::in_dir(fast_directory(), durability, mounts).await
+    }
+
+    async fn in_dir(root: tempfile::TempDir, durability: Durability, mounts: &[&str]) -> Self {
         let places = mounts.iter().map(|mount| root.path().canonicalize().unwrap().join(mount));
         let places: Vec<_> = places.collect();
         places.iter().for_each(|place| std::fs::create_dir_all(place).unwrap());
@@ -48,7 +56,7 @@ impl Fixture {
         probe: &Arc<Probe>,
         durability: Durability,
     ) -> Filesystem {
-        let builder = Builder::default().durability(durability).probe(Arc::clone(probe));
+        let builder = FilesystemBuilder::default().durability(durability).probe(Arc::clone(probe));
         builder.open(root.path()).await.unwrap()
     }
 
@@ -65,11 +73,16 @@ impl Fixture {
     }
 }
 
-/// All that a caller can see: files with their content and version, uploads with their size.
+/// A directory in memory, where there is such a place.
+fn fast_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// All that a caller can see: files with their content and version, uploads with their size and note.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Everything {
     files: BTreeMap<Path, (Bytes, Version)>,
-    uploads: BTreeMap<Path, u64>,
+    uploads: BTreeMap<Path, (u64, Bytes)>,
 }
 
 impl Everything {
@@ -86,13 +99,14 @@ impl Everything {
         }
         let mut uploads = driver.uploads_all(&Path::root());
         while let Some(upload) = uploads.try_next().await.unwrap() {
-            all.uploads.insert(upload.path, upload.size.unwrap());
+            assert_eq!(driver.upload(&upload.path).await.unwrap().as_ref(), Some(&upload));
+            all.uploads.insert(upload.path, (upload.size.unwrap(), upload.note.unwrap()));
         }
         all
     }
 
     /// The same without versions, which differ from run to run.
-    fn contents(&self) -> (BTreeMap<&Path, &Bytes>, &BTreeMap<Path, u64>) {
+    fn contents(&self) -> (BTreeMap<&Path, &Bytes>, &BTreeMap<Path, (u64, Bytes)>) {
         (self.files.iter().map(|(path, (bytes, _))| (path, bytes)).collect(), &self.uploads)
     }
 }

@@ -18,6 +18,28 @@ use rustix::{
 
 use crate::{reserved::Reserved, store::Store, sys::Result};
 
+impl Store {
+    /// Begins to remove what is in the trash, if there is something and that does not go on already.
+    pub(crate) fn empty_trash(self: &Arc<Self>) {
+        if !self.littered.load(Ordering::Acquire) || self.emptying.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let store = Arc::clone(self);
+        self.work.start(move || {
+            while store.littered.swap(false, Ordering::AcqRel) {
+                if let Err(errno) = empty(&store) {
+                    tracing::warn!(
+                        root = %store.location.display(),
+                        error = %std::io::Error::from(errno),
+                        "what was deleted could not all be removed yet"
+                    );
+                }
+            }
+            store.emptying.store(false, Ordering::Release);
+        });
+    }
+}
+
 /// Removes all that is in the trash, or stops when the driver is shut down.
 pub(crate) fn empty(store: &Store) -> Result<()> {
     let closed = || store.closed.load(Ordering::Acquire);

@@ -9,6 +9,7 @@
 mod data;
 mod queue;
 mod session;
+mod uploads;
 
 use std::{
     os::fd::OwnedFd,
@@ -20,13 +21,16 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind, Path, Result, Version};
 
-pub(crate) use self::session::{Copied, Session};
 use self::{data::Failure, queue::Queue};
+pub(crate) use self::{
+    session::{Copied, Session},
+    uploads::{Uploads, below},
+};
 use crate::{
     Durability, clock,
     record::{Header, Kept, Record},
     store::Store,
-    sys::{Facts, Kind},
+    sys::{FileStat, Kind},
     write::write_all,
 };
 
@@ -48,17 +52,24 @@ struct State {
     /// Whether it was published, cancelled or discarded.
     gone: bool,
     queue: Queue,
-    /// Every byte that was accepted; those of them that are in the file; those that are kept.
+    /// Every byte that was accepted, and how many of them are in the file.
     accepted: u64,
     written: u64,
-    kept: u64,
+    /// The note that was set last: it belongs to the bytes accepted so far.
+    note: Bytes,
+    /// What is kept of both.
+    kept: Mark,
+    /// What the last request to keep has asked for.
+    wanted_mark: Mark,
+    /// Whether the record may say more than what is left of the data. It is corrected before anything is written.
+    record_is_wrong: bool,
     /// When data was accepted last.
     touched: i64,
     has_record: bool,
-    /// Which of the two lines of the record is written next, if that is taken modulo 2.
-    turn: u64,
+    /// The number of the slot of the record that is written next.
+    slot: u64,
     /// The file with the data, as it was when it was made or found. `None` before.
-    data: Option<Facts>,
+    data: Option<FileStat>,
     /// Whether a thread is at work.
     running: bool,
     /// The last time that keeping was asked for, and the last that it was done.
@@ -71,7 +82,58 @@ struct State {
     wakers: Vec<Waker>,
 }
 
+/// A moment of an upload: so many bytes, and the note that was set for exactly these.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Mark {
+    size: u64,
+    note: Bytes,
+}
+
 impl State {
+    /// Data and note as they are now.
+    fn mark(&self) -> Mark {
+        Mark { size: self.accepted, note: self.note.clone() }
+    }
+
+    /// Asks for data and note to be kept as they are now. Returns the number of the request.
+    fn want_kept(&mut self) -> u64 {
+        self.wanted_mark = self.mark();
+        self.wanted += 1;
+        self.wanted
+    }
+
+    /// The next step, if there is one.
+    fn next_step(&mut self) -> Option<Step> {
+        if self.gone || self.failure.is_some() {
+            None
+        } else if self.record_is_wrong {
+            // Otherwise, data written from here on could be taken for the data that the record means.
+            Some(self.keep_step(self.done, self.kept.clone()))
+        } else if self.queue.len > 0 {
+            Some(Step::Write { parts: self.queue.take(), offset: self.written })
+        } else if self.wanted > self.done {
+            Some(self.keep_step(self.wanted, self.wanted_mark.clone()))
+        } else {
+            None
+        }
+    }
+
+    fn keep_step(&self, until: u64, mark: Mark) -> Step {
+        let slot = self.has_record.then_some(self.slot);
+        Step::Keep { until, mark, written: self.written, time: self.touched, slot }
+    }
+
+    /// Notes the result of a step.
+    fn complete(&mut self, done: Done) {
+        match done {
+            Done::Written(bytes) => self.written += bytes,
+            Done::Kept { until, mark, next_slot } => {
+                (self.done, self.kept, self.slot) = (until, mark, next_slot);
+                (self.has_record, self.record_is_wrong) = (true, false);
+            }
+        }
+    }
+
     fn wake(&mut self) {
         self.wakers.drain(..).for_each(Waker::wake);
     }
@@ -87,13 +149,13 @@ impl State {
 /// What an upload's thread does next.
 enum Step {
     Write { parts: Vec<Bytes>, offset: u64 },
-    Keep { until: u64, kept: Kept, has_record: bool, turn: u64 },
+    Keep { until: u64, mark: Mark, written: u64, time: i64, slot: Option<u64> },
 }
 
 /// A step that was done.
 enum Done {
     Written(u64),
-    Kept { until: u64, size: u64, turn: u64 },
+    Kept { until: u64, mark: Mark, next_slot: u64 },
 }
 
 impl Upload {
@@ -106,16 +168,25 @@ impl Upload {
         Ok(Self { header, dir, name: store.new_name(), state: Mutex::new(state) })
     }
 
-    /// One of which a record was found, in the file of this name.
-    pub(crate) fn recovered(dir: Arc<OwnedFd>, name: String, record: Record, data: Facts) -> Self {
-        let Record { header, kept: Kept { size, written }, turn } = record;
+    /// One of which a record was found, in the file of this name. `is_cut` if another program has cut its
+    /// data to less than its record said at first.
+    pub(crate) fn recovered(
+        dir: Arc<OwnedFd>,
+        name: String,
+        record: Record,
+        data: FileStat,
+        is_cut: bool,
+    ) -> Self {
+        let Record { header, kept: Kept { size, written, note }, number } = record;
         let state = State {
             accepted: size,
             written: size,
-            kept: size,
+            note: note.clone(),
+            kept: Mark { size, note },
             touched: written,
             has_record: true,
-            turn: turn + 1,
+            slot: number.wrapping_add(1),
+            record_is_wrong: is_cut,
             data: Some(data),
             ..State::default()
         };
@@ -142,7 +213,9 @@ impl Upload {
         let state = self.state();
         let [started, touched] =
             [self.header.started, state.touched].map(|time| clock::to_system(time.into()));
-        storage_driver::UploadInfo::new(self.path().clone(), started, touched, Some(state.accepted))
+        let size = Some(state.accepted);
+        storage_driver::UploadInfo::new(self.path().clone(), started, touched, size)
+            .with_note(state.note.clone())
     }
 
     /// When data was accepted last, in nanoseconds since 1970.
@@ -180,9 +253,9 @@ impl Upload {
     /// Keeps all that was accepted, without anybody who waits for it.
     pub(crate) fn keep_in_background(self: &Arc<Self>, store: &Arc<Store>) {
         let mut state = self.state();
-        let unkept = !state.has_record || state.kept < state.accepted;
-        if !state.gone && state.lost.is_none() && unkept {
-            state.wanted += 1;
+        let is_kept = state.has_record && state.kept == state.mark();
+        if !state.gone && state.lost.is_none() && !is_kept {
+            state.want_kept();
             self.start(store, &mut state);
         }
     }
@@ -194,61 +267,46 @@ impl Upload {
         }
         state.running = true;
         state.failure = None;
-        let turn = Turn { upload: Arc::clone(self), store: Arc::clone(store), taken: false };
-        drop(store.work.start(move || turn.take()));
+        let job = WriterJob { upload: Arc::clone(self), store: Arc::clone(store), started: false };
+        drop(store.work.start(move || job.run()));
     }
 
-    /// Writes what is in the queue, and keeps if that is asked for, until there is nothing to do.
+    /// Writes the queue to the file and keeps where that was asked for, until there is nothing to do. Each
+    /// round takes the lock once, to note the last result and to choose the next step.
     fn run(&self, store: &Store) {
         let mut file = None;
-        let (mut done, mut failed) = (None, None);
-        loop {
-            let mut state = self.state();
-            // Who sees that it is done sees that no thread is at work, if that is so.
-            match done.take() {
-                Some(Done::Written(bytes)) => state.written += bytes,
-                Some(Done::Kept { until, size, turn }) => {
-                    (state.done, state.kept, state.turn) = (until, size, turn);
-                    state.has_record = true;
-                }
-                None => {}
-            }
-            state.wake();
-            let step = if state.gone || failed.is_some() {
-                None
-            } else if state.queue.len > 0 {
-                Some(Step::Write { parts: state.queue.take(), offset: state.written })
-            } else if state.wanted > state.done {
-                let kept = Kept { size: state.written, written: state.touched };
-                let (until, turn) = (state.wanted, state.turn);
-                Some(Step::Keep { until, kept, has_record: state.has_record, turn })
-            } else {
-                None
-            };
-            let Some(step) = step else {
-                state.failure = failed;
-                state.running = false;
-                let (gone, size) = (state.gone, state.written);
-                drop(state);
-                if gone {
-                    // What was made after it was removed.
-                    self.remove_files(store, size);
-                }
-                return;
-            };
-            drop(state);
-            let result = match step {
+        let mut result = None;
+        while let Some(step) = self.advance(result.take()) {
+            let done = match step {
                 Step::Write { parts, offset } => self.write(store, &mut file, parts, offset),
-                Step::Keep { until, kept, has_record, turn } => self
-                    .open(store, &mut file, kept.size)
-                    .and_then(|file| self.keep(store, file, kept, has_record.then_some(turn)))
-                    .map(|turn| Done::Kept { until, size: kept.size, turn }),
+                Step::Keep { until, mark, written, time, slot } => self
+                    .keep(store, &mut file, written, mark, time, slot)
+                    .map(|(mark, next_slot)| Done::Kept { until, mark, next_slot }),
             };
-            match result {
-                Ok(step) => done = Some(step),
-                Err(failure) => failed = Some(self.settle(store, failure)),
-            }
+            result = Some(done.map_err(|failure| self.settle(store, failure)));
         }
+        let state = self.state();
+        let (gone, size) = (state.gone, state.written);
+        drop(state);
+        if gone {
+            // Files that were made after the upload was removed.
+            self.remove_files(store, size);
+        }
+    }
+
+    /// Notes the result of a step and chooses the next one. A caller that sees the result also sees whether
+    /// the thread still works.
+    fn advance(&self, result: Option<Result<Done>>) -> Option<Step> {
+        let mut state = self.state();
+        match result {
+            Some(Ok(done)) => state.complete(done),
+            Some(Err(error)) => state.failure = Some(error),
+            None => {}
+        }
+        let step = state.next_step();
+        state.running = step.is_some();
+        state.wake();
+        step
     }
 
     /// Writes parts to the file. What could not be written goes back into the queue.
@@ -275,35 +333,47 @@ impl Upload {
         }
     }
 
-    /// Makes the data durable, and then writes down how much of it there is: into the line of the
-    /// record whose turn it is, or into a new record. Says whose turn comes next.
+    /// Makes the data durable, of which `written` bytes are in the file, and then `mark` in the record: in
+    /// its next slot, or in a new record. Returns what is kept and the number of the slot that follows.
     fn keep(
         &self,
         store: &Store,
-        file: &OwnedFd,
-        kept: Kept,
-        turn: Option<u64>,
-    ) -> Result<u64, Failure> {
+        file: &mut Option<OwnedFd>,
+        written: u64,
+        mark: Mark,
+        time: i64,
+        slot: Option<u64>,
+    ) -> Result<(Mark, u64), Failure> {
+        let file = self.open(store, file, written)?;
         let lost = |error| Failure::Lost { found: u64::MAX, error };
         store.sync_content(file).map_err(lost)?;
-        let (sys, dir, name) = (&store.sys, &self.dir, self.record_name());
         let header = self.header.to_text();
-        let line = kept.to_line();
-        let record = match turn {
-            Some(_) => self.open_record(store, header.len() + line.len())?,
+        let kept = Kept { size: mark.size, written: time, note: mark.note.clone() };
+        let record = match slot {
+            Some(_) => self.open_record(store, header.len() + Kept::LINE)?,
             None => None,
         };
-        if let (Some(record), Some(turn)) = (record, turn) {
-            let offset = header.len() as u64 + turn % 2 * Kept::LINE as u64;
-            write_all(sys, &record, &[Bytes::from(line)], offset)
-                .map_err(|(_, errno)| store.explain(errno))?;
-            store.sync_content(&record)?;
-            return Ok(turn + 1);
-        }
+        let next_slot = match (record, slot) {
+            (Some(record), Some(slot)) => {
+                let offset = Kept::offset(header.len(), slot);
+                write_all(&store.sys, &record, &kept.to_slot(slot), offset)
+                    .map_err(|(_, errno)| store.explain(errno))?;
+                store.sync_content(&record)?;
+                slot.wrapping_add(1)
+            }
+            _ => self.create_record(store, header, &kept)?,
+        };
+        Ok((mark, next_slot))
+    }
+
+    /// Creates the record, in the place of any file that has its name. Returns the number of the next slot.
+    fn create_record(&self, store: &Store, header: String, kept: &Kept) -> Result<u64> {
+        let (sys, dir, name) = (&store.sys, &self.dir, self.record_name());
         let _ = self.reserved(store)?.remove(sys, (dir, &*name), &store.new_name());
         let created = sys.create(dir, &name, store.settings.file_mode);
         let written = created.map_err(|errno| store.explain(errno)).and_then(|record| {
-            write_all(sys, &record, &[Bytes::from(header + &line)], 0)
+            let [line, note] = kept.to_slot(0);
+            write_all(sys, &record, &[Bytes::from(header), line, note], 0)
                 .map_err(|(_, errno)| store.explain(errno))?;
             store.sync_content(&record)?;
             if store.settings.durability == Durability::Full {
@@ -311,9 +381,8 @@ impl Upload {
             }
             Ok(1)
         });
-        written.map_err(|error| {
+        written.inspect_err(|_| {
             let _ = sys.unlink(dir, &*name);
-            error.into()
         })
     }
 
@@ -330,22 +399,22 @@ impl Upload {
 }
 
 /// The work that a thread was asked to do for an upload. A runtime that is shut down drops it.
-struct Turn {
+struct WriterJob {
     upload: Arc<Upload>,
     store: Arc<Store>,
-    taken: bool,
+    started: bool,
 }
 
-impl Turn {
-    fn take(mut self) {
-        self.taken = true;
+impl WriterJob {
+    fn run(mut self) {
+        self.started = true;
         self.upload.run(&self.store);
     }
 }
 
-impl Drop for Turn {
+impl Drop for WriterJob {
     fn drop(&mut self) {
-        if !self.taken {
+        if !self.started {
             let mut state = self.upload.state();
             state.running = false;
             state.failure = Some(ErrorKind::Unavailable.into());

@@ -116,7 +116,7 @@ impl WalkSource for Descent {
                     let store = Arc::clone(&self.store);
                     let read = async move {
                         store.require_open()?;
-                        store.work.settled(&levels.start).await;
+                        store.work.wait_abandoned(&levels.start).await;
                         let of = Arc::clone(&store);
                         let read = move || {
                             let start = levels.start.clone();
@@ -184,7 +184,7 @@ impl Levels {
                 After::Name(name) => {
                     let below = path.join(name)?;
                     self.open.push(Level::new(path, Some(name), true));
-                    match names::look(store, &below, Resolve::Fully).map_err(explain)? {
+                    match names::lookup(store, &below, Resolve::Fully).map_err(explain)? {
                         Some(facts) if facts.kind == crate::sys::Kind::Dir => path = below,
                         _ => return Ok(()),
                     }

@@ -5,8 +5,8 @@
 //! goes on with what is there.
 //!
 //! ```text
-//! cargo test -p filesystem --test crash                                   # 25 rounds
-//! CRASH_ROUNDS=1000 cargo test --release -p filesystem --test crash       # a thousand
+//! cargo test -p storage-driver-filesystem --test crash                                   # 25 rounds
+//! CRASH_ROUNDS=1000 cargo test --release -p storage-driver-filesystem --test crash       # a thousand
 //! ```
 
 use std::{
@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use filesystem::{Durability, Filesystem};
+use storage_driver_filesystem::{Durability, Filesystem};
 use futures::TryStreamExt;
 use storage_driver::{
     Path, Precondition, Result, StorageDriver, StorageDriverExt, WalkOptions, WriterOptions,
@@ -29,6 +29,11 @@ const TASKS: usize = 6;
 const ROOT: &str = "CRASH_ROOT";
 const SEED: &str = "CRASH_SEED";
 const COUNTER: &str = "/counter";
+
+/// The note of an upload that holds so many bytes: empty while there are none.
+fn note(seed: u64, size: u64) -> Bytes {
+    content(seed ^ 0x6E6F_7465, 0..(size * 7) % 4097)
+}
 
 /// Numbers that look random, and are the same for the same seed.
 struct Random(u64);
@@ -257,7 +262,8 @@ async fn perform(driver: &Filesystem, task: usize, op: &Op) -> Result<()> {
         Op::Put { name, seed, size } => {
             driver.put(&at(task, name), content(*seed, 0..*size)).await.map(drop)
         }
-        Op::Delete { name } | Op::DeleteDir { name } => driver.delete(&at(task, name), none).await,
+        Op::Delete { name } => driver.delete(&at(task, name), none).await,
+        Op::DeleteDir { name } => driver.delete_dir(&at(task, name)).await,
         Op::Rename { from, to } => {
             driver.rename(&at(task, from), &at(task, to), none).await.map(drop)
         }
@@ -273,6 +279,7 @@ async fn perform(driver: &Filesystem, task: usize, op: &Op) -> Result<()> {
             for piece in 0..data.len().div_ceil(100_000) {
                 let end = data.len().min((piece + 1) * 100_000);
                 writer.write_bytes(data.slice(piece * 100_000..end)).await?;
+                writer.set_note(note(*seed, writer.size()))?;
             }
             writer.suspend().await
         }
@@ -446,6 +453,10 @@ async fn check(root: &FsPath, told: &mut Told, random: &mut Random) {
             // What is resumed is what was kept; after that, half of them go on as they are.
             let options = WriterOptions::resume_at(size);
             let writer = driver.writer(&at(task, &name), options).await.unwrap();
+            assert!(
+                *writer.note() == note(seed, size),
+                "{name} of task {task} has the note of other data than its {size} bytes"
+            );
             if random.below(2) == 0 {
                 writer.suspend().await.unwrap();
                 uploads.insert(name, (seed, size));

@@ -7,7 +7,7 @@ use std::{
     path::{Path as FsPath, PathBuf},
 };
 
-use filesystem::Filesystem;
+use storage_driver_filesystem::Filesystem;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use storage_driver::{
     Error, ErrorKind, ListOptions, Path, Precondition, StorageDriver, StorageDriverExt,
@@ -278,7 +278,7 @@ async fn content_is_published_on_a_file_system_that_is_mounted_below_the_root() 
             .unwrap();
         driver.append(&blob).await.unwrap().commit().await.unwrap();
         assert!(driver.health().await.is_healthy());
-        driver.delete(&path("/docker"), Precondition::None).await.unwrap();
+        driver.delete_dir(&path("/docker")).await.unwrap();
         assert!(!driver.exists(&path("/docker")).await.unwrap());
         driver.shutdown().await.unwrap();
         drop(driver);

@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use filesystem::Filesystem;
+use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use storage_driver::{Entry, Path, StorageDriver, StorageDriverExt, WalkOptions};
@@ -193,6 +193,6 @@ async fn we_read_a_tree_that_distribution_wrote() {
     assert_eq!(files, 8, "{entries:#?}");
     // What it wrote can be replaced and removed as what we wrote.
     driver.put(&path(tag), "sha256:other").await.unwrap();
-    driver.delete(&path("/docker"), storage_driver::Precondition::None).await.unwrap();
+    driver.delete_dir(&path("/docker")).await.unwrap();
     assert!(!root.path().join("docker").exists());
 }

@@ -1,32 +1,32 @@
-//! [`Blob`]: committed content, and who owns its memory.
+//! [`Blob`]: committed content, and the owners of its memory.
 
 use std::{ops::Deref, sync::Arc};
 
 use storage_driver::Error;
 
 use crate::{
-    Usage,
     budget::{Budget, Charge, Owner},
     rope::Rope,
     sync::{AtomicU64, Ordering::AcqRel, Ordering::Acquire},
+    usage::Usage,
 };
 
-/// The content of files: what one commit made, which a copy, a rename or a fork shares.
+/// The content of one commit, which copies, renames and forks share.
 ///
-/// An append makes a new blob that shares the segments of the one it started from. So that shared
-/// memory counts once, a blob counts only what it brought itself, and holds on to the one before:
+/// An append makes a new blob that shares the segments of the one it started from. So that shared memory
+/// counts once, a blob counts only the segments that it added, and keeps its base alive:
 ///
 /// ```text
 ///  file /b ──▶ Blob { rope: ▣▣▣▣▢▢ , own: ▢▢, base ─┐ }
 ///  file /a ──▶ Blob { rope: ▣▣▣▣   , own: ▣▣▣▣ } ◀──┘
 /// ```
 ///
-/// A blob that somebody owns owns its base in turn. Readers own nothing: they hold ropes.
+/// A blob that has an owner owns its base in turn. Readers are no owners: they hold ropes.
 #[derive(Debug)]
 pub(crate) struct Blob {
     rope: Rope,
     base: Option<Arc<Blob>>,
-    /// Bytes of memory that this blob brought, slack included.
+    /// Bytes of memory of the segments that this blob added, slack included.
     own: u64,
     /// How many files (high half) and uploads (low half) own it.
     owners: AtomicU64,
@@ -41,14 +41,14 @@ impl Blob {
         &self.rope
     }
 
-    /// Takes out what it holds, which nobody owns any more.
+    /// Takes the content out of a blob that has no owner any more.
     pub(crate) fn take(&mut self) -> (Rope, Option<Arc<Self>>) {
         (std::mem::take(&mut self.rope), self.base.take())
     }
 
     fn owner(owners: u64) -> Owner {
         match (owners >> 32, owners as u32) {
-            (0, 0) => Owner::Nobody,
+            (0, 0) => Owner::Unowned,
             (0, _) => Owner::Upload,
             _ => Owner::Committed,
         }
@@ -62,12 +62,11 @@ impl Blob {
         self.count(kind.wrapping_neg());
     }
 
-    /// Counts owners in or out. To its base a blob is one owner, of the kind that it has itself: so
-    /// the walk down the bases ends at the first whose kind stays, which is nearly always the first
-    /// of all.
+    /// Counts owners in or out. To its base a blob is one owner, of its own kind. So the walk down the bases
+    /// ends at the first blob whose kind does not change, which is nearly always the first of all.
     ///
-    /// Two walks at once may meet a base in another order than they met the blob. Its counts are
-    /// off between the two, and right after both, for all that is done is addition.
+    /// Two concurrent walks may reach a base in another order than they reached the blob. The counts of the base
+    /// are wrong in between, and right after both, because both only add.
     fn count(&self, mut change: u64) {
         let mut blob = Some(self);
         while let Some(Self { own, owners, base, .. }) = blob {
@@ -83,14 +82,14 @@ impl Blob {
         match owner {
             Owner::Committed => FILE,
             Owner::Upload => UPLOAD,
-            Owner::Nobody => 0,
+            Owner::Unowned => 0,
         }
     }
 }
 
 impl Drop for Blob {
-    /// Lets go of the bases one by one: a file that was appended to a million times must not
-    /// recurse a million deep.
+    /// Drops the bases one by one: a file that was appended to a million times must not recurse a million
+    /// deep.
     fn drop(&mut self) {
         debug_assert_eq!(self.owners.load(Acquire), 0);
         let mut base = self.base.take();
@@ -100,13 +99,13 @@ impl Drop for Blob {
     }
 }
 
-/// A file's hold on its content.
+/// A reference to content by a file, which owns it.
 #[derive(Debug)]
 pub(crate) struct FileBlob(Arc<Blob>);
 
 impl FileBlob {
-    /// Publishes content of which `own` bytes are counted to an upload as yet, and makes that
-    /// upload's hold on `base` the file's.
+    /// Publishes content, `own` bytes of which are counted as an upload's until then. The file takes the
+    /// upload's place as owner of `base`.
     ///
     /// # Errors
     ///
@@ -127,12 +126,12 @@ impl FileBlob {
         Ok(Self(Arc::new(Blob { rope, base, own, owners: AtomicU64::new(FILE), charge })))
     }
 
-    /// The content without a hold on it.
+    /// The content without ownership.
     pub(crate) fn blob(&self) -> Arc<Blob> {
         Arc::clone(&self.0)
     }
 
-    /// Has an upload own the content too.
+    /// A reference by an upload, which then owns the content too.
     pub(crate) fn for_upload(&self) -> UploadBlob {
         self.0.acquire(UPLOAD);
         UploadBlob(Arc::clone(&self.0))
@@ -160,22 +159,22 @@ impl Drop for FileBlob {
     }
 }
 
-/// An upload's hold on the content that it extends.
+/// A reference to content by an upload that extends it, and owns it.
 #[derive(Debug)]
 pub(crate) struct UploadBlob(Arc<Blob>);
 
 impl UploadBlob {
-    /// The bytes of memory that the blob brought, without its base.
+    /// The bytes of memory of the segments that the blob added to its base.
     pub(crate) fn own(&self) -> u64 {
         self.0.own
     }
 
-    /// The content without a hold on it.
+    /// The content without ownership.
     pub(crate) fn blob(&self) -> Arc<Blob> {
         Arc::clone(&self.0)
     }
 
-    /// What the blob was extended from.
+    /// The content that the blob extends.
     pub(crate) fn base(&self) -> Option<Self> {
         let base = self.0.base.as_ref()?;
         base.acquire(UPLOAD);

@@ -1,27 +1,27 @@
-//! [`Budget`]: every byte of memory that a store and its forks hold, counted and bounded.
+//! [`Budget`]: the memory that a store and its forks hold, counted and bounded.
 
 use std::sync::Arc;
 
 use storage_driver::{Error, ErrorKind};
 
 use crate::{
-    Usage,
     buffer::Buffer,
     sync::{AtomicU64, Mutex, Ordering::Relaxed, lock},
+    usage::Usage,
 };
 
-/// What a store holds, by kind, and how much it may.
+/// The memory that a store holds, by owner, and its bound.
 ///
-/// Content is counted twice over: when memory is taken and given back (in `held`), and when what it
-/// belongs to changes (`committed`, `uploads`). What is held and in neither of the others, nor in the
-/// index or the pool, is kept alive by readers alone.
+/// Content is counted in two ways: in `held` when memory is reserved and released, and in `committed` or
+/// `uploads` when its owner changes. Memory that is held but counts as neither of these, nor as index or pool, is
+/// kept alive by readers only.
 ///
-/// The counters are independent atomics: no operation waits for another's accounting. Each is exact
+/// The counters are independent atomics: no operation waits for the accounting of another. Each is exact
 /// whenever no operation is in progress.
 #[derive(Debug)]
 pub(crate) struct Budget {
     capacity: Option<u64>,
-    /// Everything: what the capacity bounds.
+    /// Everything that the capacity bounds.
     held: AtomicU64,
     committed: AtomicU64,
     uploads: AtomicU64,
@@ -29,18 +29,18 @@ pub(crate) struct Budget {
     pool: Pool,
 }
 
-/// What content belongs to. The first that applies counts.
+/// The owner of content. The first that applies counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// A file of the store or of a fork.
     Committed,
     /// An upload in progress.
     Upload,
-    /// Nothing but readers, if anyone.
-    Nobody,
+    /// At most readers.
+    Unowned,
 }
 
-/// Where buffers come from: buffers of one segment each that wait to be used again, and the system.
+/// The source of buffers: buffers of one segment each that wait to be used again, or else the system.
 #[derive(Debug)]
 pub(crate) struct Pool {
     limit: u64,
@@ -84,8 +84,8 @@ impl Budget {
     pub(crate) fn usage(&self) -> Usage {
         let (index, pooled) = (self.index.load(Relaxed), self.pool.bytes.load(Relaxed));
         let content = self.held.load(Relaxed).saturating_sub(index).saturating_sub(pooled);
-        // Where content changes owner twice at once, it may be taken from an owner before it is
-        // given to it: for that moment the count is below zero.
+        // Where content changes its owner twice at once, it may be subtracted from an owner before it is
+        // added: for that moment the count is below zero.
         let owned = |count: &AtomicU64| count.load(Relaxed).cast_signed().max(0).cast_unsigned();
         let (committed, uploads) = (owned(&self.committed), owned(&self.uploads));
         Usage {
@@ -97,12 +97,12 @@ impl Budget {
         }
     }
 
-    /// Takes `content` bytes for segments and `index` bytes for what points to them, or nothing.
+    /// Reserves `content` bytes for segments and `index` bytes for the pointers to them, or nothing.
     pub(crate) fn reserve(&self, content: u64, index: u64) -> Result<(), Error> {
         let needed = content.saturating_add(index);
-        // What a fork forced past the capacity is no reason to refuse what needs nothing.
+        // A fork may have forced the store past its capacity: still allow what needs nothing.
         while needed > 0 && !self.try_hold(needed) {
-            // Memory that only waits to be used again gives way.
+            // Pooled memory is freed first.
             if !self.shrink_pool() {
                 let available = Some(self.available());
                 let full = ErrorKind::StorageFull { needed: Some(needed), available };
@@ -119,20 +119,20 @@ impl Budget {
         self.held.fetch_update(Relaxed, Relaxed, grow).is_ok()
     }
 
-    /// As [`reserve`](Self::reserve), also past the capacity: for copies that a fork makes
-    /// necessary, and for what takes the place of something that goes.
+    /// As [`reserve`](Self::reserve), even past the capacity: for copies that a fork makes necessary, and for a
+    /// file that replaces another which is about to be freed.
     pub(crate) fn force(&self, content: u64, index: u64) {
         self.held.fetch_add(content + index, Relaxed);
         self.index.fetch_add(index, Relaxed);
     }
 
-    /// Gives back what [`reserve`](Self::reserve) took, or a part of it.
+    /// Releases memory that [`reserve`](Self::reserve) took, or a part of it.
     pub(crate) fn release(&self, content: u64, index: u64) {
         self.index.fetch_sub(index, Relaxed);
         self.held.fetch_sub(content + index, Relaxed);
     }
 
-    /// Counts `bytes` of content to another owner than before.
+    /// Moves `bytes` of content from one owner's count to another's.
     pub(crate) fn transfer(&self, bytes: u64, from: Owner, to: Owner) {
         if from == to {
             return;
@@ -149,12 +149,12 @@ impl Budget {
         match owner {
             Owner::Committed => Some(&self.committed),
             Owner::Upload => Some(&self.uploads),
-            Owner::Nobody => None,
+            Owner::Unowned => None,
         }
     }
 
-    /// A buffer of `capacity` bytes, all of them already reserved as content. One from the pool
-    /// brings its own bytes, so that the reservation is given back.
+    /// A buffer of `capacity` bytes, all of them already reserved as content. The bytes of a buffer from the
+    /// pool count already, so that the reservation is released.
     pub(crate) fn buffer(&self, capacity: usize) -> Buffer {
         if capacity == self.pool.size
             && let Some(buffer) = lock(&self.pool.buffers).pop()
@@ -166,7 +166,7 @@ impl Budget {
         Buffer::with_capacity(capacity, self.pool.huge_pages)
     }
 
-    /// Gives back a buffer and the bytes that were reserved for it: into the pool if there is room.
+    /// Puts a buffer into the pool if there is room; otherwise frees it and releases its reservation.
     pub(crate) fn recycle(&self, buffer: impl Into<Buffer>, index: u64) {
         let mut buffer = buffer.into();
         let bytes = buffer.capacity() as u64;
@@ -195,7 +195,7 @@ impl Budget {
     }
 }
 
-/// So many bytes of the index, given back when dropped.
+/// Bytes of the index that are released when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Arc<Budget>,

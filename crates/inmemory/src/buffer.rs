@@ -1,11 +1,10 @@
 //! [`Buffer`]: memory that content is copied into.
 
-/// Memory for so many bytes, of which the first are filled.
+/// Memory with a capacity, the first bytes of which are filled.
 ///
-/// A small one is a `Vec`. One of [`MAPPED`] bytes or more is mapped straight from the system where
-/// that is Linux, because it is given back to the system the moment it is dropped (an allocator
-/// keeps blocks of such sizes for ever), and because the system then makes its pages all at once,
-/// which takes less time than a page at a time.
+/// A small buffer is a `Vec`. On Linux, a buffer of [`MAPPED`] bytes or more is mapped from the system: it
+/// goes back to the system as soon as it is dropped, whereas an allocator may keep blocks of such sizes, and
+/// the system makes all of its pages at once, which takes less time than one page at a time.
 #[derive(Debug)]
 pub(crate) enum Buffer {
     Heap(Vec<u8>),
@@ -13,7 +12,7 @@ pub(crate) enum Buffer {
     Mapped(mapping::Mapping),
 }
 
-/// From this capacity on, memory is mapped.
+/// The capacity from which on memory is mapped.
 pub(crate) const MAPPED: usize = 256 << 10;
 
 impl Buffer {
@@ -21,7 +20,7 @@ impl Buffer {
         Self::Heap(Vec::new())
     }
 
-    /// An empty buffer for `capacity` bytes, in huge pages if that is asked for and there are any.
+    /// An empty buffer for `capacity` bytes, in huge pages if they are wanted and available.
     pub(crate) fn with_capacity(capacity: usize, huge_pages: bool) -> Self {
         #[cfg(not(all(target_os = "linux", not(miri))))]
         let _ = huge_pages;
@@ -50,12 +49,12 @@ impl Buffer {
         }
     }
 
-    /// How many bytes may still be put in.
+    /// How many bytes still fit.
     pub(crate) fn room(&self) -> usize {
         self.capacity() - self.len()
     }
 
-    /// Puts in `data`, for which there is [room](Self::room).
+    /// Appends `data`, for which there is [room](Self::room).
     pub(crate) fn extend_from_slice(&mut self, data: &[u8]) {
         debug_assert!(data.len() <= self.room());
         match self {
@@ -65,7 +64,7 @@ impl Buffer {
         }
     }
 
-    /// Forgets what is in it.
+    /// Removes the content, and leaves the capacity.
     pub(crate) fn clear(&mut self) {
         match self {
             Self::Heap(data) => data.clear(),
@@ -74,13 +73,13 @@ impl Buffer {
         }
     }
 
-    /// Gives back the memory that is not filled; the rest of a page may stay.
+    /// Frees the memory that is not filled, except for the rest of a page.
     pub(crate) fn shrink_to_fit(&mut self) {
         match self {
             Self::Heap(data) => data.shrink_to_fit(),
             #[cfg(all(target_os = "linux", not(miri)))]
             Self::Mapped(mapping) => {
-                // A little is moved, so that no mapping is smaller than is worth one.
+                // A little content is moved to the heap, so that no mapping is too small to be worth it.
                 if mapping.as_ref().len() < MAPPED / 4 || !mapping.shrink_to_fit() {
                     *self = Self::Heap(mapping.as_ref().to_vec());
                 }

@@ -1,6 +1,12 @@
-//! The contract, on [`InMemory`].
+//! [`InMemory`]: the driver, and the contract on it.
 
-use std::{future::poll_fn, time::Duration};
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use storage_driver::{
@@ -10,26 +16,121 @@ use storage_driver::{
 };
 
 use crate::{
-    InMemory,
+    deferred_drop::DeferredDrop,
     reader::Segments,
+    reclaimer::{ReclaimGuard, Snapshot},
     rope::Rope,
-    tree::Found,
+    session::Session,
+    store::Store,
+    tree::{Found, Tree},
+    usage::Usage,
     walk::{Children, Descent},
-    waste::{Held, Snapshot, Waste},
     work::{ENTRIES, collect, yield_now},
 };
 
-const NAME: &str = "inmemory";
+/// A driver that keeps its store in memory. A clone is a handle to the same store.
+///
+/// ```
+/// # tokio_test::block_on(async {
+/// use inmemory::InMemory;
+/// use storage_driver::{Path, StorageDriverExt};
+///
+/// let driver = InMemory::new();
+/// let handle = driver.clone();
+/// driver.put(&Path::parse("/greeting")?, "hello").await?;
+/// assert_eq!(handle.get_bytes(&Path::parse("/greeting")?, 100).await?, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct InMemory {
+    name: &'static str,
+    store: Arc<Store>,
+}
 
-/// Runs an operation on a path, and gives its error the context.
-fn run<T>(operation: Operation, path: &Path, body: impl FnOnce() -> Result<T>) -> Result<T> {
-    body().map_err(|error| error.context(NAME, operation, path))
+impl InMemory {
+    /// The driver of this store, known by this name in errors.
+    pub(crate) fn of(name: &'static str, store: Store) -> Self {
+        Self { name, store: Arc::new(store) }
+    }
+
+    /// A copy of the store as it is at this moment, in constant time. The two share what neither has
+    /// changed since, and a change of one is not seen in the other.
+    ///
+    /// The copy has the committed files. Uploads in progress stay with the original, and each store is
+    /// shut down separately; the budget, the clock, the source of versions and the name are common to both.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// use inmemory::InMemory;
+    /// use storage_driver::{Path, StorageDriver, StorageDriverExt};
+    ///
+    /// let (driver, path) = (InMemory::new(), Path::parse("/a")?);
+    /// driver.put(&path, "old").await?;
+    /// let fork = driver.fork();
+    /// driver.put(&path, "new").await?;
+    /// assert_eq!(fork.get_bytes(&path, 100).await?, "old");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn fork(&self) -> Self {
+        Self::of(self.name, self.store.fork())
+    }
+
+    /// The memory that the store and its forks hold.
+    ///
+    /// Before that, it reclaims a part of the memory that dropped operations and readers have left, which is
+    /// counted until it is freed.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// use inmemory::InMemory;
+    /// use storage_driver::{Path, StorageDriverExt};
+    ///
+    /// let driver = InMemory::new();
+    /// driver.put(&Path::parse("/a")?, vec![7; 10_000]).await?;
+    /// assert_eq!(driver.usage().committed, 10_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn usage(&self) -> Usage {
+        self.store.reclaimer().reclaim_some();
+        self.store.budget().usage()
+    }
+
+    /// How many bytes of memory the store and its forks may hold; `None` if there is no bound.
+    ///
+    /// ```
+    /// use inmemory::InMemory;
+    ///
+    /// assert_eq!(InMemory::new().capacity(), None);
+    /// assert_eq!(InMemory::builder().capacity(1 << 20).build().capacity(), Some(1 << 20));
+    /// ```
+    pub fn capacity(&self) -> Option<u64> {
+        self.store.budget().capacity()
+    }
+
+    /// Whether memory waits to be reclaimed.
+    #[cfg(test)]
+    pub(crate) fn has_deferred(&self) -> bool {
+        self.store.reclaimer().has_deferred()
+    }
+}
+
+impl fmt::Debug for InMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InMemory")
+            .field("name", &self.name)
+            .field("usage", &self.usage())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
 impl StorageDriver for InMemory {
     fn name(&self) -> &'static str {
-        NAME
+        self.name
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -74,14 +175,14 @@ impl StorageDriver for InMemory {
     }
 
     async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
-        let garbage = self.store.garbage();
-        run(Operation::Reader, path, || {
+        let reclaimer = self.store.reclaimer();
+        self.explain(Operation::Reader, path, || {
             let (metadata, rope) = self.snapshot(path)?;
             let opened = range.resolve(metadata.size).map(|range| {
-                let segments = Segments::new(&rope, range.clone(), garbage);
-                Reader::new(NAME, metadata, range, segments)
+                let segments = Segments::new(&rope, range.clone(), reclaimer);
+                Reader::new(self.name, metadata, range, segments)
             });
-            garbage.add_rope(rope);
+            reclaimer.add_rope(rope);
             opened
         })
     }
@@ -89,21 +190,23 @@ impl StorageDriver for InMemory {
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         let open = async {
             let store = &self.store;
-            let (session, waste) = match options.mode {
-                WriteMode::Create => store.create(path, &options).await?,
-                WriteMode::Resume { at } => (store.resume(path, at, &options)?, Waste::default()),
+            let (session, deferred) = match options.mode {
+                WriteMode::Create => Session::create(store, path, &options).await?,
+                WriteMode::Resume { at } => {
+                    (Session::resume(store, path, at, &options)?, DeferredDrop::default())
+                }
                 WriteMode::Append { at } => {
-                    (store.append(path, at, &options).await?, Waste::default())
+                    (Session::append(store, path, at, &options).await?, DeferredDrop::default())
                 }
             };
-            Ok((Writer::new(NAME, path.clone(), session.start(), session), waste))
+            Ok((session.into_writer(self.name), deferred))
         };
         self.change(Operation::Writer, &[path], open).await
     }
 
     async fn stat(&self, path: &Path) -> Result<Stat> {
-        run(Operation::Stat, path, || {
-            self.store.look(|tree| match tree.get(path) {
+        self.explain(Operation::Stat, path, || {
+            self.view(|tree| match tree.get(path) {
                 Some(Found::File(file)) => Ok(Stat::File(file.metadata(path))),
                 Some(Found::Dir(_)) => Ok(Stat::Directory(path.clone())),
                 None => Err(Error::new(ErrorKind::PathNotFound)),
@@ -112,27 +215,37 @@ impl StorageDriver for InMemory {
     }
 
     async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-        let dir = run(Operation::List, path, || self.store.look(|tree| tree.dir(path)))?;
-        let children = Children::after(&dir, path, options.start_after.as_ref());
-        let mut snapshot = Snapshot::new(dir, self.store.garbage());
+        let dir = self.explain(Operation::List, path, || self.view(|tree| tree.dir(path)))?;
+        let mut children = Children::after(&dir, path, options.start_after.as_ref());
+        if options.names_only {
+            children = children.map(Children::names_only);
+        }
+        let mut snapshot = Snapshot::new(dir, self.store.reclaimer());
         let page = collect(path, &options, Vec::new(), children.into_iter().flatten()).await;
         poll_fn(|cx| snapshot.poll_release(cx)).await;
         Ok(page)
     }
 
     fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
-        match self.store.look(|tree| tree.dir(path)) {
+        match self.view(|tree| tree.dir(path)) {
             Ok(dir) => {
-                let (start, garbage) = (options.start_after.as_ref(), self.store.garbage());
-                Walk::new(NAME, path.clone(), Descent::after(dir, path, start, garbage))
+                let (start, reclaimer) = (options.start_after.as_ref(), self.store.reclaimer());
+                Walk::new(self.name, path.clone(), Descent::after(dir, path, start, reclaimer))
             }
-            Err(error) => Walk::new(NAME, path.clone(), Failed(Some(error))),
+            Err(error) => Walk::new(self.name, path.clone(), Failed(Some(error))),
         }
     }
 
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         let page = self.store.uploads(path, &options).await;
-        run(Operation::Uploads, path, || page)
+        self.explain(Operation::Uploads, path, || page)
+    }
+
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        self.explain(Operation::Upload, path, || {
+            path.require_not_root()?;
+            self.store.upload(path)
+        })
     }
 
     async fn cancel_upload(&self, path: &Path) -> Result<()> {
@@ -142,7 +255,7 @@ impl StorageDriver for InMemory {
 
     async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
         let cancelled = self.store.cancel_uploads(path, older_than).await;
-        self.freed(run(Operation::CancelUploads, path, || cancelled)).await
+        self.reclaim(self.explain(Operation::CancelUploads, path, || cancelled)).await
     }
 
     async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
@@ -156,8 +269,8 @@ impl StorageDriver for InMemory {
     }
 
     async fn delete_many(&self, paths: &[Path]) -> Result<()> {
-        let deleted = self.store.delete_many(paths).await.map(|waste| ((), waste));
-        self.freed(run(Operation::DeleteMany, &Path::root(), || deleted)).await
+        let deleted = self.store.delete_many(paths).await.map(|deferred| ((), deferred));
+        self.reclaim(self.explain(Operation::DeleteMany, &Path::root(), || deleted)).await
     }
 
     async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
@@ -176,13 +289,14 @@ impl StorageDriver for InMemory {
     }
 
     async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
-        let touch = async { Ok((self.store.touch(path, &precondition).await?, Waste::default())) };
+        let touch =
+            async { Ok((self.store.touch(path, &precondition).await?, DeferredDrop::default())) };
         self.change(Operation::Touch, &[path], touch).await
     }
 
     async fn health(&self) -> Health {
-        let explain = |error: Error| error.context(NAME, Operation::Health, &Path::root());
-        if let Err(error) = self.store.look(|_| Ok(())) {
+        let explain = |error: Error| error.context(self.name, Operation::Health, &Path::root());
+        if let Err(error) = self.store.require_open() {
             return Health::unavailable(explain(error));
         }
         match self.store.budget().available() {
@@ -195,37 +309,52 @@ impl StorageDriver for InMemory {
     }
 
     async fn shutdown(&self) -> Result<()> {
-        let garbage = self.store.garbage();
-        garbage.free(self.store.shut_down()).await;
-        garbage.collect_all().await;
+        let reclaimer = self.store.reclaimer();
+        reclaimer.reclaim(self.store.shut_down()).await;
+        reclaimer.reclaim_all().await;
         Ok(())
     }
 }
 
 impl InMemory {
-    /// Runs an operation that changes something at `paths`, of which the first is the one that it is
-    /// known by, and frees what it has left.
+    /// Runs an operation on a path, and gives its error the context.
+    fn explain<T>(
+        &self,
+        operation: Operation,
+        path: &Path,
+        body: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        body().map_err(|error| error.context(self.name, operation, path))
+    }
+
+    /// Runs an operation that changes something at `paths`, the first of which its errors name, and reclaims
+    /// the memory that it leaves.
     async fn change<T>(
         &self,
         operation: Operation,
         paths: &[&Path],
-        body: impl Future<Output = Result<(T, Waste)>>,
+        body: impl Future<Output = Result<(T, DeferredDrop)>>,
     ) -> Result<T> {
         let allowed = paths.iter().try_for_each(|path| path.require_not_root());
         let done = match allowed {
             Ok(()) => body.await,
             Err(error) => Err(error),
         };
-        self.freed(run(operation, paths[0], || done)).await
+        self.reclaim(self.explain(operation, paths[0], || done)).await
     }
 
-    /// Frees what an operation, which is done, has left, and a part of what others have.
-    async fn freed<T>(&self, done: Result<(T, Waste)>) -> Result<T> {
-        let garbage = self.store.garbage();
-        garbage.collect();
-        let (result, waste) = done?;
-        garbage.free(waste).await;
+    /// Reclaims the memory that an operation, which is done, has left, and a part of what others have left.
+    async fn reclaim<T>(&self, done: Result<(T, DeferredDrop)>) -> Result<T> {
+        let reclaimer = self.store.reclaimer();
+        reclaimer.reclaim_some();
+        let (result, deferred) = done?;
+        reclaimer.reclaim(deferred).await;
         Ok(result)
+    }
+
+    /// Looks at the files of this moment.
+    fn view<T>(&self, view: impl FnOnce(&Tree) -> Result<T>) -> Result<T> {
+        self.store.view(|state| view(state.tree()))
     }
 
     async fn content(
@@ -235,8 +364,8 @@ impl InMemory {
         range: &ReadRange,
         limit: u64,
     ) -> Result<Content> {
-        let (metadata, rope) = run(operation, path, || self.snapshot(path))?;
-        let found = run(operation, path, || {
+        let (metadata, rope) = self.explain(operation, path, || self.snapshot(path))?;
+        let found = self.explain(operation, path, || {
             let range = range.resolve(metadata.size)?;
             let size = range.end - range.start;
             if size > limit {
@@ -244,9 +373,9 @@ impl InMemory {
             }
             Ok(rope.pieces(range))
         });
-        let mut waste = Waste::default();
-        waste.add_rope(rope);
-        let held = Held { waste, garbage: self.store.garbage() };
+        let mut deferred = DeferredDrop::default();
+        deferred.add_rope(rope);
+        let guard = ReclaimGuard { deferred, reclaimer: self.store.reclaimer() };
         let pieces = found?;
         let mut payload = Payload::new();
         let mut until_yield = ENTRIES;
@@ -258,30 +387,27 @@ impl InMemory {
             until_yield -= 1;
             payload.push(piece);
         }
-        held.free().await;
+        guard.reclaim().await;
         Ok(Content::new(metadata, payload))
     }
 
-    /// The file and its content of this moment. The rope may come to be the last of it.
+    /// The file and its content as they are at this moment. The rope may become the last to hold it.
     fn snapshot(&self, path: &Path) -> Result<(Metadata, Rope)> {
         path.require_not_root()?;
-        self.store.garbage().collect();
-        self.store.look(|tree| {
+        self.store.reclaimer().reclaim_some();
+        self.view(|tree| {
             let file = tree.file(path)?;
             Ok((file.metadata(path), file.rope()))
         })
     }
 }
 
-/// A walk of what is not there.
+/// A walk that fails at its start.
 struct Failed(Option<Error>);
 
 impl WalkSource for Failed {
-    fn poll_next(
-        &mut self,
-        _cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Entry>>> {
-        std::task::Poll::Ready(self.0.take().map(Err))
+    fn poll_next(&mut self, _cx: &mut Context<'_>) -> Poll<Option<Result<Entry>>> {
+        Poll::Ready(self.0.take().map(Err))
     }
 
     fn skip_dir(&mut self) {}

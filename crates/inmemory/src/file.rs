@@ -1,4 +1,4 @@
-//! [`File`]: committed content with what is known of it, as a directory holds it.
+//! [`File`]: committed content with its metadata, as an entry of a directory.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -8,23 +8,23 @@ use storage_driver::{Error, Metadata, Path, Payload, Version};
 use triomphe::ThinArc;
 
 use crate::{
-    Usage,
     blob::{Blob, FileBlob},
     budget::{Budget, Charge, Owner},
     map::Named,
     rope::Rope,
     sync::{AtomicU32, Ordering::AcqRel, Ordering::Relaxed},
     time::Timestamp,
+    usage::Usage,
     work,
 };
 
-/// Content of so many bytes stands with its name; longer content is a [`Blob`](crate::blob::Blob).
+/// Content of up to so many bytes is stored with its name; longer content is a [`Blob`](crate::blob::Blob).
 pub(crate) const SMALL: usize = 4 << 10;
 
-/// A file as a directory holds it: one pointer to one allocation.
+/// A file as an entry of a directory: one pointer to one allocation.
 ///
-/// Its *text* is its path from the directory on. That is more than a name where it is the only file
-/// below: the directories between are then implied by the text, and cost nothing.
+/// Its *text* is its path relative to the directory. That is more than a name where this is the only file
+/// below: the directories in between are then implied by the text, and cost nothing.
 ///
 /// ```text
 ///  File ─▶ │ count │ Small { budget, modified, version, owners, lengths } │ text │ content │
@@ -32,7 +32,7 @@ pub(crate) const SMALL: usize = 4 << 10;
 ///                           └─▶ { modified, version, blob }
 /// ```
 ///
-/// A clone is what a fork has of it: it owns the content too. Readers own nothing.
+/// A clone, which a fork makes, owns the content too. Readers are no owners.
 #[derive(Debug)]
 pub(crate) struct File(ThinArc<Head, u8>);
 
@@ -46,7 +46,7 @@ enum Head {
 struct Small {
     budget: Arc<Budget>,
     stamp: Stamp,
-    /// How many [`File`]s there are of it; what else there is are readers.
+    /// How many [`File`]s refer to it. All other references are readers.
     owners: AtomicU32,
     text: u16,
     content: u16,
@@ -59,7 +59,7 @@ struct Large {
     _charge: Charge,
 }
 
-/// What makes one commit another than the next.
+/// The time and the version of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) modified: Timestamp,
@@ -67,7 +67,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Of what was not committed yet.
+    /// The stamp of a file that is not committed yet.
     pub(crate) const NONE: Self = Self { modified: Timestamp(0), version: 0 };
 }
 
@@ -87,7 +87,7 @@ impl File {
         Ok(Self::reserved(budget, text, content.parts().map(|part| &part[..]), stamp))
     }
 
-    /// Takes the memory that a file of a blob needs.
+    /// Reserves the memory that a file of a blob needs.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ impl File {
         bytes.try_extend_from_slice(text.as_bytes()).unwrap_or_default();
         content.for_each(|part| bytes.try_extend_from_slice(part).unwrap_or_default());
         let length = bytes.len() - text.len();
-        budget.transfer(length as u64, Owner::Nobody, Owner::Committed);
+        budget.transfer(length as u64, Owner::Unowned, Owner::Committed);
         let small = Small {
             budget: Arc::clone(budget),
             stamp,
@@ -125,7 +125,7 @@ impl File {
         Self(ThinArc::from_header_and_slice(Head::Small(small), &bytes))
     }
 
-    /// Gives a file that nobody else has yet the stamp of its commit.
+    /// The same file with the stamp of its commit. It must not be shared yet.
     pub(crate) fn stamped(mut self, stamp: Stamp) -> Self {
         self.0.with_arc_mut(|file| {
             if let Some(file) = triomphe::Arc::get_mut(file)
@@ -137,7 +137,7 @@ impl File {
         self
     }
 
-    /// The same content under another text, with another stamp if one is given.
+    /// The same content under another text, with another stamp if there is one.
     ///
     /// # Errors
     ///
@@ -152,8 +152,8 @@ impl File {
         Ok(self.recast(budget, text, stamp))
     }
 
-    /// As [`copied`](Self::copied), for a file that goes as soon as the copy is in its place: if
-    /// nobody else holds it, what both take for that moment is taken also from a full store.
+    /// As [`copied`](Self::copied), for a file that is removed as soon as the copy is in its place: if it has no
+    /// other owner, the store may pass its capacity for that moment.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl File {
         &self.0.header.header
     }
 
-    /// The path from the directory on.
+    /// The path relative to the directory.
     pub(crate) fn text(&self) -> &str {
         let bytes = match self.head() {
             Head::Small(small) => &self.0.slice[..small.text.into()],
@@ -195,7 +195,7 @@ impl File {
         str::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// The content, if it stands here.
+    /// The content, if it is stored here.
     pub(crate) fn content(&self) -> &[u8] {
         match self.head() {
             Head::Small(small) => &self.0.slice[small.text.into()..],
@@ -221,7 +221,7 @@ impl File {
         }
     }
 
-    /// The content, which is a snapshot, and not owned.
+    /// The content as a snapshot, without ownership.
     pub(crate) fn rope(&self) -> Rope {
         match self.head() {
             Head::Small(Small { content: 0, .. }) => Rope::Empty,
@@ -245,7 +245,7 @@ impl File {
         matches!(self.head(), Head::Large(_))
     }
 
-    /// Gives up the file. What is left of it is its blob, if it has one: perhaps the last reference.
+    /// Drops the file and returns its blob, if it has one: perhaps the last reference.
     pub(crate) fn into_blob(self) -> Option<Arc<Blob>> {
         self.blob().map(FileBlob::blob)
     }
@@ -256,7 +256,7 @@ impl File {
     }
 }
 
-/// A reader's hold on a small file.
+/// A reference to a small file by a reader.
 struct Pin(ThinArc<Head, u8>);
 
 impl AsRef<[u8]> for Pin {
@@ -286,7 +286,7 @@ impl Drop for File {
         if let Head::Small(small) = self.head()
             && small.owners.fetch_sub(1, AcqRel) == 1
         {
-            small.budget.transfer(small.content.into(), Owner::Committed, Owner::Nobody);
+            small.budget.transfer(small.content.into(), Owner::Committed, Owner::Unowned);
         }
     }
 }
@@ -298,7 +298,7 @@ impl Named for File {
 
     fn order(&self, other: &str) -> Ordering {
         let text = self.text().as_bytes();
-        // A name that is found is looked at once, and its end is not looked for.
+        // A match compares the name once, and does not search for its end.
         match text.strip_prefix(other.as_bytes()) {
             Some([] | [b'/', ..]) => Ordering::Equal,
             _ => self.name().cmp(other),
@@ -306,7 +306,7 @@ impl Named for File {
     }
 }
 
-/// What a file takes of the index, beside its blob.
+/// The part of the index that a file takes, without its blob.
 fn index(text: &str) -> u64 {
     (Usage::FILE + text.len()) as u64
 }

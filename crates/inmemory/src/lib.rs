@@ -1,78 +1,90 @@
 //! A storage driver in memory: linearizable, with exact accounting of memory.
 //!
-//! Content is a sequence of segments, so that no blob, however large, needs one contiguous
-//! allocation or is copied when it grows. Reads copy nothing. Readers, copies, appends and forks
-//! share segments. Memory has a [capacity](Builder::capacity), and [`InMemory::usage`] says what
-//! holds it.
-//!
 //! ```
 //! # tokio_test::block_on(async {
 //! use inmemory::InMemory;
-//! use storage_driver::{Path, StorageDriver, StorageDriverExt};
+//! use storage_driver::{Path, StorageDriverExt};
 //!
-//! let store = InMemory::new();
+//! let driver = InMemory::builder().capacity(256 << 20).build();
 //! let path = Path::parse("/blobs/one")?;
 //!
-//! let mut writer = store.create(&path).await?;
-//! writer.write_bytes("nobody sees this ").await?;
+//! let mut writer = driver.create(&path).await?;
+//! writer.write_bytes("not visible ").await?;
 //! writer.write_bytes("before the commit").await?;
-//! assert!(!store.exists(&path).await?);
+//! assert!(!driver.exists(&path).await?);
 //! writer.commit().await?;
 //!
-//! assert_eq!(store.get_bytes(&path, 1024).await?.len(), 34);
+//! assert_eq!(driver.get_bytes(&path, 1024).await?, "not visible before the commit");
+//! assert_eq!(driver.usage().committed, 29);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
 //!
+//! | type | what it is |
+//! |---|---|
+//! | [`InMemory`] | the driver; a clone is a handle to the same store, a [fork](InMemory::fork) a copy in constant time |
+//! | [`InMemoryBuilder`] | its settings: name, capacity, pool, size of a segment, clock |
+//! | [`Usage`] | the memory that it holds, by owner |
+//!
+//! Content is a sequence of segments, so that no blob, however large, needs one contiguous allocation or is
+//! copied when it grows. Reads copy nothing. Readers, copies, appends and forks share segments. Memory has a
+//! [capacity](InMemoryBuilder::capacity), and [`InMemory::usage`] reports what holds it.
+//!
 //! # Memory
 //!
 //! No allocation, for content or for any index over it, is larger than one
-//! [segment](Builder::segment_size), whatever the size of a blob. Content of up to 4 KiB that is put
-//! whole takes no more than its file: one allocation for name, metadata and content.
+//! [segment](InMemoryBuilder::segment_size), whatever the size of a blob. Content of up to 4 KiB that is put as a
+//! whole takes one allocation for name, metadata and content (`cargo test -p inmemory --test memory`).
 //!
-//! A `Bytes` of at least 16 KiB that is written is **taken over**, without a copy, if it keeps no
-//! more memory alive than it shows: if nobody else holds its buffer and at most one part in 64 of
-//! that is unused, or if the caller [vouches](storage_driver::WriterOptions::exclusive_buffers) for it.
-//! Anything else is **copied** into segments: a small slice of a big buffer never pins the buffer,
-//! and tiny pieces are packed. What is held is never touched again.
+//! A `Bytes` of at least 16 KiB that is written is **adopted**, without a copy, if it keeps hardly more memory
+//! alive than it has bytes: if it is the only reference to its buffer and at most one part in 64 of that is
+//! unused, or if the caller declares its buffers
+//! [exclusive](storage_driver::WriterOptions::exclusive_buffers). Any other buffer is **copied** into segments: a
+//! small slice of a big buffer never pins the buffer, and tiny pieces are packed. Bytes that are held are never
+//! moved or changed again (`cargo test -p inmemory --test it adoption`).
 //!
-//! A commit moves references: its time does not depend on the size. An append shares what the file
-//! has, but for a last commit of up to 64 KiB, which the first write copies so that many small
-//! appends stay compact.
+//! A commit moves references: its time does not depend on the size. An append shares the content of the file,
+//! except for a last commit of up to 64 KiB, which the first write copies so that many small appends stay
+//! compact.
 //!
-//! On Linux, buffers of at least 256 KiB are mapped from the system, and go back to it when the last
-//! file, upload and reader lets go of them. These hold a put of that size, and an upload except its
-//! first 256 KiB, whose buffers grow from 4 KiB. Everything else goes back to the allocator: smaller
-//! buffers, names, and buffers taken over from the caller. An allocator may keep freed memory for later
-//! allocations, so that a process can stay as large as the small files that it once held. A store
-//! that is filled again with files of the same sizes uses that memory again; a test bounds the growth at
-//! 2 %. [`InMemory::usage`] counts what the store holds, not what the allocator keeps.
+//! A note counts with its length, as content of its upload. `set_note` with no room for it fails with
+//! `StorageFull` and leaves the old note; a note of the same length as the old one needs no room.
 //!
-//! A reader holds the segments of its range that it has not given yet, and no others.
+//! On Linux, buffers of at least 256 KiB are mapped from the system, and go back to it when the last file,
+//! upload and reader drops them. A put of at least that size is held in such buffers, and so is an upload, except
+//! for its first 256 KiB, whose buffers grow from 4 KiB. Everything else goes back to the allocator: smaller
+//! buffers, names, and adopted buffers. An allocator may keep freed memory for later allocations, so that a
+//! process can stay as large as the small files that it once held. A store that is filled again with files
+//! of the same sizes uses that memory again; a test bounds the growth at 2 %
+//! (`cargo test -p inmemory --test resident`). [`InMemory::usage`] counts what the store holds, not what the
+//! allocator keeps.
+//!
+//! A reader holds the segments of its range that it has not returned yet, and no others.
 //!
 //! # Concurrency
 //!
-//! All operations are linearizable. Each takes effect in one short critical section, in which
-//! references move, and at most 4 KiB of content, of a small file that is renamed, copied or touched; no
-//! lock is held across an await, or while memory is freed. No runtime is needed.
+//! All operations are linearizable. Each takes effect in one short critical section, in which references
+//! move, and at most 4 KiB of content, of a small file that is renamed, copied or touched. No lock is held across
+//! an await, or while memory is freed. No runtime is needed.
 //!
-//! A writer never waits for room: a full store is an error, and the writer can continue when there is
-//! room. It holds nothing back: what one `write_bytes` accepted is in the store's count.
+//! A writer never waits for room: a full store is an error, and the writer can continue when there is room. It
+//! buffers nothing: the store counts the bytes as soon as `write_bytes` has accepted them.
 //!
 //! # Work in one poll
 //!
-//! No operation does more than about a millisecond of work in one poll, or under the store's lock;
-//! then it wakes its task and returns `Pending`. With *n* for what the operation works on:
+//! No operation does more than about a millisecond of work in one poll, or under the store's lock; then it
+//! wakes its task and returns `Pending`. *n* is the number of entries that the operation works on:
 //!
 //! | operation | work under the lock | longest poll |
 //! |---|---|---|
-//! | `stat`, `reader`, `touch`, `rename`, `copy`, `resume`, `append` | O(log n) | O(log n) |
+//! | `stat`, `reader`, `touch`, `rename`, `copy`, `append` | O(log n) | O(log n) |
+//! | `resume`, `upload`, `set_note` | O(log n) | O(log n), and 4 KiB of note copied; they wait while a writer of the upload copies the data of one `write_bytes` |
 //! | `fork` | O(1) | O(1) |
 //! | `get_content`, `get_range` | O(log n) | 1,000 segments |
 //! | `put_content` | O(log n) | 1 MiB copied |
 //! | `Writer::write_bytes` | none | a copy of the data of this call; the writer yields after each 1 MiB |
 //! | `commit`, `cancel`, `cancel_upload`, `create` | O(log n) | 4,096 steps of freeing |
-//! | `delete` of a file or a directory | O(log n) | 4,096 steps of freeing |
+//! | `delete`, `delete_dir` | O(log n) | 4,096 steps of freeing |
 //! | `delete_many` | 128 paths | 128 paths, 4,096 steps of freeing |
 //! | `cancel_uploads` | 1,000 uploads | 1,000 uploads, 4,096 steps of freeing |
 //! | `rename_dir` | O(log n); 1,000 entries if the longest path below has to be measured | the same |
@@ -84,41 +96,50 @@
 //! | `health` | none | O(1) |
 //! | drop of a future, reader, walk or handle | O(log n) | 4,096 steps of freeing |
 //!
-//! A step frees 1 KiB of a segment, a quarter of a file, or a sixteenth of an upload, and takes about
-//! 0.1 µs. A poll can exceed its steps by one segment. What a drop leaves is freed in parts of that
-//! size by later operations of the store and its forks, `usage` included, and before the store refuses
-//! content for lack of room. Two drops free everything at once: that of the last handle of a store and
-//! its forks, unless [`shutdown`](storage_driver::StorageDriver::shutdown) came first, and that of a
-//! `Content` or of `Bytes` that are the last to hold their segments.
+//! A step frees 1 KiB of a segment, a quarter of a file, or a sixteenth of an upload, and takes about 0.1 µs. A
+//! poll can exceed its steps by one segment (`cargo test -p inmemory --lib work`). Memory that a drop leaves is
+//! reclaimed in parts of that size by later operations of the store and its forks, including `usage`, and before
+//! the store refuses content for lack of room. Two drops free everything at once: the drop of the last handle of a
+//! store and its forks, unless [`shutdown`](storage_driver::StorageDriver::shutdown) was called before, and the
+//! drop of a `Content` or of `Bytes` that are the last to hold their segments.
 //!
-//! Measured with 100,000 files and uploads, or a directory of 1,000,000 files, no poll takes more than
-//! 2 ms of CPU time. Two costs are not bounded by the store. A page or content of many items is one
-//! vector, whose growth may copy the items that it has. And an allocator may put off work: glibc's
-//! merges and sorts freed blocks at a later call, all of them at once, which can take 15 ms after
-//! 100,000 uploads are freed. The store allocates once after each part that it frees, so that glibc
-//! does this work in parts too. It cannot do so for the arenas of other threads: a poll that frees what
-//! four threads have allocated has taken 4 ms.
+//! Measured with 100,000 files and uploads, or a directory of 1,000,000 files, no poll takes more than 2 ms of
+//! CPU time (`cargo run --release -p benches --bin polls`). Two costs are not bounded by the store. A page or
+//! content of many items is one vector, whose growth may copy the items that it has. And an allocator may put
+//! off work: glibc merges and sorts freed blocks at a later call, all of them at once, which can take
+//! 15 ms after 100,000 uploads are freed. The store allocates once after each part that it frees, so that glibc does
+//! this work in parts too. It cannot do so for the arenas of other threads.
 //!
-//! A `delete_many` of more than 128 paths, `cancel_uploads`, and a `rename_dir` that has to measure are
-//! prepared in parts and take effect at one moment. Operations that change the store do such parts
-//! first while one is under way; reads do not wait. Dropped before that moment, they change nothing.
-//! A page of more than 1,000 uploads shows the size and last write of the later ones as they are when
-//! the page reaches them.
+//! A `delete_many` of more than 128 paths, `cancel_uploads`, and a `rename_dir` that has to measure are prepared in
+//! parts and take effect at one moment. Operations that change the store do such parts first while one is under
+//! way; reads do not wait. An operation that fails or is dropped before that moment changes nothing, and the
+//! memory of its preparation is reclaimed like that of a drop. A page of more than 1,000 uploads shows the size
+//! and last write of the later ones as they are when the page reaches them.
 //!
-//! Content is kept as long as the store: it is not `durable`.
+//! # Limits
+//!
+//! Content is kept as long as the store: it is not `durable`. `list` with
+//! [`names_only`](storage_driver::ListOptions::names_only) leaves out the metadata of files.
 
 mod blob;
 mod budget;
 mod buffer;
 mod builder;
-mod draft;
+mod deferred_drop;
+mod dir;
 mod driver;
 mod file;
 mod job;
 mod map;
+mod note;
+mod operations;
 mod reader;
+mod reclaimer;
 mod rope;
 mod segment;
+mod segment_builder;
+mod session;
+mod state;
 mod store;
 mod sync;
 mod time;
@@ -127,68 +148,8 @@ mod upload;
 mod uploads;
 mod usage;
 mod walk;
-mod waste;
 mod work;
 
-use std::{fmt, sync::Arc};
-
-use crate::store::Store;
-
-pub use builder::Builder;
+pub use builder::InMemoryBuilder;
+pub use driver::InMemory;
 pub use usage::Usage;
-
-/// A store in memory. A clone is a handle to the same store.
-#[derive(Clone)]
-pub struct InMemory {
-    store: Arc<Store>,
-}
-
-impl InMemory {
-    /// An empty store without a capacity.
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Sets up a store.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
-    /// A twin of the store as it is at this moment, in constant time: what is changed in one later
-    /// is not seen in the other, and what is not is shared.
-    ///
-    /// The twin has the committed files. Uploads in progress stay with the original, and each is
-    /// shut down on its own; the budget, the clock and the source of versions are common to both.
-    pub fn fork(&self) -> Self {
-        Self { store: Arc::new(self.store.fork()) }
-    }
-
-    /// The memory that the store and its forks hold.
-    ///
-    /// Before that it frees a part of what dropped operations and readers have left, which is counted
-    /// until it is freed.
-    pub fn usage(&self) -> Usage {
-        self.store.garbage().collect();
-        self.store.budget().usage()
-    }
-
-    /// How many bytes of memory the store and its forks may hold; `None` if there is no bound.
-    pub fn capacity(&self) -> Option<u64> {
-        self.store.budget().capacity()
-    }
-}
-
-impl Default for InMemory {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for InMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InMemory")
-            .field("usage", &self.usage())
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
-    }
-}

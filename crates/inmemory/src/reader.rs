@@ -12,24 +12,25 @@ use futures_core::Stream;
 use storage_driver::Result;
 
 use crate::{
+    deferred_drop::DeferredDrop,
+    reclaimer::Reclaimer,
     rope::{Pieces, Rope},
-    waste::{Garbage, Waste},
 };
 
-/// Gives the bytes of a range of a rope, sharing its segments. It holds those that it has not given
+/// The stream of a range of a rope, which shares the segments. It holds those that it has not returned
 /// yet, and so is a snapshot.
 pub(crate) struct Segments {
     pieces: Option<Pieces>,
-    /// Where they go if the reader is dropped and was the last to hold them. One segment goes at
+    /// Where they go if the reader is dropped and was the last to hold them. A single segment is freed at
     /// once.
-    garbage: Weak<Garbage>,
+    reclaimer: Weak<Reclaimer>,
 }
 
 impl Segments {
-    pub(crate) fn new(rope: &Rope, range: Range<u64>, garbage: &Arc<Garbage>) -> Self {
+    pub(crate) fn new(rope: &Rope, range: Range<u64>, reclaimer: &Arc<Reclaimer>) -> Self {
         let pieces = rope.pieces(range);
-        let garbage = if pieces.is_short() { Weak::new() } else { Arc::downgrade(garbage) };
-        Self { pieces: Some(pieces), garbage }
+        let reclaimer = if pieces.is_short() { Weak::new() } else { Arc::downgrade(reclaimer) };
+        Self { pieces: Some(pieces), reclaimer }
     }
 }
 
@@ -44,10 +45,10 @@ impl Stream for Segments {
 impl Drop for Segments {
     fn drop(&mut self) {
         // Without a store there is no later operation that could free them.
-        if let (Some(pieces), Some(garbage)) = (self.pieces.take(), self.garbage.upgrade()) {
-            let mut waste = Waste::default();
-            waste.add_pieces(pieces);
-            garbage.add(waste);
+        if let (Some(pieces), Some(reclaimer)) = (self.pieces.take(), self.reclaimer.upgrade()) {
+            let mut deferred = DeferredDrop::default();
+            deferred.add_pieces(pieces);
+            reclaimer.add(deferred);
         }
     }
 }

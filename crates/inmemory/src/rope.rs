@@ -1,4 +1,4 @@
-//! [`Rope`]: a sequence of segments, however many, in small pieces.
+//! [`Rope`]: a sequence of any number of segments, in small nodes.
 
 use std::{ops::Range, vec};
 
@@ -23,8 +23,8 @@ const FANOUT: usize = 64;
 ///       Bytes   Bytes          Bytes                  segments, never touched again
 /// ```
 ///
-/// A clone is a reference; a push copies the nodes on the right edge that are shared, one a level,
-/// and nothing else.
+/// A clone is a reference. A push copies the shared nodes on the right edge, at most one a level, and nothing
+/// else.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Rope {
     #[default]
@@ -36,7 +36,7 @@ pub(crate) enum Rope {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    /// Where each child ends, counted from where the node begins.
+    /// The end of each child, counted from the beginning of the node.
     ends: Vec<u64>,
     children: Children,
 }
@@ -56,13 +56,13 @@ impl Rope {
         }
     }
 
-    /// All segments, if there are several and this is the last that holds them.
+    /// All segments, if there are several and this may be the last to hold them.
     pub(crate) fn into_last_pieces(self) -> Option<Pieces> {
         let Self::Tree(root) = self else { return None };
         Pieces { first: Some(Piece::Node(root)), levels: Vec::new() }.into_last()
     }
 
-    /// Puts a segment, which is not empty, behind the others.
+    /// Appends a segment, which is not empty.
     pub(crate) fn push(&mut self, segment: Bytes) {
         debug_assert!(!segment.is_empty());
         match self {
@@ -84,10 +84,10 @@ impl Rope {
         }
     }
 
-    /// The bytes of `range`, as far as there are any, sharing the segments.
+    /// The bytes of `range`, clipped to the rope, sharing the segments.
     ///
-    /// It takes a step for each level, and one for each child of a node that the range has a part
-    /// of the others of: none for a whole rope, and at most [`FANOUT`] a level at either end.
+    /// It takes a step for each level, and for a part of a rope at most [`FANOUT`] steps a level at either
+    /// end.
     pub(crate) fn pieces(&self, range: Range<u64>) -> Pieces {
         let mut range = range.start..range.end.min(self.len());
         let mut pieces = Pieces { first: None, levels: Vec::new() };
@@ -100,7 +100,7 @@ impl Rope {
             }
             Self::Tree(root) => root,
         };
-        // Down to the lowest node that has all of it: one segment needs no list.
+        // Down to the lowest node that has all of the range: one segment needs no list.
         loop {
             let (first, last) = node.children_of(&range);
             if range == (0..node.len()) {
@@ -130,12 +130,12 @@ impl Rope {
     }
 }
 
-/// The segments of a range that were not given yet, and nothing else: it holds a node only if all
-/// that is below the node is yet to be given.
+/// The segments of a range that were not returned yet, and no others: it holds a node only while no segment
+/// below the node was returned.
 #[derive(Debug)]
 pub(crate) struct Pieces {
     first: Option<Piece>,
-    /// What follows: the children of opened nodes, those of the lowest last.
+    /// The pieces after it: the children of opened nodes, those of the lowest node last.
     levels: Vec<Level>,
 }
 
@@ -161,7 +161,7 @@ impl Pieces {
         self.levels.is_empty() && !matches!(self.first, Some(Piece::Node(_)))
     }
 
-    /// What is left to free, if that is more than a segment and this may be the last that holds it.
+    /// The same if it has more than one segment and may be the last to hold them.
     pub(crate) fn into_last(mut self) -> Option<Self> {
         if let Some(Piece::Node(node)) = self.first {
             self.first = Arc::into_unique(node).map(|node| Piece::Node(node.shareable()));
@@ -194,8 +194,8 @@ impl Pieces {
         });
     }
 
-    /// Takes out the next segment to free it. Gives `Some(None)` where a step gave no segment: it
-    /// opened a node, or left one to others that hold it too.
+    /// Takes out the next segment to free it. Returns `Some(None)` after a step without a segment, which opened
+    /// a node or left it to its other owners.
     pub(crate) fn free_next(&mut self) -> Option<Option<Bytes>> {
         match self.pop()? {
             Piece::Segment(segment) => return Some(Some(segment)),
@@ -251,7 +251,7 @@ impl Node {
         std::iter::successors(below(self), |node| below(node)).count()
     }
 
-    /// Puts a segment at the end; gives it back if there is no room.
+    /// Appends a segment; returns it if there is no room.
     fn push(&mut self, segment: Bytes) -> Result<(), Bytes> {
         let length = segment.len() as u64;
         let end = self.len();
@@ -287,14 +287,14 @@ impl Node {
         (first, first + self.ends[first..].partition_point(|&end| end < range.end))
     }
 
-    /// Which bytes of a child `range` has.
+    /// The part of a child that lies in `range`.
     fn inside(&self, child: usize, range: &Range<u64>) -> Range<u64> {
         let start = child.checked_sub(1).map_or(0, |before| self.ends[before]);
         let (from, to) = (range.start.max(start), range.end.min(self.ends[child]));
         from - start..to - start
     }
 
-    /// Puts what `range` has of the children into `levels`, the last first.
+    /// Puts the parts of the children that lie in `range` into `levels`, the last part first.
     fn cut(&self, range: Range<u64>, levels: &mut Vec<Level>) {
         let (first, last) = self.children_of(&range);
         work::count(last - first + 1);

@@ -1,15 +1,15 @@
-//! Segments: the pieces of memory that content is made of.
+//! Segments: the buffers that content consists of.
 
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Usage, budget::Budget, buffer::Buffer, work};
+use crate::{budget::Budget, buffer::Buffer, usage::Usage, work};
 
 pub(crate) const OVERHEAD: u64 = Usage::SEGMENT as u64;
 
-/// A buffer that was filled or taken over. Whoever holds a `Bytes` of it holds it, and the last one
-/// to let go gives its memory back to the budget.
+/// A buffer that was filled by the store or adopted. Each `Bytes` of it keeps it alive, and the drop of the
+/// last one gives its memory back to the budget.
 struct Segment {
     data: Buffer,
     budget: Arc<Budget>,
@@ -29,19 +29,20 @@ impl Drop for Segment {
     }
 }
 
-/// A `Bytes` for which the caller vouched: it is kept as it is, and counts with its length.
-struct Vouched {
+/// A `Bytes` that the caller declared [exclusive](storage_driver::WriterOptions::exclusive_buffers): it is
+/// kept as it is, and counts with its length.
+struct Exclusive {
     data: Bytes,
     budget: Arc<Budget>,
 }
 
-impl AsRef<[u8]> for Vouched {
+impl AsRef<[u8]> for Exclusive {
     fn as_ref(&self) -> &[u8] {
         &self.data
     }
 }
 
-impl Drop for Vouched {
+impl Drop for Exclusive {
     fn drop(&mut self) {
         let bytes = self.data.len() as u64;
         work::count_freed(self.data.len());
@@ -55,28 +56,28 @@ pub(crate) fn seal(data: impl Into<Buffer>, budget: &Arc<Budget>) -> Bytes {
     Bytes::from_owner(Segment { data: data.into(), budget: Arc::clone(budget) })
 }
 
-/// Makes a segment of a vouched buffer whose length, and the [`OVERHEAD`], are reserved.
-pub(crate) fn vouch(data: Bytes, budget: &Arc<Budget>) -> Bytes {
-    Bytes::from_owner(Vouched { data, budget: Arc::clone(budget) })
+/// Makes a segment of an exclusive buffer whose length, and the [`OVERHEAD`], are reserved.
+pub(crate) fn seal_exclusive(data: Bytes, budget: &Arc<Budget>) -> Bytes {
+    Bytes::from_owner(Exclusive { data, budget: Arc::clone(budget) })
 }
 
-/// What can be known of the memory behind a `Bytes`.
+/// The memory behind a `Bytes`, as far as it can be known.
 pub(crate) enum Origin {
-    /// Nobody else holds the buffer, and it wastes nothing: it can be taken over as it is.
+    /// This is the only reference to the buffer, which wastes nothing: it can be adopted as it is.
     Exact(Vec<u8>),
-    /// Nobody else holds the buffer, but it is bigger than what is used of it.
+    /// This is the only reference to the buffer, but too much of it is unused.
     Wasteful(Vec<u8>),
-    /// Others hold it too, or its size cannot be known.
+    /// There are other references, or its size is unknown.
     Shared(Bytes),
 }
 
 impl Origin {
-    /// Asks a `Bytes` for its whole buffer.
+    /// The whole buffer of a `Bytes`.
     ///
-    /// `BytesMut::capacity` alone does not tell: it leaves out what lies *before* the slice, which
-    /// is most of a read buffer when its last piece is handed over. A `Vec` has the whole. Turning
-    /// one into a `Vec` moves nothing if the slice begins where its buffer does, and if it does not,
-    /// the bytes are going to be copied anyway, or nearly fill the buffer.
+    /// `BytesMut::capacity` is not enough: it leaves out what lies *before* the slice, which is most of a read
+    /// buffer when its last piece is written. A `Vec` has the whole. The conversion into a `Vec` moves
+    /// nothing if the slice begins where its buffer does; otherwise the bytes are copied anyway, or nearly
+    /// fill the buffer.
     pub(crate) fn of(data: Bytes) -> Self {
         let data = match data.try_into_mut() {
             Ok(data) => Vec::from(data),
@@ -90,7 +91,7 @@ impl Origin {
     }
 }
 
-/// A buffer is taken over if at most one part in 64 of it is not used.
+/// A buffer is adopted if at most one part in 64 of it is not used.
 const MAX_WASTE: usize = 64;
 
 impl fmt::Debug for Origin {

@@ -1,5 +1,5 @@
 //! Locks and atomics: the standard library's, or, under `--cfg shuttle`, those of the scheduler that
-//! tries every interleaving in `tests/shuttle.rs`.
+//! `tests/shuttle` runs the driver under.
 
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{
@@ -15,8 +15,8 @@ pub(crate) use shuttle::sync::{
 
 use std::sync::PoisonError;
 
-// A poisoned lock says that a thread panicked while it held it. No critical section here leaves its
-// state half changed at a point where it could panic, so the state is good.
+// A lock is poisoned if a thread panicked while it held the lock. No critical section here leaves its state
+// half changed at a point where it could panic, so the state is valid.
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,9 +1,9 @@
-//! [`Timestamp`]: a moment in eight bytes.
+//! [`Timestamp`]: a time in eight bytes.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment, in nanoseconds since 1970: eight bytes instead of sixteen, and it fits an atomic. What
-/// lies outside the years 1677 to 2262 is clipped.
+/// A time in nanoseconds since 1970: eight bytes instead of sixteen, which fit an atomic. Times outside
+/// the years 1677 to 2262 are clipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp(pub(crate) i64);
 
@@ -34,7 +34,7 @@ impl From<Timestamp> for SystemTime {
 }
 
 impl Timestamp {
-    /// How long ago `earlier` was; zero if it is yet to come.
+    /// The duration since `earlier`; zero if that is later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let nanos = self.0.saturating_sub(earlier.0).max(0);
         Duration::from_nanos(nanos.unsigned_abs())

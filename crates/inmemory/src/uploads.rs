@@ -1,12 +1,12 @@
-//! [`Uploads`]: the uploads in progress, by path.
+//! [`Uploads`]: the uploads, by path.
 
 use std::sync::Arc;
 
 use storage_driver::Path;
 
 use crate::{
-    map::{Drain, Iter, Map, Named},
-    upload::Upload,
+    map::{Map, Named, drain::Drain, iter::Iter},
+    upload::{Upload, key},
 };
 
 /// The table of uploads in progress, in the order of their paths.
@@ -29,21 +29,14 @@ impl Entry {
 
 impl Named for Entry {
     fn name(&self) -> &str {
-        &self.0.key
+        self.0.key()
     }
 }
 
-/// Stands for a slash, so that texts order as paths do: `/a/z` before `/a-z`.
-const SLASH: &str = "\u{1}";
-/// Orders after [`SLASH`], and before every byte of a name.
+/// Orders after the slash of a [`key`], and before every byte of a name.
 const AFTER_SLASH: &str = "\u{2}";
 
-/// A text that orders among others as `path` does among paths.
-pub(crate) fn key(path: &Path) -> Box<str> {
-    path.as_str()[1..].replace('/', SLASH).into()
-}
-
-/// The text that orders right after the keys at and under `path`; `None` after those of the root.
+/// The key that orders right after those at and below `path`; `None` for the root, which has no such key.
 fn end_of(path: &Path) -> Option<String> {
     (!path.is_root()).then(|| key(path).into_string() + AFTER_SLASH)
 }
@@ -55,38 +48,33 @@ impl Uploads {
 
     /// Whether this very upload is in the table.
     pub(crate) fn contains(&self, upload: &Arc<Upload>) -> bool {
-        self.map.get(&upload.key).is_some_and(|Entry(found)| Arc::ptr_eq(found, upload))
+        self.map.get(upload.key()).is_some_and(|Entry(found)| Arc::ptr_eq(found, upload))
     }
 
-    /// Puts in an upload; gives back the one that was at its path.
+    /// Puts in an upload; returns the one that was at its path.
     pub(crate) fn insert(&mut self, upload: Arc<Upload>) -> Option<Arc<Upload>> {
         self.map.insert(Entry(upload)).map(|Entry(old)| old)
     }
 
     /// Takes out this very upload; false if it is not in the table.
     pub(crate) fn remove(&mut self, upload: &Arc<Upload>) -> bool {
-        self.contains(upload) && self.map.remove(&upload.key).is_some()
+        self.contains(upload) && self.map.remove(upload.key()).is_some()
     }
 
-    /// Takes out the upload at `path`.
-    pub(crate) fn take_at(&mut self, path: &Path) -> Option<Arc<Upload>> {
-        self.map.remove(&key(path)).map(|Entry(upload)| upload)
-    }
-
-    /// Takes out the uploads at and under `path`; `None` if there are none.
-    pub(crate) fn take(&mut self, path: &Path) -> Option<Taken> {
+    /// Takes out the uploads at and below `path`; `None` if there are none.
+    pub(crate) fn take(&mut self, path: &Path) -> Option<RemovedUploads> {
         if self.is_empty() {
             return None;
         }
         let (key, end) = (key(path), end_of(path));
-        let inside = |entry: &&Entry| end.as_deref().is_none_or(|end| *entry.0.key < *end);
+        let inside = |entry: &&Entry| end.as_deref().is_none_or(|end| entry.0.key() < end);
         let first = self.map.get(&key).or_else(|| self.map.next_after(&key).filter(inside))?;
         if self.map.next_after(first.name()).filter(inside).is_some() {
             let map = self.map.take_range(&key, end.as_deref());
-            return Some(Taken::Many(Self { map }));
+            return Some(RemovedUploads::Many(Self { map }));
         }
         let Entry(first) = first.clone();
-        self.map.remove(&first.key).map(|Entry(upload)| Taken::One(upload))
+        self.map.remove(first.key()).map(|Entry(upload)| RemovedUploads::One(upload))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -95,16 +83,16 @@ impl Uploads {
 
     /// Whether there is an upload at or under `path`.
     pub(crate) fn has_any(&self, path: &Path) -> bool {
-        !self.is_empty() && self.under(path, None).next().is_some()
+        !self.is_empty() && self.below(path, None).next().is_some()
     }
 
-    /// The uploads at and under `path` as they are now, those that order after `start` if it is
+    /// The uploads at and below `path` as they are now, those that order after `start` if it is
     /// given.
-    pub(crate) fn under(&self, path: &Path, start: Option<&Path>) -> Under {
+    pub(crate) fn below(&self, path: &Path, start: Option<&Path>) -> Below {
         let start = start.filter(|&start| start >= path);
         let first = if start.is_none() { self.get(path).cloned() } else { None };
         let iter = self.map.iter_after(Some(&key(start.unwrap_or(path))));
-        Under { first, iter, end: end_of(path), table: self.clone() }
+        Below { first, iter, end: end_of(path), table: self.clone() }
     }
 
     /// Takes out the entries of nodes that have no other owner, to free them.
@@ -120,31 +108,31 @@ impl Uploads {
 
 /// Uploads that were taken out of a table.
 #[derive(Debug)]
-pub(crate) enum Taken {
+pub(crate) enum RemovedUploads {
     One(Arc<Upload>),
     Many(Uploads),
 }
 
 /// Uploads in order, as the table was.
 #[derive(Debug)]
-pub(crate) struct Under {
+pub(crate) struct Below {
     first: Option<Arc<Upload>>,
     iter: Iter<Entry>,
     end: Option<String>,
     table: Uploads,
 }
 
-impl Under {
-    /// The whole table as it was. This may be the last to hold it.
+impl Below {
+    /// The whole table as it was. This may be the last reference to it.
     pub(crate) fn into_table(self) -> Uploads {
         let Self { table, .. } = self;
         table
     }
 
-    /// What comes next from the table itself.
+    /// The next upload of the table itself.
     fn peek(&mut self) -> Option<&Arc<Upload>> {
         let Entry(upload) = self.iter.peek()?;
-        let ended = self.end.as_ref().is_some_and(|end| *upload.key >= **end);
+        let ended = self.end.as_ref().is_some_and(|end| upload.key() >= end.as_str());
         (!ended).then_some(upload)
     }
 
@@ -153,7 +141,7 @@ impl Under {
     }
 }
 
-impl Iterator for Under {
+impl Iterator for Below {
     type Item = Arc<Upload>;
 
     fn next(&mut self) -> Option<Arc<Upload>> {

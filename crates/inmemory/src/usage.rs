@@ -1,45 +1,62 @@
-//! [`Usage`]: what a store holds.
+//! [`Usage`]: the memory of a store.
 
-/// The memory that a store and its [forks](crate::InMemory::fork) hold, in bytes, by what holds it.
+/// The memory that a store and its [forks](crate::InMemory::fork) hold, in bytes, by its owner.
 ///
-/// Content counts with its slack: the whole of every segment, not only what is used of it. What
-/// several files, uploads, forks or readers share counts once, under the first of the fields that
-/// applies. Once everything is deleted and dropped, all but [`pooled`](Self::pooled) are zero.
+/// Content counts with its slack: the whole of each segment, used or not. A segment that several files,
+/// uploads, forks or readers share counts once, under the first field that applies. Once everything is
+/// deleted and dropped, all fields but [`pooled`](Self::pooled) are zero.
 ///
-/// Each figure is exact when no operation is in progress; while some are, one may be caught between
-/// two of them.
+/// Each figure is exact when no operation is in progress. During an operation, memory that changes its owner
+/// may be missing from both or count in both.
+///
+/// ```
+/// # tokio_test::block_on(async {
+/// use inmemory::{InMemory, Usage};
+/// use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
+///
+/// let (driver, path) = (InMemory::new(), Path::parse("/a")?);
+/// driver.put(&path, "content").await?;
+/// assert_eq!(driver.usage().committed, 7);
+/// driver.delete(&path, Precondition::None).await?;
+/// assert_eq!(driver.usage(), Usage::default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Usage {
     /// Segments of committed files.
     pub committed: u64,
-    /// Segments of uploads in progress.
+    /// Segments and notes of uploads.
     pub uploads: u64,
-    /// Segments that only readers, or `Bytes` that they gave, keep alive.
+    /// Segments that only readers, or `Bytes` that they returned, keep alive.
     pub pinned: u64,
-    /// Buffers that wait to be used again; see [`Builder::pool`](crate::Builder::pool).
+    /// Buffers that wait to be used again; see [`InMemoryBuilder::pool`](crate::InMemoryBuilder::pool).
     pub pooled: u64,
-    /// Names, directories, and what points to segments. An estimate: [`Self::FILE`] a file,
-    /// [`Self::BLOB`] one whose content does not stand with its name, [`Self::DIRECTORY`] a
-    /// directory with more than one thing in it, [`Self::UPLOAD`] an upload, [`Self::SEGMENT`] a
-    /// segment.
+    /// Names, directories, and pointers to segments. An estimate: [`Self::FILE`] for each file,
+    /// [`Self::BLOB`] more for content of more than 4 KiB, [`Self::DIRECTORY`] for each directory with
+    /// several children, [`Self::UPLOAD`] for each upload, [`Self::SEGMENT`] for each segment.
     pub index: u64,
 }
 
 impl Usage {
-    /// The estimate for a file, beside its content and the part of its path that no directory has:
-    /// its name, and those of the directories that have only it.
+    /// The estimate for a file, without its content and without the part of its path that no directory
+    /// stores: its name, and the names of directories that contain only this file.
     pub const FILE: usize = 80;
-    /// The estimate for content of more than 4 KiB, or of an upload, beside its segments.
+    /// The estimate for content of more than 4 KiB, or of an upload, without its segments.
     pub const BLOB: usize = 256;
-    /// The estimate for a directory with more than one thing in it.
+    /// The estimate for a directory with several children.
     pub const DIRECTORY: usize = 256;
-    /// The estimate for an upload in progress, beside its segments.
+    /// The estimate for an upload, without its segments.
     pub const UPLOAD: usize = 512;
-    /// The estimate for a segment, beside its bytes.
+    /// The estimate for a segment, without its bytes.
     pub const SEGMENT: usize = 128;
 
-    /// All of it: what the [capacity](crate::Builder::capacity) bounds.
+    /// The sum of all fields, which the [capacity](crate::InMemoryBuilder::capacity) bounds.
+    ///
+    /// ```
+    /// assert_eq!(inmemory::InMemory::new().usage().held(), 0);
+    /// ```
     pub fn held(&self) -> u64 {
         self.committed + self.uploads + self.pinned + self.pooled + self.index
     }

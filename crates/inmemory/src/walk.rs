@@ -1,4 +1,4 @@
-//! [`Entries`]: the entries of a directory, and of all below it, at one moment.
+//! [`Children`] and [`Descent`]: the entries of a directory, and everything below it, at one moment.
 
 use std::task::{Context, Poll, ready};
 
@@ -6,10 +6,10 @@ use storage_driver::{Entry, Path, Result, WalkSource};
 use triomphe::Arc;
 
 use crate::{
+    dir::{Dir, Directory},
     file::{File, first_of},
-    map::{Iter, Named},
-    tree::{Dir, Directory},
-    waste::{Garbage, Snapshot},
+    map::{Named, iter::Iter},
+    reclaimer::{Reclaimer, Snapshot},
     work::{self, ENTRIES},
 };
 
@@ -17,16 +17,17 @@ use crate::{
 pub(crate) struct Children {
     path: Path,
     nodes: Nodes,
+    names_only: bool,
 }
 
 enum Nodes {
     Real(Iter<Arc<Dir>>, Iter<File>),
-    /// The only child, which begins so many bytes into the text of the file.
+    /// The only child, whose name starts at this byte of the text of the file.
     Implied(Option<(File, usize)>),
 }
 
 impl Children {
-    /// The children of `dir`, which is at `path`, that order after `start`.
+    /// The children of `dir`, the directory at `path`, that order after `start`.
     pub(crate) fn after(dir: &Directory, path: &Path, start: Option<&Path>) -> Option<Self> {
         let name = match start {
             None => None,
@@ -47,16 +48,21 @@ impl Children {
                 Nodes::Implied(is_after.then(|| (file.clone(), *at)))
             }
         };
-        Some(Self { path: path.clone(), nodes })
+        Some(Self { path: path.clone(), nodes, names_only: false })
     }
 
-    /// The next child; of a directory also itself.
+    /// The same without metadata.
+    pub(crate) fn names_only(self) -> Self {
+        Self { names_only: true, ..self }
+    }
+
+    /// The next child, with its directory if it is one.
     fn next_child(&mut self) -> Option<(Entry, Option<Directory>)> {
         // No path in the tree is longer than a path may be.
         match &mut self.nodes {
             Nodes::Real(dirs, files) => match (dirs.peek(), files.peek()) {
                 (dir, Some(file)) if dir.is_none_or(|dir| dir.order(file.name()).is_gt()) => {
-                    let child = child(&self.path, file, 0);
+                    let child = child(&self.path, file, 0, self.names_only);
                     files.advance();
                     child
                 }
@@ -70,18 +76,25 @@ impl Children {
             },
             Nodes::Implied(file) => {
                 let (file, at) = file.take()?;
-                child(&self.path, &file, at)
+                child(&self.path, &file, at, self.names_only)
             }
         }
     }
 }
 
-/// What the text of `file` says, from `at` on, of the directory at `path`.
-fn child(path: &Path, file: &File, at: usize) -> Option<(Entry, Option<Directory>)> {
+/// The child of the directory at `path` that the text of `file` names from `at` on.
+fn child(
+    path: &Path,
+    file: &File,
+    at: usize,
+    names_only: bool,
+) -> Option<(Entry, Option<Directory>)> {
     let rest = &file.text()[at..];
     let name = first_of(rest);
     let path = path.join(name).ok()?;
-    Some(if name == rest {
+    Some(if name == rest && names_only {
+        (Entry::bare_file(path), None)
+    } else if name == rest {
         (Entry::file(file.metadata(&path)), None)
     } else {
         let below = Directory::Implied(file.clone(), at + name.len() + 1);
@@ -99,26 +112,27 @@ impl Iterator for Children {
 
 /// Everything below a directory, depth first, as it was when the walk began.
 pub(crate) struct Descent<'a> {
-    /// The directories from the start of the walk to where it stands.
+    /// The directories from the start of the walk down to its position.
     open: Vec<Children>,
-    /// The directory given last, to be opened next.
+    /// The directory that was returned last, to be opened next.
     below: Option<(Path, Directory)>,
-    /// How many entries may still be given before other tasks get a turn.
+    /// How many entries are returned before the walk yields to other tasks.
     until_yield: usize,
-    /// Where the walk starts. It holds all that the fields above look at, so that these free nothing.
+    /// The directory of the walk. It holds everything that the fields above refer to, so that these free
+    /// nothing.
     start: Snapshot<'a>,
 }
 
 impl<'a> Descent<'a> {
-    /// What is below `dir`, which is at `path`, and orders after `start`.
+    /// Everything below `dir`, the directory at `path`, that orders after `start`.
     pub(crate) fn after(
         dir: Directory,
         path: &Path,
         start: Option<&Path>,
-        garbage: &'a Garbage,
+        reclaimer: &'a Reclaimer,
     ) -> Self {
         let mut open = Vec::from_iter(Children::after(&dir, path, start));
-        // A start below is reached through directories that are not given again.
+        // A start below is reached through directories that are not returned.
         let names = start.and_then(|start| start.strip_prefix(path)).unwrap_or_default();
         let (mut last, mut path) = (dir.clone(), path.clone());
         for name in names.split('/') {
@@ -126,7 +140,7 @@ impl<'a> Descent<'a> {
             (last, path) = (below, joined);
             open.extend(Children::after(&last, &path, start));
         }
-        Self { open, below: None, until_yield: ENTRIES, start: Snapshot::new(dir, garbage) }
+        Self { open, below: None, until_yield: ENTRIES, start: Snapshot::new(dir, reclaimer) }
     }
 }
 

@@ -1,8 +1,8 @@
-//! What operations cost, counted and not timed: how often they allocate, and how much. A change that
-//! makes one dearer fails here on any machine.
+//! The costs of operations, counted and not timed: how often they allocate, and how much. A change that
+//! makes one more expensive fails here on any machine.
 //!
-//! The bounds are what was counted, where it is the same at every run; what an allocation is for
-//! stands beside it.
+//! The bounds are the counted figures, which are the same at every run. A comment names the purpose of each
+//! allocation.
 
 #[path = "support/alloc.rs"]
 mod alloc;
@@ -19,7 +19,7 @@ use storage_driver::{
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How many files the store has that is measured.
+/// The number of files of the store.
 const FILES: usize = 10_000;
 
 fn path(number: usize) -> Path {
@@ -43,7 +43,7 @@ fn store() -> (InMemory, Vec<Path>) {
 
 /// Allocations an operation, and bytes that are alive after it, on average over these paths.
 fn cost<T>(paths: &[Path], operation: impl Fn(&Path) -> T) -> (f64, f64) {
-    // What is made once and kept is made now.
+    // Allocations that are made once and kept are made now.
     drop(operation(&paths[0]));
     let measurement = Measurement::begin();
     paths[1..].iter().for_each(|path| drop(operation(path)));
@@ -53,7 +53,7 @@ fn cost<T>(paths: &[Path], operation: impl Fn(&Path) -> T) -> (f64, f64) {
 
 fn assert_at_most(what: &str, counted: f64, bound: f64) {
     assert!(counted <= bound, "{what}: {counted}, at most {bound} are allowed");
-    // A bound far above what is counted guards nothing.
+    // A bound far above the count guards nothing.
     assert!(counted >= bound * 0.8, "{what}: {counted}, lower the bound of {bound}");
 }
 
@@ -84,7 +84,7 @@ fn a_put_allocates_its_future_the_file_and_a_leaf() {
     let (allocations, bytes) = cost(&paths[FILES..], put);
     assert_at_most("allocations", allocations, 3.2);
     // Two lengths, a count, what is known of it, the path from its directory on, and a place in a leaf.
-    assert_at_most("bytes beside the content", bytes - 1024.0, 145.0);
+    assert_at_most("bytes in addition to the content", bytes - 1024.0, 145.0);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_chunk_that_is_copied_allocates_nothing_of_its_own() {
 }
 
 #[test]
-fn a_chunk_that_is_taken_over_allocates_a_handle() {
+fn a_chunk_that_is_adopted_allocates_a_handle() {
     const CHUNK: usize = 64 << 10;
     let store = InMemory::new();
     let chunks: Vec<Bytes> = (0..1024).map(|_| Bytes::from(vec![7; CHUNK])).collect();
@@ -171,7 +171,7 @@ fn a_reader_allocates_its_future_and_itself() {
     assert_at_most("allocations of the whole", cost(ReadRange::Full), 2.0);
     assert_at_most("allocations of a tail", cost(ReadRange::Suffix(4096)), 2.0);
     // And a list for the segments at either end, one for the nodes between, one of these three, and
-    // one for what is freed.
+    // one for the deferred drop.
     let range = ReadRange::from((10 << 20) + 1..(190 << 20) + 1);
     assert_at_most("allocations of a range of many segments", cost(range), 7.0);
 }
@@ -191,4 +191,42 @@ fn an_entry_of_a_listing_allocates_its_path() {
     let entries = block_on(store.walk(&dir, WalkOptions::new()).count());
     assert_at_most("allocations of a walk", measurement.count() as f64 / 1000.0, 1.1);
     assert_eq!(entries, 1000);
+}
+
+#[test]
+fn an_entry_of_a_listing_of_names_allocates_its_path() {
+    let store = InMemory::new();
+    for number in 0..1000 {
+        now(store.put(&Path::parse(format!("/dir/{number}")).unwrap(), "")).unwrap();
+    }
+    let dir = Path::parse("/dir").unwrap();
+    let measurement = Measurement::begin();
+    let page = now(store.list(&dir, ListOptions::new().names_only())).unwrap();
+    assert_at_most("allocations of a list", measurement.count() as f64 / 1000.0, 1.1);
+    assert_eq!(page.items.len(), 1000);
+}
+
+#[test]
+fn a_note_of_the_same_length_allocates_nothing() {
+    let store = InMemory::new();
+    let mut writer = block_on(store.create(&path(0))).unwrap();
+    let note = Bytes::from(vec![7; 100]);
+    writer.set_note(note.clone()).unwrap();
+    let measurement = Measurement::begin();
+    for _ in 0..1000 {
+        writer.set_note(note.clone()).unwrap();
+    }
+    assert_eq!(measurement.count(), 0);
+}
+
+#[test]
+fn the_state_of_an_upload_allocates_its_future_a_key_and_the_note() {
+    let (store, path) = (InMemory::new(), path(0));
+    let mut writer = block_on(store.create(&path)).unwrap();
+    writer.set_note("note").unwrap();
+    let measurement = Measurement::begin();
+    for _ in 0..1000 {
+        drop(now(store.upload(&path)).unwrap());
+    }
+    assert_at_most("allocations", measurement.count() as f64 / 1000.0, 3.0);
 }

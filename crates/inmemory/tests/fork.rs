@@ -1,4 +1,4 @@
-//! Twins of a store: what is shared, and what is not.
+//! Forks of a store: they share content, and no change.
 
 #[path = "support/store.rs"]
 mod support;
@@ -46,20 +46,20 @@ fn a_fork_has_every_file_where_it_is() {
 }
 
 #[test]
-fn what_changes_in_the_store_is_not_seen_in_the_fork() {
+fn a_change_of_the_store_is_not_visible_in_the_fork() {
     block_on(async {
         let store = store().await;
         let fork = store.fork();
         put(&store, "/a/one", "new").await;
         put(&store, "/a/three", "new").await;
-        store.delete(&path("/b"), Precondition::None).await.unwrap();
+        store.delete(&path("/b/two"), Precondition::None).await.unwrap();
         assert_eq!(names(&fork).await, ["/a", "/a/one", "/b", "/b/two"]);
         assert_eq!(content(&fork, "/a/one").await, pattern(1, 20 * KIB));
     });
 }
 
 #[test]
-fn what_changes_in_the_fork_is_not_seen_in_the_store() {
+fn a_change_of_the_fork_is_not_visible_in_the_store() {
     block_on(async {
         let store = store().await;
         let fork = store.fork();
@@ -101,7 +101,7 @@ fn a_fork_takes_no_memory() {
 }
 
 #[test]
-fn a_change_beside_a_fork_takes_the_directories_above_it() {
+fn a_change_after_a_fork_copies_the_directories_above_it() {
     block_on(async {
         let store = store().await;
         put(&store, "/a/beside", "").await;
@@ -114,7 +114,7 @@ fn a_change_beside_a_fork_takes_the_directories_above_it() {
 }
 
 #[test]
-fn what_forks_share_counts_once() {
+fn content_shared_by_forks_counts_once() {
     block_on(async {
         let store = store().await;
         let before = store.usage().committed;
@@ -126,20 +126,20 @@ fn what_forks_share_counts_once() {
 }
 
 #[test]
-fn what_one_fork_deletes_is_held_for_the_other() {
+fn content_deleted_in_one_fork_is_held_for_the_other() {
     block_on(async {
         let store = store().await;
         let before = store.usage().committed;
         let fork = store.fork();
-        store.delete(&path("/a"), Precondition::None).await.unwrap();
+        store.delete_dir(&path("/a")).await.unwrap();
         assert_eq!(fork.usage().committed, before);
-        fork.delete(&path("/a"), Precondition::None).await.unwrap();
+        fork.delete_dir(&path("/a")).await.unwrap();
         assert_eq!(fork.usage().committed, 10);
     });
 }
 
 #[test]
-fn a_fork_that_is_dropped_gives_back_its_own() {
+fn a_dropped_fork_releases_its_own_content() {
     block_on(async {
         let store = store().await;
         let before = store.usage();
@@ -159,7 +159,7 @@ fn a_fork_outlives_the_store() {
         let fork = store.fork();
         drop(store);
         assert_eq!(content(&fork, "/a/one").await, pattern(1, 20 * KIB));
-        fork.delete_many(&[path("/a"), path("/b")]).await.unwrap();
+        fork.delete_many(&[path("/a/one"), path("/b/two")]).await.unwrap();
         assert_eq!(fork.usage(), Usage::default());
     });
 }
@@ -213,7 +213,7 @@ fn no_two_commits_in_forks_share_a_version() {
 }
 
 #[test]
-fn each_is_shut_down_on_its_own() {
+fn each_fork_is_shut_down_separately() {
     block_on(async {
         let store = store().await;
         let fork = store.fork();
@@ -244,7 +244,7 @@ fn a_reader_and_a_walk_of_the_store_stay_with_the_store() {
         let walk = store.walk(&Path::root(), WalkOptions::new());
         let fork = store.fork();
         for store in [&store, &fork] {
-            store.delete_many(&[path("/a"), path("/b")]).await.unwrap();
+            store.delete_many(&[path("/a/one"), path("/b/two")]).await.unwrap();
         }
         let read = reader.into_content(u64::MAX).await.unwrap();
         assert_eq!(read.into_bytes(), pattern(1, 20 * KIB));

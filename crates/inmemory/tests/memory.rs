@@ -1,9 +1,9 @@
-//! What is promised of memory: no allocation is larger than a segment, and what is alive at the peak
-//! is little more than the content.
+//! The promises about memory: no allocation is larger than a segment, and the peak is little more than the
+//! content.
 //!
 //! An allocator counts everything but the large buffers of segments, which are mapped from the system
-//! on Linux: those are measured by what the readers give, and by `usage()`, which `resident.rs` holds
-//! to what the system says.
+//! on Linux: those are measured by the lengths that readers return, and by `usage()`, which `resident.rs`
+//! compares with the system's figures.
 
 #[path = "support/alloc.rs"]
 mod alloc;
@@ -11,7 +11,7 @@ mod alloc;
 use alloc::{Counting, Measurement};
 use bytes::Bytes;
 use futures::{StreamExt, executor::block_on};
-use inmemory::{Builder, InMemory};
+use inmemory::{InMemory, InMemoryBuilder};
 use storage_driver::{Path, ReadRange, StorageDriver, StorageDriverExt, Writer, WriterOptions};
 
 #[global_allocator]
@@ -20,11 +20,11 @@ static ALLOCATOR: Counting = Counting;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
-const SEGMENT: usize = Builder::DEFAULT_SEGMENT_SIZE;
-/// What an allocation may have on top of a segment: none is needed, for the buffer of a segment and
-/// what counts its owners are allocated apart.
+const SEGMENT: usize = InMemoryBuilder::DEFAULT_SEGMENT_SIZE;
+/// How much larger than a segment an allocation may be: nothing, because the buffer of a segment and its
+/// reference count are allocated separately.
 const HEADER: usize = 0;
-/// What may be alive beside 1.02 × the content: an open tail, and a store.
+/// What may be alive in addition to 1.02 × the content: an open tail, and a store.
 const CONSTANT: usize = SEGMENT + MIB;
 
 fn path() -> Path {
@@ -112,7 +112,7 @@ fn twenty_million_writes_of_one_byte_are_lean() {
 }
 
 #[test]
-fn buffers_that_are_taken_over_cost_nothing_beside_themselves() {
+fn adopted_buffers_cost_no_more_than_themselves() {
     const CHUNK: usize = 64 * KIB;
     let measurement = Measurement::begin();
     let store = InMemory::new();
@@ -131,7 +131,7 @@ fn buffers_that_are_taken_over_cost_nothing_beside_themselves() {
 
 #[test]
 fn the_smallest_segments_have_a_table_of_small_pieces() {
-    const SMALLEST: usize = Builder::MIN_SEGMENT_SIZE;
+    const SMALLEST: usize = InMemoryBuilder::MIN_SEGMENT_SIZE;
     let source = Bytes::from(vec![7; 8 * KIB]);
     let measurement = Measurement::begin();
     let store = InMemory::builder().segment_size(SMALLEST).build();
@@ -161,7 +161,7 @@ fn a_read_of_it_all_allocates_no_content() {
 #[test]
 fn whole_content_comes_in_parts_without_a_large_list_of_them() {
     let source = Bytes::from(vec![7; MIB]);
-    let store = InMemory::builder().segment_size(Builder::MIN_SEGMENT_SIZE).build();
+    let store = InMemory::builder().segment_size(InMemoryBuilder::MIN_SEGMENT_SIZE).build();
     block_on(upload(&store, &source, GIB / 4, std::iter::repeat(MIB)).commit()).unwrap();
     let measurement = Measurement::begin();
     let content = block_on(store.get_content(&path(), u64::MAX)).unwrap();

@@ -1,5 +1,5 @@
-//! The memory that the process holds according to the system, compared with what the store says. Each
-//! test runs in a process of its own, so that no other test allocates meanwhile or has before.
+//! The memory that the process holds according to the system, compared with `usage`. Each
+//! test runs in a separate process, so that no other test allocates meanwhile or has before.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
@@ -11,7 +11,7 @@ use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
 
 const MIB: u64 = 1 << 20;
 const PAYLOAD: u64 = 512 * MIB;
-/// What the process may grow by that is not the store's.
+/// How much the process may grow in addition to the store.
 const SLACK: u64 = 4 * MIB;
 
 /// The resident memory of this process, in bytes.
@@ -25,7 +25,7 @@ fn resident() -> u64 {
 /// Set in the process that runs a single test.
 const ALONE: &str = "RESIDENT_TEST_ALONE";
 
-/// Runs the test of this name in a process of its own.
+/// Runs the test of this name in a separate process.
 fn alone(name: &str, test: impl FnOnce()) {
     if std::env::var_os(ALONE).is_some() {
         return test();
@@ -47,9 +47,9 @@ async fn fill(store: &InMemory, path: &Path) {
 }
 
 #[test]
-fn the_process_holds_what_usage_says_and_gives_it_back() {
+fn the_process_holds_what_usage_reports_and_releases_it() {
     const POOL: u64 = 32 * MIB;
-    alone("the_process_holds_what_usage_says_and_gives_it_back", || {
+    alone("the_process_holds_what_usage_reports_and_releases_it", || {
         let path = Path::parse("/blobs/large").unwrap();
         for pool in [0, POOL] {
             let store = InMemory::builder().pool(pool).build();
@@ -76,7 +76,7 @@ fn fill_and_delete(store: &InMemory, files: usize, size: usize) -> (u64, u64) {
         block_on(store.put(&path, content.clone())).unwrap();
     }
     let full = resident();
-    block_on(store.delete(&Path::parse("/dir").unwrap(), Precondition::None)).unwrap();
+    block_on(store.delete_dir(&Path::parse("/dir").unwrap())).unwrap();
     assert_eq!(store.usage().held(), 0);
     (full, resident())
 }
@@ -107,7 +107,7 @@ fn uploads_are_given_back_to_the_system_but_for_their_first_256_kib() {
             block_on(writer.commit()).unwrap();
         }
         assert!(resident() - before >= FILES * MIB);
-        block_on(store.delete(&Path::parse("/dir").unwrap(), Precondition::None)).unwrap();
+        block_on(store.delete_dir(&Path::parse("/dir").unwrap())).unwrap();
         let stays = resident().saturating_sub(before);
         assert!(stays <= FILES * (256 << 10) + SLACK, "{stays} bytes stay");
     });

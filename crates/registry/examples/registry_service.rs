@@ -1,8 +1,8 @@
-//! An OCI registry of one's own: the router of the package `registry` on a driver, here in memory, beside
-//! another route, served until Ctrl-C.
+//! Your own OCI registry: the router of the package `registry` on a driver, here in memory, next to another
+//! route, served until Ctrl-C.
 //!
 //! ```text
-//! cargo run -p registry --example registry_service        # on a free port, which it prints
+//! cargo run -p storage-driver-registry --example registry_service        # on a free port, which it prints
 //! ```
 //!
 //! With the printed address in `$REGISTRY`, without `http://`:
@@ -22,25 +22,24 @@ use std::{
 
 use axum::routing::get;
 use inmemory::InMemory;
-use registry::{CancellationToken, Registry, Server};
+use storage_driver_registry::{Registry, Server, Shutdown};
 use storage_driver::StorageDriver;
 use tokio::signal::ctrl_c;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    // 1 GiB of memory. A push that finds it full is answered 507, and goes on when there is room.
+    // 1 GiB of memory. A push that does not fit fails with 507, and can continue when there is room.
     let driver: Arc<dyn StorageDriver> = Arc::new(InMemory::builder().capacity(1 << 30).build());
-    let (stopping, interrupt) = (CancellationToken::new(), CancellationToken::new());
-    let registry = Registry::builder(Arc::clone(&driver)).interrupt(interrupt.clone()).build();
+    let shutdown = Shutdown::new();
+    let registry = Registry::builder(Arc::clone(&driver)).shutdown(&shutdown).build();
     let router = registry.router().route("/hello", get(async || "hello\n"));
     let server = Server::bind("127.0.0.1:0", router).await?;
-    // Nobody may be listening on standard output; the service serves all the same.
+    // The service works even if standard output is closed.
     let _ = writeln!(io::stdout(), "listening on http://{}", server.local_addr()?);
 
-    let stop = stopping.clone();
     tokio::select! {
-        () = server.run(stopping, interrupt) => {}
-        () = async { let _ = ctrl_c().await; stop.cancel(); let _ = ctrl_c().await; } => {}
+        () = server.run(shutdown.clone()) => {}
+        () = async { let _ = ctrl_c().await; shutdown.start(); let _ = ctrl_c().await; } => {}
     }
     Ok(driver.shutdown().await?)
 }

@@ -5,35 +5,33 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::request::Parts;
 
-/// What a request wants to do.
+/// The action of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Action {
-    /// Read manifests, blobs, tags, referrers; and, where no repository is named, find out that
-    /// the registry is there.
+    /// Read manifests, blobs, tags and referrers; without a repository, request the root `/v2/`.
     Pull,
-    /// Upload blobs and manifests, mount, ask how far an upload has come.
+    /// Upload blobs and manifests, mount blobs, look up uploads.
     Push,
     /// Delete tags, manifests and blobs.
     Delete,
-    /// List the repositories that one may pull from. It is about no single one, so that no rule speaks of
-    /// it.
+    /// List the repositories that the user may pull from. It is not about a single repository, and has no rule.
     #[serde(skip_deserializing)]
     Catalog,
 }
 
-/// What there is to know of a request before it is let through.
+/// A request whose access is to be decided.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct AccessRequest<'a> {
     /// The head of the request: its headers, credentials included, its URI, and its extensions.
     pub parts: &'a Parts,
-    /// The repository that it names; none, if it is about the registry as a whole.
+    /// The repository that it names; `None` if it is about the registry as a whole.
     pub repository: Option<&'a str>,
-    /// What it wants to do there.
+    /// The action on the repository.
     pub action: Action,
-    /// Where the request mounts a blob into, if `repository` is the source of that mount. A challenge
+    /// The target of a mount, if `repository` is its source. A challenge
     /// names both repositories then: the client needs one token to pull from the source and to push here.
     pub mount_into: Option<&'a str>,
 }
@@ -51,27 +49,28 @@ impl<'a> AccessRequest<'a> {
     }
 }
 
-/// Why a request is not let through.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// No credentials, or wrong ones: 401 with this `WWW-Authenticate`.
     #[error("authentication required")]
     Unauthorized {
-        /// What the client is asked for, such as `Basic realm="registry"`.
+        /// The challenge, such as `Basic realm="registry"`.
         challenge: String,
     },
     /// A user who may do this, with a token that was issued for something else: 401 with this
     /// `WWW-Authenticate`.
     ///
-    /// Unlike [`Unauthorized`](Self::Unauthorized) it tells that the user has the permission. The source
-    /// of a mount is refused with it instead of being uploaded again, and a repository is listed.
+    /// Unlike [`Unauthorized`](Self::Unauthorized), it means that the user has the permission: a mount from
+    /// such a source is refused, so that the client gets another token and uploads nothing, and such a
+    /// repository is listed.
     #[error("the token does not cover this")]
     InsufficientScope {
-        /// What the client is asked for: a token that covers this.
+        /// The challenge, for a token that covers the request.
         challenge: String,
     },
-    /// Whoever it is may not do this: 403.
+    /// The user may not do this: 403.
     #[error("access denied")]
     Denied,
     /// Too many attempts: 429.
@@ -82,28 +81,28 @@ pub enum Refusal {
     },
 }
 
-/// Decides who may do what. A registry without one lets everybody do everything.
+/// Decides which requests are allowed. A registry without it allows every request.
 ///
 /// Responses of a registry that has one carry `Vary: Authorization`. An implementation that decides by
 /// other headers, such as `Cookie`, adds those in a layer around the router.
 #[async_trait]
 pub trait Authorize: Send + Sync + 'static {
-    /// Lets the request through, or says why not.
+    /// Decides about one request.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`], which the client is told.
+    /// A [`Refusal`], which becomes the response.
     async fn authorize(&self, request: AccessRequest<'_>) -> Result<(), Refusal>;
 
-    /// Tells for each of `repositories` whether the sender of a request may pull from it. Lists of
-    /// repositories show only these.
+    /// Returns for each of `repositories` whether the sender of a request may pull from it. Lists of
+    /// repositories contain only these.
     ///
-    /// The default asks [`authorize`](Self::authorize) for each of up to 10,000 names. An implementation
+    /// The default calls [`authorize`](Self::authorize) for each of up to 10,000 names. An implementation
     /// that identifies the sender at some cost does that once here.
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`]: it cannot be told now.
+    /// [`Refusal::TooMany`].
     async fn may_pull(&self, parts: &Parts, repositories: &[&str]) -> Result<Vec<bool>, Refusal> {
         let mut allowed = Vec::with_capacity(repositories.len());
         for repository in repositories {

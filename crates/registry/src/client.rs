@@ -16,7 +16,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 struct Forwarded(IpAddr);
 
 /// The address of the client of a request with these extensions: the one that a
-/// [trusted proxy](behind_proxy) has named, else that of the connection. `None` where neither is known.
+/// [trusted proxy](behind_proxy) has named, otherwise that of the connection. `None` if neither is known.
 pub(crate) fn address(extensions: &Extensions) -> Option<IpAddr> {
     let forwarded = extensions.get().map(|Forwarded(address)| *address);
     let address = forwarded.or_else(|| {
@@ -27,12 +27,11 @@ pub(crate) fn address(extensions: &Extensions) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// `router` behind a proxy that sets or extends `X-Forwarded-For`: the last address there is that of the
-/// client, in logs and where clients share what they wait for.
+/// `router` behind a proxy that sets or extends `X-Forwarded-For`: the last address of the header is that of the
+/// client, in logs and in the queue for password verification.
 ///
-/// Only a proxy may be able to reach the router, since any client can send this header. The proxy's own
-/// address stands in where it names none. Of several proxies in a row the last one is heard, which names
-/// the one before it.
+/// Only the proxy may be able to reach the router, because any client can send this header. Without the header,
+/// the client is the proxy. If there are several proxies, the client is the one before the last.
 pub fn behind_proxy(router: Router) -> Router {
     router.layer(MapRequestLayer::new(|mut request: Request| {
         if let Some(address) = forwarded(request.headers()) {

@@ -1,4 +1,4 @@
-//! [`Digest`]: what content is called; [`Hasher`]: how that is found out, with pauses.
+//! [`Digest`]: the name of content; [`Hasher`]: computes it, and can be saved in between.
 
 use std::fmt;
 
@@ -10,9 +10,12 @@ use sha2::{
     },
 };
 
-use crate::error::{Code, Error};
+/// The text is no digest, or its algorithm is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ParseDigestError(&'static str);
 
-/// An algorithm that content can be named by.
+/// An algorithm of digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Algorithm {
     Sha256,
@@ -36,44 +39,41 @@ impl Algorithm {
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseDigestError> {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.as_str() == text)
-            .ok_or_else(|| invalid("digests are by sha256 or sha512"))
+            .ok_or_else(|| invalid("the algorithm of a digest is sha256 or sha512"))
     }
 }
 
 /// The digest of some content, such as `sha256:` and 64 lower-case hexadecimal digits.
 ///
-/// Its bytes rather than its text, so that a set of millions, as a collection holds, stays small.
+/// It holds bytes instead of text, so that the millions of a garbage collection take little memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Digest {
     algorithm: Algorithm,
-    /// Behind the bytes of the algorithm, zeroes.
+    /// The bytes of the algorithm, then zeroes.
     bytes: [u8; 64],
 }
 
 impl Digest {
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseDigestError> {
         let (algorithm, hex) = text
             .split_once(':')
             .ok_or_else(|| invalid("a digest is an algorithm, a colon and hexadecimal digits"))?;
         Self::from_hex(Algorithm::parse(algorithm)?, hex)
     }
 
-    pub(crate) fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, Error> {
+    pub(crate) fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, ParseDigestError> {
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Some(byte - b'0'),
             b'a'..=b'f' => Some(byte - b'a' + 10),
             _ => None,
         };
         let mut bytes = [0; 64];
-        let wrong = || {
-            invalid(
-                "the digest has other than so many lower-case hexadecimal digits as its algorithm gives",
-            )
-        };
+        let wrong =
+            || invalid("a digest is 64 (sha256) or 128 (sha512) lower-case hexadecimal digits");
         if hex.len() != 2 * algorithm.bytes() {
             return Err(wrong());
         }
@@ -84,7 +84,7 @@ impl Digest {
         Ok(Self { algorithm, bytes })
     }
 
-    /// The digest of content that is at hand.
+    /// The digest of `content`.
     pub(crate) fn of(algorithm: Algorithm, content: &[u8]) -> Self {
         let mut hasher = Hasher::new(algorithm);
         hasher.update(content);
@@ -119,11 +119,11 @@ impl fmt::Debug for Digest {
     }
 }
 
-fn invalid(text: &'static str) -> Error {
-    Error::new(Code::DigestInvalid, text)
+fn invalid(text: &'static str) -> ParseDigestError {
+    ParseDigestError(text)
 }
 
-/// A digest in the making, which can be saved and restored.
+/// Computes a digest. Its state can be saved and restored.
 #[derive(Debug, Clone)]
 pub(crate) enum Hasher {
     Sha256(Sha256),
@@ -161,8 +161,22 @@ impl Hasher {
         Digest { algorithm: self.algorithm(), bytes }
     }
 
-    /// The state, as `sha2` writes it. [`restore`](Self::restore) takes it back.
-    pub(crate) fn save(&self) -> Vec<u8> {
+    /// The state after `size` bytes, as the note of an upload.
+    pub(crate) fn note(&self, size: u64) -> Vec<u8> {
+        let mut note = format!("{} {size}\n", self.algorithm().as_str()).into_bytes();
+        note.extend_from_slice(&self.save());
+        note
+    }
+
+    /// The hasher whose state after `size` bytes is in a [note](Self::note). `None` if the note is not one, is
+    /// of another algorithm, or belongs to other data.
+    pub(crate) fn from_note(note: &[u8], algorithm: Algorithm, size: u64) -> Option<Self> {
+        let head = format!("{} {size}\n", algorithm.as_str());
+        Self::restore(algorithm, note.strip_prefix(head.as_bytes())?)
+    }
+
+    /// The state, as `sha2` writes it. [`restore`](Self::restore) reads it.
+    fn save(&self) -> Vec<u8> {
         match self {
             Self::Sha256(hasher) => hasher.serialize().to_vec(),
             Self::Sha512(hasher) => hasher.serialize().to_vec(),
@@ -170,7 +184,7 @@ impl Hasher {
     }
 
     /// The hasher that was saved; `None` if this is no saved state.
-    pub(crate) fn restore(algorithm: Algorithm, saved: &[u8]) -> Option<Self> {
+    fn restore(algorithm: Algorithm, saved: &[u8]) -> Option<Self> {
         fn restored<H: SerializableState>(saved: &[u8]) -> Option<H> {
             H::deserialize(&SerializedState::<H>::try_from(saved).ok()?).ok()
         }
@@ -196,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_digest_is_refused() {
+    fn a_malformed_digest_is_refused() {
         let (zeroes, upper) = (format!("sha256:{}", "0".repeat(63)), "A".repeat(64));
         let upper = format!("sha256:{upper}");
         let md5 = format!("md5:{}", "0".repeat(32));
@@ -207,13 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_state_goes_on_where_it_was() {
+    fn a_restored_hasher_continues() {
         for algorithm in Algorithm::ALL {
             for cut in [0, 1, 63, 64, 65, 127, 128, 129, 1000] {
                 let content: Vec<u8> = (0..=250).cycle().take(2000).collect();
                 let mut hasher = Hasher::new(algorithm);
                 hasher.update(&content[..cut]);
-                let mut restored = Hasher::restore(algorithm, &hasher.save()).unwrap();
+                let note = hasher.note(cut as u64);
+                let mut restored = Hasher::from_note(&note, algorithm, cut as u64).unwrap();
                 restored.update(&content[cut..]);
                 assert_eq!(restored.digest(), Digest::of(algorithm, &content));
             }
@@ -221,9 +236,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_state_is_not_restored() {
-        for saved in [&b""[..], b"x", &[0xff; 105], &[0; 1000]] {
-            assert!(Hasher::restore(Algorithm::Sha256, saved).is_none());
+    fn a_note_of_other_data_is_not_restored() {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        hasher.update(b"hello");
+        let note = hasher.note(5);
+        assert!(Hasher::from_note(&note, Algorithm::Sha256, 5).is_some());
+        assert!(Hasher::from_note(&note, Algorithm::Sha256, 6).is_none());
+        assert!(Hasher::from_note(&note, Algorithm::Sha512, 5).is_none());
+        assert!(note.len() <= storage_driver::Writer::MAX_NOTE);
+    }
+
+    #[test]
+    fn a_malformed_note_is_not_restored() {
+        let long = [&b"sha256 5\n"[..], &[0; 1000]].concat();
+        let ones = [&b"sha256 5\n"[..], &[0xff; 105]].concat();
+        for note in [&b""[..], b"x", b"sha256 5\n", b"sha256 5", &long, &ones] {
+            assert!(Hasher::from_note(note, Algorithm::Sha256, 5).is_none());
         }
     }
 }

@@ -1,22 +1,20 @@
-//! Where everything is on the driver: distribution's layout.
+//! Where everything is in the store: distribution's layout.
 //!
 //! ```text
 //! /docker/registry/v2
 //! ├── blobs/<algorithm>/<first two digits>/<digits>/data
 //! └── repositories/<name>
-//!     ├── _layers/<algorithm>/<digits>/link                 this blob can be had here
+//!     ├── _layers/<algorithm>/<digits>/link                 the repository has this blob
 //!     ├── _manifests
-//!     │   ├── revisions/<algorithm>/<digits>/link           this manifest can be had here
-//!     │   │                                 /mediatype      its type, if it does not say so itself
+//!     │   ├── revisions/<algorithm>/<digits>/link           the repository has this manifest
+//!     │   │                                 /mediatype      its media type, if it is not in the content
 //!     │   ├── tags/<tag>/current/link                       the manifest that the tag names
-//!     │   │             /index/<algorithm>/<digits>/link    those that it has named
+//!     │   │             /index/<algorithm>/<digits>/link    manifests that it has named
 //!     │   └── referrers/<algorithm>/<digits of the subject>/<algorithm>/<digits>/link
-//!     └── _uploads/<id>
-//!         ├── data                                          an upload in progress
-//!         └── hashstates/<algorithm>/<offset>               its digest so far
+//!     └── _uploads/<id>/data                                an upload in progress
 //! ```
 //!
-//! A link holds a digest as text. `mediatype` and `referrers` are ours; distribution passes them over.
+//! A link holds a digest as text. Distribution does not know `mediatype` and `referrers`, and ignores them.
 
 use storage_driver::Path;
 use uuid::Uuid;
@@ -121,21 +119,12 @@ pub(crate) fn tag_indexes(name: &Name, tag: &Tag) -> Path {
     path(format!("{ROOT}/repositories/{name}/_manifests/tags/{tag}/index"))
 }
 
-/// The directory of an upload.
-pub(crate) fn upload(name: &Name, id: Uuid) -> Path {
-    path(format!("{ROOT}/repositories/{name}/_uploads/{id}"))
-}
-
+/// Where an upload is in progress.
 pub(crate) fn upload_data(name: &Name, id: Uuid) -> Path {
     path(format!("{ROOT}/repositories/{name}/_uploads/{id}/data"))
 }
 
-pub(crate) fn hash_state(name: &Name, id: Uuid, algorithm: Algorithm, at: u64) -> Path {
-    let algorithm = algorithm.as_str();
-    path(format!("{ROOT}/repositories/{name}/_uploads/{id}/hashstates/{algorithm}/{at}"))
-}
-
-/// The digest that two components of a path spell.
+/// The digest in two components of a path.
 pub(crate) fn digest(algorithm: &str, hex: &str) -> Option<Digest> {
     Digest::from_hex(Algorithm::parse(algorithm).ok()?, hex).ok()
 }
@@ -144,8 +133,8 @@ fn parts(digest: &Digest) -> String {
     format!("{}/{}", digest.algorithm().as_str(), digest.hex())
 }
 
-/// All parts are of types that hold nothing but a path's bytes, and the longest of each together are
-/// far from a path's end: see the test.
+/// All parts are of types whose characters are valid in a path, and the longest parts together are far shorter
+/// than the longest path: see the test.
 fn path(text: String) -> Path {
     Path::parse(text).unwrap_or_else(|error| unreachable!("a path of the layout: {error}"))
 }
@@ -162,7 +151,7 @@ mod tests {
         let paths = [
             referrer(&name, &digest, &digest),
             tag_index(&name, &longest_tag, &digest),
-            hash_state(&name, Uuid::nil(), Algorithm::Sha512, u64::MAX),
+            upload_data(&name, Uuid::nil()),
         ];
         assert!(paths.iter().all(|path| path.as_str().len() < 1024));
     }

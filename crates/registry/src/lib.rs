@@ -8,52 +8,52 @@ mod access;
 mod api;
 mod client;
 mod digest;
-mod error;
 mod error_chain;
-#[cfg(feature = "program")]
+mod health;
+#[cfg(feature = "htpasswd")]
 mod htpasswd;
-mod incoming;
 mod layout;
 mod metrics;
 mod name;
-#[cfg(feature = "program")]
+#[cfg(feature = "tokens")]
 mod object;
-mod observe;
-mod ops;
 mod options;
-mod page;
 mod query;
 mod registry;
-#[cfg(feature = "program")]
+#[cfg(any(feature = "htpasswd", feature = "tls"))]
 mod reload;
+mod security_headers;
 mod server;
+mod shutdown;
 mod store;
+#[cfg(feature = "test-registry")]
 mod test_registry;
-#[cfg(feature = "program")]
+#[cfg(feature = "tokens")]
 mod token;
+mod trace;
+mod ui;
 
-pub use tokio_util::sync::CancellationToken;
-
-#[cfg(feature = "program")]
+#[cfg(feature = "htpasswd")]
 pub use crate::htpasswd::{
     AccessRules, Htpasswd, HtpasswdError, HtpasswdProblem, ParsePatternError, RepositoryPattern,
     Rule,
 };
+#[cfg(feature = "tls")]
+pub use crate::server::tls::{Tls, TlsError};
+#[cfg(feature = "test-registry")]
+pub use crate::test_registry::TestRegistry;
+#[cfg(feature = "tokens")]
+pub use crate::token::{ExternalUrl, ParseExternalUrlError, TokenKey, TokenKeyError, Tokens};
 pub use crate::{
     access::{AccessRequest, Action, Authorize, Refusal},
     client::behind_proxy,
     error_chain::ErrorChain,
+    health::{HealthRoutes, livez_router},
     metrics::{Memory, Metrics, Route, UploadInProgress},
-    observe::observed,
-    ops::{Ops, livez_router},
     options::GcOptions,
-    registry::{Builder, Registry},
+    registry::{Registry, RegistryBuilder},
     server::{Server, ServerLimits},
+    shutdown::Shutdown,
     store::collect::GcReport,
-    test_registry::TestRegistry,
-};
-#[cfg(feature = "program")]
-pub use crate::{
-    server::{Tls, TlsError},
-    token::{ExternalUrl, ParseExternalUrlError, TokenKey, TokenKeyError, Tokens},
+    trace::traced,
 };

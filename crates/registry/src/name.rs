@@ -1,30 +1,46 @@
-//! [`Name`], [`Tag`] and [`Reference`]: how repositories and manifests are called.
+//! [`Name`] of a repository, [`Tag`] and [`Reference`] of a manifest.
 
 use std::fmt;
 
-use crate::{
-    digest::Digest,
-    error::{Code, Error},
-};
+use crate::digest::{Digest, ParseDigestError};
 
-/// The name of a repository, such as `library/debian`: what the specification's grammar takes,
+/// The text is no [`Name`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the name of a repository has at most 255 bytes: lower-case letters and digits, single separators \
+     (. _ __ or dashes) between them, and components separated by /"
+)]
+pub(crate) struct ParseNameError;
+
+/// The text is no [`Tag`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a tag is 1 to 128 letters, digits, _ . and -, and does not begin with . or -")]
+pub(crate) struct ParseTagError;
+
+/// The text is no [`Reference`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ParseReferenceError {
+    #[error(transparent)]
+    Tag(#[from] ParseTagError),
+    #[error(transparent)]
+    Digest(#[from] ParseDigestError),
+}
+
+/// The name of a repository, such as `library/debian`, by the grammar of the specification:
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`, in at most
 /// [`Name::MAX_BYTES`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Name(String);
 
 impl Name {
-    /// As in distribution, and what most clients hold together with the registry's own name.
+    /// As in distribution; the limit of most clients, for the name together with the registry's host.
     pub(crate) const MAX_BYTES: usize = 255;
 
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseNameError> {
         if text.len() <= Self::MAX_BYTES && text.split('/').all(is_component) {
             return Ok(Self(text.to_owned()));
         }
-        Err(Error::new(
-            Code::NameInvalid,
-            "a repository is named by lower-case letters and digits, with . _ __ or dashes between them, in parts with / between, 255 bytes at most",
-        ))
+        Err(ParseNameError)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -63,7 +79,7 @@ fn is_component(text: &str) -> bool {
 pub(crate) struct Tag(String);
 
 impl Tag {
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseTagError> {
         let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let valid = text.len() <= 128
             && text.bytes().next().is_some_and(word)
@@ -71,11 +87,7 @@ impl Tag {
         if valid {
             return Ok(Self(text.to_owned()));
         }
-        Err(Error::new(
-            Code::ManifestInvalid,
-            "a tag is 1 to 128 letters, digits, _ . and -, and does not begin with . or -",
-        )
-        .status(http::StatusCode::BAD_REQUEST))
+        Err(ParseTagError)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -89,7 +101,7 @@ impl fmt::Display for Tag {
     }
 }
 
-/// What a manifest is asked for by.
+/// How a request names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
     Tag(Tag),
@@ -97,12 +109,12 @@ pub(crate) enum Reference {
 }
 
 impl Reference {
-    /// What has a colon is a digest: no tag has one.
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    /// Text with a colon is a digest: no tag has one.
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseReferenceError> {
         if text.contains(':') {
-            Digest::parse(text).map(Self::Digest)
+            Ok(Self::Digest(Digest::parse(text)?))
         } else {
-            Tag::parse(text).map(Self::Tag)
+            Ok(Self::Tag(Tag::parse(text)?))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Structs from JSON objects only: what `serde` derives takes an array for a struct, too.
+//! Reads structs from JSON objects only. The derived implementations of `serde` also read them from arrays.
 
 use std::{fmt, marker::PhantomData};
 
@@ -6,7 +6,7 @@ use serde::de::{
     Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer,
 };
 
-/// Reads a struct from `text`, which is an object.
+/// Reads a struct from an object.
 pub(crate) fn from_slice<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(text).map(|Object(value)| value)
 }

@@ -1,8 +1,8 @@
-//! [`Options`]: what a registry is told once.
+//! [`Options`] of a registry, and [`GcOptions`] of a collection.
 
 use std::time::Duration;
 
-/// What [`Builder`](crate::Builder) collects. Sizes are in bytes.
+/// The options that a [`RegistryBuilder`](crate::RegistryBuilder) sets. Sizes are in bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) max_blob_size: u64,
@@ -12,48 +12,46 @@ pub(crate) struct Options {
     pub(crate) max_open_uploads: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) read_only: bool,
-    pub(crate) delete: bool,
+    pub(crate) allow_delete: bool,
     pub(crate) immutable_tags: bool,
     pub(crate) sparse_indexes: bool,
-    pub(crate) page: bool,
-    pub(crate) grace: Duration,
+    pub(crate) web_ui: bool,
+    pub(crate) gc_grace: Duration,
 }
 
 impl Options {
-    /// The largest manifest that is read from the driver: one that was taken under another limit, or by
-    /// another registry, is served all the same.
+    /// The largest manifest that is read from the driver. It is more than the largest that is accepted: a
+    /// manifest that was accepted under another limit, or by another registry, is served too.
     pub(crate) fn max_stored_manifest(&self) -> u64 {
         self.max_manifest_size.saturating_mul(4)
     }
 
-    /// The memory for manifests: enough for the largest one at least, in the share of it that is for
-    /// reading.
+    /// The memory for manifests: at least enough to read the largest one.
     pub(crate) fn manifest_memory(&self) -> u64 {
         self.manifest_memory.max(self.max_manifest_size.saturating_mul(32))
     }
 }
 
-/// What a collection takes, and what it leaves.
+/// What a garbage collection deletes and what it keeps.
 ///
 /// ```
 /// use std::time::Duration;
-/// use registry::GcOptions;
+/// use storage_driver_registry::GcOptions;
 ///
 /// let options = GcOptions { untagged: true, ..GcOptions::default() };
 /// assert_eq!(options.grace, Duration::from_secs(24 * 60 * 60));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GcOptions {
-    /// How long content stays of which nothing in the registry makes use. A client that was told that
-    /// a blob exists (by `HEAD`, a mount, an upload) has at least half of this to push the manifest
-    /// that names it. 24 hours by default.
+    /// How long unused content is kept. A client that has learned that a blob exists (by `HEAD`, a mount or
+    /// an upload) has at least half of this time to push the manifest that names it. 24 hours by default.
     pub grace: Duration,
-    /// Whether manifests are taken too that no tag, and no manifest that stays, leads to. Off by
-    /// default: they can be pulled by digest.
+    /// Whether manifests are deleted that neither a tag nor a kept manifest refers to. Off by default: they
+    /// can be pulled by digest.
     pub untagged: bool,
-    /// How long an upload in progress stays to which nothing is written. 7 days by default.
+    /// How long an upload in progress is kept after the last write to it. 7 days by default.
     pub upload_ttl: Duration,
-    /// Whether it only counts what it would delete. Off by default.
+    /// Whether it only counts what it would delete, and deletes nothing. Off by default.
     pub dry_run: bool,
 }
 
@@ -74,11 +72,11 @@ impl Default for Options {
             max_open_uploads: 65_536,
             body_timeout: Duration::from_secs(60),
             read_only: false,
-            delete: true,
+            allow_delete: true,
             immutable_tags: false,
             sparse_indexes: false,
-            page: true,
-            grace: GcOptions::default().grace,
+            web_ui: true,
+            gc_grace: GcOptions::default().grace,
         }
     }
 }

@@ -1,9 +1,7 @@
-//! [`Query`]: what follows the `?`, or is a form.
+//! [`Query`]: the parameters of a URL or a form.
 
 use http::Uri;
 use percent_encoding::percent_decode_str;
-
-use crate::error::{Code, Error, Result};
 
 /// The keys and values of a query or a form.
 pub(crate) struct Query(Vec<(String, String)>);
@@ -18,8 +16,8 @@ impl Query {
         Self(pairs.map(|(key, value)| (decode(key), decode(value))).collect())
     }
 
-    /// A form, in which a `+` is a space.
-    #[cfg(feature = "program")]
+    /// A form, where a `+` is a space.
+    #[cfg(feature = "tokens")]
     pub(crate) fn parse_form(text: &[u8]) -> Self {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
@@ -31,19 +29,5 @@ impl Query {
 
     pub(crate) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(it, _)| it == key).map(|(_, value)| value.as_str())
-    }
-
-    /// `n`, the number of items that a client wants; at most `most`.
-    pub(crate) fn limit(&self, default: usize, most: usize) -> Result<usize> {
-        let Some(text) = self.get("n") else { return Ok(default) };
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        match text.parse::<usize>() {
-            Ok(n) if digits => Ok(n.min(most)),
-            Err(_) if digits => Ok(most),
-            _ => {
-                let error = Error::new(Code::Unsupported, "n is a number of items");
-                Err(error.status(http::StatusCode::BAD_REQUEST))
-            }
-        }
     }
 }

@@ -1,26 +1,26 @@
-//! [`Registry`]: the registry itself, and [`Builder`], which makes one.
+//! [`Registry`]: the registry itself, and [`RegistryBuilder`], which makes one.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use axum::Router;
 use storage_driver::{Result, StorageDriver};
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Authorize,
-    api::Api,
+    api::{self, Api},
     metrics::Metrics,
     options::{GcOptions, Options},
-    page,
+    shutdown::Shutdown,
     store::{Store, collect::GcReport},
+    ui,
 };
 
 /// An OCI registry on a storage driver.
 ///
 /// It is a [`Router`] for the specification's endpoints below `/v2/`, to be served by
-/// [`Server`](crate::Server), `axum::serve`, or as part of a service of one's own. A clone is the same
-/// registry. Several may work on one store, also in several processes if the driver lets them.
+/// [`Server`](crate::Server) or `axum::serve`, or as part of your own service. A clone is the same registry.
+/// Several registries may work on one store, also in several processes if the driver supports that.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -28,7 +28,7 @@ use crate::{
 /// use axum::body::Body;
 /// use http::{Request, StatusCode};
 /// use inmemory::InMemory;
-/// use registry::Registry;
+/// use storage_driver_registry::Registry;
 /// use tower::ServiceExt;
 ///
 /// let registry = Registry::builder(Arc::new(InMemory::new())).immutable_tags(true).build();
@@ -41,62 +41,68 @@ use crate::{
 #[derive(Clone)]
 pub struct Registry {
     api: Arc<Api>,
-    /// One collection at a time.
+    /// Held by the collection that runs.
     collecting: Arc<Mutex<()>>,
 }
 
 impl Registry {
-    /// A registry on `driver`, with the defaults that [`Builder`] says.
+    /// A registry on `driver`, with the defaults of a [`RegistryBuilder`].
     pub fn new(driver: Arc<dyn StorageDriver>) -> Self {
         Self::builder(driver).build()
     }
 
-    /// A registry on `driver` that is to be told more.
-    pub fn builder(driver: Arc<dyn StorageDriver>) -> Builder {
-        Builder {
+    /// A builder of a registry on `driver`.
+    pub fn builder(driver: Arc<dyn StorageDriver>) -> RegistryBuilder {
+        RegistryBuilder {
             driver,
             options: Options::default(),
             authorize: None,
-            interrupt: CancellationToken::new(),
+            shutdown: Shutdown::new(),
             metrics: Metrics::new(),
         }
     }
 
-    /// The endpoints: `/v2/` and all below it, and, unless it is [turned off](Builder::page), a page
-    /// for people at `/`.
+    /// The endpoints: `/v2/` and everything below it, and, unless it is [turned
+    /// off](RegistryBuilder::web_ui), the web interface at `/`.
     pub fn router(&self) -> Router {
-        let router = Arc::clone(&self.api).router();
-        match self.api.store.options.page {
-            true => router.merge(page::router(Arc::clone(&self.api))),
+        let router = api::router(Arc::clone(&self.api));
+        match self.api.store.options.web_ui {
+            true => router.merge(ui::router(Arc::clone(&self.api))),
             false => router,
         }
     }
 
-    /// Deletes the blobs that no manifest makes use of, and cancels uploads that were left alone, while
-    /// clients push and pull: what a client was just told exists stays. A second collection waits for
-    /// the first.
+    /// Deletes the blobs that no manifest uses, and cancels abandoned uploads, while clients push and pull:
+    /// content that a client has just learned of is kept. A second collection waits for the first. The
+    /// [metrics](RegistryBuilder::metrics) count it, unless it is a dry run.
     ///
     /// It holds the digests of all used blobs in memory, about 100 bytes each.
     ///
     /// # Errors
     ///
-    /// `Unsupported` on a driver that does not claim `touch` and `preconditions`; else what the driver
-    /// answers. What was deleted until then stays so.
+    /// `Unsupported` on a driver that does not claim `touch` and `preconditions`, and the errors of the driver.
+    /// Garbage that was deleted before the error stays deleted.
     ///
     /// # Cancel safety
     ///
-    /// May stop anywhere; another collection takes what this one left.
+    /// It may be dropped at any point. The next collection deletes the rest.
     pub async fn collect(&self, options: &GcOptions) -> Result<GcReport> {
         let _alone = self.collecting.lock().await;
-        self.api.store.collect(options).await
+        let collected = self.api.store.collect(options).await;
+        match &collected {
+            _ if options.dry_run => {}
+            Ok(report) => self.api.metrics.garbage_collected(report.blobs, report.bytes),
+            Err(_) => self.api.metrics.garbage_collection_failed(),
+        }
+        collected
     }
 
-    /// Cancels the uploads in progress to which nothing was written for at least `older_than`; says
+    /// Cancels the uploads in progress to which nothing was written for at least `older_than`, and returns
     /// how many. A [collection](Self::collect) does so too.
     ///
     /// # Errors
     ///
-    /// What the driver answers; some may have been cancelled.
+    /// Those of the driver. Some uploads may have been cancelled before.
     pub async fn cancel_uploads(&self, older_than: Duration) -> Result<u64> {
         self.api.store.cancel_stale(older_than).await
     }
@@ -108,35 +114,35 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// What a [`Registry`] is told once. Sizes are in bytes.
-#[must_use]
-pub struct Builder {
+/// Builds a [`Registry`]. Sizes are in bytes.
+#[must_use = "it does nothing until it is built"]
+pub struct RegistryBuilder {
     driver: Arc<dyn StorageDriver>,
     options: Options,
     authorize: Option<Arc<dyn Authorize>>,
-    interrupt: CancellationToken,
+    shutdown: Shutdown,
     metrics: Metrics,
 }
 
-impl Builder {
-    /// The largest blob that is taken; more is answered 413. 100 GiB by default.
+impl RegistryBuilder {
+    /// The largest blob that is accepted. A larger one is a 413. 100 GiB by default.
     pub fn max_blob_size(mut self, bytes: u64) -> Self {
         self.options.max_blob_size = bytes;
         self
     }
 
-    /// The largest manifest that is taken; more is answered 413. 4 MiB by default, which is what the
-    /// specification asks for at least.
+    /// The largest manifest that is accepted. A larger one is a 413. 4 MiB by default, the least that the
+    /// specification demands.
     pub fn max_manifest_size(mut self, bytes: u64) -> Self {
         self.options.max_manifest_size = bytes;
         self
     }
 
-    /// How much memory the content of manifests may take, whatever clients do: 128 MiB by default, and
-    /// never less than 32 times [`max_manifest_size`](Self::max_manifest_size).
+    /// How much memory the content of manifests may use, whatever clients do. 128 MiB by default; a lower value
+    /// than 32 times [`max_manifest_size`](Self::max_manifest_size) is raised to that.
     ///
-    /// A manifest counts twice: once for its content, once for what is read of it. A quarter is for reading
-    /// manifests from the driver, where requests wait for their turn. The rest is for pushes, and for lists
+    /// A manifest counts twice: once for its content, once for its parsed form. A quarter is for reading
+    /// manifests from the driver, where requests queue. The rest is for pushes, and for lists
     /// (tags, referrers, the catalog) that clients have not received yet; a request that finds no room there
     /// fails with 429 and `Retry-After: 1`. A pull holds one chunk of the manifest at a time.
     pub fn manifest_memory(mut self, bytes: u64) -> Self {
@@ -144,15 +150,14 @@ impl Builder {
         self
     }
 
-    /// How many requests may send blobs, parts of them or manifests at once; one more is answered 429.
-    /// 4,096 by default.
+    /// How many requests may send blobs, chunks or manifests at once. One more is a 429. 4,096 by default.
     pub fn max_uploads(mut self, requests: usize) -> Self {
         self.options.max_uploads = requests;
         self
     }
 
-    /// How many uploads may be in progress in the store, those included that their clients have left.
-    /// One more is refused with 429. 65,536 by default.
+    /// How many uploads may be in progress in the store, abandoned ones included. One more is a 429. 65,536 by
+    /// default.
     ///
     /// The count is approximate: uploads that other processes begin or end on the same store are noticed
     /// when stale uploads are [cancelled](Registry::cancel_uploads), or before an upload is refused.
@@ -161,83 +166,82 @@ impl Builder {
         self
     }
 
-    /// How long a request may take to send the next 4 KiB of its body, or its end; then it is answered
-    /// 408, and what came is kept. There is no bound on the whole. 60 seconds by default.
+    /// How long a request may take to send the next 4 KiB of its body, or its end. A slower one is a 408, and
+    /// received bytes are kept. The time for the whole body is not bounded. 60 seconds by default.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.options.body_timeout = timeout;
         self
     }
 
-    /// Takes no pushes and deletes nothing: both are answered 405. Off by default.
+    /// Refuses pushes and deletions with 405. Off by default.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.options.read_only = read_only;
         self
     }
 
-    /// Whether clients may delete tags, manifests and blobs; else that is answered 405. On by default.
-    pub fn delete(mut self, delete: bool) -> Self {
-        self.options.delete = delete;
+    /// Whether clients may delete tags, manifests and blobs. If not, a deletion is a 405. On by default.
+    pub fn allow_delete(mut self, allow: bool) -> Self {
+        self.options.allow_delete = allow;
         self
     }
 
-    /// Whether a tag stays with the manifest that it named first: a push that would move it is answered
-    /// 403, the deletion of a tag 405. Off by default.
+    /// Whether a tag always names its first manifest. A push that would move it is a 403, its deletion a 405.
+    /// Off by default.
     pub fn immutable_tags(mut self, immutable: bool) -> Self {
         self.options.immutable_tags = immutable;
         self
     }
 
-    /// Whether an index is taken of which not all manifests are there. Off by default.
+    /// Whether an index is accepted some of whose manifests are missing. Off by default.
     pub fn sparse_indexes(mut self, sparse: bool) -> Self {
         self.options.sparse_indexes = sparse;
         self
     }
 
-    /// Whether there is a page for people at `/`, which lists repositories, tags and sizes. On by
-    /// default.
-    pub fn page(mut self, page: bool) -> Self {
-        self.options.page = page;
+    /// Whether there is a web interface at `/`, which lists repositories, tags and sizes. On by default.
+    pub fn web_ui(mut self, web_ui: bool) -> Self {
+        self.options.web_ui = web_ui;
         self
     }
 
-    /// How long content stays that nothing makes use of: the [grace](GcOptions::grace) of the collections
-    /// that are made of this store. What has lain for half of it is given a new version when a client is
-    /// told of it. 24 hours by default; a collection must not be made with less.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.options.grace = grace;
+    /// How long unused content is kept: the [grace](GcOptions::grace) of the collections of this store. Content
+    /// that is older than half of it gets a new version when a client learns of it. 24 hours by default. A
+    /// collection with a shorter grace can delete content that a client has just pushed.
+    pub fn gc_grace(mut self, grace: Duration) -> Self {
+        self.options.gc_grace = grace;
         self
     }
 
-    /// Asks for each request whether it may be made. By default, everybody may do everything.
+    /// Decides for each request whether it is allowed. By default, every request is.
     pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
         self.authorize = Some(authorize);
         self
     }
 
-    /// Uploads end when this is cancelled: what came is kept, and their clients are answered 503. For a
-    /// server that is about to end.
-    pub fn interrupt(mut self, interrupt: CancellationToken) -> Self {
-        self.interrupt = interrupt;
+    /// Ends uploads when the handle [interrupts](Shutdown::interrupt) them, as a
+    /// [`Server`](crate::Server) does that runs with the same handle.
+    pub fn shutdown(mut self, shutdown: &Shutdown) -> Self {
+        self.shutdown = shutdown.clone();
         self
     }
 
-    /// Counts uploads in progress here.
+    /// Counts uploads in progress and collected garbage in these metrics.
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
         self
     }
 
-    /// The registry.
+    /// Builds the registry.
     pub fn build(self) -> Registry {
-        let Self { driver, options, authorize, interrupt, metrics } = self;
+        let Self { driver, options, authorize, shutdown, metrics } = self;
         let store = Arc::new(Store::new(driver, options));
-        let api = Arc::new(Api::new(store, authorize, interrupt, metrics));
+        let api = Arc::new(Api::new(store, authorize, shutdown.interrupt_token(), metrics));
         Registry { api, collecting: Arc::default() }
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for RegistryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("RegistryBuilder").field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -1,22 +1,25 @@
-//! [`TestRegistry`]: a registry for the time of a test.
+//! [`TestRegistry`]: a registry for a test.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use inmemory::InMemory;
 use storage_driver::StorageDriver;
 use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Builder, Registry, Server};
+use crate::{
+    registry::{Registry, RegistryBuilder},
+    server::Server,
+    shutdown::Shutdown,
+};
 
-/// A registry in this process, in memory, on a port of its own.
+/// A registry in this process, in memory, on a free port.
 ///
-/// It serves from the moment it is there until it is [shut down](Self::shutdown) or dropped. Each has its
-/// own store, so that tests run side by side. It needs a tokio runtime.
+/// It serves until it is [shut down](Self::shutdown) or dropped. Each has its own store, so that tests can run
+/// concurrently. It needs a tokio runtime.
 ///
 /// ```
 /// # tokio_test::block_on(async {
-/// use registry::TestRegistry;
+/// use storage_driver_registry::TestRegistry;
 /// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
 ///
 /// let registry = TestRegistry::start().await?;
@@ -37,12 +40,21 @@ pub struct TestRegistry {
     registry: Registry,
     driver: Arc<dyn StorageDriver>,
     task: JoinHandle<()>,
-    /// Cancels what is still under way, when the registry goes.
-    stopping: DropGuard,
+    stop: StopOnDrop,
 }
 
-/// How long requests have that are under way at a shutdown. A client that holds a request open in a
-/// test has forgotten about it.
+/// Shuts the server down when the registry is dropped.
+#[derive(Debug)]
+struct StopOnDrop(Shutdown);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.start();
+    }
+}
+
+/// How long requests in flight have at a shutdown. A test that holds a request open longer has forgotten
+/// it.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl TestRegistry {
@@ -50,7 +62,7 @@ impl TestRegistry {
     ///
     /// # Errors
     ///
-    /// What binding the port answers.
+    /// Those of [`TcpListener::bind`](tokio::net::TcpListener::bind).
     pub async fn start() -> io::Result<Self> {
         Self::start_on(Arc::new(InMemory::new()), |builder| builder).await
     }
@@ -61,7 +73,7 @@ impl TestRegistry {
     /// # tokio_test::block_on(async {
     /// use std::sync::Arc;
     /// use inmemory::InMemory;
-    /// use registry::TestRegistry;
+    /// use storage_driver_registry::TestRegistry;
     ///
     /// let full = Arc::new(InMemory::builder().capacity(1 << 20).build());
     /// let registry = TestRegistry::start_on(full, |builder| builder.immutable_tags(true)).await?;
@@ -71,21 +83,21 @@ impl TestRegistry {
     ///
     /// # Errors
     ///
-    /// What binding the port answers.
+    /// Those of [`TcpListener::bind`](tokio::net::TcpListener::bind).
     pub async fn start_on(
         driver: Arc<dyn StorageDriver>,
-        build: impl FnOnce(Builder) -> Builder,
+        build: impl FnOnce(RegistryBuilder) -> RegistryBuilder,
     ) -> io::Result<Self> {
-        let (stopping, interrupt) = (CancellationToken::new(), CancellationToken::new());
-        let builder = Registry::builder(Arc::clone(&driver)).interrupt(interrupt.clone());
+        let shutdown = Shutdown::new();
+        let builder = Registry::builder(Arc::clone(&driver)).shutdown(&shutdown);
         let registry = build(builder).build();
-        let server = Server::bind("127.0.0.1:0", registry.router()).await?.grace(GRACE);
+        let server = Server::bind("127.0.0.1:0", registry.router()).await?.shutdown_grace(GRACE);
         let address = server.local_addr()?;
-        let task = tokio::spawn(server.run(stopping.clone(), interrupt));
-        Ok(Self { address, registry, driver, task, stopping: stopping.drop_guard() })
+        let task = tokio::spawn(server.run(shutdown.clone()));
+        Ok(Self { address, registry, driver, task, stop: StopOnDrop(shutdown) })
     }
 
-    /// Where it listens. Clients name it `127.0.0.1:PORT`, by plain HTTP.
+    /// The address that it listens at, by plain HTTP.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -95,19 +107,19 @@ impl TestRegistry {
         &self.registry
     }
 
-    /// The store, to look into.
+    /// The driver of its store.
     pub fn driver(&self) -> &Arc<dyn StorageDriver> {
         &self.driver
     }
 
-    /// Accepts no more, lets requests that are under way end (for 5 seconds at most; uploads keep what
-    /// came), and shuts the store down.
+    /// Accepts no more connections, waits up to 5 seconds for requests in flight (uploads keep received bytes),
+    /// and shuts the driver down.
     ///
     /// # Errors
     ///
-    /// What the driver answers.
+    /// Those of the driver.
     pub async fn shutdown(self) -> io::Result<()> {
-        drop(self.stopping);
+        drop(self.stop);
         self.task.await.map_err(io::Error::other)?;
         Ok(self.driver.shutdown().await?)
     }

@@ -13,7 +13,7 @@ use axum::{
 };
 use futures::{future::ready, stream};
 use http::Request;
-use registry::observed;
+use storage_driver_registry::traced;
 use storage_driver::{Error, ErrorKind};
 use tower::ServiceExt;
 
@@ -46,7 +46,7 @@ async fn log_of(request: http::request::Builder) -> String {
         Body::from_stream(stream::once(ready(Err::<&str, _>(error))))
     };
     let router = Router::new().route("/", get(async || "")).route("/panic", get(panic));
-    let router = observed(router.route("/broken", get(broken)));
+    let router = traced(router.route("/broken", get(broken)));
     let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let _ = to_bytes(response.into_body(), 1 << 10).await;
     String::from_utf8(LOG.take()).unwrap()
@@ -67,7 +67,7 @@ async fn a_query_is_not_logged() {
 }
 
 #[tokio::test]
-async fn a_panic_is_logged_with_its_text_and_answered() {
+async fn a_panic_is_logged_with_its_text_and_has_a_response() {
     let log = log_of(Request::get("/panic")).await;
     assert!(log.contains("ERROR") && log.contains("on purpose"), "{log}");
     assert!(log.contains("status=500"), "{log}");

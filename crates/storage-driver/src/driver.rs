@@ -337,10 +337,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// Changes nothing.
-    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
-        let page = self.uploads(path, ListOptions::new().limit(1)).await?;
-        Ok(page.items.into_iter().find(|upload| upload.path == *path))
-    }
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>>;
 
     /// Cancels the upload in progress at `path`, and fences its writer. The committed content is not affected.
     ///

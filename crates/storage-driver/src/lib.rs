@@ -33,7 +33,7 @@
 //! | streams | [`Reader`], [`ReadRange`], [`Writer`], [`WriterOptions`] |
 //! | the namespace | [`Stat`], [`Entry`], [`Page`], [`Pages`], [`Walk`], [`UploadInfo`] |
 //! | choosing a driver | [`Capabilities`], [`Health`] |
-//! | implementing a driver | [`WriteSession`], [`WalkSource`] |
+//! | implementing a driver | [`WriteSession`], [`WalkSource`], the module `blocking` |
 //! | changing a driver | [`Layer`] |
 //!
 //! # What holds
@@ -42,13 +42,14 @@
 //!   `cargo test -p storage-driver-conformance`.
 //! - An upload is invisible until it is committed, in one step, and can be resumed until then (clauses 5.1, 5.4).
 //! - A dropped future leaves an operation done or not done (9.1).
-//! - The crate needs no runtime: from tokio it uses only the I/O traits.
+//! - The crate needs no runtime, except with the feature `blocking`: from tokio it uses only the I/O traits.
 //!   `cargo tree -p storage-driver -e normal` shows its seven direct dependencies.
 //!
 //! [`cookbook`] has recipes, [`compare`] compares with `object_store`, OpenDAL and distribution's drivers.
 //!
 //! # Features
 //!
+//! - `blocking`: the module `blocking`, for drivers over a blocking API. Needs a tokio runtime.
 //! - `serde`: `Serialize` and `Deserialize` for the types that callers store or print: [`Path`], [`Version`],
 //!   [`Metadata`], [`Stat`], [`Entry`], [`UploadInfo`], [`ReadRange`], [`Operation`], [`Capabilities`].
 //!
@@ -62,6 +63,8 @@
 //! The storage drivers of CNCF distribution and of GitLab's container registry (the interface, and a decade of
 //! bug reports), Apache `object_store`, and OpenDAL.
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod capabilities;
 #[doc = include_str!("../COMPARE.md")]
 pub mod compare {}

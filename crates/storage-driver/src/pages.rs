@@ -53,8 +53,7 @@ impl<'a, T> Pages<'a, T> {
         Self { fetch: Box::new(fetch), options: ListOptions::new(), state: State::Idle }
     }
 
-    /// The same listing, by these options: where it starts, how large its pages are, names only.
-    #[must_use]
+    /// The same listing with these options.
     pub(crate) fn with_options(mut self, options: ListOptions) -> Self {
         self.options = options;
         self

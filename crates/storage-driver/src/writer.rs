@@ -552,10 +552,7 @@ pub trait WriteSession: Send {
     /// Sets the note that is kept with the data accepted so far, at the next `poll_sync` and, under
     /// [`keeps_on_drop`](crate::Capabilities::keeps_on_drop), at a drop. At most
     /// [`Writer::MAX_NOTE`] bytes; empty for none.
-    fn set_note(&mut self, note: Bytes) -> Result<()> {
-        let _ = note;
-        Err(Error::new(ErrorKind::Unsupported))
-    }
+    fn set_note(&mut self, note: Bytes) -> Result<()>;
 
     /// Keeps everything accepted so far, and the note with it, as durably as committed content is kept.
     fn poll_sync(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;

@@ -6,14 +6,12 @@ use futures::executor::block_on;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Figures,
-    clock::median,
     disk::{
         fixture::{self, BLOB},
         subject::Subject,
         subjects::Plain,
     },
-    process, runtime,
+    harness::{Figures, clock::median, process, runtime},
 };
 
 /// Of so many the median is taken.

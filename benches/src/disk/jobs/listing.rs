@@ -5,12 +5,11 @@ use std::{path::PathBuf, time::Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Figures,
     disk::{
         fixture::{self, DIRS, FLAT, NESTED},
         subject::Subject,
     },
-    process, runtime,
+    harness::{Figures, process, runtime},
 };
 
 /// How long a page is.

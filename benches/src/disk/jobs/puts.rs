@@ -14,19 +14,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Root;
 use crate::{
-    Figures, Random,
     disk::{
         subject::Subject,
         subjects::{Plain, sync},
     },
-    process, runtime,
+    harness::{Figures, Random, process, runtime},
 };
 
 const DIR: &str = "small";
 const SIZE: usize = 1 << 10;
 const SEED: u64 = 9;
 
-/// Puts files of 1 KiB, none of which is there yet, by tasks that each wait for one before the next.
+/// Puts new files of 1 KiB, by tasks that each wait for one put before the next.
 ///
 /// - `rate`: how many a second.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,7 +36,7 @@ pub struct Puts {
     pub durable: bool,
     /// How many tasks, or threads, there are.
     pub tasks: usize,
-    /// Whether each file is put into a directory of its own, as in a registry.
+    /// Whether each file is put into its own directory, as in a registry.
     pub apart: bool,
     /// Whether the files stay until all is measured: there are file systems that take long to make
     /// a file when many were removed before.

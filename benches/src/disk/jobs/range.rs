@@ -9,14 +9,12 @@ use futures::executor::block_on;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Figures, Random,
-    clock::Times,
     disk::{
         fixture::{self, BLOB},
         subject::Subject,
         subjects::Plain,
     },
-    process, runtime,
+    harness::{Figures, Random, clock::Times, process, runtime},
 };
 
 /// After this it ends, however many were drawn.

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Root;
 use crate::{
-    Figures, Source,
     disk::{subject::Subject, subjects::sync},
-    process, runtime,
+    harness::{Figures, Source, process, runtime},
 };
 
 const DIR: &str = "blobs";
@@ -50,7 +49,7 @@ impl Upload {
                 }
             } else {
                 for chunk in source.shared(self.size, self.chunk) {
-                    store.hand_over(&mut upload, chunk).await;
+                    store.write_owned(&mut upload, chunk).await;
                 }
             }
             store.commit(upload).await;

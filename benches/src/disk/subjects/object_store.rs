@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     disk::subject::{First, Subject},
-    subject::count,
+    harness::count::count,
 };
 
 /// `object_store::local::LocalFileSystem`, behind its trait object, which syncs if it is told to; an
@@ -43,7 +43,7 @@ impl Subject for ObjectStore {
         to.write_all(chunk).await.expect("there is room");
     }
 
-    async fn hand_over(&self, to: &mut BufWriter, chunk: Bytes) {
+    async fn write_owned(&self, to: &mut BufWriter, chunk: Bytes) {
         to.put(chunk).await.expect("there is room");
     }
 

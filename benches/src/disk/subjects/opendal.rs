@@ -59,10 +59,10 @@ impl Subject for Opendal {
     }
 
     async fn write(&self, to: &mut Upload, chunk: &[u8]) {
-        self.hand_over(to, Bytes::copy_from_slice(chunk)).await;
+        self.write_owned(to, Bytes::copy_from_slice(chunk)).await;
     }
 
-    async fn hand_over(&self, to: &mut Upload, chunk: Bytes) {
+    async fn write_owned(&self, to: &mut Upload, chunk: Bytes) {
         to.0.write(chunk).await.expect("there is room");
     }
 

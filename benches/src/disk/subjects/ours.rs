@@ -3,7 +3,7 @@
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use filesystem::{Durability, Filesystem};
+use storage_driver_filesystem::{Durability, Filesystem};
 use futures::TryStreamExt;
 use storage_driver::{
     ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt, WalkOptions,
@@ -44,7 +44,7 @@ impl Subject for Ours {
         to.write_all(chunk).await.expect("there is room");
     }
 
-    async fn hand_over(&self, to: &mut Writer, chunk: Bytes) {
+    async fn write_owned(&self, to: &mut Writer, chunk: Bytes) {
         to.write_bytes(chunk).await.expect("there is room");
     }
 

@@ -1,4 +1,4 @@
-//! [`Plain`]: the limit, what the system does if a thread asks it directly.
+//! [`Plain`]: the limit, which is direct system calls from one thread.
 
 use std::{
     fs::{self, File},
@@ -86,7 +86,7 @@ impl Subject for Plain {
         to.file.write_all(chunk).expect("there is room");
     }
 
-    async fn hand_over(&self, to: &mut Upload, chunk: Bytes) {
+    async fn write_owned(&self, to: &mut Upload, chunk: Bytes) {
         to.file.write_all(&chunk).expect("there is room");
     }
 

@@ -54,7 +54,7 @@ impl Subject for Tokio {
         to.file.write_all(chunk).await.expect("there is room");
     }
 
-    async fn hand_over(&self, to: &mut Upload, chunk: Bytes) {
+    async fn write_owned(&self, to: &mut Upload, chunk: Bytes) {
         to.file.write_all(&chunk).await.expect("there is room");
     }
 

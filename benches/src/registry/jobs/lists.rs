@@ -2,14 +2,12 @@
 
 use std::time::Instant;
 
-use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Measured;
+use super::{Measured, fill};
 use crate::{
-    Figures, MIB, Who,
-    clock::median,
+    harness::{Figures, MIB, Who, clock::median},
     registry::{client::Client, content::Blob, server::Target},
 };
 
@@ -19,17 +17,16 @@ const REPOSITORY: &str = "library/lists";
 const CLIENTS: usize = 16;
 /// Of so many the median is taken.
 const ROUNDS: usize = 3;
-/// How many repositories a client asks for at once that wants all: the most that distribution
-/// gives, unless it is told otherwise.
+/// The page size of a client that lists all repositories: the most that distribution returns by default.
 const CATALOG: usize = 1_000;
-/// How many it asks for that wants to see the first.
+/// The page size of a client that lists the first ones.
 const FIRST: usize = 100;
 
 /// Lists the tags of a repository that has many, and then a registry of many repositories.
 ///
 /// - `tags`, `catalog`: milliseconds until all are there, page after page;
 /// - `first tags`, `first catalog`: until the first 100 are. Distribution knows no pages of
-///   tags, and gives all.
+///   tags, and returns all.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Lists {
     /// The registry.
@@ -98,17 +95,6 @@ impl Lists {
         });
         (first, all.await)
     }
-}
-
-/// Has all clients `push` what belongs to the numbers below `count`.
-async fn fill(clients: &mut [Client], count: usize, push: impl AsyncFn(&mut Client, usize)) {
-    let (push, step) = (&push, clients.len());
-    join_all(clients.iter_mut().enumerate().map(async |(at, client)| {
-        for number in (at..count).step_by(step) {
-            push(client, number).await;
-        }
-    }))
-    .await;
 }
 
 fn milliseconds(since: Instant) -> f64 {

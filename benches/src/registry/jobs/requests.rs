@@ -10,14 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Measured;
 use crate::{
-    Figures, MIB, Random, Who,
-    clock::Times,
+    harness::{Figures, MIB, Random, Who, clock::Times},
     registry::{client::Client, content::Blob, server::Target},
 };
 
 const REPOSITORY: &str = "library/requests";
 const CLIENTS: usize = 16;
-/// How many tags there are to be pulled, and blobs to be asked for.
+/// The number of tags that are pulled, and of blobs that are requested.
 const TAGS: u64 = 100;
 const BLOBS: usize = 8;
 const SEED: u64 = 12;
@@ -25,7 +24,7 @@ const SEED: u64 = 12;
 const TIMES: usize = 1 << 20;
 
 /// Sends small requests on 16 connections, each the next when the one before is answered:
-/// pulls manifests by tag, asks for blobs, and pushes manifests, each with a tag of its own.
+/// pulls manifests by tag, requests blobs, and pushes manifests, each with its own tag.
 ///
 /// - `get`, `head`, `put`: how many a second;
 /// - `get p50`, `get p99` and so on: how long one takes, in microseconds.
@@ -69,7 +68,7 @@ impl Requests {
         measured.end()
     }
 
-    /// Has each client send for the time that was asked, with a number drawn for each request.
+    /// Each client sends requests for the time of the job, with a number drawn for each.
     async fn load(
         &self,
         clients: &mut [Client],

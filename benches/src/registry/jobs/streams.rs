@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Measured;
 use crate::{
-    Figures, MIB, Who,
+    harness::{Figures, MIB, Who},
     registry::{client::Client, content::Blob, server::Target},
 };
 
 const REPOSITORY: &str = "library/streams";
 
-/// Pushes blobs, each on a connection of its own, and then pulls them.
+/// Pushes blobs, each on its own connection, and then pulls them.
 ///
 /// - `push`, `pull`: MiB a second, of all together;
 /// - `peak`: the most that the registry had in memory, in bytes; `held`: as a multiple of the blobs.

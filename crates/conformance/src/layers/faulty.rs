@@ -5,17 +5,17 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{FutureExt, Sink, Stream};
+use futures::{Sink, Stream};
 use storage_driver::{
-    Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page,
-    Path, Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
-    UploadInfo, Walk, WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
+    Entry, Error, ErrorKind, Layer, Metadata, Operation, Path, Precondition, Reader, Result,
+    StorageDriver, Walk, WalkSource, WriteSession, Writer,
 };
+
+use crate::dice::Dice;
 
 /// A driver that fails where its plan says so, and is the driver inside otherwise.
 ///
@@ -25,8 +25,8 @@ use storage_driver::{
 /// driver, plan and count.
 ///
 /// ```
-/// # use conformance::reference::Reference;
-/// use conformance::layers::{Fault, Faulty};
+/// # use storage_driver_conformance::reference::Reference;
+/// use storage_driver_conformance::layers::{Fault, Faulty};
 /// use storage_driver::{ErrorKind, Operation, Path, StorageDriver, StorageDriverExt};
 ///
 /// # futures::executor::block_on(async {
@@ -105,6 +105,32 @@ impl<D: StorageDriver> Faulty<D> {
         self.plan(move |call| (call.index == n).then_some(fault));
     }
 
+    /// Fails calls at random: each with the probability of one in `one_in`, with numbers from `seed`.
+    ///
+    /// The same seed fails the same calls. Use it rather than a plan that fails every n-th call: a client that
+    /// retries an operation of n calls would fail for ever under such a plan.
+    ///
+    /// ```
+    /// # use storage_driver_conformance::reference::Reference;
+    /// use storage_driver_conformance::layers::{Fault, Faulty};
+    /// use storage_driver::{ErrorKind, Path, StorageDriverExt};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let driver = Faulty::new(Reference::new());
+    /// driver.fail_at_random(7, 10, Fault::Before(ErrorKind::Unavailable));
+    /// let path = Path::parse("/a")?;
+    /// // A client that retries gets through.
+    /// while let Err(error) = driver.put(&path, "content").await {
+    ///     assert!(error.is_retryable());
+    /// }
+    /// # Ok::<(), storage_driver::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn fail_at_random(&self, seed: u64, one_in: usize, fault: Fault) {
+        let mut dice = Dice::new(seed);
+        self.plan(move |_| (dice.roll(one_in.max(1)) == 0).then_some(fault));
+    }
+
     /// How many calls there were since the plan was made.
     pub fn calls(&self) -> u64 {
         self.faults.with(|it| it.calls)
@@ -119,22 +145,30 @@ impl<D: StorageDriver> Faulty<D> {
     pub fn inner(&self) -> &D {
         &self.inner
     }
+}
 
-    async fn around<T>(
-        &self,
+impl<D: StorageDriver> Layer for Faulty<D> {
+    type Inner = D;
+
+    fn inner(&self) -> &D {
+        &self.inner
+    }
+
+    async fn around<'a, T: Send + 'a>(
+        &'a self,
         operation: Operation,
-        path: &Path,
-        call: impl Future<Output = Result<T>> + Send,
+        path: &'a Path,
+        call: impl Future<Output = Result<T>> + Send + 'a,
     ) -> Result<T> {
         let strike = self.faults.next(operation, path);
         let result = strike.around(call).await;
-        result.map_err(|error| error.context(self.name(), operation, path))
+        result.map_err(|error| error.context(self.inner.name(), operation, path))
     }
 
     fn wrap_reader(&self, reader: Reader) -> Reader {
         let (metadata, range) = (reader.metadata().clone(), reader.range());
         Reader::new(
-            self.name(),
+            self.inner.name(),
             metadata,
             range,
             Chunks { inner: reader, faults: self.faults.clone() },
@@ -144,16 +178,14 @@ impl<D: StorageDriver> Faulty<D> {
     fn wrap_writer(&self, writer: Writer) -> Writer {
         let (path, size, note) = (writer.path().clone(), writer.size(), writer.note().clone());
         let session = Session { inner: writer, faults: self.faults.clone(), sync: None };
-        Writer::new(self.name(), path, size, session).with_note(note)
+        Writer::new(self.inner.name(), path, size, session).with_note(note)
     }
 
     fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
         let entries = Entries { inner: walk, faults: self.faults.clone(), path: path.clone() };
-        Walk::new(self.name(), path.clone(), entries)
+        Walk::new(self.inner.name(), path.clone(), entries)
     }
 }
-
-layer!(Faulty);
 
 impl<D: fmt::Debug> fmt::Debug for Faulty<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -259,6 +291,7 @@ impl WriteSession for Session {
     }
 
     fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.faults.next(Operation::SetNote, self.inner.path()).before()?;
         self.inner.set_note(note)
     }
 

@@ -7,7 +7,7 @@
 //! contents, listings are compared; versions by where they change and where they do not; times are
 //! not. Where a guarantee is not claimed, its weaker wording is allowed.
 //!
-//! [`meddled`] does the same with some operations failed before they reach the driver, some failed
+//! [`with_faults`] does the same with some operations failed before they reach the driver, some failed
 //! after, their answers lost, and some dropped half way. Nobody knows then what became of them, and
 //! the driver has to be where the model is with the operation done, or without it.
 //!
@@ -64,16 +64,16 @@ pub(crate) async fn sequences_are_answered_as_by_the_model(subject: Subject) {
     check(subject, QUICK, op::sequences, Pair::new).await;
 }
 
-pub(crate) async fn meddled_operations_take_effect_once_or_never(subject: Subject) {
-    check(subject, QUICK, op::meddled, Pair::meddled).await;
+pub(crate) async fn operations_with_faults_take_effect_once_or_never(subject: Subject) {
+    check(subject, QUICK, op::with_faults, Pair::with_faults).await;
 }
 
 pub(crate) async fn long_sequences_are_answered_as_by_the_model(subject: Subject) {
     check(subject, LONG, op::sequences, Pair::new).await;
 }
 
-pub(crate) async fn long_meddled_sequences_take_effect_once_or_never(subject: Subject) {
-    check(subject, LONG, op::meddled, Pair::meddled).await;
+pub(crate) async fn long_sequences_with_faults_take_effect_once_or_never(subject: Subject) {
+    check(subject, LONG, op::with_faults, Pair::with_faults).await;
 }
 
 /// Does the same random sequences of operations to two drivers, and compares what they answer, as
@@ -83,10 +83,10 @@ pub(crate) async fn long_meddled_sequences_take_effect_once_or_never(subject: Su
 /// weaker wording is allowed.
 ///
 /// ```
-/// # use conformance::{Subject, reference::Reference};
+/// # use storage_driver_conformance::{Subject, reference::Reference};
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
 /// let (subject, model) = (|| async { Reference::new() }, || async { Reference::new() });
-/// conformance::same_answers(Subject::new(subject), Subject::new(model), 10, 20).await;
+/// storage_driver_conformance::same_answers(Subject::new(subject), Subject::new(model), 10, 20).await;
 /// # });
 /// ```
 ///
@@ -204,10 +204,10 @@ fn variable(name: &str) -> Option<u64> {
 
 fn report(seed: u64, reason: &str, ops: &Sequence) -> String {
     let mut text = format!("{reason}\nthe sequence (CONFORMANCE_SEED={seed}):");
-    for (number, (op, meddling)) in ops.iter().enumerate() {
+    for (number, (op, interference)) in ops.iter().enumerate() {
         let _ = write!(text, "\n  {number:3}. {op:?}");
-        if let Some(meddling) = meddling {
-            let _ = write!(text, " but {meddling:?}");
+        if let Some(interference) = interference {
+            let _ = write!(text, " but {interference:?}");
         }
     }
     text

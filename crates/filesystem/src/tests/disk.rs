@@ -157,7 +157,7 @@ impl Disk {
             Effect::Sync { inode } => {
                 let id = self.by_inode[inode];
                 self.sync_file(id, true);
-                let names = self.closed(|change| change.iter().any(|((dir, _), _)| *dir == id));
+                let names = self.closed(|_, change| change.iter().any(|((dir, _), _)| *dir == id));
                 self.settle(&names);
             }
             Effect::SyncAll => {
@@ -179,11 +179,11 @@ impl Disk {
     }
 
     /// The changes that `wanted` names, and those before them to the same names.
-    fn closed(&self, wanted: impl Fn(&Change) -> bool) -> HashSet<usize> {
+    fn closed(&self, wanted: impl Fn(usize, &Change) -> bool) -> HashSet<usize> {
         let mut chosen = HashSet::new();
         let mut slots: HashSet<&Slot> = HashSet::new();
         for (number, change) in self.pending.iter().enumerate().rev() {
-            if wanted(change) || change.iter().any(|(slot, _)| slots.contains(slot)) {
+            if wanted(number, change) || change.iter().any(|(slot, _)| slots.contains(slot)) {
                 chosen.insert(number);
                 slots.extend(change.iter().map(|(slot, _)| slot));
             }
@@ -214,21 +214,19 @@ impl Disk {
         let mut choices = Vec::new();
         if count <= ALL {
             choices.extend(
-                (0..1_u64 << count)
-                    .map(|bits| self.closed_numbers(|number| bits >> number & 1 == 1)),
+                (0..1_u64 << count).map(|bits| self.closed(|number, _| bits >> number & 1 == 1)),
             );
         } else {
             choices.push(HashSet::new());
             choices.push((0..count).collect());
+            let alone: Vec<_> =
+                (0..count).map(|at| self.closed(|number, _| number == at)).collect();
             for at in 0..count {
-                choices.push(self.closed_numbers(|number| number == at));
-                choices.push(self.closed_numbers(|number| number < at));
+                choices.push(self.closed(|number, _| number < at));
                 // All but this one, and those that depend on it.
-                let all: HashSet<usize> = (0..count).collect();
-                let without =
-                    all.into_iter().filter(|&n| !self.closed_numbers(|m| m == n).contains(&at));
-                choices.push(without.collect());
+                choices.push((0..count).filter(|&number| !alone[number].contains(&at)).collect());
             }
+            choices.extend(alone);
         }
         let mut found = HashSet::new();
         for choice in choices {
@@ -237,12 +235,6 @@ impl Disk {
             }
         }
         found
-    }
-
-    fn closed_numbers(&self, wanted: impl Fn(usize) -> bool) -> HashSet<usize> {
-        let numbers: HashMap<*const Change, usize> =
-            self.pending.iter().enumerate().map(|(n, change)| (change as *const _, n)).collect();
-        self.closed(|change| wanted(numbers[&(change as *const _)]))
     }
 
     fn tree(&self, chosen: &HashSet<usize>, luck: Luck) -> Tree {
@@ -294,7 +286,23 @@ fn apply(names: &mut BTreeMap<Slot, Id>, change: &Change) {
     }
 }
 
+fn is_reserved(path: &str) -> bool {
+    path[1..].starts_with(crate::reserved::RESERVED)
+}
+
 impl Tree {
+    /// The committed files, by their paths.
+    pub(super) fn committed(&self) -> impl Iterator<Item = (&str, &Vec<u8>)> {
+        let committed = self.0.iter().filter(|(path, _)| !is_reserved(path));
+        committed.filter_map(|(path, content)| Some((path.as_str(), &content.as_ref()?.bytes)))
+    }
+
+    /// The driver's own files alone.
+    pub(super) fn reserved(&self) -> Self {
+        let reserved = self.0.iter().filter(|(path, _)| is_reserved(path));
+        Self(reserved.map(|(path, content)| (path.clone(), content.clone())).collect())
+    }
+
     /// Makes it so in an empty directory.
     pub(super) fn write(&self, root: &Path) {
         for (path, content) in &self.0 {

@@ -30,6 +30,7 @@ async fn scene(driver: &Filesystem) {
     }
     let mut writer = driver.create(&path("/u/1")).await.unwrap();
     writer.write_bytes("kept").await.unwrap();
+    writer.set_note("4 bytes").unwrap();
     writer.suspend().await.unwrap();
 }
 
@@ -37,14 +38,14 @@ async fn scene(driver: &Filesystem) {
 /// succeeds when it is done again; what succeeds has done all.
 async fn every_call_fails(act: Act, mounts: &[&str]) {
     let done = {
-        let fixture = Fixture::with_mounts(Durability::Full, mounts).await;
+        let fixture = Fixture::fast(Durability::Full, mounts).await;
         scene(&fixture.driver).await;
         act(&fixture.driver).await.unwrap();
         Everything::of(&fixture.driver).await
     };
     for fault in WAYS {
         for number in 0.. {
-            let fixture = Fixture::with_mounts(Durability::Full, mounts).await;
+            let fixture = Fixture::fast(Durability::Full, mounts).await;
             let driver = &fixture.driver;
             scene(driver).await;
             let before = Everything::of(driver).await;
@@ -112,7 +113,7 @@ every_call_fails! {
     putting_a_new_file: |driver| driver.put(&path("/n"), "new").await;
     putting_a_new_file_in_new_directories: |driver| driver.put(&path("/n/o/p"), "new").await;
     putting_over_a_file: |driver| driver.put(&path("/a"), "new").await;
-    putting_a_large_file: |driver| driver.put(&path("/a"), vec![b'x'; 3 << 20]).await;
+    putting_a_large_file: |driver| driver.put(&path("/a"), vec![b'x'; 48 << 10]).await;
     putting_where_nothing_is: |driver| {
         // Done again after an error, it must not find its own first try.
         driver.put_content(&path("/n"), "new".into(), Precondition::IfAbsent).await
@@ -122,12 +123,12 @@ every_call_fails! {
     copying_over_a_file: |driver| driver.copy(&path("/a"), &path("/b"), Precondition::None).await;
     committing_a_new_upload: |driver| upload(driver, "/n/o").await;
     committing_a_new_upload_over_a_file: |driver| upload(driver, "/a").await;
-    committing_a_large_upload: |driver| upload_of(driver, "/n", vec![b'x'; 700_000], 5).await;
+    committing_a_large_upload: |driver| upload_of(driver, "/n", vec![b'x'; 11_000], 5).await;
     renaming_a_file: |driver| driver.rename(&path("/a"), &path("/n/o"), Precondition::None).await;
     renaming_over_a_file: |driver| driver.rename(&path("/d/e/f"), &path("/b"), Precondition::None).await;
     renaming_a_directory: |driver| driver.rename_dir(&path("/d"), &path("/n/longer")).await;
     deleting_a_file: |driver| driver.delete(&path("/d/e/f"), Precondition::None).await;
-    deleting_a_directory: |driver| driver.delete(&path("/d"), Precondition::None).await;
+    deleting_a_directory: |driver| driver.delete_dir(&path("/d")).await;
     deleting_an_upload: |driver| driver.delete(&path("/u/1"), Precondition::None).await;
     cancelling_without_a_writer: |driver| async {
         match driver.cancel_upload(&path("/u/1")).await {
@@ -147,9 +148,9 @@ every_call_fails! {
     copying_from_a_mount: |driver| driver.copy(&path("/d/e/f"), &path("/a"), Precondition::None).await;
     committing_a_new_upload_onto_a_mount: |driver| upload(driver, "/m/n/o").await;
     committing_a_new_upload_over_a_file_on_a_mount: |driver| upload(driver, "/d/e/f").await;
-    committing_a_large_upload_onto_a_mount: |driver| upload_of(driver, "/m/n", vec![b'x'; 700_000], 2).await;
+    committing_a_large_upload_onto_a_mount: |driver| upload_of(driver, "/m/n", vec![b'x'; 11_000], 2).await;
     deleting_a_file_on_a_mount: |driver| driver.delete(&path("/d/e/f"), Precondition::None).await;
-    deleting_a_mount: |driver| driver.delete(&path("/d"), Precondition::None).await;
+    deleting_a_mount: |driver| driver.delete_dir(&path("/d")).await;
 }
 
 async fn upload(driver: &Filesystem, at: &str) -> Result<()> {
@@ -217,13 +218,14 @@ async fn looking() {
 async fn keeping_what_was_accepted() {
     for fault in WAYS {
         for number in 0.. {
-            let fixture = Fixture::new(Durability::Full).await;
+            let fixture = Fixture::fast(Durability::Full, &[]).await;
             let driver = &fixture.driver;
             scene(driver).await;
             fixture.probe.fail(number, fault);
             let at = path("/u/1");
             let mut writer = driver.writer(&at, WriterOptions::resume()).await.unwrap();
             writer.write_bytes(", and more").await.unwrap();
+            writer.set_note("14 bytes, a longer note").unwrap();
             let result = writer.sync().await;
             let fired = fixture.probe.disarm();
             let what = format!("{fault:?} at call {number}, {fired:?}: {result:?}");
@@ -240,7 +242,13 @@ async fn keeping_what_was_accepted() {
             };
             drop(writer);
             let writer = driver.resume(&at).await.unwrap();
-            assert_eq!(writer.size(), if lost { 4 } else { 14 }, "{what}");
+            let expected: (u64, &str) =
+                if lost { (4, "4 bytes") } else { (14, "14 bytes, a longer note") };
+            assert_eq!(
+                (writer.size(), writer.note().as_ref()),
+                (expected.0, expected.1.as_bytes()),
+                "{what}"
+            );
             writer.commit().await.unwrap();
             let expected = if lost { "kept" } else { "kept, and more" };
             assert_eq!(driver.get_bytes(&at, 99).await.unwrap(), expected, "{what}");
@@ -258,7 +266,7 @@ async fn keeping_what_was_accepted() {
 async fn committing_an_upload_that_is_kept() {
     for fault in WAYS {
         for number in 0.. {
-            let fixture = Fixture::new(Durability::Full).await;
+            let fixture = Fixture::fast(Durability::Full, &[]).await;
             let driver = &fixture.driver;
             scene(driver).await;
             let before = Everything::of(driver).await;
@@ -266,6 +274,7 @@ async fn committing_an_upload_that_is_kept() {
             let (at, dest) = (path("/u/1"), path("/a"));
             let mut writer = driver.writer(&at, WriterOptions::resume()).await.unwrap();
             writer.write_bytes(", and more").await.unwrap();
+            writer.set_note("14 bytes").unwrap();
             let result = writer.commit_to(&dest, Precondition::None).await;
             let fired = fixture.probe.disarm();
             let what = format!("{fault:?} at call {number}, {fired:?}: {result:?}");
@@ -275,6 +284,7 @@ async fn committing_an_upload_that_is_kept() {
                 let writer = driver.resume(&at).await.unwrap();
                 let lost = fired == Some(Call::Sync) && writer.size() == 4;
                 assert!(lost || writer.size() == 14, "{what}: {}", writer.size());
+                assert_eq!(writer.note(), if lost { "4 bytes" } else { "14 bytes" }, "{what}");
                 writer.commit_to(&dest, Precondition::None).await.unwrap();
                 let expected = if lost { "kept" } else { "kept, and more" };
                 assert_eq!(driver.get_bytes(&dest, 99).await.unwrap(), expected, "{what}");
@@ -293,7 +303,7 @@ async fn committing_an_upload_that_is_kept() {
 /// A root opens, or says why it cannot; and then it opens.
 #[tokio::test]
 async fn opening() {
-    let fixture = Fixture::new(Durability::Full).await;
+    let fixture = Fixture::fast(Durability::Full, &[]).await;
     scene(&fixture.driver).await;
     let expected = Everything::of(&fixture.driver).await;
     fixture.driver.shutdown().await.unwrap();

@@ -46,6 +46,44 @@ async fn a_directory_that_does_not_change_is_read_again_only_where_a_window_ends
 }
 
 #[tokio::test]
+async fn a_listing_of_names_looks_at_no_child() {
+    let fixture = fixture().await;
+    for number in 0..20 {
+        fixture.driver.put(&path(&format!("/d/dir{number:02}/a/b")), "x").await.unwrap();
+    }
+    let all = ListOptions::new();
+    let mut pages = Vec::new();
+    let mut looks = Vec::new();
+    let calls = [Call::Stat, Call::OpenDir, Call::ReadDir];
+    for options in [all.clone().names_only(), all] {
+        let before: u64 = calls.iter().map(|&call| fixture.probe.count(call)).sum();
+        pages.push(fixture.driver.list(&path("/d"), options).await.unwrap());
+        looks.push(calls.iter().map(|&call| fixture.probe.count(call)).sum::<u64>() - before);
+    }
+    let names = |page: &Page<_>| -> Vec<(String, bool)> {
+        let entries: &[storage_driver::Entry] = &page.items;
+        entries.iter().map(|entry| (entry.name().to_owned(), entry.is_file())).collect()
+    };
+    assert_eq!(names(&pages[0]), names(&pages[1]));
+    assert!(looks[0] <= 15, "{} calls for 120 names", looks[0]);
+    assert!(looks[1] >= 100, "{} calls with metadata", looks[1]);
+}
+
+#[tokio::test]
+async fn a_listing_of_names_of_a_directory_without_files_is_not_found() {
+    let fixture = Fixture::new(Durability::None).await;
+    std::fs::create_dir_all(fixture.root.path().join("d/empty")).unwrap();
+    let names = |at: &str| {
+        let (driver, at) = (fixture.driver.clone(), path(at));
+        async move { driver.list(&at, ListOptions::new().names_only()).await }
+    };
+    assert!(names("/d/empty").await.unwrap_err().is_not_found());
+    assert!(names("/d/missing").await.unwrap_err().is_not_found());
+    // It may be given by its name, and turns out to hold nothing.
+    assert_eq!(names("/").await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
 async fn what_comes_and_goes_between_two_pages_is_seen() {
     let fixture = fixture().await;
     let (_, next) = page(&fixture, None).await;

@@ -3,7 +3,7 @@
 use storage_driver::{ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt};
 
 use super::{Everything, Fixture, path};
-use crate::{Builder, Durability, Filesystem};
+use crate::{Durability, Filesystem, FilesystemBuilder};
 
 async fn fixture() -> Fixture {
     Fixture::with_mounts(Durability::Full, &["r/blobs", "r/blobs/deep"]).await
@@ -53,7 +53,7 @@ async fn deleting_a_directory_that_holds_mounts_leaves_the_mounts_and_nothing_in
     for at in ["/r/a", "/r/blobs/b", "/r/blobs/deep/c", "/s"] {
         driver.put(&path(at), "x").await.unwrap();
     }
-    driver.delete(&path("/r"), Precondition::None).await.unwrap();
+    driver.delete_dir(&path("/r")).await.unwrap();
     let left: Vec<Path> = Everything::of(driver).await.files.into_keys().collect();
     assert_eq!(left, [path("/s")]);
     driver.put(&path("/r/blobs/deep/c"), "again").await.unwrap();
@@ -103,7 +103,7 @@ async fn a_mount_that_another_store_has_open_keeps_a_root_from_opening() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     fixture.driver.shutdown().await.unwrap();
     let _other = Filesystem::open(&mount).await.unwrap();
-    let builder = Builder::default().probe(fixture.probe.clone());
+    let builder = FilesystemBuilder::default().probe(fixture.probe.clone());
     let error = builder.open(fixture.root.path()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let cause = std::error::Error::source(&error).unwrap().to_string();
@@ -117,7 +117,7 @@ async fn a_mount_on_the_drivers_own_directories_is_refused_and_named() {
         let place = root.path().canonicalize().unwrap().join(name);
         std::fs::create_dir_all(&place).unwrap();
         let probe = std::sync::Arc::new(crate::sys::probe::Probe::mounted(vec![place.clone()]));
-        let error = Builder::default().probe(probe).open(root.path()).await.unwrap_err();
+        let error = FilesystemBuilder::default().probe(probe).open(root.path()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         let cause = std::error::Error::source(&error).unwrap();
         assert!(cause.to_string().ends_with(name), "{cause}");

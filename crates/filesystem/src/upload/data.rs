@@ -2,15 +2,16 @@
 
 use std::{os::fd::OwnedFd, sync::MutexGuard};
 
+use bytes::Bytes;
 use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind, Result};
 
-use super::{State, Upload, queue::Queue};
+use super::{Mark, State, Upload, queue::Queue};
 use crate::{
     error::at_place,
     reserved::Reserved,
     store::Store,
-    sys::{Facts, Kind},
+    sys::{FileStat, Kind},
 };
 
 /// Why a step of an upload was not done.
@@ -67,7 +68,7 @@ impl Upload {
         opened.map_err(|errno| self.explain(store, errno))
     }
 
-    fn create(&self, store: &Store) -> Result<(OwnedFd, Facts)> {
+    fn create(&self, store: &Store) -> Result<(OwnedFd, FileStat)> {
         let (sys, name) = (&store.sys, self.data_name());
         let create = || sys.create(&self.dir, &name, store.settings.file_mode);
         let created = match create() {
@@ -84,7 +85,7 @@ impl Upload {
 
     /// Fails if the file with the data is no longer the one that was made, or is shorter than what
     /// was written. Else says what is there.
-    fn check(&self, store: &Store, data: &Facts, size: u64) -> Result<Facts, Failure> {
+    fn check(&self, store: &Store, data: &FileStat, size: u64) -> Result<FileStat, Failure> {
         let (found, cause) = match store.sys.stat_at(&self.dir, &self.data_name()) {
             Ok(facts) if facts.kind != Kind::File || !facts.is_same(data) => {
                 (0, format!("another program has replaced it: 0 of {size} bytes are left"))
@@ -105,7 +106,7 @@ impl Upload {
 
     /// Looks whether the data is still there, if no thread is at work. What the system answers
     /// otherwise is met again by the next write or commit.
-    pub(super) fn inspect(&self, store: &Store) {
+    pub(crate) fn inspect(&self, store: &Store) {
         let state = self.state();
         let (written, data) = (state.written, state.data);
         let at_rest = |state: &State| !state.running && !state.gone && state.lost.is_none();
@@ -141,9 +142,14 @@ impl Upload {
         found: u64,
         error: Error,
     ) {
-        let kept = state.kept.min(found);
+        if found < state.kept.size {
+            // The note belongs to more bytes than are left.
+            state.kept = Mark { size: found, note: Bytes::new() };
+            state.record_is_wrong = state.has_record;
+        }
+        let Mark { size: kept, note } = state.kept.clone();
         state.queue = Queue::default();
-        state.kept = kept;
+        state.note = note;
         state.written = kept;
         state.accepted = kept;
         state.done = state.wanted;

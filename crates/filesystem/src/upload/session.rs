@@ -11,25 +11,25 @@ use bytes::Bytes;
 use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, WriteSession};
 
 use super::{
-    State, Upload,
+    Mark, State, Upload, Uploads,
     data::Failure,
     queue::{Queue, TAIL},
 };
 use crate::{
     Durability, clock,
-    publish::Source,
-    staging::Staged,
-    store::{SMALL, Store, version},
-    sys::{Facts, Resolve},
+    root::version,
+    staging::{Source, Staged},
+    store::{SMALL, Store},
+    sys::{FileStat, Resolve},
 };
 
-/// What a writer may have accepted and not yet handed over, apart from the piece accepted last:
-/// 1 MiB. As much again may be on its way to the file.
-const QUEUE: usize = 1 << 20;
+/// How many bytes a writer may have accepted and not handed over, apart from the piece accepted last:
+/// 1 MiB. As many again may be on their way to the file. In tests, a few pages fill the queue.
+const QUEUE: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 
 /// One opening of an upload: what stands behind a writer.
 pub(crate) struct Session {
-    store: Arc<Store>,
+    store: Arc<Uploads>,
     upload: Arc<Upload>,
     token: i64,
     /// The time of keeping that a `sync` waits for.
@@ -43,21 +43,21 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens an upload that is new, in the place of any that is there. Under the upload's lock.
-    pub(crate) fn create(store: &Arc<Store>, path: &Path) -> Result<Self> {
+    pub(crate) fn create(store: &Arc<Uploads>, path: &Path) -> Result<Self> {
         Ok(Self::insert(store, Upload::new(store, path, None, 0)?))
     }
 
     /// Opens an upload that is to start as the content at its path, which was copied. Under the
     /// upload's lock.
-    pub(crate) fn append(store: &Arc<Store>, path: &Path, mut copied: Copied) -> Result<Self> {
+    pub(crate) fn append(store: &Arc<Uploads>, path: &Path, mut copied: Copied) -> Result<Self> {
         require_none(store, path)?;
         let upload = copied.upload.take().ok_or_else(|| Error::from(ErrorKind::WriterFenced))?;
         Ok(Self::insert(store, upload))
     }
 
     /// Opens the upload in progress at a path. Under the upload's lock.
-    pub(crate) fn resume(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
-        let upload = store.uploads().get(path).cloned();
+    pub(crate) fn resume(store: &Arc<Uploads>, path: &Path, at: Option<u64>) -> Result<Self> {
+        let upload = store.map().get(path).cloned();
         let upload = upload.ok_or_else(|| Error::from(ErrorKind::PathNotFound))?;
         upload.inspect(store);
         let size = upload.state().accepted;
@@ -67,16 +67,16 @@ impl Session {
         Ok(Self::open(store, upload))
     }
 
-    fn insert(store: &Arc<Store>, upload: Upload) -> Self {
+    fn insert(store: &Arc<Uploads>, upload: Upload) -> Self {
         let upload = Arc::new(upload);
-        let replaced = store.uploads().insert(upload.path().clone(), Arc::clone(&upload));
+        let replaced = store.map().insert(upload.path().clone(), Arc::clone(&upload));
         if let Some(replaced) = replaced {
             replaced.remove(store);
         }
         Self::open(store, upload)
     }
 
-    fn open(store: &Arc<Store>, upload: Arc<Upload>) -> Self {
+    fn open(store: &Arc<Uploads>, upload: Arc<Upload>) -> Self {
         let token = store.clock.next();
         let mut state = upload.state();
         state.owner = token;
@@ -92,9 +92,11 @@ impl Session {
         Self { store, upload, token, ticket: None, told: false, retrying: false, ended: false }
     }
 
-    /// How many bytes were accepted so far, by this session and those before.
-    pub(crate) fn size(&self) -> u64 {
-        self.upload.state().accepted
+    /// How many bytes were accepted so far, by this session and those before, and the note that was set
+    /// for them.
+    pub(crate) fn size_and_note(&self) -> (u64, Bytes) {
+        let Mark { size, note } = self.upload.state().mark();
+        (size, note)
     }
 
     /// The upload's state, if it belongs to this session.
@@ -180,11 +182,11 @@ impl Session {
         let name = upload.data_name();
         let own = Source::Reserved(&upload.dir, &name);
         let source = copy.as_ref().map_or(own, Staged::source);
-        store.place(source, dest, &|current| {
+        store.install(source, dest, &|current| {
             base.as_ref().map_or(Ok(()), |base| base.check(current))?;
             precondition.check(current)
         })?;
-        store.uploads().remove(upload.path());
+        store.map().remove(upload.path());
         let mut state = upload.state();
         state.gone = true;
         state.wake();
@@ -205,7 +207,7 @@ impl Session {
     /// Keeps what was accepted, on this thread.
     fn keep(&self) {
         let Ok(mut state) = self.own() else { return };
-        state.wanted += 1;
+        state.want_kept();
         if !state.running {
             state.running = true;
             state.failure = None;
@@ -225,7 +227,7 @@ pub(crate) struct Copied {
 impl Copied {
     /// Copies the content at a path. Without a lock, for that may take long: a commit to the path will
     /// ask whether it is still the same.
-    pub(crate) fn new(store: &Arc<Store>, path: &Path, at: Option<u64>) -> Result<Self> {
+    pub(crate) fn new(store: &Arc<Uploads>, path: &Path, at: Option<u64>) -> Result<Self> {
         require_none(store, path)?;
         let (source, facts) = store
             .open_file(path, Resolve::Fully)
@@ -235,7 +237,7 @@ impl Copied {
             return Err(Error::new(ErrorKind::OffsetMismatch { given, size }));
         }
         let upload = Upload::new(store, path, Some(version(&facts)), size)?;
-        let copied = Self { store: Arc::clone(store), upload: Some(upload) };
+        let copied = Self { store: Arc::clone(store.store()), upload: Some(upload) };
         if let Some(upload) = &copied.upload {
             let mut file = None;
             let file = upload.open(store, &mut file, 0);
@@ -255,8 +257,8 @@ impl Drop for Copied {
 }
 
 /// An upload in progress is not extended.
-fn require_none(store: &Store, path: &Path) -> Result<()> {
-    if store.uploads().contains_key(path) {
+fn require_none(store: &Uploads, path: &Path) -> Result<()> {
+    if store.map().contains_key(path) {
         return Err(ErrorKind::UploadInProgress.into());
     }
     Ok(())
@@ -292,7 +294,7 @@ impl Upload {
             return Ok(None);
         };
         let size = own(store, self, token)?.written;
-        let facts = Facts { size, ..store.sys.stat(&file).map_err(|e| self.explain(store, e))? };
+        let facts = FileStat { size, ..store.sys.stat(&file).map_err(|e| self.explain(store, e))? };
         let copy = store.stage(dest)?;
         store.copy_file(&file, &facts, &copy.file)?;
         store.sync_if_large(&copy, size)?;
@@ -330,6 +332,12 @@ impl WriteSession for Session {
         }
     }
 
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.ticket = None;
+        self.own()?.note = note;
+        Ok(())
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.poll_drained(cx)
     }
@@ -338,10 +346,7 @@ impl WriteSession for Session {
         let upload = Arc::clone(&self.upload);
         let mut state = own(&self.store, &upload, self.token)?;
         let asked = self.ticket.is_some();
-        let ticket = *self.ticket.get_or_insert_with(|| {
-            state.wanted += 1;
-            state.wanted
-        });
+        let ticket = *self.ticket.get_or_insert_with(|| state.want_kept());
         if state.done >= ticket {
             self.ticket = None;
             return Poll::Ready(Ok(()));
@@ -366,7 +371,7 @@ impl WriteSession for Session {
         let store = Arc::clone(&self.store);
         let (path, dest) = (self.upload.path().clone(), dest.clone());
         let elsewhere = store.is_elsewhere(&dest);
-        let large = self.size() > SMALL && store.settings.durability != Durability::None;
+        let large = self.size_and_note().0 > SMALL && store.settings.durability != Durability::None;
         let mut copy = None;
         if elsewhere || large {
             // Where nobody waits for it.
@@ -400,7 +405,7 @@ impl WriteSession for Session {
         let mut session = self;
         let cancel = move || {
             drop(session.own()?);
-            session.store.uploads().remove(session.upload.path());
+            session.store.map().remove(session.upload.path());
             session.upload.remove(&session.store);
             session.ended = true;
             session.store.empty_trash();

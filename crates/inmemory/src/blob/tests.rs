@@ -1,4 +1,4 @@
-//! Who owns the memory of blobs that were made of each other.
+//! The owners of the memory of blobs that extend each other.
 
 use std::thread;
 
@@ -14,11 +14,11 @@ fn budget(capacity: Option<u64>) -> Arc<Budget> {
 /// Publishes a blob of `own` bytes on top of `base`.
 fn publish(budget: &Arc<Budget>, own: u64, base: Option<UploadBlob>) -> FileBlob {
     budget.reserve(own, 0).unwrap();
-    budget.transfer(own, Owner::Nobody, Owner::Upload);
+    budget.transfer(own, Owner::Unowned, Owner::Upload);
     FileBlob::publish(budget, Rope::Empty, own, &mut { base }).unwrap()
 }
 
-/// What files and uploads are said to own.
+/// The counted memory of files and uploads.
 fn owned(budget: &Budget) -> (u64, u64) {
     (budget.usage().committed, budget.usage().uploads)
 }
@@ -33,7 +33,7 @@ fn a_file_owns_its_content() {
 }
 
 #[test]
-fn what_two_files_share_counts_once() {
+fn content_shared_by_two_files_counts_once() {
     let budget = budget(None);
     let file = publish(&budget, 10, None);
     let copy = file.clone();
@@ -45,7 +45,7 @@ fn what_two_files_share_counts_once() {
 }
 
 #[test]
-fn what_a_file_and_an_upload_share_is_the_files() {
+fn content_shared_by_a_file_and_an_upload_counts_for_the_file() {
     let budget = budget(None);
     let file = publish(&budget, 10, None);
     let upload = file.for_upload();
@@ -57,7 +57,7 @@ fn what_a_file_and_an_upload_share_is_the_files() {
 }
 
 #[test]
-fn a_file_owns_what_it_was_extended_from() {
+fn a_file_owns_the_content_that_it_extends() {
     let budget = budget(None);
     let first = publish(&budget, 10, None);
     let second = publish(&budget, 5, Some(first.for_upload()));
@@ -128,19 +128,19 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Handles, each with the number of its blob.
-type Held<T> = Vec<(T, usize)>;
+type ReclaimGuard<T> = Vec<(T, usize)>;
 
-fn take<T>(held: &mut Held<T>, index: &prop::sample::Index) -> Option<(T, usize)> {
+fn take<T>(held: &mut ReclaimGuard<T>, index: &prop::sample::Index) -> Option<(T, usize)> {
     (!held.is_empty()).then(|| held.swap_remove(index.index(held.len())))
 }
 
 proptest! {
     #[test]
-    fn random_steps_own_what_can_be_reached(steps in prop::collection::vec(step(), 1..80)) {
+    fn random_steps_own_the_reachable_content(steps in prop::collection::vec(step(), 1..80)) {
         let budget = budget(None);
-        // Of each blob that was ever made: what it brought, and its base.
+        // For each blob that was ever made: the bytes that it added, and its base.
         let mut blobs: Vec<(u64, Option<usize>)> = Vec::new();
-        let (mut files, mut uploads) = (Held::new(), Held::new());
+        let (mut files, mut uploads) = (ReclaimGuard::new(), ReclaimGuard::new());
         for step in steps {
             match step {
                 Step::Publish(own, index) => {

@@ -1,4 +1,4 @@
-//! What is taken and given back, and how the pool lends.
+//! Reservations, releases and the pool.
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn the_capacity_can_be_filled_to_the_last_byte() {
 }
 
 #[test]
-fn a_refusal_says_what_was_needed_and_takes_nothing() {
+fn a_refusal_reports_the_needed_bytes_and_takes_nothing() {
     let budget = budget(Some(100), 0);
     budget.reserve(30, 20).unwrap();
     assert_eq!(budget.reserve(40, 11).unwrap_err().kind(), full(51, 50));
@@ -55,7 +55,7 @@ fn without_a_capacity_there_is_always_room() {
 }
 
 #[test]
-fn what_must_be_taken_may_pass_the_capacity() {
+fn forced_memory_may_pass_the_capacity() {
     let budget = budget(Some(100), 0);
     let charge = Charge::new(&budget, 100).unwrap();
     let copy = charge.clone();
@@ -67,7 +67,7 @@ fn what_must_be_taken_may_pass_the_capacity() {
 }
 
 #[test]
-fn what_needs_no_more_memory_is_not_refused_past_the_capacity() {
+fn nothing_is_needed_so_nothing_is_refused_past_the_capacity() {
     let budget = budget(Some(100), 0);
     budget.force(0, 200);
     budget.reserve(0, 0).unwrap();
@@ -82,14 +82,14 @@ fn content_belongs_to_its_owner_or_is_pinned() {
         (usage.committed, usage.uploads, usage.pinned)
     };
     assert_eq!(owned(&budget), (0, 0, 10));
-    budget.transfer(10, Owner::Nobody, Owner::Upload);
+    budget.transfer(10, Owner::Unowned, Owner::Upload);
     assert_eq!(owned(&budget), (0, 10, 0));
     budget.transfer(4, Owner::Upload, Owner::Committed);
     assert_eq!(owned(&budget), (4, 6, 0));
     budget.transfer(6, Owner::Upload, Owner::Upload);
     assert_eq!(owned(&budget), (4, 6, 0));
-    budget.transfer(4, Owner::Committed, Owner::Nobody);
-    budget.transfer(6, Owner::Upload, Owner::Nobody);
+    budget.transfer(4, Owner::Committed, Owner::Unowned);
+    budget.transfer(6, Owner::Upload, Owner::Unowned);
     budget.release(10, 0);
     assert_eq!(budget.usage(), Usage::default());
 }
@@ -101,7 +101,7 @@ fn figures_between_two_steps_are_never_absurd() {
     // Two owners change hands at once, and the second is counted first.
     budget.transfer(10, Owner::Upload, Owner::Committed);
     assert!(budget.usage().held() <= 20, "{:?}", budget.usage());
-    budget.transfer(10, Owner::Nobody, Owner::Upload);
+    budget.transfer(10, Owner::Unowned, Owner::Upload);
     assert_eq!((budget.usage().committed, budget.usage().uploads), (10, 0));
 }
 
@@ -114,7 +114,7 @@ fn without_a_pool_a_buffer_is_freed() {
 }
 
 #[test]
-fn a_pooled_buffer_is_used_again_and_comes_empty() {
+fn a_pooled_buffer_is_used_again_and_is_empty() {
     let budget = budget(None, SEGMENT as u64);
     let mut first = buffer(&budget);
     first.extend_from_slice(&[7]);
@@ -136,7 +136,7 @@ fn the_pool_holds_no_more_than_its_limit() {
 }
 
 #[test]
-fn the_pool_holds_whole_segments_alone() {
+fn the_pool_holds_only_whole_segments() {
     let budget = budget(None, 1 << 20);
     for size in [SEGMENT - 1, SEGMENT + 1] {
         budget.reserve(size as u64, 3).unwrap();
@@ -156,7 +156,7 @@ fn a_buffer_of_another_size_is_not_taken_from_the_pool() {
 }
 
 #[test]
-fn a_recycled_buffer_gives_back_its_part_of_the_index() {
+fn a_recycled_buffer_releases_its_part_of_the_index() {
     let budget = budget(None, SEGMENT as u64);
     budget.reserve(SEGMENT as u64, 9).unwrap();
     budget.recycle(budget.buffer(SEGMENT), 9);
@@ -164,7 +164,7 @@ fn a_recycled_buffer_gives_back_its_part_of_the_index() {
 }
 
 #[test]
-fn the_pool_gives_way_as_far_as_needed() {
+fn the_pool_shrinks_as_far_as_needed() {
     let size = SEGMENT as u64;
     let budget = budget(Some(4 * size), 4 * size);
     let buffers: Vec<_> = (0..4).map(|_| buffer(&budget)).collect();

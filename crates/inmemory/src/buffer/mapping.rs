@@ -1,28 +1,28 @@
-//! [`Mapping`]: memory that is mapped from the system and goes straight back to it.
+//! [`Mapping`]: memory that is mapped from the system and unmapped when dropped.
 
 use memmap2::{Advice, MmapMut, MmapOptions, RemapOptions};
 
-/// Anonymous memory, of which the first bytes are filled.
+/// Anonymous memory, the first bytes of which are filled.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     map: MmapMut,
     filled: usize,
 }
 
-/// What the system gives and takes back at least. Where its pages are larger, the last one of a
-/// buffer that was cut short counts with less than it is.
+/// The size of a page. Where pages are larger, the last page of a buffer that was shrunk counts with less
+/// than its size.
 const PAGE: usize = 4 << 10;
 
 impl Mapping {
-    /// `None` where the system refuses: a process may have so many mappings and no more.
+    /// `None` where the system refuses: the number of mappings of a process is limited.
     pub(crate) fn new(capacity: usize, huge_pages: bool) -> Option<Self> {
         let map = MmapOptions::new().len(capacity).map_anon().ok()?;
-        // Neither is more than a hint.
+        // Both are hints.
         if huge_pages {
             let _ = map.advise(Advice::HugePage);
         }
-        // All at once instead of by a fault a page: the memory is about to be written, and counts
-        // as held already.
+        // All pages at once instead of one fault for each: the memory is about to be written, and is
+        // counted as held already.
         let _ = map.advise(Advice::PopulateWrite);
         Some(Self { map, filled: 0 })
     }
@@ -41,15 +41,15 @@ impl Mapping {
         self.filled = 0;
     }
 
-    /// Unmaps the pages that nothing is in; false if the system refuses.
+    /// Unmaps the pages that are not filled; false if the system refuses.
     pub(crate) fn shrink_to_fit(&mut self) -> bool {
         let needed = self.filled.next_multiple_of(PAGE);
         if needed >= self.map.len() {
             return true;
         }
         // SAFETY: the mapping is anonymous, so that there is no file whose end it could pass; it
-        // shrinks, so that nothing it may reach is unmapped; and nobody holds a reference into it,
-        // for `self` is borrowed mutably.
+        // shrinks, so that no filled page is unmapped; and there is no reference into it, because `self`
+        // is borrowed mutably.
         //
         // Copying into a buffer of the right size instead takes 150 µs on average, which a commit
         // would pay.

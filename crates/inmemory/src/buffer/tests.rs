@@ -11,7 +11,7 @@ fn filled(capacity: usize, length: usize) -> Buffer {
 }
 
 #[test]
-fn a_buffer_holds_what_was_put_in() {
+fn a_buffer_holds_the_appended_bytes() {
     for capacity in [1, 4096, MAPPED - 1, MAPPED, MAPPED + 1, 2 << 20] {
         for length in [0, 1, capacity / 3, capacity] {
             let buffer = filled(capacity, length);
@@ -62,7 +62,7 @@ fn large_buffers_are_mapped() {
 }
 
 #[test]
-fn huge_pages_hold_the_same() {
+fn huge_pages_hold_the_appended_bytes() {
     let mut buffer = Buffer::with_capacity(4 << 20, true);
     buffer.extend_from_slice(&[1; 3 << 20]);
     buffer.shrink_to_fit();

@@ -1,4 +1,4 @@
-//! What a file counts, and for whom.
+//! The memory of a file, by owner.
 
 use super::*;
 use crate::budget::Pool;

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    key::{between, head},
+    node::FANOUT,
+    *,
+};
 /// A name and a number.
 #[derive(Debug, Clone, PartialEq)]
 struct Item(String, u32);
@@ -17,7 +21,7 @@ impl Named for Item {
 
 type Model = BTreeMap<String, u32>;
 
-/// A map and what must be in it.
+/// A map and its expected entries.
 #[derive(Clone, Default)]
 struct Pair {
     map: Map<Item>,
@@ -198,7 +202,7 @@ fn descending_names_make_four_levels() {
 
 #[test]
 fn scattered_names_stay_sorted() {
-    // 7919 and 10,000 have no common factor, so that each number comes once.
+    // 7919 and 10,000 have no common factor, so that each number occurs once.
     let pair = Pair::with((0..10_000).map(|n| n * 7919 % 10_000));
     assert!(pair.check() >= 3);
     assert_eq!(pair.model.len(), 10_000);
@@ -303,7 +307,7 @@ fn a_change_without_a_clone_copies_nothing() {
 }
 
 #[test]
-fn iteration_goes_on_as_the_map_was() {
+fn iteration_continues_as_the_map_was() {
     let mut pair = Pair::with(0..2000);
     let expected = pair.model.len();
     let mut iter = pair.map.iter_after(None);
@@ -341,7 +345,7 @@ fn a_drain_of_all_values_leaves_clones_as_they_are() {
 }
 
 #[test]
-fn drain_gives_every_value_once() {
+fn drain_returns_every_value_once() {
     let mut map = Map::default();
     for number in 0..5000 {
         map.insert(Item(key(number as usize), number));
@@ -353,7 +357,7 @@ fn drain_gives_every_value_once() {
 }
 
 #[test]
-fn drain_leaves_what_a_clone_holds() {
+fn drain_leaves_the_nodes_that_a_clone_holds() {
     let mut pair = Pair::with(0..3000);
     let twin = pair.clone();
     assert_eq!(pair.map.drain().flatten().count(), 0);
@@ -421,12 +425,12 @@ enum Step {
     Insert(usize, usize),
     Remove(usize, usize),
     Change(usize),
-    /// Keeps a clone, to be looked at when all is done.
+    /// Keeps a clone, to be checked at the end.
     Clone,
-    /// Goes on with a clone that was kept.
+    /// Continues with a clone that was kept.
     Back(prop::sample::Index),
     After(usize),
-    /// Goes on without a range, or with nothing but the range.
+    /// Continues without a range, or with nothing but the range.
     Take(usize, usize, bool),
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A segment whose bytes tell which it is and where in it they are.
+/// A segment whose bytes identify the segment and their position in it.
 fn segment(number: usize, length: usize) -> Bytes {
     (0..length).map(|at| (number * 31 + at * 7) as u8).collect()
 }
@@ -50,7 +50,7 @@ fn shape(rope: &Rope) -> usize {
 }
 
 #[test]
-fn an_empty_rope_gives_nothing() {
+fn an_empty_rope_has_no_pieces() {
     let rope = Rope::default();
     assert_eq!(rope.len(), 0);
     assert_eq!(rope.pieces(0..0).next(), None);
@@ -104,7 +104,7 @@ fn each_byte_of_three_levels_is_found() {
 }
 
 #[test]
-fn what_is_read_shares_the_segments() {
+fn reads_share_the_segments() {
     let segments: Vec<_> = (0..200).map(|n| segment(n, 16)).collect();
     let payload = rope_of(&segments).payload(0..200 * 16);
     let read: Vec<_> = payload.parts().map(|part| part.as_ptr()).collect();
@@ -145,7 +145,7 @@ fn held_elsewhere(rope: Rope) -> usize {
 }
 
 #[test]
-fn pieces_hold_the_segments_of_their_range_and_no_other() {
+fn pieces_hold_only_the_segments_of_their_range() {
     let count = FANOUT * FANOUT + 200;
     for (from, to) in [(0, count), (count - 1, count), (0, 1), (63, 65), (100, 4000), (64, 4096)] {
         let rope = rope_of(&(0..count).map(|n| segment(n, 4)).collect::<Vec<_>>());
@@ -157,7 +157,7 @@ fn pieces_hold_the_segments_of_their_range_and_no_other() {
 }
 
 #[test]
-fn pieces_let_go_of_what_they_gave() {
+fn pieces_release_the_segments_that_they_returned() {
     let count = FANOUT * FANOUT + 200;
     for given in [1, 63, 64, 65, 1000, 4095, 4096, 4097, count] {
         let rope = rope_of(&(0..count).map(|n| segment(n, 4)).collect::<Vec<_>>());

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{blob::FileBlob, budget::Pool, file::Stamp, rope::Rope, time::Timestamp};
+use crate::{dir::Measure, map::Named};
 
 type Model = BTreeMap<Path, u64>;
 
@@ -38,7 +39,7 @@ fn try_put(
     } else {
         File::small(budget, plan.text(), &"content".into(), stamp)?
     };
-    Ok(tree.fill(at, place, Node::File(file)))
+    Ok(tree.fill(place, Node::File(file)))
 }
 
 /// Moves the directory at `from` to `to`, where nothing is.
@@ -47,14 +48,14 @@ fn rename(tree: &mut Tree, from: &Path, to: &Path, budget: &std::sync::Arc<Budge
         Directory::Real(dir) => {
             let place = tree.plan(to).unwrap().for_dir(budget).unwrap();
             let dir = dir.renamed(to.name().unwrap(), budget).unwrap();
-            drop(tree.fill(to, place, Node::from(dir)));
+            drop(tree.fill(place, Node::from(dir)));
         }
         Directory::Implied(file, at) => {
             let to = to.join(&file.text()[at..]).unwrap();
             let plan = tree.plan(&to).unwrap();
             let place = plan.for_file(budget).unwrap();
             let file = file.moved(budget, plan.text(), None).unwrap();
-            drop(tree.fill(&to, place, Node::File(file)));
+            drop(tree.fill(place, Node::File(file)));
         }
     }
     drop(tree.remove(from));
@@ -129,7 +130,7 @@ fn deepest() -> Path {
     path(&"/a".repeat(Path::MAX_BYTES / 2))
 }
 
-/// A tree with the deepest path, in directories that are all of their own.
+/// A tree with the deepest path, all of whose directories are stored.
 fn deep(budget: &std::sync::Arc<Budget>) -> Tree {
     let mut tree = Tree::default();
     put(&mut tree, deepest().as_str(), 1, budget);
@@ -172,7 +173,7 @@ fn an_insert_replaces_the_file() {
 }
 
 #[test]
-fn a_conflict_is_seen_before_anything_changes() {
+fn a_conflict_is_found_before_anything_changes() {
     let budget = budget();
     let tree = tree_of(&["/a/b"], &budget);
     assert_eq!(kind(tree.plan(&path("/a"))), ErrorKind::PathConflict);
@@ -226,7 +227,7 @@ fn a_removal_of_nothing_copies_nothing_that_a_clone_holds() {
 }
 
 #[test]
-fn a_removal_gives_what_was_there() {
+fn a_removal_returns_the_removed_node() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b", "/a/c"], &budget);
     assert!(tree.remove(&path("/a/b")).file.is_some());
@@ -280,7 +281,7 @@ fn a_second_file_makes_the_directories_that_both_are_in() {
 }
 
 #[test]
-fn what_texts_have_in_common_ends_with_a_component() {
+fn the_common_beginning_of_two_texts_ends_with_a_component() {
     for (a, b, length) in [
         ("a/b/c", "a/b/d", 3),
         ("a/b/c", "a/bb/d", 1),
@@ -306,7 +307,7 @@ fn a_clone_stays_as_it_was() {
 }
 
 #[test]
-fn a_change_after_a_clone_copies_no_directory_beside_the_path() {
+fn a_change_after_a_clone_copies_only_directories_on_the_path() {
     let budget = budget();
     let mut tree = tree_of(&["/a/b", "/a/x", "/c/d/e", "/c/d/f"], &budget);
     let twin = tree.clone();
@@ -349,7 +350,7 @@ fn a_path_of_the_greatest_length_fits_exactly() {
 }
 
 #[test]
-fn what_was_removed_no_longer_keeps_a_directory_from_fitting() {
+fn a_removed_long_path_does_not_keep_a_directory_from_fitting() {
     let budget = budget();
     let long = format!("/a{}", "/x".repeat(1000));
     let mut tree = tree_of(&["/a/short", &long], &budget);
@@ -413,7 +414,7 @@ fn the_deepest_path_is_measured_without_recursion() {
 }
 
 #[test]
-fn the_deepest_path_is_changed_and_dropped_beside_a_clone() {
+fn the_deepest_path_is_changed_and_dropped_while_a_clone_exists() {
     on_a_small_stack(|| {
         let budget = budget();
         let mut tree = deep(&budget);

@@ -1,4 +1,4 @@
-//! The order of keys, and what is at and under a path.
+//! The order of keys, and the keys at and below a path.
 
 use super::*;
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::InMemory;
 
 #[test]
-fn a_walk_gives_others_a_turn() {
+fn a_walk_yields_to_other_tasks() {
     let store = InMemory::new();
     block_on(async {
         for number in 0..2 * ENTRIES {

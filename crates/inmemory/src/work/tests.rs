@@ -1,4 +1,4 @@
-//! The work that one poll does, or one drop, is bounded, however much there is to do.
+//! The work of one poll, or of one drop, is bounded, however much there is to do.
 
 use std::{
     pin::pin,
@@ -62,7 +62,7 @@ fn poll_once<T>(future: impl Future<Output = T>) {
     take_count();
 }
 
-/// What operations have left is freed by later ones.
+/// Later operations reclaim the memory that others have left.
 fn nothing_is_held(store: &InMemory) {
     for _ in 0..1000 {
         if bounded("usage", || store.usage()) == Usage::default() {
@@ -86,7 +86,7 @@ fn files() -> (InMemory, Vec<Path>) {
     (store, paths)
 }
 
-/// Uploads in progress, at an hour of the clock that [`hour`] says.
+/// A store with many uploads, and the hour of its clock.
 fn uploads() -> (InMemory, std::sync::Arc<AtomicU64>) {
     let hour = std::sync::Arc::new(AtomicU64::new(0));
     let clock = hour.clone();
@@ -111,14 +111,14 @@ fn large() -> InMemory {
 #[test]
 fn a_deletion_of_many_files() {
     let (store, _) = files();
-    spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
+    spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
     assert_eq!(store.usage(), Usage::default());
 }
 
 #[test]
 fn a_deletion_of_many_uploads() {
     let (store, _) = uploads();
-    spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
+    spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
     assert_eq!(store.usage(), Usage::default());
 }
 
@@ -132,7 +132,7 @@ fn a_deletion_of_uploads_with_large_tails() {
         let mut writer = block_on(store.create(&path(&format!("/dir/{number}")))).unwrap();
         block_on(writer.write_bytes(PIECE)).unwrap();
     }
-    spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
+    spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
     assert_eq!(store.usage(), Usage::default());
 }
 
@@ -142,7 +142,7 @@ fn a_deletion_of_files_of_one_segment() {
     for number in 0..500 {
         block_on(store.put(&path(&format!("/dir/{number}")), PIECE)).unwrap();
     }
-    spread("delete", store.delete(&path("/dir"), Precondition::None)).unwrap();
+    spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
     assert_eq!(store.usage(), Usage::default());
 }
 
@@ -217,7 +217,7 @@ fn a_rename_whose_directory_is_deleted_meanwhile() {
     let mut rename = Box::pin(store.rename_dir(&dir, &too_long));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(rename.as_mut().poll(&mut cx).is_pending());
-    spread("delete", store.delete(&dir, Precondition::None)).unwrap();
+    spread("delete_dir", store.delete_dir(&dir)).unwrap();
     polls("rename_dir", rename).1.unwrap_err();
     assert_eq!(store.usage(), Usage::default());
 }
@@ -240,7 +240,7 @@ fn a_walk_that_is_the_last_to_hold_a_directory() {
     let (store, _) = files();
     let mut walk = store.walk(&path("/dir"), WalkOptions::new());
     block_on(walk.next()).unwrap().unwrap();
-    block_on(store.delete(&path("/dir"), Precondition::None)).unwrap();
+    block_on(store.delete_dir(&path("/dir"))).unwrap();
     assert_ne!(store.usage(), Usage::default());
     let mut entries = 1;
     while let Some(entry) = polls("walk", walk.next()).1 {
@@ -257,7 +257,7 @@ fn a_drop_of_a_walk_that_is_the_last_to_hold_a_directory() {
     let (store, _) = files();
     let mut walk = store.walk(&path("/dir"), WalkOptions::new());
     block_on(walk.by_ref().take(MANY / 2).count());
-    block_on(store.delete(&path("/dir"), Precondition::None)).unwrap();
+    block_on(store.delete_dir(&path("/dir"))).unwrap();
     bounded("a drop of a walk", || drop(walk));
     nothing_is_held(&store);
 }
@@ -280,7 +280,7 @@ fn a_listing_that_is_the_last_to_hold_a_directory() {
         let mut list = pin!(store.list(&at, options));
         let mut cx = Context::from_waker(Waker::noop());
         assert!(list.as_mut().poll(&mut cx).is_pending());
-        block_on(store.delete(&dir, Precondition::None)).unwrap();
+        block_on(store.delete_dir(&dir)).unwrap();
         spread("list", list).unwrap();
     }
     assert_eq!(store.usage(), Usage::default());
@@ -339,7 +339,7 @@ fn a_drop_of_a_reader_of_a_file_that_stays_leaves_nothing() {
     block_on(writer.commit()).unwrap();
     let range = ReadRange::from(1..199 << 20);
     drop(block_on(store.reader(&path("/large"), range)).unwrap());
-    assert!(!store.store.garbage().waits());
+    assert!(!store.has_deferred());
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn a_drop_of_a_deletion() {
         assert!(delete.as_mut().poll(&mut cx).is_pending());
     }
     bounded("a drop of delete_many", || drop(delete));
-    let mut delete = Box::pin(store.delete(&dir, Precondition::None));
+    let mut delete = Box::pin(store.delete_dir(&dir));
     let _ = delete.as_mut().poll(&mut cx);
     bounded("a drop of delete", || drop(delete));
     nothing_is_held(&store);
@@ -368,20 +368,92 @@ fn a_drop_of_a_deletion_that_has_copied_its_paths_leaves_them_to_others() {
         assert!(delete.as_mut().poll(&mut cx).is_pending());
     }
     drop(delete);
-    assert!(store.store.garbage().waits());
+    assert!(store.has_deferred());
+}
+
+#[test]
+fn a_deletion_of_many_paths_that_fails_at_the_last() {
+    let (store, mut paths) = files();
+    block_on(store.put(&path("/full/a"), "x")).unwrap();
+    let usage = store.usage();
+    paths.push(path("/full"));
+    let failed = spread("delete_many", store.delete_many(&paths)).unwrap_err();
+    assert_eq!(failed.kind(), storage_driver::ErrorKind::IsADirectory);
+    assert_eq!(store.usage(), usage);
+    // At the first: all other paths are left.
+    paths.rotate_right(1);
+    let failed = spread("delete_many", store.delete_many(&paths)).unwrap_err();
+    assert_eq!(failed.kind(), storage_driver::ErrorKind::IsADirectory);
+}
+
+#[test]
+fn a_change_that_ends_a_deletion_that_fails() {
+    let (store, mut paths) = files();
+    block_on(store.put(&path("/full/a"), "x")).unwrap();
+    // In the second part: the rest of the paths is left.
+    paths.insert(PATHS, path("/full"));
+    let mut delete = Box::pin(store.delete_many(&paths));
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..paths.len().div_ceil(PATHS) + 1 {
+        assert!(delete.as_mut().poll(&mut cx).is_pending());
+    }
+    polls("put", store.put(&path("/other"), "x")).1.unwrap();
+    // The job has ended, and its result is dropped: what it holds is reclaimed in parts.
+    bounded("a drop of delete_many", || drop(delete));
+    assert!(store.has_deferred());
+    for _ in 0..1000 {
+        bounded("usage", || store.usage());
+    }
+    assert!(!store.has_deferred());
+}
+
+#[test]
+fn a_listing_of_many_names() {
+    let (store, _) = files();
+    let options = ListOptions::new().limit(usize::MAX).names_only();
+    let page = spread("list", store.list(&path("/dir/0"), options)).unwrap();
+    assert_eq!(page.items.len(), MANY.div_ceil(3));
+    assert!(page.items.iter().all(|entry| entry.is_file() && entry.metadata().is_none()));
+}
+
+#[test]
+fn the_state_of_one_upload_among_many() {
+    let (store, _) = uploads();
+    let at = path("/dir/7");
+    let (polls, upload) = polls("upload", store.upload(&at));
+    assert_eq!((polls, upload.unwrap().unwrap().path), (1, at));
+}
+
+#[test]
+fn a_note_among_many_uploads() {
+    let (store, _) = uploads();
+    let mut writer = block_on(store.resume(&path("/dir/7"))).unwrap();
+    bounded("set_note", || writer.set_note(vec![7; 4096])).unwrap();
+    bounded("set_note", || writer.set_note(vec![8; 4096])).unwrap();
+}
+
+#[test]
+fn a_deletion_of_uploads_with_notes() {
+    let store = InMemory::new();
+    for number in 0..2000 {
+        let mut writer = block_on(store.create(&path(&format!("/dir/{number}")))).unwrap();
+        writer.set_note(vec![7; 4096]).unwrap();
+    }
+    spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
+    assert_eq!(store.usage(), Usage::default());
 }
 
 #[test]
 fn a_drop_of_a_fork() {
     let (store, _) = files();
     let fork = store.fork();
-    block_on(store.delete(&path("/dir"), Precondition::None)).unwrap();
+    block_on(store.delete_dir(&path("/dir"))).unwrap();
     bounded("a drop of a fork", || drop(fork));
     nothing_is_held(&store);
 }
 
 #[test]
-fn a_full_store_frees_what_waits_before_it_refuses() {
+fn a_full_store_reclaims_deferred_memory_before_it_refuses() {
     let store = InMemory::builder().segment_size(4096).capacity(10 << 20).build();
     let (data, large) = (Bytes::from(vec![7; 9 << 20]), path("/large"));
     for _ in 0..3 {

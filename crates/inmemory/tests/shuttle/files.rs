@@ -16,7 +16,7 @@ fn one_of_three_puts_if_absent() {
         assert_eq!(winners.len(), 1);
         assert_eq!(read(&store, "/dir/a").unwrap(), *winners[0]);
         for result in results.iter().filter(|result| result.is_err()) {
-            assert_eq!(answer(result), Some(ErrorKind::PreconditionFailed));
+            assert_eq!(error_kind(result), Some(ErrorKind::PreconditionFailed));
         }
         nothing_is_held(store);
     });
@@ -72,7 +72,7 @@ fn a_directory_is_renamed_at_one_moment() {
 }
 
 #[test]
-fn a_shutdown_against_everything() {
+fn a_shutdown_during_every_operation() {
     check(|| {
         let store = InMemory::new();
         put(&store, "/a", "old");
@@ -82,27 +82,27 @@ fn a_shutdown_against_everything() {
         let shutdown = run(move || {
             now(closer.shutdown()).unwrap();
             let after = now(closer.stat(&Path::root()));
-            assert_eq!(answer(&after), Some(ErrorKind::Unavailable));
+            assert_eq!(error_kind(&after), Some(ErrorKind::Unavailable));
         });
         let write = run(move || {
             let written = now(writer.write_bytes("y"));
-            vec![answer(&written), answer(&now(writer.commit()))]
+            vec![error_kind(&written), error_kind(&now(writer.commit()))]
         });
         let call = run(move || {
             vec![
-                answer(&now(user.put(&path("/b"), "x"))),
-                answer(&now(user.touch(&path("/a"), Precondition::None))),
-                answer(&now(user.append(&path("/a"))).map(drop)),
-                answer(&now(other.cancel_upload(&path("/a")))),
-                answer(&delete(&user, "/a")),
+                error_kind(&now(user.put(&path("/b"), "x"))),
+                error_kind(&now(user.touch(&path("/a"), Precondition::None))),
+                error_kind(&now(user.append(&path("/a"))).map(drop)),
+                error_kind(&now(other.cancel_upload(&path("/a")))),
+                error_kind(&delete(&user, "/a")),
             ]
         });
         join(shutdown);
-        for answers in [join(write), join(call)] {
+        for kinds in [join(write), join(call)] {
             let closed = Some(ErrorKind::Unavailable);
-            let cut = answers.iter().position(|answer| *answer == closed).unwrap_or(answers.len());
-            assert!(answers[..cut].iter().all(|answer| answer.is_none()), "{answers:?}");
-            assert!(answers[cut..].iter().all(|answer| *answer == closed), "{answers:?}");
+            let cut = kinds.iter().position(|kind| *kind == closed).unwrap_or(kinds.len());
+            assert!(kinds[..cut].iter().all(|kind| kind.is_none()), "{kinds:?}");
+            assert!(kinds[cut..].iter().all(|kind| *kind == closed), "{kinds:?}");
         }
         let read = now(reader.into_content(u64::MAX)).unwrap();
         assert_eq!(read.into_bytes(), "old");

@@ -1,4 +1,4 @@
-//! Changes of many paths: each takes effect at one moment, whatever else goes on.
+//! Changes of many paths: each takes effect at one moment, whatever other operations are under way.
 
 use shuttle::future::block_on;
 
@@ -14,7 +14,7 @@ fn delete_many(store: &InMemory, at: &'static [&'static str]) -> thread::JoinHan
 }
 
 #[test]
-fn a_deletion_of_many_paths_is_seen_whole() {
+fn a_deletion_of_many_paths_is_atomic() {
     check(|| {
         let store = InMemory::new();
         ["/a", "/b", "/c"].iter().for_each(|at| drop(put(&store, at, "x")));
@@ -24,6 +24,51 @@ fn a_deletion_of_many_paths_is_seen_whole() {
         join(delete);
         let seen = join(seen);
         assert!(seen == 3 || seen == 0, "{seen} of three files");
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_deletion_of_many_paths_with_a_directory_changes_nothing() {
+    check(|| {
+        let store = InMemory::new();
+        ["/a", "/b", "/dir/x"].iter().for_each(|at| drop(put(&store, at, "x")));
+        drop(uploading(&store, "/a", "upload"));
+        let deleter = store.clone();
+        let delete = run(move || {
+            let paths = ["/a", "/dir", "/b"].map(path);
+            error_kind(&block_on(deleter.delete_many(&paths)))
+        });
+        let (other, putter) = (store.clone(), store.clone());
+        let seen = run(move || (walk(&other).len(), uploads(&other).len()));
+        let put = run(move || drop(block_on(putter.put(&path("/b"), "new")).unwrap()));
+        assert_eq!(join(delete), Some(ErrorKind::IsADirectory));
+        assert_eq!(join(seen), (4, 1));
+        join(put);
+        assert_eq!((walk(&store).len(), uploads(&store).len()), (4, 1));
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_deletion_of_many_paths_and_a_file_that_becomes_a_directory() {
+    check(|| {
+        let store = InMemory::new();
+        ["/a", "/b"].iter().for_each(|at| drop(put(&store, at, "x")));
+        let (deleter, other) = (store.clone(), store.clone());
+        let delete =
+            run(move || error_kind(&block_on(deleter.delete_many(&["/a", "/b"].map(path)))));
+        let change = run(move || {
+            let _ = block_on(other.delete(&path("/b"), NONE));
+            drop(block_on(other.put(&path("/b/c"), "x")).unwrap());
+        });
+        let deleted = join(delete);
+        join(change);
+        match deleted {
+            None => assert_eq!(walk(&store), ["/b", "/b/c"]),
+            Some(ErrorKind::IsADirectory) => assert_eq!(walk(&store), ["/a", "/b", "/b/c"]),
+            other => panic!("{other:?}"),
+        }
         nothing_is_held(store);
     });
 }
@@ -56,7 +101,7 @@ fn a_commit_and_a_deletion_of_many_paths() {
         let commit = run(move || block_on(writer.commit()));
         join(delete);
         let commit = join(commit);
-        assert!(matches!(answer(&commit), None | Some(ErrorKind::WriterFenced)));
+        assert!(matches!(error_kind(&commit), None | Some(ErrorKind::WriterFenced)));
         // Deleted after the commit, or with the upload.
         assert!(walk(&store).is_empty() && uploads(&store).is_empty());
         nothing_is_held(store);

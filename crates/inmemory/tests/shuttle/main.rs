@@ -4,8 +4,8 @@
 //! RUSTFLAGS="--cfg shuttle" cargo test -p inmemory --release --test shuttle --target-dir target/shuttle
 //! ```
 //!
-//! Each test runs its threads from the same start under thousands of schedules, checks what each
-//! thread was answered and what is left, and then that not a byte is held.
+//! Each test runs its threads from the same start under thousands of schedules, checks the
+//! results of each thread and the state of the store, and then that no memory is held.
 #![cfg(shuttle)]
 
 #[path = "../support/store.rs"]
@@ -49,7 +49,7 @@ fn join<T>(thread: thread::JoinHandle<T>) -> T {
 }
 
 /// The kind of error, if it is one.
-fn answer<T: Debug>(result: &Result<T>) -> Option<ErrorKind> {
+fn error_kind<T: Debug>(result: &Result<T>) -> Option<ErrorKind> {
     result.as_ref().err().map(|error| error.kind())
 }
 
@@ -59,7 +59,7 @@ fn put(store: &InMemory, at: &str, data: impl Into<Bytes>) -> Metadata {
     now(store.put(&path(at), data.into())).unwrap()
 }
 
-/// The file's text, of which nothing is held.
+/// A copy of the file's text.
 fn read(store: &InMemory, at: &str) -> Option<String> {
     match now(store.get_content(&path(at), u64::MAX)).map(Content::into_bytes) {
         Ok(bytes) => Some(String::from_utf8(bytes.to_vec()).unwrap()),
@@ -86,6 +86,10 @@ fn delete(store: &InMemory, at: &str) -> Result<()> {
     now(store.delete(&path(at), NONE))
 }
 
+fn delete_dir(store: &InMemory, at: &str) -> Result<()> {
+    now(store.delete_dir(&path(at)))
+}
+
 fn uploads(store: &InMemory) -> Vec<String> {
     let page = now(store.uploads(&Path::root(), ListOptions::new())).unwrap();
     page.items.iter().map(|upload| upload.path.to_string()).collect()
@@ -99,11 +103,15 @@ fn walk(store: &InMemory) -> Vec<String> {
     entries.iter().map(|entry| entry.path().to_string()).collect()
 }
 
-/// Deletes all there is; nothing may be held then.
+/// Deletes everything; then no memory may be held.
 fn nothing_is_held(store: InMemory) {
     let uploads = uploads(&store);
     for at in walk(&store).iter().chain(&uploads) {
-        match delete(&store, at) {
+        let deleted = match delete(&store, at) {
+            Err(error) if error.kind() == ErrorKind::IsADirectory => delete_dir(&store, at),
+            deleted => deleted,
+        };
+        match deleted {
             Err(error) if error.is_not_found() => {}
             deleted => deleted.unwrap(),
         }

@@ -1,4 +1,4 @@
-//! What is counted, lent and given back.
+//! The accounting of memory, and the pool.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn owners_of_shared_content_change_at_once() {
         let threads = [
             run(move || delete(&first, "/a").unwrap()),
             run(move || {
-                // The upload goes on elsewhere: `/b` alone is deleted.
+                // The upload continues elsewhere: only `/b` is deleted.
                 now(second.rename(&path("/b"), &path("/d"), NONE)).unwrap();
                 delete(&second, "/d").unwrap();
             }),
@@ -47,7 +47,7 @@ fn an_append_is_opened_while_the_file_is_replaced() {
         join(replace);
         let committed = match size {
             90_000 => 120_000,
-            // The new file is what was extended, and is shared.
+            // The append extends the new file, and shares it.
             50_000 => 50_000,
             size => panic!("{size} bytes"),
         };
@@ -68,7 +68,7 @@ fn two_puts_and_room_for_one() {
         let results = [put("/a"), put("/b")].map(join);
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
         for result in results.iter().filter(|result| result.is_err()) {
-            assert!(matches!(answer(result), Some(ErrorKind::StorageFull { .. })));
+            assert!(matches!(error_kind(result), Some(ErrorKind::StorageFull { .. })));
         }
         nothing_is_held(store);
     });
@@ -93,7 +93,7 @@ fn the_pool_is_emptied_and_filled_at_once() {
         let usage = store.usage();
         assert!(usage.pooled <= 3 * 4096 && usage.pooled.is_multiple_of(4096), "{usage:?}");
         assert_eq!(usage.held(), usage.pooled);
-        // All that is pooled gives way.
+        // All pooled buffers are freed for it.
         put(&store, "/a", vec![7; 99_000]);
         assert_eq!(store.usage().pooled, 0);
         nothing_is_held(store);

@@ -1,4 +1,4 @@
-//! Uploads: who owns one, and what becomes of it.
+//! Uploads: their owners, and how they end.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn two_creators_fence_each_other() {
         let (one, two) = (upload("1"), upload("2"));
         let (one, two) = (join(one), join(two));
         for result in [&one, &two] {
-            assert!(matches!(answer(result), None | Some(ErrorKind::WriterFenced)));
+            assert!(matches!(error_kind(result), None | Some(ErrorKind::WriterFenced)));
         }
         let content = read(&store, "/a").expect("the later of the two was not fenced");
         let expected = match (&one, &two) {
@@ -43,7 +43,7 @@ fn two_resumers_fence_each_other() {
             run(move || {
                 let mut writer = now(store.resume(&path("/a")))?;
                 now(writer.write_bytes(digit))?;
-                // Whether it was written, whatever becomes of the commit.
+                // Whether it was written, independent of the commit.
                 Ok(now(writer.commit()))
             })
         };
@@ -59,7 +59,7 @@ fn two_resumers_fence_each_other() {
 }
 
 #[test]
-fn what_a_fenced_writer_sends_does_not_join_the_upload() {
+fn data_of_a_fenced_writer_does_not_join_the_upload() {
     check(|| {
         let store = InMemory::new();
         let mut old = uploading(&store, "/a", "0");
@@ -87,10 +87,10 @@ fn a_commit_and_a_delete() {
         let writer = uploading(&store, "/dir/a", "new");
         let commit = run(move || now(writer.commit()));
         let other = store.clone();
-        let deleted = run(move || delete(&other, "/dir"));
+        let deleted = run(move || delete_dir(&other, "/dir"));
         join(deleted).unwrap();
         let commit = join(commit);
-        assert!(matches!(answer(&commit), None | Some(ErrorKind::WriterFenced)));
+        assert!(matches!(error_kind(&commit), None | Some(ErrorKind::WriterFenced)));
         // Deleted after the commit, or with the upload.
         assert!(walk(&store).is_empty() && uploads(&store).is_empty());
         nothing_is_held(store);
@@ -107,10 +107,10 @@ fn a_commit_and_a_cancel_of_the_upload() {
         let other = store.clone();
         let cancel = run(move || now(other.cancel_upload(&path("/a"))));
         let (commit, cancel) = (join(commit), join(cancel));
-        let expected = match (answer(&commit), answer(&cancel)) {
+        let expected = match (error_kind(&commit), error_kind(&cancel)) {
             (None, Some(ErrorKind::PathNotFound)) => "new",
             (Some(ErrorKind::WriterFenced), None) => "old",
-            answers => panic!("{answers:?}"),
+            kinds => panic!("{kinds:?}"),
         };
         assert_eq!(read(&store, "/a").unwrap(), expected);
         assert!(uploads(&store).is_empty());
@@ -128,10 +128,10 @@ fn a_commit_and_a_create() {
         let create = run(move || drop(now(other.create(&path("/a"))).unwrap()));
         let commit = join(commit);
         join(create);
-        match answer(&commit) {
+        match error_kind(&commit) {
             None => assert_eq!(read(&store, "/a").unwrap(), "new"),
             Some(ErrorKind::WriterFenced) => assert_eq!(read(&store, "/a"), None),
-            answer => panic!("{answer:?}"),
+            kind => panic!("{kind:?}"),
         }
         assert_eq!(uploads(&store), ["/a"]);
         nothing_is_held(store);
@@ -147,10 +147,10 @@ fn a_commit_and_a_resume() {
         let other = store.clone();
         let resume = run(move || now(other.resume(&path("/a"))));
         let (commit, resume) = (join(commit), join(resume));
-        match (answer(&commit), answer(&resume)) {
+        match (error_kind(&commit), error_kind(&resume)) {
             (None, Some(ErrorKind::PathNotFound)) => assert!(uploads(&store).is_empty()),
             (Some(ErrorKind::WriterFenced), None) => assert_eq!(uploads(&store), ["/a"]),
-            answers => panic!("{answers:?}"),
+            kinds => panic!("{kinds:?}"),
         }
         drop(resume);
         nothing_is_held(store);
@@ -245,7 +245,7 @@ fn an_append_and_a_touch() {
         let touch = run(move || now(other.touch(&path("/a"), Precondition::None)).unwrap());
         let (commit, touched) = (join(commit), join(touch));
         let now = now(store.stat(&path("/a"))).unwrap().into_file().unwrap();
-        match answer(&commit) {
+        match error_kind(&commit) {
             None => {
                 assert_eq!(read(&store, "/a").unwrap(), "old and new");
                 assert_eq!(now.version, touched.version, "touched after the commit");
@@ -254,7 +254,7 @@ fn an_append_and_a_touch() {
                 assert_eq!(read(&store, "/a").unwrap(), "old");
                 assert_eq!(uploads(&store), ["/a"]);
             }
-            answer => panic!("{answer:?}"),
+            kind => panic!("{kind:?}"),
         }
         nothing_is_held(store);
     });
@@ -276,11 +276,100 @@ fn two_appends() {
         let threads = [append("1"), append("2")];
         let results = threads.map(join);
         for result in &results {
-            assert!(matches!(answer(result), None | Some(ErrorKind::UploadInProgress)));
+            assert!(matches!(error_kind(result), None | Some(ErrorKind::UploadInProgress)));
         }
         let succeeded = results.iter().filter(|result| result.is_ok()).count();
         assert!(succeeded > 0);
         assert_eq!(read(&store, "/a").unwrap().len(), 1 + succeeded);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_note_is_shown_with_the_data_it_belongs_to() {
+    check(|| {
+        let store = InMemory::new();
+        let mut writer = now(store.create(&path("/a"))).unwrap();
+        let viewer = store.clone();
+        let write = run(move || {
+            for note in ["1", "2"] {
+                now(writer.write_bytes("x")).unwrap();
+                writer.set_note(note).unwrap();
+            }
+        });
+        let view = run(move || {
+            let upload = now(viewer.upload(&path("/a"))).unwrap().unwrap();
+            (upload.size.unwrap(), upload.note.unwrap())
+        });
+        join(write);
+        let (size, note) = join(view);
+        let seen = (size, std::str::from_utf8(&note).unwrap());
+        assert!([(0, ""), (1, ""), (1, "1"), (2, "1"), (2, "2")].contains(&seen), "{seen:?}");
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_note_and_a_resume() {
+    check(|| {
+        let store = InMemory::new();
+        let mut fenced = uploading(&store, "/a", "x");
+        fenced.set_note("old").unwrap();
+        let resumer = store.clone();
+        let set = run(move || fenced.set_note("new"));
+        let resume = run(move || {
+            let mut writer = now(resumer.resume(&path("/a"))).unwrap();
+            let note = writer.note().clone();
+            writer.set_note("mine").unwrap();
+            note
+        });
+        let (set, note) = (join(set), join(resume));
+        assert!(matches!(error_kind(&set), None | Some(ErrorKind::WriterFenced)));
+        assert_eq!(note, if set.is_ok() { "new" } else { "old" });
+        let upload = now(store.upload(&path("/a"))).unwrap().unwrap();
+        assert_eq!(upload.note.unwrap(), "mine");
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn a_note_and_a_cancel_of_the_upload() {
+    check(|| {
+        let store = InMemory::new();
+        let mut writer = uploading(&store, "/a", "x");
+        let other = store.clone();
+        let set = run(move || {
+            let set = writer.set_note("note");
+            assert!(matches!(error_kind(&set), None | Some(ErrorKind::WriterFenced)));
+            writer
+        });
+        let cancel = run(move || {
+            now(other.cancel_upload(&path("/a"))).unwrap();
+            assert_eq!(other.usage().uploads, 0, "no note joins it after that");
+        });
+        join(cancel);
+        // The writer that is fenced holds nothing.
+        let writer = join(set);
+        assert_eq!(store.usage().uploads, 0);
+        drop(writer);
+        nothing_is_held(store);
+    });
+}
+
+#[test]
+fn the_state_of_an_upload_and_a_commit() {
+    check(|| {
+        let store = InMemory::new();
+        let mut writer = uploading(&store, "/a", "123");
+        writer.set_note("note").unwrap();
+        let viewer = store.clone();
+        let commit = run(move || now(writer.commit()).unwrap());
+        let view = run(move || now(viewer.upload(&path("/a"))).unwrap());
+        join(commit);
+        if let Some(upload) = join(view) {
+            assert_eq!((upload.size, upload.note), (Some(3), Some(Bytes::from("note"))));
+        }
+        assert_eq!(now(store.upload(&path("/a"))).unwrap(), None);
         nothing_is_held(store);
     });
 }

@@ -1,5 +1,5 @@
-//! An allocator that counts what one thread does: how much is alive, the most that was, the largest
-//! single request, and how many there were.
+//! An allocator that counts for each thread: bytes alive, their peak, the largest single request, and the
+//! number of requests.
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without")]
 #![allow(dead_code, reason = "each test uses its part")]
@@ -12,7 +12,7 @@ use std::{
 /// Install it with `#[global_allocator]`.
 pub(crate) struct Counting;
 
-/// What the thread has allocated so far. Signed: it may free what another allocated.
+/// The bytes that the thread has allocated so far. Signed: it may free memory of another thread.
 #[derive(Clone, Copy)]
 struct Counters {
     live: isize,
@@ -71,13 +71,13 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What this thread has allocated since a moment.
+/// The allocations of this thread since a moment.
 pub(crate) struct Measurement {
     base: isize,
 }
 
 impl Measurement {
-    /// Counts from here on: what is alive now is left out.
+    /// Counts from here on, without the bytes that are alive now.
     pub(crate) fn begin() -> Self {
         let base = COUNTERS.get().live;
         COUNTERS.set(Counters { live: base, peak: base, largest: 0, count: 0 });

@@ -1,4 +1,4 @@
-//! What the tests of the driver share.
+//! Helpers of the driver's tests.
 #![allow(dead_code, reason = "each test uses its part")]
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ pub(crate) fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
 
-/// Bytes in which a shift or an exchange is noticed.
+/// Bytes in which a shift or an exchange is visible.
 pub(crate) fn pattern(seed: usize, length: usize) -> Vec<u8> {
     (0..length).map(|at| (seed * 101 + at * 7 + at / 251) as u8).collect()
 }
@@ -24,7 +24,7 @@ pub(crate) async fn segments(store: &InMemory, at: &str) -> Vec<Bytes> {
     reader.try_collect().await.unwrap()
 }
 
-/// Where the segments of a file are in memory.
+/// The addresses of the segments of a file.
 pub(crate) async fn places(store: &InMemory, at: &str) -> Vec<*const u8> {
     segments(store, at).await.iter().map(|segment| segment.as_ptr()).collect()
 }

@@ -8,20 +8,16 @@ use http::{HeaderName, StatusCode, header};
 use storage_driver::ReadRange;
 
 use super::{
-    CONTENT_DIGEST, Call,
     byteranges::ByteRanges,
-    empty, entity_tag,
-    range::{self, Requested, Selection},
-};
-use crate::{
-    access::Action,
-    digest::Digest,
+    conditions,
     error::{Code, Error, Result},
-    name::Name,
-    store::conditions::Conditions,
+    range::{self, Requested, Selection},
+    responses::{CONTENT_DIGEST, empty, entity_tag},
+    service::Call,
 };
+use crate::{access::Action, digest::Digest, name::Name};
 
-/// What never changes may be kept: a year, the most that HTTP has use for.
+/// Content that never changes may be cached for a year, the longest time that is useful in HTTP.
 const CACHE: &str = "max-age=31536000, immutable";
 
 const CONTENT_TYPE: &str = "application/octet-stream";
@@ -37,7 +33,7 @@ fn described(digest: &Digest) -> [(HeaderName, String); 4] {
 
 pub(super) async fn stat(call: Call, name: Name, digest: &Digest) -> Result<Response> {
     call.admit(&name, Action::Pull).await?;
-    let conditions = Conditions::of(call.headers())?;
+    let conditions = conditions::of(call.headers())?;
     let file = call.api.store.blob(&name, digest).await?;
     if conditions.is_not_modified(digest)? {
         return Ok(empty(StatusCode::NOT_MODIFIED, described(digest)));
@@ -49,10 +45,10 @@ pub(super) async fn stat(call: Call, name: Name, digest: &Digest) -> Result<Resp
     Ok((StatusCode::OK, described(digest), content).into_response())
 }
 
-/// Streams a blob, or ranges of it. Only the first chunk is read before the client takes it.
+/// Streams a blob, or ranges of it. Only the first chunk is read before the response begins.
 pub(super) async fn pull(call: Call, name: Name, digest: &Digest) -> Result<Response> {
     call.admit(&name, Action::Pull).await?;
-    let conditions = Conditions::of(call.headers())?;
+    let conditions = conditions::of(call.headers())?;
     let store = &call.api.store;
     if !conditions.is_none() {
         store.blob(&name, digest).await?;
@@ -103,7 +99,7 @@ pub(super) async fn pull(call: Call, name: Name, digest: &Digest) -> Result<Resp
 pub(super) async fn delete(call: Call, name: Name, digest: &Digest) -> Result<Response> {
     call.admit(&name, Action::Delete).await?;
     call.api.deletable()?;
-    let conditions = Conditions::of(call.headers())?;
+    let conditions = conditions::of(call.headers())?;
     if !conditions.is_none() {
         call.api.store.blob(&name, digest).await?;
         conditions.check(Some(digest))?;

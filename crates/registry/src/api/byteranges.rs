@@ -9,8 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     digest::Digest,
-    error::{Error, Result},
-    store::Store,
+    store::{Error, Result, Store},
 };
 
 /// A body of the type `multipart/byteranges` (RFC 9110, section 14.6).
@@ -53,7 +52,7 @@ impl ByteRanges {
         });
         let mut parts = Box::pin(parts);
         let first = stream::iter(parts.try_next().await?).flatten();
-        let others = parts.map_err(Error::into_cause).try_flatten();
+        let others = parts.map_err(Error::into_driver).try_flatten();
         Ok(first.chain(others).chain(tail))
     }
 

@@ -1,13 +1,10 @@
-//! [`Endpoint`]: what a path is about.
+//! [`Endpoint`]: the endpoint of a path.
 
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
-use crate::{
-    digest::Digest,
-    error::{Code, Error, Result},
-    name::Name,
-};
+use super::error::{Code, Error, Result};
+use crate::{digest::Digest, name::Name};
 
 /// The endpoints of the specification. A repository's name has slashes in it, so that a path is read
 /// from its end.
@@ -16,7 +13,7 @@ pub(super) enum Endpoint {
     Base,
     Catalog,
     Tags(Name),
-    /// A tag or a digest; what is neither is told differently by pull and push.
+    /// A tag or a digest. If it is neither, pull and push fail with different errors.
     Manifest(Name, String),
     Blob(Name, Digest),
     Uploads(Name),
@@ -62,7 +59,7 @@ impl Endpoint {
         }
     }
 
-    /// What metrics call it.
+    /// Its name in metrics.
     pub(super) fn route(&self) -> &'static str {
         match self {
             Self::Base => "base",
@@ -113,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused() {
+    fn other_paths_are_refused() {
         for path in [
             "/v2x",
             "/v2/a",

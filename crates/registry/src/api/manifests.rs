@@ -6,12 +6,16 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-use super::{CONTENT_DIGEST, Call, empty, entity_tag, to_its_end};
+use super::{
+    accept::Accept,
+    conditions,
+    error::{Code, Error, Result},
+    responses::{CONTENT_DIGEST, empty, entity_tag, spawn_to_completion},
+    service::Call,
+};
 use crate::{
     access::Action,
-    error::{Code, Error, Result},
-    name::{Name, Reference, Tag},
-    store::{accept::Accept, conditions::Conditions},
+    name::{Name, ParseReferenceError, Reference, Tag},
 };
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -23,9 +27,10 @@ const MAX_TAGS: usize = 100;
 pub(super) async fn pull(call: Call, name: Name, reference: &str) -> Result<Response> {
     call.admit(&name, Action::Pull).await?;
     let reference = existing(reference)?;
-    let conditions = Conditions::of(call.headers())?;
+    let conditions = conditions::of(call.headers())?;
     let store = &call.api.store;
-    let served = store.manifest(&name, &reference, &Accept::of(call.headers())).await?;
+    let accept = Accept::of(call.headers());
+    let served = store.manifest(&name, &reference, |it| accept.accepts(it)).await?;
     let described =
         [(CONTENT_DIGEST, served.digest.to_string()), (header::ETAG, entity_tag(&served.digest))];
     if conditions.is_not_modified(&served.digest)? {
@@ -50,7 +55,7 @@ pub(super) async fn push(call: Call, name: Name, reference: &str, body: Body) ->
     call.admit(&name, Action::Push).await?;
     call.api.writable()?;
     let reference = Reference::parse(reference)?;
-    let mut tags: Vec<Tag> = call.query().all("tag").map(Tag::parse).collect::<Result<_>>()?;
+    let mut tags: Vec<Tag> = call.query().all("tag").map(Tag::parse).collect::<Result<_, _>>()?;
     let by_query = tags.iter().map(Tag::to_string).collect::<Vec<_>>().join(", ");
     match &reference {
         Reference::Tag(tag) => tags = vec![tag.clone()],
@@ -61,20 +66,21 @@ pub(super) async fn push(call: Call, name: Name, reference: &str, body: Body) ->
         Reference::Digest(_) => {}
     }
     let content_type = content_type(&call.parts.headers)?;
-    let conditions = Conditions::of(call.headers())?;
+    let conditions = conditions::of(call.headers())?;
     let api = &call.api;
-    // Before the body is read. The evaluation that counts is that at the moment of the change.
+    // Before the body is read. The conditions are evaluated again at the moment of the change.
     api.store.check(&name, &reference, &conditions).await?;
     let permit = api.permit()?;
-    let mut held = api.store.budget.hold();
+    let mut reservation = api.store.budget.reserve();
     let limit = api.store.options.max_manifest_size;
-    let content = api.incoming(body).whole(limit, &mut held).await?;
-    // To its end, also when the client does not wait for that.
+    let content = api.body(body).whole(limit, &mut reservation).await?;
+    // To completion, even if the client does not wait.
     let (store, repository, of) = (api.store.clone(), name.clone(), reference.clone());
-    let pushed = to_its_end(async move {
-        let _held = (permit, held);
+    let pushed = spawn_to_completion(async move {
+        let _held = (permit, reservation);
         let content_type = content_type.as_deref();
-        store.put_manifest(&repository, &of, &tags, content_type, &conditions, content).await
+        let put = store.put_manifest(&repository, &of, &tags, content_type, &conditions, content);
+        Ok(put.await?)
     });
     let pushed = pushed.await?;
     let location = format!("/v2/{name}/manifests/{}", pushed.digest);
@@ -94,29 +100,30 @@ pub(super) async fn delete(call: Call, name: Name, reference: &str) -> Result<Re
     call.api.deletable()?;
     let reference = existing(reference)?;
     if matches!(reference, Reference::Tag(_)) && call.api.store.options.immutable_tags {
-        return Err(Error::new(Code::Unsupported, "tags stay where they are in this registry"));
+        return Err(Error::new(Code::Unsupported, "tags are immutable in this registry"));
     }
-    let conditions = Conditions::of(call.headers())?;
+    let conditions = conditions::of(call.headers())?;
     let store = call.api.store.clone();
     let work = async move {
         match &reference {
-            Reference::Tag(tag) => store.delete_tag(&name, tag, &conditions).await,
-            Reference::Digest(digest) => store.delete_manifest(&name, digest, &conditions).await,
+            Reference::Tag(tag) => store.delete_tag(&name, tag, &conditions).await?,
+            Reference::Digest(digest) => store.delete_manifest(&name, digest, &conditions).await?,
         }
+        Ok(())
     };
-    to_its_end(work).await?;
+    spawn_to_completion(work).await?;
     Ok(empty(StatusCode::ACCEPTED, []))
 }
 
-/// What is no tag names nothing that could be there.
+/// The reference of a request that does not push. A malformed tag names no manifest.
 fn existing(reference: &str) -> Result<Reference> {
-    Reference::parse(reference).map_err(|error| match error.code() {
-        Code::DigestInvalid => error,
-        _ => Error::new(Code::ManifestUnknown, "no manifest can be called like this"),
+    Reference::parse(reference).map_err(|error| match error {
+        ParseReferenceError::Digest(error) => error.into(),
+        ParseReferenceError::Tag(error) => Error::new(Code::ManifestUnknown, error),
     })
 }
 
-/// The type without its parameters, which are not looked at.
+/// The media type without its parameters, which are ignored.
 fn content_type(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(None) };
     let text = value.to_str().ok().and_then(|text| text.split(';').next()).map(str::trim);

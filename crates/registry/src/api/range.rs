@@ -1,21 +1,19 @@
-//! Ranges: of a download, as HTTP has them, and of a chunk, as registries do.
+//! Ranges of downloads by RFC 9110, and ranges of chunks by the specification of registries.
 
 use std::ops::Range;
 
 use http::{HeaderMap, header};
 use storage_driver::ReadRange;
 
-use crate::{
-    error::{Code, Error, Result},
-    store::Chunk,
-};
+use super::error::{Code, Error, Result};
+use crate::store::Chunk;
 
-/// How many ranges one request may ask for. A request for more is given the whole blob.
+/// The largest number of ranges of one request. The response to more is the whole blob.
 ///
 /// Clients that pull parts of a layer, such as podman, ask for up to 1,024.
 const MAX_RANGES: usize = 1024;
 
-/// What a `Range` header asks for.
+/// A parsed `Range` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Requested {
     /// The whole: there is no range, or it is ignored.
@@ -29,7 +27,7 @@ pub(super) enum Requested {
 pub(super) enum Selection {
     Whole,
     Part(Range<u64>),
-    /// Two or more, in the order in which they were asked for.
+    /// Two or more, in the order of the request.
     Parts(Vec<Range<u64>>),
     Unsatisfiable,
 }
@@ -106,7 +104,7 @@ pub(super) fn select(ranges: &[ReadRange], size: u64) -> Selection {
     }
 }
 
-/// More digits than any content has bytes are as good as the most that there can be.
+/// A number that is too large counts as the largest.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
@@ -116,7 +114,8 @@ fn number(text: &str) -> Option<u64> {
 pub(super) fn chunk(headers: &HeaderMap) -> Result<Option<Chunk>> {
     let mut values = headers.get_all(header::CONTENT_RANGE).iter();
     let wrong = || {
-        let text = "Content-Range is the first and last offset of the chunk, with a dash between";
+        let text =
+            "Content-Range is not the first and the last offset of the chunk, separated by a dash";
         Error::new(Code::BlobUploadInvalid, text)
     };
     let value = match (values.next(), values.next()) {

@@ -7,14 +7,18 @@ use futures::future::BoxFuture;
 use http::{HeaderName, StatusCode, header};
 use uuid::Uuid;
 
-use super::{Api, CONTENT_DIGEST, Call, empty, range, to_its_end};
+use super::{
+    error::{Error, Result},
+    range,
+    responses::{CONTENT_DIGEST, empty, spawn_to_completion},
+    service::{Api, Call},
+};
 use crate::{
     access::{AccessRequest, Action, Refusal},
     digest::{Algorithm, Digest},
-    error::Result,
     name::Name,
     query::Query,
-    store::{Standing, Store, Upload},
+    store::{Store, Upload, UploadError, UploadStatus},
 };
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
@@ -24,7 +28,7 @@ pub(super) async fn begin(call: Call, name: Name, body: Body) -> Result<Response
     call.admit(&name, Action::Push).await?;
     call.api.writable()?;
     let query = call.query();
-    // A client that cannot mount uploads, whatever the reason.
+    // A client that cannot mount the blob uploads it, whatever the reason.
     if let Some(digest) = query.get("mount").and_then(|digest| Digest::parse(digest).ok())
         && mount(&call, &name, &digest, query.get("from")).await?
     {
@@ -35,28 +39,28 @@ pub(super) async fn begin(call: Call, name: Name, body: Body) -> Result<Response
         let digest = Digest::parse(digest)?;
         let upload = Upload::new(name, digest.algorithm());
         let location = upload.name.clone();
-        let incoming = call.api.incoming(body);
+        let body = call.api.body(body);
         receive(call.api, move |store| {
-            Box::pin(async move { store.push(&upload, incoming, &digest).await })
+            Box::pin(async move { Ok(store.push(&upload, body, &digest).await?) })
         })
         .await?;
         return Ok(created(&location, &digest));
     }
-    let standing = call.api.store.begin(Upload::new(name, algorithm)).await?;
-    Ok(tell(StatusCode::ACCEPTED, &standing))
+    let status = call.api.store.begin(Upload::new(name, algorithm)).await?;
+    Ok(respond(StatusCode::ACCEPTED, &status))
 }
 
-/// `false` where there is nothing to mount that this client may see.
+/// Returns `false` if there is nothing to mount that this client may pull.
 ///
 /// # Errors
 ///
-/// 401 where the user may pull from the source, and only the token of the request does not cover it: with
-/// another token nothing has to be uploaded.
+/// 401 if the user may pull from the source, but the token of the request does not cover that: with another
+/// token nothing has to be uploaded.
 async fn mount(call: &Call, name: &Name, digest: &Digest, from: Option<&str>) -> Result<bool> {
     let Ok(from) = from.map(Name::parse).transpose() else { return Ok(false) };
     match (&call.api.authorize, &from) {
         (None, _) => {}
-        // To know a digest is not to have the content: only where everybody may see everything.
+        // Only where everyone may pull everything: a client may know the digest of content that it may not pull.
         (Some(_), None) => return Ok(false),
         (Some(authorize), Some(from)) => {
             let asked = AccessRequest::new(&call.parts, Some(from.as_str()), Action::Pull);
@@ -66,31 +70,34 @@ async fn mount(call: &Call, name: &Name, digest: &Digest, from: Option<&str>) ->
             }
         }
     }
-    call.api.store.mount(name, digest, from.as_ref()).await
+    Ok(call.api.store.mount(name, digest, from.as_ref()).await?)
 }
 
-/// PATCH: the next chunk, from where the upload stands.
+/// PATCH: the next chunk.
 pub(super) async fn append(call: Call, name: Name, id: Uuid, body: Body) -> Result<Response> {
     call.admit(&name, Action::Push).await?;
     call.api.writable()?;
     let upload = Upload { name, id, algorithm: algorithm(&call.query())? };
     let chunk = range::chunk(call.headers())?;
-    let incoming = call.api.incoming(body);
-    let standing = receive(call.api, move |store| {
-        Box::pin(async move { store.append(&upload, chunk, incoming).await })
+    let body = call.api.body(body);
+    let status = receive(call.api, move |store| {
+        Box::pin(async move {
+            let appended = store.append(&upload, chunk, body).await;
+            appended.map_err(|failed| failure(&upload, failed))
+        })
     });
-    Ok(tell(StatusCode::ACCEPTED, &standing.await?))
+    Ok(respond(StatusCode::ACCEPTED, &status.await?))
 }
 
-/// PUT: the last chunk, which may be empty, and the digest of the whole. Nothing is published that
-/// has another.
+/// PUT: the last chunk, which may be empty, and the digest of all data. Data with another digest is not
+/// published.
 pub(super) async fn finish(call: Call, name: Name, id: Uuid, body: Body) -> Result<Response> {
     call.admit(&name, Action::Push).await?;
     call.api.writable()?;
     let query = call.query();
     let digest = query.get("digest").unwrap_or_default();
     let digest = Digest::parse(digest)?;
-    // Of an upload that is empty as yet, the digest is computed by the algorithm that is wanted.
+    // The digest of an upload that is still empty is computed by this algorithm.
     let algorithm = match query.get("digest-algorithm") {
         Some(named) => Algorithm::parse(named)?,
         None => digest.algorithm(),
@@ -98,23 +105,26 @@ pub(super) async fn finish(call: Call, name: Name, id: Uuid, body: Body) -> Resu
     let chunk = range::chunk(call.headers())?;
     let location = name.clone();
     let upload = Upload { name, id, algorithm };
-    let incoming = call.api.incoming(body);
+    let body = call.api.body(body);
     receive(call.api, move |store| {
-        Box::pin(async move { store.finish(&upload, chunk, incoming, &digest).await })
+        Box::pin(async move {
+            let finished = store.finish(&upload, chunk, body, &digest).await;
+            finished.map_err(|failed| failure(&upload, failed))
+        })
     })
     .await?;
     Ok(created(&location, &digest))
 }
 
 /// GET: how far the upload has come.
-pub(super) async fn standing(call: Call, name: Name, id: Uuid) -> Result<Response> {
+pub(super) async fn status(call: Call, name: Name, id: Uuid) -> Result<Response> {
     call.admit(&name, Action::Push).await?;
     let upload = Upload { name, id, algorithm: algorithm(&call.query())? };
-    let standing = call.api.store.standing(upload).await?;
-    Ok(tell(StatusCode::NO_CONTENT, &standing))
+    let status = call.api.store.upload_status(upload).await?;
+    Ok(respond(StatusCode::NO_CONTENT, &status))
 }
 
-/// DELETE: the upload and all it held.
+/// DELETE: the upload and its data.
 pub(super) async fn cancel(call: Call, name: Name, id: Uuid) -> Result<Response> {
     call.admit(&name, Action::Push).await?;
     call.api.writable()?;
@@ -123,8 +133,8 @@ pub(super) async fn cancel(call: Call, name: Name, id: Uuid) -> Result<Response>
     Ok(empty(StatusCode::NO_CONTENT, []))
 }
 
-/// Has a task of its own receive an upload. A connection that breaks takes its handler with it; what
-/// came has to be kept all the same, with its digest.
+/// Receives an upload in a separate task. A handler is dropped with its connection, but received bytes have to
+/// be kept.
 async fn receive<T: Send + 'static>(
     api: Arc<Api>,
     work: impl FnOnce(Arc<Store>) -> BoxFuture<'static, Result<T>>,
@@ -132,26 +142,49 @@ async fn receive<T: Send + 'static>(
     let permit = api.permit()?;
     let counted = api.metrics.upload();
     let work = work(Arc::clone(&api.store));
-    to_its_end(async move {
+    spawn_to_completion(async move {
         let _held = (permit, counted);
         work.await
     })
     .await
 }
 
-/// The algorithm that a client said it will name the whole by: the specification's `sha256`, or else.
+/// The algorithm of the digest that the client has announced; `sha256` by default.
 fn algorithm(query: &Query) -> Result<Algorithm> {
-    query.get("digest-algorithm").map_or(Ok(Algorithm::Sha256), Algorithm::parse)
+    Ok(query.get("digest-algorithm").map_or(Ok(Algorithm::Sha256), Algorithm::parse)?)
 }
 
-/// Where an upload is, and how far it has come.
-fn tell(status: StatusCode, standing: &Standing) -> Response {
+/// A response that tells where an upload is and how far it has come.
+fn respond(status: StatusCode, upload: &UploadStatus) -> Response {
     let headers = [
-        (header::LOCATION, standing.upload.location()),
-        (header::RANGE, standing.range()),
-        (UPLOAD_ID, standing.upload.id.to_string()),
+        (header::LOCATION, location(&upload.upload)),
+        (header::RANGE, received(upload.size)),
+        (UPLOAD_ID, upload.upload.id.to_string()),
     ];
     empty(status, headers)
+}
+
+/// An error response that tells how far the upload has come, where that is known.
+fn failure(upload: &Upload, UploadError { error, size }: UploadError) -> Error {
+    let error = Error::from(error);
+    match size {
+        Some(size) => {
+            error.header(header::LOCATION, location(upload)).header(header::RANGE, received(size))
+        }
+        None => error,
+    }
+}
+
+fn location(Upload { name, id, algorithm }: &Upload) -> String {
+    match algorithm {
+        Algorithm::Sha256 => format!("/v2/{name}/blobs/uploads/{id}"),
+        other => format!("/v2/{name}/blobs/uploads/{id}?digest-algorithm={}", other.as_str()),
+    }
+}
+
+/// `0-` and the position of the last byte; of an empty upload `0-0`, as in distribution.
+fn received(size: u64) -> String {
+    format!("0-{}", size.saturating_sub(1))
 }
 
 fn created(name: &Name, digest: &Digest) -> Response {

@@ -1,27 +1,27 @@
-//! [`Credentials`]: a user and a password, as a request brings them.
+//! [`Credentials`]: the user and the password of a request.
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD_PAD_INDIFFERENT};
 use http::{HeaderMap, header::AUTHORIZATION};
 
-/// What `Authorization: Basic` says (RFC 7617), in UTF-8.
+/// The credentials of `Authorization: Basic` (RFC 7617), in UTF-8.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub(super) user: String,
     pub(super) password: String,
 }
 
-/// Credentials that cannot be anybody's.
+/// The credentials are malformed: no user can have them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
 impl Credentials {
-    /// The longest password, in bytes: bcrypt looks no further, and would take for equal what only
-    /// begins alike.
+    /// The longest password, in bytes: bcrypt ignores the rest, and longer passwords with the same beginning
+    /// would be equal.
     pub(super) const MAX_PASSWORD: usize = 72;
 
-    /// The credentials of a request, if it brings any.
+    /// The credentials of a request, if it has any.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Malformed> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(None) };
@@ -39,9 +39,9 @@ impl Credentials {
         Self::new(user, password).map(Some)
     }
 
-    /// These, however they came.
+    /// Credentials from another source than the header.
     pub(crate) fn new(user: &str, password: &str) -> Result<Self, Malformed> {
-        // The RFC has no control characters in either. To bcrypt, a zero would be the end.
+        // The RFC excludes control characters from both. bcrypt ends at a zero.
         let has_control = [user, password].iter().any(|it| it.contains(char::is_control));
         if has_control || password.len() > Self::MAX_PASSWORD {
             return Err(Malformed);

@@ -1,4 +1,4 @@
-//! [`Queue`]: who may verify a password next.
+//! [`Queue`]: the order in which passwords are verified.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 /// How many requests may wait in each of the two lines.
 pub(super) const MAX_WAITING: usize = 1024;
 
-/// Clients that share their turns: an address of IPv4, or a network of IPv6 with a prefix of 64 bits, which
-/// is what one client usually has. Clients without a known address share one.
+/// Clients that share their place in the order: an address of IPv4, or a network of IPv6 with a prefix of 64 bits, which
+/// one client usually has. Clients without a known address share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Peer(Option<IpAddr>);
 
@@ -36,13 +36,13 @@ pub(super) enum Line {
     Unknown,
 }
 
-/// The request was refused: no other peer has as many that wait.
+/// The request was refused: its peer has the most waiting requests.
 #[derive(Debug)]
 pub(super) struct Full;
 
-/// Hands out a bounded number of turns.
+/// Hands out a bounded number of permits.
 ///
-/// Free turns go to the two lines alternately, if requests wait in both. In a line, every peer gets one turn
+/// Free permits go to the two lines alternately, if requests wait in both. In a line, every peer gets one permit
 /// in each round, so that the wait of a peer's first request depends on the number of peers alone. If a line
 /// is full, the request that would have to wait for the most rounds is refused.
 #[derive(Debug)]
@@ -50,11 +50,11 @@ pub(super) struct Queue(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// Turns that nothing holds. While there is one, no request waits.
+    /// Free permits. While there is one, no request waits.
     free: usize,
     known: Waiting,
     unknown: Waiting,
-    /// Which line has the next turn, if requests wait in both.
+    /// The line that gets the next permit, if requests wait in both.
     next: Line,
 }
 
@@ -63,7 +63,7 @@ type Place = (u64, u64);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    requests: BTreeMap<Place, (Peer, oneshot::Sender<Turn>)>,
+    requests: BTreeMap<Place, (Peer, oneshot::Sender<Permit>)>,
     /// How many requests of a peer wait, and the round of the last one.
     peers: HashMap<Peer, (usize, u64)>,
     round: u64,
@@ -72,10 +72,10 @@ struct Waiting {
 
 impl Waiting {
     /// Adds a request, and refuses one if there are too many.
-    fn push(&mut self, peer: Peer, sender: oneshot::Sender<Turn>) -> Place {
+    fn push(&mut self, peer: Peer, sender: oneshot::Sender<Permit>) -> Place {
         let (requests, last) = self.peers.entry(peer).or_insert((0, self.round));
         *requests += 1;
-        // Not in the round that is under way, which so comes to an end.
+        // Not in the current round, so that it ends.
         *last = (*last).max(self.round) + 1;
         let place = (*last, self.arrivals);
         self.arrivals += 1;
@@ -88,13 +88,13 @@ impl Waiting {
         place
     }
 
-    fn pop(&mut self) -> Option<oneshot::Sender<Turn>> {
+    fn pop(&mut self) -> Option<oneshot::Sender<Permit>> {
         let (&place, _) = self.requests.first_key_value()?;
         self.round = place.0;
         self.remove(place)
     }
 
-    fn remove(&mut self, place: Place) -> Option<oneshot::Sender<Turn>> {
+    fn remove(&mut self, place: Place) -> Option<oneshot::Sender<Permit>> {
         let (peer, sender) = self.requests.remove(&place)?;
         if let Some((requests, last)) = self.peers.get_mut(&peer) {
             *requests -= 1;
@@ -117,7 +117,7 @@ impl State {
         }
     }
 
-    fn pop(&mut self) -> Option<oneshot::Sender<Turn>> {
+    fn pop(&mut self) -> Option<oneshot::Sender<Permit>> {
         let first = self.next;
         let second = match first {
             Line::Known => Line::Unknown,
@@ -132,9 +132,9 @@ impl State {
 }
 
 impl Queue {
-    pub(super) fn new(turns: usize) -> Arc<Self> {
+    pub(super) fn new(permits: usize) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
-            free: turns,
+            free: permits,
             known: Waiting::default(),
             unknown: Waiting::default(),
             next: Line::Known,
@@ -145,16 +145,16 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn. A dropped future gives its place up.
-    pub(super) async fn enter(self: &Arc<Self>, line: Line, peer: Peer) -> Result<Turn, Full> {
+    /// Waits for a permit. A dropped future leaves the queue.
+    pub(super) async fn enter(self: &Arc<Self>, line: Line, peer: Peer) -> Result<Permit, Full> {
         let (sender, receiver) = oneshot::channel();
         let place = {
             let mut state = self.state();
             if let Some(free) = state.free.checked_sub(1) {
                 state.free = free;
-                return Ok(Turn(self.clone()));
+                return Ok(Permit(self.clone()));
             }
-            Standing { queue: self, line, place: state.line(line).push(peer, sender) }
+            Waiter { queue: self, line, place: state.line(line).push(peer, sender) }
         };
         let turn = receiver.await.map_err(|_| Full);
         drop(place);
@@ -163,13 +163,13 @@ impl Queue {
 }
 
 /// A request that waits.
-struct Standing<'a> {
+struct Waiter<'a> {
     queue: &'a Queue,
     line: Line,
     place: Place,
 }
 
-impl Drop for Standing<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.queue.state().line(self.line).remove(self.place);
     }
@@ -177,9 +177,9 @@ impl Drop for Standing<'_> {
 
 /// The right to verify one password, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn(Arc<Queue>);
+pub(super) struct Permit(Arc<Queue>);
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         let sender = {
             let mut state = self.0.state();
@@ -191,7 +191,7 @@ impl Drop for Turn {
         };
         if let Some(sender) = sender {
             // A request that is gone drops the turn, which goes to the next one.
-            let _ = sender.send(Turn(self.0.clone()));
+            let _ = sender.send(Permit(self.0.clone()));
         }
     }
 }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     /// A queue whose only turn is taken.
-    fn busy() -> (Arc<Queue>, Turn) {
+    fn busy() -> (Arc<Queue>, Permit) {
         let queue = Queue::new(1);
         let turn = queue.enter(Line::Unknown, peer(0)).now_or_never().unwrap().unwrap();
         (queue, turn)

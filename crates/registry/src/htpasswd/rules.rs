@@ -1,29 +1,28 @@
-//! [`AccessRules`]: which user may do what where.
+//! [`AccessRules`]: which users may perform which actions in which repositories.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Action;
+use crate::access::Action;
 
 /// In the users of a rule: every user who has proven to be one.
 pub(super) const ANY_USER: &str = "*";
 
-/// In the users of a rule: everybody, with and without credentials.
-pub(super) const ANYBODY: &str = "anonymous";
+/// In the users of a rule: everyone, with and without credentials.
+pub(super) const ANONYMOUS: &str = "anonymous";
 
-/// Who may do what where.
+/// Which users may perform which actions in which repositories.
 ///
-/// Without a [`Rule`], every authenticated user may do everything; with one, what no rule allows is
-/// denied. Rules only ever allow, so their order does not matter.
+/// Without a [`Rule`], every authenticated user may do everything. Otherwise an action that no rule allows is
+/// denied. Rules only allow, so their order does not matter.
 ///
-/// The registry's root, `/v2/`, is for every authenticated user, and for everybody if there is
-/// anything that may be done without credentials: clients such as docker begin there. The catalog is
-/// for every authenticated user, and for everybody under [`anonymous_pull`](Self::anonymous_pull). It
-/// lists the repositories that one may pull from.
+/// The registry's root, `/v2/`, is for every authenticated user, and for everyone if any action is allowed without
+/// credentials: clients such as docker begin there. The catalog is for every authenticated user, and for
+/// everyone with [`anonymous_pull`](Self::anonymous_pull). It lists the repositories that the user may pull from.
 ///
 /// ```
-/// let rules: registry::AccessRules = toml::from_str(
+/// let rules: storage_driver_registry::AccessRules = toml::from_str(
 ///     r#"
 ///     anonymous_pull = true
 ///
@@ -39,26 +38,26 @@ pub(super) const ANYBODY: &str = "anonymous";
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccessRules {
-    /// Whether everybody may pull everything, without credentials too. By default not.
+    /// Whether everyone may pull everything, even without credentials. Off by default.
     pub anonymous_pull: bool,
     /// The rules.
     pub access: Vec<Rule>,
 }
 
-/// Lets some users do some things in some repositories.
+/// Allows some users some actions in some repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Where.
+    /// The repositories.
     pub repositories: RepositoryPattern,
-    /// Who: names of users, `*` for every authenticated one, `anonymous` for everybody.
+    /// The users: names, `*` for every authenticated user, `anonymous` for everyone.
     pub users: Vec<String>,
-    /// What: `pull`, `push`, `delete`.
+    /// The actions: `pull`, `push`, `delete`.
     pub actions: Vec<Action>,
 }
 
 impl AccessRules {
-    /// Whether `user`, or somebody without credentials, may do that.
+    /// Whether `user`, or a client without credentials, may do that.
     pub(crate) fn allow(
         &self,
         user: Option<&str>,
@@ -67,7 +66,7 @@ impl AccessRules {
     ) -> bool {
         let Some(repository) = repository else {
             return match action {
-                Action::Pull => user.is_some() || self.allow_anything_to_anybody(),
+                Action::Pull => user.is_some() || self.allow_anything_anonymously(),
                 Action::Catalog => user.is_some() || self.anonymous_pull,
                 Action::Push | Action::Delete => false,
             };
@@ -85,28 +84,28 @@ impl AccessRules {
         })
     }
 
-    /// Of each of `repositories`, whether `user` may pull from it.
+    /// For each of `repositories`, whether `user` may pull from it.
     pub(crate) fn may_pull(&self, user: Option<&str>, repositories: &[&str]) -> Vec<bool> {
         repositories.iter().map(|it| self.allow(user, Some(it), Action::Pull)).collect()
     }
 
-    fn allow_anything_to_anybody(&self) -> bool {
-        let is_for_anybody = |rule: &Rule| {
+    fn allow_anything_anonymously(&self) -> bool {
+        let is_anonymous = |rule: &Rule| {
             !rule.actions.is_empty() && rule.users.iter().any(|it| is_meant(it, None))
         };
-        self.anonymous_pull || self.access.iter().any(is_for_anybody)
+        self.anonymous_pull || self.access.iter().any(is_anonymous)
     }
 }
 
 fn is_meant(meant: &str, user: Option<&str>) -> bool {
     match meant {
-        ANYBODY => true,
+        ANONYMOUS => true,
         ANY_USER => user.is_some(),
         name => user == Some(name),
     }
 }
 
-/// Which repositories: one by its name, all below a prefix (`team/*`), or all (`*`).
+/// A pattern of repositories: one name, all below a prefix (`team/*`), or all (`*`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepositoryPattern(Pattern);

@@ -11,10 +11,10 @@ use tempfile::NamedTempFile;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::{
-    queue::{Line, MAX_WAITING, Turn},
+    queue::{Line, MAX_WAITING, Permit},
     *,
 };
-use crate::Action::{self, Pull, Push};
+use crate::access::Action::{self, Pull, Push};
 
 fn line(user: &str, password: &str) -> String {
     format!("{user}:{}\n", bcrypt::hash(password, 4).unwrap())
@@ -61,7 +61,7 @@ async fn push_from(
 }
 
 /// Takes all turns: what is not remembered waits.
-fn occupy(htpasswd: &Htpasswd) -> Vec<Turn> {
+fn occupy(htpasswd: &Htpasswd) -> Vec<Permit> {
     let enter = || htpasswd.queue.enter(Line::Unknown, Peer::new(None)).now_or_never();
     std::iter::from_fn(enter).map(Result::unwrap).collect()
 }

@@ -1,4 +1,4 @@
-//! [`Users`]: what an htpasswd file says.
+//! [`Users`]: the content of an htpasswd file.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::verified::Verified;
+use super::verified_cache::VerifiedCache;
 
-/// Why an htpasswd file is not used.
+/// Why an htpasswd file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HtpasswdError {
@@ -17,11 +17,11 @@ pub enum HtpasswdError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// It has no users any more, and those that it had are kept.
-    #[error("{}: has no users any more", path.display())]
+    #[error("{}: the file has no users any more", path.display())]
     Emptied {
         /// The file.
         path: PathBuf,
@@ -33,12 +33,12 @@ pub enum HtpasswdError {
         path: PathBuf,
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         problem: HtpasswdProblem,
     },
 }
 
-/// What is wrong with a line of an htpasswd file.
+/// A problem with a line of an htpasswd file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HtpasswdProblem {
@@ -51,11 +51,11 @@ pub enum HtpasswdProblem {
     /// It is not `user:hash`.
     #[error("not a user, a colon and a hash")]
     NotAnEntry,
-    /// The user has the name of no user: `*` and `anonymous` mean something in rules.
-    #[error("a user cannot have this name, which means something in rules")]
+    /// The name is reserved: `*` and `anonymous` have a meaning in rules.
+    #[error("this name has a meaning in access rules, and cannot be that of a user")]
     Reserved,
-    /// The user was there before.
-    #[error("the user is there already, on line {first}")]
+    /// An earlier line has the same user.
+    #[error("the same user as on line {first}")]
     Duplicate {
         /// The number of the line with the same user, from 1.
         first: usize,
@@ -63,7 +63,7 @@ pub enum HtpasswdProblem {
     /// The password is in plain text or under a scheme other than bcrypt.
     #[error("not a bcrypt hash; make one with `htpasswd -B`")]
     NotBcrypt,
-    /// It begins as a bcrypt hash and is none.
+    /// It begins like a bcrypt hash, but is not one.
     #[error("a damaged bcrypt hash")]
     Damaged,
     /// Each request would take too long.
@@ -71,14 +71,14 @@ pub enum HtpasswdProblem {
     Cost {
         /// The logarithm of the rounds.
         cost: u32,
-        /// The least that there is.
+        /// The lowest cost.
         min: u32,
-        /// The most that is taken.
+        /// The highest accepted cost.
         max: u32,
     },
 }
 
-/// The costs that `htpasswd -C` takes. Every one doubles the time: 17 is some ten seconds.
+/// The costs that `htpasswd -C` accepts. Each doubles the time: 17 takes about ten seconds.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
 /// The cost of a user who does not exist, in a file without users.
@@ -87,18 +87,19 @@ const USUAL_COST: u32 = 10;
 /// The mark with which some editors begin a file in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A user, as one version of the file has it.
+/// A user in one version of the file.
 pub(crate) struct User {
     pub(crate) name: String,
+    #[cfg_attr(not(feature = "tokens"), expect(dead_code))]
     pub(crate) hash: String,
 }
 
-/// The users of one version of the file, and who of them was verified.
+/// The users of one version of the file, and the credentials that were verified.
 pub(super) struct Users {
     hashes: HashMap<String, String>,
     /// A hash of nothing, as costly as most of the others.
     nobody: String,
-    pub(super) verified: Verified,
+    pub(super) verified: VerifiedCache,
 }
 
 impl Users {
@@ -144,7 +145,7 @@ impl Users {
         let most_common = costs.into_iter().max_by_key(|(_, users): &(_, usize)| *users);
         let cost = most_common.map_or(USUAL_COST, |(cost, _)| cost);
         let nobody = format!("$2b${cost:02}${}", ".".repeat(22 + 31));
-        Ok(Self { hashes, nobody, verified: Verified::new() })
+        Ok(Self { hashes, nobody, verified: VerifiedCache::new() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -174,7 +175,7 @@ fn entry(line: &str) -> Result<(&str, &str, u32), HtpasswdProblem> {
     if user.is_empty() {
         return Err(HtpasswdProblem::NotAnEntry);
     }
-    if user == super::rules::ANY_USER || user == super::rules::ANYBODY {
+    if user == super::rules::ANY_USER || user == super::rules::ANONYMOUS {
         return Err(HtpasswdProblem::Reserved);
     }
     if !["$2a$", "$2b$", "$2y$"].iter().any(|scheme| hash.starts_with(scheme)) {

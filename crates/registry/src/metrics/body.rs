@@ -12,17 +12,16 @@ use prometheus_client::metrics::counter::Counter;
 
 /// A body that counts the bytes of its data frames, and keeps `held` until it has ended.
 ///
-/// What it says of its size is what the body inside says, so that nothing becomes chunked by being
-/// counted.
+/// Its size hint is that of the inner body, so that no response becomes chunked.
 struct Counted<T> {
     inner: Body,
     bytes: Counter,
     held: Option<T>,
 }
 
-/// `body`, counted into `bytes`; `held` is dropped when it has ended, at latest with it.
+/// `body`, whose bytes are added to `bytes`. `held` is dropped at the end of the body, or with it.
 pub(super) fn counted<T: Send + Unpin + 'static>(body: Body, bytes: &Counter, held: T) -> Body {
-    // One that is empty has nothing to count, and most requests have such: it keeps its box.
+    // Most requests have an empty body, which has nothing to count.
     if hyper::body::Body::is_end_stream(&body) {
         return body;
     }

@@ -15,10 +15,10 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use super::{body::counted, durations};
+use super::{body::counted, durations::durations};
 
-/// Which route answered a request, for [`Metrics::track`](crate::Metrics::track): a handler puts it
-/// into the extensions of its response. A response without one is counted under `other`.
+/// The route of a request, for [`Metrics::track`](crate::Metrics::track): a handler puts it into the extensions
+/// of its response. A response without one is counted as `other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route(pub &'static str);
 
@@ -62,8 +62,8 @@ impl HttpMetrics {
             sent: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("http");
-        registry.register("requests", "Requests that were answered", this.answered.clone());
-        let help = "Requests that were dropped before they were answered";
+        registry.register("requests", "Requests with a response", this.answered.clone());
+        let help = "Requests that were dropped before their response";
         registry.register("requests_dropped", help, this.dropped.clone());
         let help = "Requests whose response has not ended";
         registry.register("requests_in_flight", help, this.in_flight.clone());
@@ -79,11 +79,11 @@ impl HttpMetrics {
     }
 }
 
-/// A request in flight. Dropped, it is not any more, however that came about.
+/// A request is in flight until this is dropped.
 struct Flight {
     metrics: Arc<HttpMetrics>,
     since: Instant,
-    /// Once it is answered.
+    /// Set with the response.
     labels: Option<Timed>,
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn track(
     response.map(|body| counted(body, &metrics.sent, flight))
 }
 
-/// The method as a label. Clients can make methods up, and may not make up labels with them.
+/// The method as a label. Clients can invent methods, which must not become labels.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -160,7 +160,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::Metrics;
+    use crate::metrics::Metrics;
 
     fn get(path: &str) -> Request<Body> {
         Request::get(path).body(Body::empty()).unwrap()

@@ -1,4 +1,4 @@
-//! [`Memory`]: what a store and the process hold, asked for at every scrape.
+//! [`Memory`]: the memory of a store and of the process, read at every scrape.
 
 use std::{
     fmt,
@@ -12,18 +12,18 @@ use prometheus_client::{
     registry::Unit,
 };
 
-/// The memory that a store holds, in bytes.
+/// The memory that a store uses, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// How much it holds.
+    /// How much it uses.
     pub used: u64,
-    /// The most that it may hold, if that is bounded.
+    /// The most that it may use, if that is bounded.
     pub capacity: Option<u64>,
 }
 
 type Source = Arc<dyn Fn() -> Option<Memory> + Send + Sync>;
 
-/// Gauges that have no value of their own.
+/// Gauges whose values are read when they are encoded.
 #[derive(Default)]
 pub(super) struct MemoryGauges(Mutex<Option<Source>>);
 
@@ -33,7 +33,7 @@ impl MemoryGauges {
     }
 
     fn store(&self) -> Option<Memory> {
-        // The lock is not held while the source is asked: it may want to set another.
+        // The lock is not held while the source is called: it may set another source.
         let source = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         source.and_then(|source| source())
     }
@@ -71,9 +71,9 @@ impl fmt::Debug for MemoryGauges {
     }
 }
 
-/// The resident memory of this process in bytes, where the system says so: on Linux.
+/// The resident memory of this process in bytes. Linux only.
 fn resident() -> Option<u64> {
-    // Not `statm`, which counts in pages: their size takes another call to learn.
+    // Not `statm`, which counts pages: their size would take another call.
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     resident_in(&status)
 }
@@ -87,7 +87,7 @@ fn resident_in(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Metrics;
+    use crate::metrics::Metrics;
 
     #[test]
     fn the_source_is_asked_at_every_encoding() {

@@ -10,7 +10,7 @@ use prometheus_client::{
 use storage_driver::{Error, ErrorKind, Operation};
 use tokio::time::Instant;
 
-use super::durations;
+use super::durations::durations;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
@@ -48,7 +48,7 @@ impl StorageMetrics {
         this
     }
 
-    /// Begins an operation whose time runs by [`Running::wait`] and [`Running::pause`].
+    /// Begins an operation. Its clock runs between [`Running::wait`] and [`Running::pause`].
     pub(super) fn begin(self: &Arc<Self>, operation: Operation) -> Running {
         Running {
             metrics: Arc::clone(self),
@@ -60,30 +60,30 @@ impl StorageMetrics {
     }
 }
 
-/// An operation that goes on. It counts when it is dropped, as cancelled unless told otherwise.
+/// A running operation. It is counted when it is dropped, as cancelled unless an outcome was set.
 pub(super) struct Running {
     metrics: Arc<StorageMetrics>,
     operation: Operation,
     outcome: &'static str,
     spent: Duration,
-    /// Since when the driver is at work, if it is.
+    /// When the driver began to work, while it works.
     since: Option<Instant>,
 }
 
 impl Running {
-    /// Lets its time run, if it does not.
+    /// Starts its clock.
     pub(super) fn wait(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Stops its time: what comes next is up to who called.
+    /// Stops its clock: the caller is working.
     pub(super) fn pause(&mut self) {
         if let Some(since) = self.since.take() {
             self.spent += since.elapsed();
         }
     }
 
-    /// Says how it ended, or would if that were all.
+    /// Sets the outcome, unless another one follows.
     pub(super) fn outcome(&mut self, result: Result<(), &Error>) {
         self.outcome = result.map_or_else(|error| label(error.kind()), |()| "ok");
     }

@@ -1,5 +1,4 @@
-//! What a [`Metered`](super::metered::Metered) driver opened: readers, writers and walks whose
-//! bytes and waits are counted.
+//! Readers, writers and walks of a [`Metered`](super::metered::Metered) driver, whose bytes and waits are counted.
 
 use std::{
     pin::{Pin, pin},
@@ -27,7 +26,7 @@ impl Chunks {
     pub(super) fn new(inner: Reader, metrics: &Arc<StorageMetrics>) -> Self {
         let mut running = metrics.begin(Operation::Read);
         if inner.remaining() == 0 {
-            // Nobody will ask for what is not there.
+            // It will not be polled.
             running.outcome(Ok(()));
         }
         Self { inner, metrics: Arc::clone(metrics), running }
@@ -88,9 +87,9 @@ impl WalkSource for Entries<'_> {
 pub(super) struct Session {
     inner: Writer,
     metrics: Arc<StorageMetrics>,
-    /// All that is written, as one operation. It is fine until a write fails.
+    /// All writes, as one operation.
     write: Running,
-    /// The sync that is under way, which may take many polls.
+    /// The running sync, which may take several polls.
     sync: Option<Running>,
 }
 
@@ -122,6 +121,10 @@ impl WriteSession for Session {
         self.wrote(result)?;
         self.metrics.written.inc_by(size);
         Ok(())
+    }
+
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.inner.set_note(note)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {

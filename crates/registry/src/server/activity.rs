@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// Counts the requests in flight on a connection.
 ///
-/// A request is in flight from its headers until the client has taken the whole response. Other bytes,
+/// A request is in flight from its headers until the client has received the whole response. Other bytes,
 /// such as the control frames of HTTP/2 or half a request, do not make a connection less idle.
 #[derive(Debug)]
 pub(super) struct Activity(Mutex<State>);
@@ -28,7 +28,7 @@ impl Activity {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Since when no request is in flight; `None` while there is one.
+    /// When the last request ended; `None` while one is in flight.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let State { in_flight, last } = *self.state();
         (in_flight == 0).then_some(last)

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-/// Doubles from the one to the other.
+/// The wait doubles from the first to the second.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 
@@ -21,9 +21,9 @@ impl Backoff {
         self.next = Duration::ZERO;
     }
 
-    /// How long to wait after `error`; none, if it was about that one connection.
+    /// How long to wait after `error`; `None` if it concerns that one connection only.
     ///
-    /// What else there is, such as too many open files, lasts for a while.
+    /// Other errors, such as too many open files, last for some time.
     pub(super) fn after(&mut self, error: &Error) -> Option<Duration> {
         let of_one = matches!(
             error.kind(),

@@ -13,22 +13,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{ErrorChain, api::seal};
+use crate::{error_chain::ErrorChain, security_headers::seal};
 
 use super::{
-    ServerLimits, activity::Activity, host, progress::Progress, response::ResponseBody,
+    activity::Activity, host, limits::ServerLimits, progress::Progress, response::ResponseBody,
     stream::Stream, streams::StreamTasks,
 };
 
-/// How much of a body is read at a time, at most: hyper's buffer begins small and grows while a client
-/// fills it. It is also the largest frame of HTTP/2.
+/// The largest read of a body: hyper's buffer begins small and grows while a client fills it. It is also the largest frame of HTTP/2.
 const READ_BYTES: u32 = 256 << 10;
 
-/// How many requests of one connection of HTTP/2 are served at a time; clients keep others back. Each may
+/// The number of concurrent requests on one HTTP/2 connection; clients hold others back. Each may
 /// have a chunk of its response in memory.
 const MAX_STREAMS: u32 = 64;
 
-/// How long a client has to take its leave once it is told to.
+/// How long a client has to close its connection at a shutdown.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What all connections share.
@@ -39,9 +38,9 @@ pub(super) struct Connections {
     scheme: Scheme,
     pub(super) limits: ServerLimits,
     http: auto::Builder<StreamTasks>,
-    /// Finish what is in flight, and take no more.
+    /// Requests in flight are finished, and no others are accepted.
     pub(super) stopping: CancellationToken,
-    /// End now.
+    /// Connections end at once.
     pub(super) end: CancellationToken,
 }
 
@@ -117,8 +116,8 @@ impl Connections {
                     } else if dismissed {
                         return;
                     } else {
-                        // A client of HTTP/2 that sends a request just now learns that it was not
-                        // taken, and may send it elsewhere.
+                        // An HTTP/2 client whose request arrives now learns that it was not
+                        // processed, and may send it on another connection.
                         dismissed = true;
                         connection.as_mut().graceful_shutdown();
                         timer.as_mut().reset(now + FAREWELL);
@@ -154,7 +153,7 @@ impl Connections {
     }
 }
 
-/// About how many bytes the request line and the headers had.
+/// The approximate size of the request line and the headers, in bytes.
 fn header_bytes(request: &Request<Incoming>) -> u64 {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let separators = 4;

@@ -1,13 +1,13 @@
-//! [`check`]: which host a request is for.
+//! [`check`]: the host of a request.
 
 use http::{HeaderMap, Request, Version, header::HOST, uri::Authority};
 
-/// Checks that a request says once and validly which host it is for (RFC 9112, section 3.2, and RFC 9113,
+/// Checks that a request names its host exactly once, and validly (RFC 9112, section 3.2, and RFC 9113,
 /// section 8.3.1).
 ///
 /// # Errors
 ///
-/// What is wrong, which is 400.
+/// The text of a 400.
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), &'static str> {
     let target = request.uri().authority();
     if target.is_some_and(|target| !is_valid(target.as_str())) {
@@ -33,7 +33,7 @@ fn host(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
         return Err("the request has several Hosts");
     }
     match line.to_str() {
-        // Of a client whose target has no host.
+        // The target has no host.
         Ok("") => Ok(Some("")),
         Ok(host) if is_valid(host) => Ok(Some(host)),
         _ => Err("the request's Host is invalid"),

@@ -1,4 +1,4 @@
-//! [`Progress`]: how fast a client takes a response.
+//! [`Progress`]: how fast a client receives a response.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,13 +8,13 @@ use std::{
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How many bytes of a response a client has to take within the write timeout, if there are so many. A
-/// client that takes a byte at a time would otherwise hold a response open for days.
+/// How many bytes of a response a client has to receive within the write time-out, if there are that many. A
+/// client that receives single bytes could otherwise hold a response open for days.
 const MIN_BYTES: usize = 4096;
 
-/// How fast a client takes the responses of one HTTP/2 stream, or of one HTTP/1 connection.
+/// How fast a client receives the responses of one HTTP/2 stream, or of one HTTP/1 connection.
 ///
-/// It counts the bytes of bodies alone, from when hyper takes them from the body until they are
+/// It counts the bytes of bodies alone, from when hyper reads them from the body until they are
 /// written to the socket. HTTP/2 writes them only if the client has granted a window for that stream, so that
 /// neither control frames nor other streams count.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ struct State {
     pending: usize,
     /// Bytes written since `since`.
     written: usize,
-    /// When the client last made progress, or when there was something to take again.
+    /// When the client last made progress, or when there was something to receive again.
     since: Instant,
     drained: Option<Waker>,
 }
@@ -77,7 +77,7 @@ impl Progress {
         Poll::Pending
     }
 
-    /// When the client will have stalled for `timeout`; `None` if the client has nothing to take.
+    /// When the client will have stalled for `timeout`; `None` if there is nothing to receive.
     pub(super) fn deadline(&self, timeout: Duration) -> Option<Instant> {
         let state = self.state();
         (state.pending > 0).then_some(state.since + timeout)
@@ -89,7 +89,7 @@ impl Progress {
             match self.deadline(timeout) {
                 Some(deadline) if deadline <= Instant::now() => return,
                 Some(deadline) => sleep_until(deadline).await,
-                // A client that has nothing to take now cannot have stalled before then.
+                // A client that has nothing to receive now cannot have stalled before then.
                 None => sleep(timeout).await,
             }
         }

@@ -1,4 +1,4 @@
-//! [`ResponseBody`]: the body of a response, whose bytes are followed to the socket.
+//! [`ResponseBody`]: the body of a response, whose bytes are counted until they are written.
 
 use std::{
     fmt,
@@ -30,7 +30,7 @@ pub(super) struct ResponseBody {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BodyState {
-    /// No frame was taken.
+    /// No frame was read.
     Untouched,
     Started,
     Ended,
@@ -88,7 +88,7 @@ impl HttpBody for ResponseBody {
     }
 }
 
-/// Bytes on their way to the socket.
+/// Bytes that are not yet written to the socket.
 pub(super) struct Chunk {
     bytes: Bytes,
     progress: Arc<Progress>,
@@ -104,7 +104,7 @@ impl Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        // A reset stream, or a connection that is gone, discards the rest.
+        // A reset stream or a closed connection discards the rest.
         if !self.bytes.is_empty() {
             self.progress.remove(self.bytes.len());
         }

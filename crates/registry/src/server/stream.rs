@@ -13,13 +13,13 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// How long a connection that is closed takes, and throws away, what the client still sends.
+/// How long a closing connection reads and discards data that the client still sends.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The bytes of a connection, which closes with patience.
+/// The bytes of a connection. When it is closed, it still reads for some time.
 ///
-/// A client that sends a body gets to read an answer that came early, such as 401 or 413, only if the
-/// connection is not reset; and the system resets one that is closed while bytes come in.
+/// A client that is still sending a body can read an early response, such as 401 or 413, only if the connection
+/// is not reset; and the system resets a connection that is closed while data arrives.
 #[derive(Debug)]
 pub(super) struct Stream<I> {
     io: I,
@@ -74,7 +74,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
             ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
         }
         let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
-        // The time is looked at after each read, so that a fast sender does not keep it from ending.
+        // The time is checked after each read, so that a fast sender cannot prevent the end.
         while linger.as_mut().poll(context).is_pending() {
             let mut thrown_away = [const { MaybeUninit::uninit() }; 8 << 10];
             let mut buffer = ReadBuf::uninit(&mut thrown_away);

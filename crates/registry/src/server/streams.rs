@@ -13,7 +13,7 @@ tokio::task_local! {
 /// Runs each HTTP/2 stream as a task, which ends when its client stalls for the write timeout.
 ///
 /// hyper polls a body only while the client grants a window, so that a body cannot end a stalled stream.
-/// Dropping the task does: h2 resets the stream and discards what was to be sent.
+/// Dropping the task does: h2 resets the stream and discards unsent data.
 #[derive(Debug, Clone)]
 pub(super) struct StreamTasks {
     pub(super) write_timeout: Duration,

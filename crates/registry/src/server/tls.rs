@@ -24,7 +24,7 @@ use tokio_rustls::{
 };
 
 use super::stream::Stream;
-use crate::{ErrorChain, reload};
+use crate::{error_chain::ErrorChain, reload};
 
 /// The response to plain HTTP, with the text of Go's servers, which clients look for.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
@@ -45,16 +45,16 @@ pub struct Tls {
     config: Arc<ServerConfig>,
 }
 
-/// Why a certificate and a key are of no use.
+/// Why a certificate and a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The file cannot be read, or is no PEM file of what it should be.
+    /// The file cannot be read, or has no such PEM section.
     #[error("{}: {source}", file.display())]
     File {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: pem::Error,
     },
     /// The key is not of a supported kind, or not that of the certificate.
@@ -107,11 +107,11 @@ impl Tls {
         Ok(Self { files, current, config: Arc::new(config) })
     }
 
-    /// Reads the files again. Answers whether there is another certificate in them.
+    /// Reads the files again. Returns whether the certificate has changed.
     ///
     /// # Errors
     ///
-    /// A [`TlsError`]; what was read before stays in use.
+    /// A [`TlsError`]. The old certificate stays in use.
     ///
     /// # Cancel safety
     ///
@@ -124,30 +124,30 @@ impl Tls {
         Ok(changed)
     }
 
-    /// Reads the files again, forever, with `every` between: a new certificate is taken and logged, and
-    /// so is a failure, with which the old one stays.
+    /// Reads the files again at this interval, and logs changes and failures. After a failure the old certificate
+    /// stays in use.
     ///
     /// # Cancel safety
     ///
-    /// It is for being dropped.
+    /// It never returns.
     pub async fn watch(&self, every: Duration) {
         reload::every(every, || self.reload_and_log()).await;
     }
 
-    /// As [`reload`](Self::reload), and logs what came of it.
+    /// As [`reload`](Self::reload), and logs the outcome.
     pub async fn reload_and_log(&self) {
         let certificate = self.files.certificate.display();
         match self.reload().await {
-            Ok(true) => tracing::info!(%certificate, "a new certificate"),
-            Ok(false) => tracing::debug!(%certificate, "the same certificate"),
+            Ok(true) => tracing::info!(%certificate, "the certificate has changed"),
+            Ok(false) => tracing::debug!(%certificate, "the certificate is unchanged"),
             Err(error) => {
                 tracing::error!(error = %ErrorChain(&error), "the old certificate is kept");
             }
         }
     }
 
-    /// Makes the handshake. `None`, if the client sent a request in plain HTTP: it was told so, and the
-    /// connection is closed.
+    /// Performs the handshake. Returns `None` if the client sent plain HTTP: it has got a response that says so, and
+    /// the connection is closed.
     pub(super) async fn accept(
         &self,
         stream: TcpStream,

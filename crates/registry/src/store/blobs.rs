@@ -1,26 +1,24 @@
-//! Blobs of a repository: what is there, reading, deleting, mounting.
+//! Blobs of a repository: look up, read, mount.
 
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
-use http::StatusCode;
-use storage_driver::{Metadata, Precondition, ReadRange, Reader};
+use storage_driver::{Metadata, ReadRange, Reader};
 
-use super::{Hold, Store, is_no_file, is_whole};
-use crate::{
-    digest::Digest,
-    error::{Code, Error, RETRY, Result},
-    layout,
-    name::Name,
+use super::{
+    base::{Hold, Store},
+    error::{Error, Result},
+    files::{is_no_file, is_whole},
 };
+use crate::{digest::Digest, layout, name::Name};
 
 impl Store {
-    /// What is known of a blob of the repository, for a client that is told that it is there: see
+    /// The metadata of a blob of the repository, for a client that learns that it exists: see
     /// [`Store::hold`].
     pub(crate) async fn blob(&self, name: &Name, digest: &Digest) -> Result<Metadata> {
         self.held_blob(name, digest, Hold::IfPossible).await
     }
 
-    /// As [`blob`](Self::blob). The link is held, too: a collection may have seen that lead to nothing,
-    /// before the blob came back by another repository.
+    /// As [`blob`](Self::blob). The link is held too: a collection may have seen it without its blob, before
+    /// another repository pushed the blob again.
     pub(super) async fn held_blob(
         &self,
         name: &Name,
@@ -34,13 +32,13 @@ impl Store {
         {
             return Ok(file);
         }
-        Err(unknown(digest))
+        Err(Error::BlobUnknown(*digest))
     }
 
     /// Opens a blob of the repository.
     pub(crate) async fn read_blob(&self, name: &Name, digest: &Digest) -> Result<Reader> {
         if self.file(&layout::layer(name, digest)).await?.is_none() {
-            return Err(unknown(digest));
+            return Err(Error::BlobUnknown(*digest));
         }
         self.read_content(digest, ReadRange::Full).await
     }
@@ -52,46 +50,31 @@ impl Store {
         {
             return Ok(file.size);
         }
-        Err(unknown(digest))
+        Err(Error::BlobUnknown(*digest))
     }
 
-    /// Opens a range of a blob, whatever repository it is in, and reads the first bytes: a store that
-    /// cannot give them is an error, rather than a response that breaks off after its headers.
+    /// Opens a range of a blob, in whatever repository it is, and reads the first bytes. If that fails, the
+    /// client gets an error instead of a response that breaks off after its headers.
     pub(crate) async fn read_content(&self, digest: &Digest, range: ReadRange) -> Result<Reader> {
         let mut reader = match self.driver.reader(&layout::blob(digest), range).await {
-            Err(error) if is_no_file(&error) => return Err(unknown(digest)),
+            Err(error) if is_no_file(&error) => return Err(Error::BlobUnknown(*digest)),
             opened => opened?,
         };
         let (metadata, range) = (reader.metadata().clone(), reader.range());
         if !is_whole(&metadata, digest) {
-            return Err(unknown(digest));
+            return Err(Error::BlobUnknown(*digest));
         }
         let first = match reader.try_next().await {
             Ok(Some(first)) => first,
             Ok(None) => return Ok(reader),
-            Err(error) => {
-                let error = Error::from(error).status(StatusCode::SERVICE_UNAVAILABLE);
-                return Err(error.retry_after(RETRY));
-            }
+            Err(error) => return Err(Error::Unreadable(error)),
         };
         let chunks = stream::once(ready(Ok(first))).chain(reader);
         Ok(Reader::new(self.driver.name(), metadata, range, chunks))
     }
 
-    /// Takes a blob from the repository. Others keep it; with the last, a collection frees it.
-    pub(crate) async fn delete_blob(&self, name: &Name, digest: &Digest) -> Result<()> {
-        if self.options.immutable_tags {
-            self.require_untagged(name, self.all_tags(name), digest).await?;
-        }
-        match self.driver.delete(&layout::layer(name, digest), Precondition::None).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_not_found() => Err(unknown(digest)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Makes a blob of one repository one of another, too; from none, if any has it. `false` if it is
-    /// not there to be mounted.
+    /// Adds a blob of the repository `from`, or of any repository, to another one. Returns `false` if there is no
+    /// such blob.
     pub(crate) async fn mount(
         &self,
         name: &Name,
@@ -110,8 +93,4 @@ impl Store {
         self.put_link(&layout::layer(name, digest), digest).await?;
         Ok(true)
     }
-}
-
-pub(super) fn unknown(digest: &Digest) -> Error {
-    Error::new(Code::BlobUnknown, format_args!("no blob {digest} in this repository"))
 }

@@ -1,22 +1,22 @@
-//! [`Budget`]: how much memory manifests take.
+//! [`Budget`]: bounds the memory for manifests.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-use crate::error::{Code, Error, Result};
+use super::error::{Error, Result};
 
-/// What a permit of a semaphore stands for, in bytes: a semaphore counts in 32 bits.
+/// The bytes of one permit of a semaphore, which counts in 32 bits.
 const UNIT: u64 = 1 << 10;
 
-/// The memory that the content of manifests may take, in two shares.
+/// The memory for the content of manifests, in two shares.
 ///
 /// A quarter is for manifests that are read from the driver. They are parsed and dropped at once, so that a
-/// request can wait for its part. The rest is for what a client keeps alive by being slow: manifests that
-/// are being pushed, and lists that are being sent. A request that finds no room there is refused. Slow
-/// clients so cannot stop reads.
+/// request can wait for its part. The rest is for content that slow clients keep in memory: manifests that are being
+/// pushed, and lists that are being sent. A request that finds no room there is refused. In this way, slow
+/// clients cannot stop reads.
 ///
-/// A request that waits holds no part of the share that it waits for.
+/// A waiting request holds no part of the share that it waits for.
 #[derive(Debug)]
 pub(crate) struct Budget {
     reading: Semaphore,
@@ -38,32 +38,32 @@ impl Budget {
         }
     }
 
-    /// Waits for room to read `bytes`; for all of the share, if that is less.
+    /// Waits for room to read `bytes`, at most for the whole share.
     pub(crate) async fn read(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
         let units = units(bytes).min(self.reading_units);
         // The semaphore is never closed.
-        self.reading.acquire_many(units).await.map_err(|error| Error::new(Code::Unknown, error))
+        self.reading.acquire_many(units).await.map_err(Error::internal)
     }
 
-    /// A reservation of nothing, which can grow.
-    pub(crate) fn hold(&self) -> Held {
-        Held { semaphore: Arc::clone(&self.held), permit: None }
+    /// An empty reservation, which can grow.
+    pub(crate) fn reserve(&self) -> Reservation {
+        Reservation { semaphore: Arc::clone(&self.held), permit: None }
     }
 }
 
 /// Memory that is reserved until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Reservation {
     semaphore: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Held {
-    /// Reserves `bytes` in all, more or less than before.
+impl Reservation {
+    /// Changes the reservation to `bytes` in total.
     ///
     /// # Errors
     ///
-    /// 429 if there is no room at the moment. What was reserved before stays reserved.
+    /// [`Error::OutOfMemory`] if there is no room at the moment. The old reservation is kept.
     pub(crate) fn resize(&mut self, bytes: u64) -> Result<()> {
         let reserved = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let wanted = units(bytes);
@@ -74,10 +74,9 @@ impl Held {
         if missing == 0 {
             return Ok(());
         }
-        let more = Arc::clone(&self.semaphore).try_acquire_many_owned(missing).map_err(|_| {
-            let text = "manifests and lists in transfer take all memory that they may take";
-            Error::new(Code::TooManyRequests, text).retry_after(std::time::Duration::from_secs(1))
-        })?;
+        let more = Arc::clone(&self.semaphore)
+            .try_acquire_many_owned(missing)
+            .map_err(|_| Error::OutOfMemory)?;
         match &mut self.permit {
             Some(permit) => permit.merge(more),
             none => *none = Some(more),
@@ -90,7 +89,7 @@ fn units(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(MOST_UNITS)
 }
 
-/// What a semaphore holds at most, on 32-bit systems too.
+/// The most permits of a semaphore, also on 32-bit systems.
 const MOST_UNITS: u32 = 1 << 28;
 
 #[cfg(test)]
@@ -102,10 +101,10 @@ mod tests {
     #[test]
     fn held_memory_is_given_back() {
         let budget = Budget::new(8 << 10);
-        let (mut one, mut other) = (budget.hold(), budget.hold());
+        let (mut one, mut other) = (budget.reserve(), budget.reserve());
         one.resize(4 << 10).unwrap();
         one.resize(6 << 10).unwrap();
-        assert_eq!(other.resize(1).unwrap_err().code(), Code::TooManyRequests);
+        assert!(matches!(other.resize(1), Err(Error::OutOfMemory)));
         drop(one);
         other.resize(6 << 10).unwrap();
     }
@@ -113,7 +112,7 @@ mod tests {
     #[test]
     fn a_smaller_reservation_gives_back_the_difference() {
         let budget = Budget::new(8 << 10);
-        let (mut one, mut other) = (budget.hold(), budget.hold());
+        let (mut one, mut other) = (budget.reserve(), budget.reserve());
         one.resize(6 << 10).unwrap();
         one.resize(2 << 10).unwrap();
         other.resize(4 << 10).unwrap();
@@ -123,7 +122,7 @@ mod tests {
     #[test]
     fn a_full_share_of_slow_clients_leaves_room_to_read() {
         let budget = Budget::new(8 << 10);
-        let mut slow = budget.hold();
+        let mut slow = budget.reserve();
         slow.resize(6 << 10).unwrap();
         assert!(budget.read(2 << 10).now_or_never().is_some());
     }

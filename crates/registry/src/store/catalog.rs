@@ -3,12 +3,12 @@
 use futures::{Stream, TryStreamExt, future::ready, stream};
 use storage_driver::{Path, WalkOptions};
 
-use super::{Page, Store};
-use crate::{error::Result, layout, name::Name};
+use super::{base::Store, error::Result, files::Page};
+use crate::{layout, name::Name};
 
 impl Store {
-    /// The repositories with manifests that come after `last`, in the order of a walk: at most
-    /// `limit`. As in distribution, a repository comes where its `_manifests` does.
+    /// At most `limit` repositories with manifests that order after `last`. As in distribution, the order is that
+    /// of a walk: a repository is where its `_manifests` is.
     pub(crate) async fn catalog(&self, last: Option<&Name>, limit: usize) -> Result<Page<Name>> {
         let mut names = self.repositories(last, limit.saturating_add(1)).await?;
         let more = names.len() > limit;
@@ -18,19 +18,19 @@ impl Store {
 
     async fn repositories(&self, last: Option<&Name>, limit: usize) -> Result<Vec<Name>> {
         let root = layout::repositories();
-        // Behind all that is in the last one's manifests, and before what may come next to them.
+        // After everything in the manifests of the last one, and before its other entries.
         let after = last.and_then(|last| layout::repository(last).join("_manifests-").ok());
         let ordered = self.capabilities.ordered_walk;
         let options = match &after {
             Some(after) if ordered => WalkOptions::new().start_after(after.clone()),
             _ => WalkOptions::new(),
         };
-        // Only what has the name of a repository counts, or a page would end early.
+        // Only valid names count. Otherwise a page could end early.
         let mut found: Vec<(Path, Name)> = Vec::new();
         let mut inner = self.inner_directories(options);
         while found.len() < limit || !ordered {
             let Some(dir) = inner.try_next().await? else { break };
-            // What else is there names no manifest: leftovers of pushes and deletions that were cut off.
+            // Directories without it are leftovers of interrupted pushes and deletions.
             if dir.name() == Some("_manifests")
                 && let Some(name) = repository_of(&root, &dir)
                 && let Ok(revisions) = dir.join("revisions")
@@ -47,14 +47,14 @@ impl Store {
         Ok(found.into_iter().map(|(_, name)| name).collect())
     }
 
-    /// Every repository of which anything is left, each once.
+    /// Every repository that has any entry, each once.
     pub(super) fn all_repositories(
         &self,
     ) -> impl Stream<Item = storage_driver::Result<Name>> + Send {
         let root = layout::repositories();
         let mut before = None;
         self.inner_directories(WalkOptions::new()).try_filter_map(move |dir| {
-            // Its directories come one after the other, but for repositories that are in it.
+            // Its directories follow one another, except for repositories inside it.
             let name = repository_of(&root, &dir).filter(|name| before.as_ref() != Some(name));
             if name.is_some() {
                 before.clone_from(&name);
@@ -63,8 +63,7 @@ impl Store {
         })
     }
 
-    /// The directories that make a repository one: those whose names begin with an underscore. What
-    /// is in them is left out.
+    /// The directories of repositories, whose names begin with an underscore, without their content.
     fn inner_directories(
         &self,
         options: WalkOptions,

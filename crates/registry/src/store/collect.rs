@@ -1,44 +1,43 @@
 //! Garbage collection, while clients push.
 //!
-//! Nothing is stopped and nothing is locked; what makes it safe is this order:
+//! Clients are not stopped and nothing is locked. The order of the steps makes this safe:
 //!
 //! ```text
 //! mark ─▶ candidates: not marked, older than the grace, each with its version ─▶ mark again ─▶ delete
 //! ```
 //!
-//! A manifest that was pushed before the candidates were taken is seen by the second marking. One that
-//! is pushed later finds its blobs candidates or not; whoever is told that a blob is there, or refers to
-//! it, gives it a new version if it has lain for half of the grace ([`Store::hold`]), and a candidate has.
-//! A deletion is of the version that was seen, and fails on a newer one.
+//! The second marking sees every manifest that was pushed before the candidates were listed. The blobs of a
+//! manifest that is pushed later may be candidates. But a client that learns of a blob, or refers to it, gives it a
+//! new version if the blob is older than half of the grace ([`Store::hold`]), and candidates are. A deletion names
+//! the version that was listed, and fails on a newer one.
 //!
-//! A push that takes longer than half of the grace makes sure of all once more when its links are there,
-//! for the next marking to see: whatever the grace, what it was told is taken is there.
+//! A push that takes longer than half of the grace checks all its blobs again after its links are written, where
+//! the next marking sees them. So the argument holds for any grace.
 //!
 //! # When the new version cannot be written
 //!
-//! A full or broken store can refuse the new version. What happens then depends on who is told
-//! ([`Hold`]):
+//! A full or broken store can refuse the new version. The consequence depends on the request ([`Hold`]):
 //!
-//! - A **manifest push** fails. This alone keeps the argument above sound: no manifest gets a 201 whose
-//!   blobs a running collection may still delete.
-//! - A **read**, a **mount** and an **upload** of a blob that is there succeed, and the failure is logged.
-//!   The client may then find that the blob was collected before its manifest referred to it. The
-//!   manifest push checks each blob again, so the client is told which one to push.
+//! - A **manifest push** fails. This keeps the argument above sound: no manifest gets a 201 whose blobs a running
+//!   collection may still delete.
+//! - A **read**, a **mount** and an **upload** of an existing blob succeed, and the failure is logged. The blob may
+//!   be collected before a manifest refers to it. The manifest push checks each blob again, and its response names
+//!   the missing one.
 //!
-//! With `read_only` nothing is touched: there are no pushes to protect, and a collection does not belong
-//! on such a store.
+//! With `read_only` nothing is touched: there are no pushes to protect, and such a store must not be collected.
 //!
-//! # What cannot be judged
+//! # Damage
 //!
-//! Damage, such as a power cut leaves, must neither stop a collection nor let it delete what may be in
-//! use. Each file that cannot be read is logged with its path, counted in [`GcReport::skipped`], and
-//! widens what is kept:
+//! Damage, such as a power cut leaves, must neither stop a collection nor let it delete content that may be in
+//! use. Each file that cannot be read is logged with its path and counted in [`GcReport::skipped`], and everything
+//! that may depend on it is kept:
 //!
+//! - A **manifest** whose link is lost is kept, with everything that it refers to, if a tag or an index leads to
+//!   it.
 //! - A **tag** whose link cannot be read may name any manifest: no untagged manifest of its repository is
 //!   deleted.
-//! - A **manifest** that is missing, cannot be read, or does not have the digest by which it is called
-//!   may refer to everything in its repository: all blobs and manifests that are linked there count as
-//!   used.
+//! - A **manifest** that is missing, cannot be read, or does not match its digest may refer to everything in its
+//!   repository: all blobs and manifests that are linked there count as used.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -52,35 +51,38 @@ use storage_driver::{
 };
 
 use super::{
-    CONCURRENCY, Link, Store, age, is_nothing, manifest::Manifest, uploads::is_stale,
-    warn_unreadable,
+    base::{Link, Store},
+    error::Error,
+    files::{CONCURRENCY, age, is_nothing, warn_unreadable},
+    manifest::{Manifest, Marks},
+    uploads::stale::is_stale,
 };
 use crate::{digest::Digest, layout, name::Name, options::GcOptions};
 
 type Result<T, E = storage_driver::Error> = std::result::Result<T, E>;
 
-/// What a collection did, or, as a dry run, would have done.
+/// The result of a collection; of a dry run, what a collection would have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct GcReport {
-    /// Repositories that were looked at.
+    /// The number of repositories.
     pub repositories: u64,
-    /// Blobs and manifests that something makes use of.
+    /// Blobs and manifests that are in use.
     pub used: u64,
-    /// Unused blobs and manifests that are not old enough.
+    /// Unused blobs and manifests that are younger than the grace.
     pub recent: u64,
-    /// Manifests that no tag led to, taken from their repositories.
+    /// Untagged manifests that were deleted from their repositories.
     pub untagged_manifests: u64,
     /// Blobs and manifests that were deleted.
     pub blobs: u64,
-    /// How many bytes these had.
+    /// The size of the deleted blobs and manifests, in bytes.
     pub bytes: u64,
-    /// Links that led to nothing.
+    /// Deleted links whose blob does not exist.
     pub links: u64,
-    /// Uploads in progress that were cancelled, and leftovers of uploads.
+    /// Abandoned uploads that were cancelled, and deleted leftovers of uploads.
     pub uploads: u64,
-    /// Files that could not be read or deleted. A warning in the log names each, and everything that
-    /// may depend on it is kept.
+    /// Files that could not be read or deleted. The log names each, and everything that may depend on it is
+    /// kept.
     pub skipped: u64,
 }
 
@@ -111,15 +113,10 @@ impl fmt::Display for GcReport {
 
 /// A manifest of a repository.
 struct Revision {
-    link: Metadata,
-    /// What it says; an error if that cannot be known.
+    /// `None` if it is lost.
+    link: Option<Metadata>,
+    /// What it refers to; an error if that cannot be known.
     read: Result<Marks>,
-}
-
-/// What a manifest refers to, and what it is about.
-struct Marks {
-    references: Vec<Digest>,
-    subject: Option<Digest>,
 }
 
 impl Revision {
@@ -127,24 +124,32 @@ impl Revision {
         self.read.as_ref().map_or(&[], |marks| &marks.references)
     }
 
+    fn children(&self) -> &[Digest] {
+        self.read.as_ref().map_or(&[], |marks| &marks.children)
+    }
+
     fn subject(&self) -> Option<Digest> {
         self.read.as_ref().ok()?.subject
     }
+
+    fn is_younger_than(&self, grace: Duration) -> bool {
+        self.link.as_ref().is_some_and(|link| age(link) < grace)
+    }
 }
 
-/// The files that a collection could not judge.
+/// The files that a collection could not read or delete.
 #[derive(Default)]
 struct Skipped(HashSet<Path>);
 
 impl Skipped {
-    /// Notes a file, which is logged once.
+    /// Adds a file, and logs it once.
     fn add(&mut self, path: &Path, error: &storage_driver::Error) {
         if self.0.insert(path.clone()) {
             warn_unreadable(path, error);
         }
     }
 
-    /// What became of one file, if the collection can continue.
+    /// The outcome for one file, if the collection can continue.
     fn pass<T>(&mut self, path: &Path, outcome: Result<T>) -> Result<Option<T>> {
         match outcome {
             Err(error) if !error.is_retryable() => {
@@ -160,7 +165,7 @@ fn corrupted(cause: &'static str) -> storage_driver::Error {
     storage_driver::Error::new(ErrorKind::Corrupted).with_source(cause)
 }
 
-/// A blob that nothing makes use of, as it was seen.
+/// A blob that is not in use, in the version that was listed.
 struct Candidate {
     path: Path,
     digest: Digest,
@@ -168,14 +173,14 @@ struct Candidate {
     size: u64,
 }
 
-/// What a dry run takes for deleted.
+/// The manifests that a dry run treats as deleted.
 type Gone = HashSet<(Name, Digest)>;
 
 impl Store {
-    /// Deletes what nothing makes use of.
+    /// Deletes garbage.
     pub(crate) async fn collect(&self, options: &GcOptions) -> Result<GcReport> {
-        let needed = self.capabilities.touch && self.capabilities.preconditions;
-        if !needed {
+        let is_safe = self.capabilities.touch && self.capabilities.preconditions;
+        if !is_safe && !options.dry_run {
             let cause = "a collection needs a driver with touch and preconditions";
             let error = storage_driver::Error::new(ErrorKind::Unsupported).with_source(cause);
             return Err(error.context(self.driver.name(), Operation::Delete, &layout::blobs()));
@@ -217,13 +222,13 @@ impl Store {
         Ok(report)
     }
 
-    /// Everything that a manifest is made of, and the manifests.
+    /// All manifests, and everything that they refer to.
     async fn mark(&self, gone: &Gone, skipped: &mut Skipped) -> Result<HashSet<Digest>> {
         let mut used = HashSet::new();
         let mut names = std::pin::pin!(self.all_repositories());
         while let Some(name) = names.try_next().await? {
             let mut is_judged = true;
-            for (digest, revision) in self.revisions(&name).await? {
+            for (digest, revision) in self.revisions(&name, skipped).await? {
                 if gone.contains(&(name.clone(), digest)) {
                     continue;
                 }
@@ -237,7 +242,7 @@ impl Store {
                 }
             }
             if !is_judged {
-                // All manifests of the repository are marked, so that its blobs are what is left.
+                // All manifests of the repository are marked already.
                 let mut layers = std::pin::pin!(self.files_below(&layout::layers(&name), "link"));
                 while let Some((digest, _)) = layers.try_next().await? {
                     used.insert(digest);
@@ -248,25 +253,72 @@ impl Store {
     }
 
     /// The manifests of a repository, with what they refer to.
-    async fn revisions(&self, name: &Name) -> Result<HashMap<Digest, Revision>> {
+    async fn revisions(
+        &self,
+        name: &Name,
+        skipped: &mut Skipped,
+    ) -> Result<HashMap<Digest, Revision>> {
         let links = self.files_below(&layout::revisions(name), "link");
         let revisions = links.map_ok(|(digest, link)| async move {
             let read = match self.read_manifest(&digest, |content| Manifest::marks(content)).await {
-                Ok(Some((references, subject))) => Ok(Marks { references, subject }),
+                Ok(Some(marks)) => Ok(marks),
                 // Deleted since the link was found.
                 Ok(None) if self.file(&link.path).await.is_ok_and(|link| link.is_none()) => {
                     return Ok(None);
                 }
                 Ok(None) => Err(corrupted("the content of a manifest is missing or damaged")),
-                Err(error) => Err(error.into_cause()),
+                Err(error) => Err(error.into_driver()),
             };
-            Ok(Some((digest, Revision { link, read })))
+            Ok(Some((digest, Revision { link: Some(link), read })))
         });
         let revisions = revisions.try_buffer_unordered(CONCURRENCY);
-        revisions.try_filter_map(|revision| ready(Ok(revision))).try_collect().await
+        let mut revisions: HashMap<Digest, Revision> =
+            revisions.try_filter_map(|revision| ready(Ok(revision))).try_collect().await?;
+        self.add_unlinked(name, &mut revisions, skipped).await?;
+        Ok(revisions)
     }
 
-    /// The files called `name` below a directory whose paths end in algorithm, digits and `name`.
+    /// Adds the manifests that are not among `revisions`, but that a tag or an index leads to: their links are
+    /// lost, or they were pushed since the links were listed.
+    async fn add_unlinked(
+        &self,
+        name: &Name,
+        revisions: &mut HashMap<Digest, Revision>,
+        skipped: &mut Skipped,
+    ) -> Result<()> {
+        let tags = self.all_tags(name).map_err(Error::into_driver);
+        let named =
+            tags.map_ok(async |tag| match self.read_link(&layout::current(name, &tag)).await {
+                Ok(Link::To(digest, _)) => Ok(Some(digest)),
+                Err(error) if error.is_retryable() => Err(error),
+                _ => Ok(None),
+            });
+        let named = named.try_buffer_unordered(CONCURRENCY).try_filter_map(|it| ready(Ok(it)));
+        let mut leads: Vec<Digest> = named.try_collect().await?;
+        leads.extend(revisions.values().flat_map(Revision::children));
+        while let Some(digest) = leads.pop() {
+            if revisions.contains_key(&digest) {
+                continue;
+            }
+            let marks = match self.read_manifest(&digest, |content| Manifest::marks(content)).await
+            {
+                Ok(Some(marks)) => marks,
+                Err(error) if error.is_retryable() => return Err(error.into_driver()),
+                // There is no such manifest to be kept.
+                _ => continue,
+            };
+            leads.extend(&marks.children);
+            let path = layout::revision(name, &digest);
+            let link = self.file(&path).await.map_err(Error::into_driver)?;
+            if link.is_none() {
+                skipped.add(&path, &corrupted("the link of a manifest that is in use is missing"));
+            }
+            revisions.insert(digest, Revision { link, read: Ok(marks) });
+        }
+        Ok(())
+    }
+
+    /// The files below a directory whose paths end in the algorithm, the digits and `name`.
     fn files_below<'a>(
         &'a self,
         dir: &Path,
@@ -282,7 +334,7 @@ impl Store {
             let mut parts = entry.path().components().rev().skip(1);
             let (hex, mut algorithm) = (parts.next()?, parts.next()?);
             if algorithm.len() == 2 {
-                // Of a blob, the first two digits are in between.
+                // The path of a blob has the first two digits in between.
                 algorithm = parts.next()?;
             }
             let digest = layout::digest(algorithm, hex)?;
@@ -291,7 +343,7 @@ impl Store {
         })
     }
 
-    /// The blobs that are not used, as they are now, and old enough.
+    /// The blobs that are not in use and older than the grace.
     async fn candidates(
         &self,
         options: &GcOptions,
@@ -314,8 +366,8 @@ impl Store {
         Ok(candidates)
     }
 
-    /// Takes the manifests from a repository that neither a tag nor another manifest leads to. One
-    /// about a subject stays as long as that does.
+    /// Deletes the manifests of a repository that neither a tag nor another manifest leads to. A manifest with a
+    /// subject is kept as long as the subject.
     async fn drop_untagged(
         &self,
         name: &Name,
@@ -325,7 +377,7 @@ impl Store {
         skipped: &mut Skipped,
     ) -> Result<()> {
         // Before the tags: a manifest that is tagged after this has a new link.
-        let revisions = self.revisions(name).await?;
+        let revisions = self.revisions(name, skipped).await?;
         let Some(tagged) = self.all_tagged(name, skipped).await? else { return Ok(()) };
         let mut is_judged = true;
         for (digest, revision) in &revisions {
@@ -337,7 +389,7 @@ impl Store {
         if !is_judged {
             return Ok(());
         }
-        let recent = revisions.iter().filter(|(_, it)| age(&it.link) < options.grace);
+        let recent = revisions.iter().filter(|(_, it)| it.is_younger_than(options.grace));
         let mut reached: Vec<Digest> =
             tagged.into_iter().chain(recent.map(|(it, _)| *it)).collect();
         let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
@@ -355,11 +407,12 @@ impl Store {
             }
         }
         for (digest, revision) in revisions.iter().filter(|(digest, _)| !kept.contains(*digest)) {
+            let Some(link) = &revision.link else { continue };
             if options.dry_run {
                 gone.insert((name.clone(), *digest));
             } else {
-                let deleted = self.drop_revision(name, digest, revision).await;
-                if skipped.pass(&revision.link.path, deleted)? != Some(true) {
+                let deleted = self.drop_revision(name, digest, revision, link).await;
+                if skipped.pass(&link.path, deleted)? != Some(true) {
                     continue;
                 }
             }
@@ -368,10 +421,10 @@ impl Store {
         Ok(())
     }
 
-    /// The manifests that tags of a repository name; `None` if a tag cannot be read. A tag that has lost
-    /// its link names every manifest that it ever named.
+    /// The manifests that the tags of a repository name; `None` if a tag cannot be read. A tag whose link is lost
+    /// counts for every manifest that it has named.
     async fn all_tagged(&self, name: &Name, skipped: &mut Skipped) -> Result<Option<Vec<Digest>>> {
-        let links = self.all_tags(name).map_err(crate::error::Error::into_cause);
+        let links = self.all_tags(name).map_err(Error::into_driver);
         let links = links.map_ok(|tag| async move {
             let path = layout::current(name, &tag);
             let link = self.read_link(&path).await;
@@ -408,32 +461,32 @@ impl Store {
         Ok(is_judged.then_some(tagged))
     }
 
-    /// Takes a manifest from its repository; `false` if it was pushed again meanwhile.
+    /// Deletes a manifest from its repository. Returns `false` if it was pushed again meanwhile.
     async fn drop_revision(
         &self,
         name: &Name,
         digest: &Digest,
         revision: &Revision,
+        link: &Metadata,
     ) -> Result<bool> {
-        // As they are before the link goes: whoever pushes the manifest again writes them after the
-        // link, and keeps them.
-        let mut beside = vec![layout::media_type(name, digest)];
-        beside.extend(revision.subject().map(|it| layout::referrer(name, &it, digest)));
-        let beside = stream::iter(beside).then(async |path| self.file(&path).await);
-        let beside = beside.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
-        let beside = beside.map_err(crate::error::Error::into_cause)?;
-        let link = &revision.link;
+        // In the versions before the link is deleted: a push of the same manifest writes them after the
+        // link, and they are kept.
+        let mut others = vec![layout::media_type(name, digest)];
+        others.extend(revision.subject().map(|it| layout::referrer(name, &it, digest)));
+        let others = stream::iter(others).then(async |path| self.file(&path).await);
+        let others = others.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
+        let others = others.map_err(Error::into_driver)?;
         if !self.deleted(&link.path, Precondition::IfVersion(link.version.clone())).await? {
             return Ok(false);
         }
-        for file in beside {
+        for file in others {
             self.deleted(&file.path, Precondition::IfVersion(file.version)).await?;
         }
         Ok(true)
     }
 
-    /// Deletes the links of a repository to blobs that are not there, which in a dry run those in
-    /// `doomed` are not.
+    /// Deletes the links of a repository to blobs that do not exist. A dry run passes the blobs that it treats as
+    /// deleted in `doomed`.
     async fn sweep_links(
         &self,
         name: &Name,
@@ -443,8 +496,7 @@ impl Store {
         report: &mut GcReport,
         skipped: &mut Skipped,
     ) -> Result<()> {
-        // An upload makes its link just before its blob. No grace is so short as to take it for a
-        // leftover in between.
+        // An upload writes its link just before its blob. A short grace must not delete it in between.
         let grace = options.grace.max(Duration::from_secs(60 * 60));
         let mut links = std::pin::pin!(self.files_below(&layout::layers(name), "link"));
         while let Some((digest, link)) = links.try_next().await? {
@@ -463,7 +515,7 @@ impl Store {
         Ok(())
     }
 
-    /// Cancels uploads to which nothing was written for long, and deletes what others left behind.
+    /// Cancels abandoned uploads, and deletes leftovers of others.
     async fn sweep_uploads(
         &self,
         options: &GcOptions,
@@ -486,8 +538,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes old files among the uploads of a repository: saved digests of uploads that ended, and
-    /// what distribution keeps there.
+    /// Deletes old files among the uploads of a repository: staged uploads, and files of distribution or an older
+    /// version of this registry.
     async fn sweep_leftovers(
         &self,
         name: &Name,

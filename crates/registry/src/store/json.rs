@@ -1,8 +1,8 @@
 //! [`Object`] and [`Value`]: a view of JSON text that is read at least as leniently as Go's
 //! `encoding/json` reads it.
 //!
-//! The text is checked once, and then read in place: nothing is copied, and a value that is not asked for
-//! costs nothing, whatever its type. Keys match whatever their case, and a key that occurs several times
+//! The text is checked once, and then read in place: nothing is copied, and a value that is not read
+//! costs nothing, whatever its type. Keys match in any case, and a key that occurs several times
 //! has several values. Text that is not UTF-8 is read with replacement characters.
 
 use std::borrow::Cow;
@@ -100,7 +100,7 @@ impl<'a> Text<'a> {
         String::from_utf8_lossy(&bytes).into_owned().into()
     }
 
-    /// Whether Go takes this key for `field`. Letters may have another case; `ſ` and the sign of Kelvin
+    /// Whether Go reads this key as `field`. Letters may have another case; `ſ` and the sign of Kelvin
     /// fold to ASCII letters.
     pub(crate) fn names(self, field: &str) -> bool {
         let key = self.read();
@@ -225,7 +225,7 @@ mod tests {
 
     use super::*;
 
-    /// The text written anew from what is read of it.
+    /// The text, written again from the parsed value.
     fn written(value: Value<'_>) -> serde_json::Value {
         match value {
             Value::Null => serde_json::Value::Null,

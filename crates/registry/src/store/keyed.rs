@@ -18,9 +18,9 @@ struct Slot<V> {
     requests: usize,
 }
 
-/// A request on a key. The key stays in the table until this is dropped.
+/// A key in use. It is in the table until this is dropped.
 #[derive(Debug)]
-pub(super) struct Entered<'a, K: Eq + Hash, V> {
+pub(super) struct InUse<'a, K: Eq + Hash, V> {
     table: &'a Keyed<K, V>,
     key: K,
     value: Arc<V>,
@@ -34,11 +34,11 @@ impl<K, V> Default for Keyed<K, V> {
 
 impl<K: Eq + Hash, V> Keyed<K, V> {
     fn table(&self) -> MutexGuard<'_, HashMap<K, Slot<V>>> {
-        // Each entry stands by itself: a panic cannot have left the map half changed.
+        // A panic cannot leave the map in an inconsistent state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn enter(&self, key: K) -> Entered<'_, K, V>
+    pub(super) fn enter(&self, key: K) -> InUse<'_, K, V>
     where
         K: Clone,
         V: Default,
@@ -47,7 +47,7 @@ impl<K: Eq + Hash, V> Keyed<K, V> {
         let slot =
             table.entry(key.clone()).or_insert_with(|| Slot { value: Arc::default(), requests: 0 });
         slot.requests += 1;
-        Entered { table: self, key, value: Arc::clone(&slot.value) }
+        InUse { table: self, key, value: Arc::clone(&slot.value) }
     }
 
     /// The value of a key that is in use.
@@ -56,7 +56,7 @@ impl<K: Eq + Hash, V> Keyed<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Deref for Entered<'_, K, V> {
+impl<K: Eq + Hash, V> Deref for InUse<'_, K, V> {
     type Target = V;
 
     fn deref(&self) -> &V {
@@ -64,7 +64,7 @@ impl<K: Eq + Hash, V> Deref for Entered<'_, K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Drop for Entered<'_, K, V> {
+impl<K: Eq + Hash, V> Drop for InUse<'_, K, V> {
     fn drop(&mut self) {
         let mut table = self.table.table();
         if let Some(slot) = table.get_mut(&self.key) {

@@ -7,17 +7,17 @@ use std::{
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::keyed::{Entered, Keyed};
+use super::keyed::{InUse, Keyed};
 use crate::name::{Name, Tag};
 
 /// A push of a manifest writes several links, a deletion removes several. Pushes to a repository run
-/// concurrently; a deletion excludes them, so that it leaves no tag that names nothing.
+/// concurrently; a deletion excludes them, so that it leaves no tag without a manifest.
 ///
-/// To find the tags of a manifest takes as long as the repository has tags, so a deletion does that
-/// before it excludes pushes. Pushes report the tags that they set meanwhile
-/// ([`Push::set`]), and only these are left to be looked at under the lock.
+/// The time to find the tags of a manifest depends on the number of tags in the repository, so a deletion finds
+/// them before it excludes pushes. Pushes report the tags that they set meanwhile ([`Push::set`]), and only these
+/// are read under the lock.
 ///
-/// This holds within one process. Two processes on one store may leave a tag that names nothing. It
+/// This holds within one process. Two processes on one store may leave a tag without a manifest. It
 /// cannot be pulled until it is pushed again.
 #[derive(Debug, Default)]
 pub(super) struct Locks(Keyed<Name, Repository>);
@@ -28,7 +28,7 @@ struct Repository {
     deletions: Mutex<Deletions>,
 }
 
-/// The deletions that have begun and not ended.
+/// The deletions in progress.
 #[derive(Debug, Default)]
 struct Deletions {
     next: u64,
@@ -51,11 +51,11 @@ impl Repository {
 #[derive(Debug)]
 pub(super) struct Push<'a> {
     _shared: OwnedRwLockReadGuard<()>,
-    repository: Entered<'a, Name, Repository>,
+    repository: InUse<'a, Name, Repository>,
 }
 
 impl Push<'_> {
-    /// Reports that `tag` is about to be set.
+    /// Reports a tag before it is set.
     pub(super) fn set(&self, tag: &Tag) {
         for deletion in &mut self.repository.deletions().begun {
             deletion.set_meanwhile.insert(tag.clone());
@@ -63,12 +63,12 @@ impl Push<'_> {
     }
 }
 
-/// The deletion of a manifest, which excludes no push before [`exclude`](Self::exclude).
+/// The deletion of a manifest. It excludes pushes from [`exclude`](Self::exclude) on.
 #[derive(Debug)]
 pub(super) struct Deletion<'a> {
     exclusive: Option<OwnedRwLockWriteGuard<()>>,
     id: u64,
-    repository: Entered<'a, Name, Repository>,
+    repository: InUse<'a, Name, Repository>,
 }
 
 impl Deletion<'_> {

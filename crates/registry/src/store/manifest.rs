@@ -1,9 +1,9 @@
-//! [`Manifest`]: what a registry reads of a manifest, whatever kind it is.
+//! [`Manifest`]: the parts of a manifest of any kind that a registry reads.
 //!
-//! Two readers share one view. What is stored is read leniently, at least as Go's decoder does: a field of
-//! an unexpected type is as if it were absent, and a reference that any reader could see counts. What is
-//! pushed is [checked](Manifest::check): fields that are needed to keep content alive or to serve it have
-//! to be understood; all others are not looked at.
+//! There are two ways to read it. A stored manifest is read at least as leniently as by Go's decoder: a field of an
+//! unexpected type counts as absent, and a reference counts if any reader could see it. A pushed manifest is
+//! [checked](Manifest::check): fields that are needed to keep content or to serve it must be valid, and all
+//! others are ignored.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -11,24 +11,22 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
+    error::{Error, Result},
     json::{Object, Value},
     media_type,
 };
-use crate::{
-    digest::Digest,
-    error::{Code, Error, Result},
-};
+use crate::digest::Digest;
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// Docker's first, signed.
+/// Docker's first format, with signatures.
 const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
-/// Docker's layers that are not to be distributed, and the specification's of old: a registry need not
-/// have them, for they say where else they are.
+/// Layers that must not be distributed, by Docker and by older versions of the specification. They may be absent if
+/// their descriptor has URLs.
 const FOREIGN: [&str; 4] = [
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
     "application/vnd.oci.image.layer.nondistributable.v1.tar",
@@ -36,10 +34,10 @@ const FOREIGN: [&str; 4] = [
     "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
 ];
 
-/// How many bytes of JSON a reference takes at least: `"digest":"sha256:` and the digits.
+/// The shortest reference in JSON, in bytes: `"digest":"sha256:` and the digits.
 const SHORTEST_REFERENCE: usize = 82;
 
-/// How many bytes of a manifest's annotations a list of referrers repeats, as they are written.
+/// The size of a manifest's annotations that a list of referrers repeats, in bytes of JSON.
 const MAX_ANNOTATIONS: usize = 64 << 10;
 
 /// The fields that are read.
@@ -56,10 +54,10 @@ const FIELDS: [&str; 10] = [
     "subject",
 ];
 
-/// How often fields that are read may occur in a manifest, all together.
+/// The number of occurrences of these fields in a manifest, in total.
 const MAX_FIELDS: usize = 64;
 
-/// A view of a manifest. All in it is its author's, and stays as it is.
+/// A view of a manifest.
 #[derive(Debug)]
 pub(crate) struct Manifest<'a> {
     content: &'a [u8],
@@ -67,7 +65,7 @@ pub(crate) struct Manifest<'a> {
     fields: Vec<(&'static str, Value<'a>)>,
 }
 
-/// What a list of referrers repeats of a manifest.
+/// The parts of a manifest that a list of referrers repeats.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Description {
@@ -82,14 +80,14 @@ impl Description {
     pub(crate) const MAX_ARTIFACT_TYPE: usize = 255;
 }
 
-/// What a manifest refers to.
+/// A reference of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Referred {
     /// A configuration or a layer.
     Blob(Digest),
-    /// What an index lists: a manifest, or a blob, as in the caches that BuildKit exports.
+    /// The child of an index: a manifest, or a blob, as in the caches that BuildKit exports.
     Child(Digest),
-    /// A layer that says where else it is: it may be absent.
+    /// A layer that has URLs elsewhere. It may be absent.
     Elsewhere(Digest),
 }
 
@@ -100,14 +98,24 @@ impl Referred {
     }
 }
 
-/// What a registry keeps of a manifest that is pushed.
+/// The result of [checking](Manifest::check) a pushed manifest.
 #[derive(Debug)]
 pub(crate) struct Checked {
     /// Each once, in order.
     pub(crate) references: Vec<Referred>,
     pub(crate) subject: Option<Digest>,
-    /// Whether the content says its own type.
+    /// Whether the content has a media type.
     pub(crate) is_typed: bool,
+}
+
+/// The parts of a manifest that a collection reads.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// All references, each once.
+    pub(crate) references: Vec<Digest>,
+    /// Those of the references that are manifests.
+    pub(crate) children: Vec<Digest>,
+    pub(crate) subject: Option<Digest>,
 }
 
 /// Where a descriptor is, as in `layers[3]`.
@@ -131,7 +139,7 @@ impl<'a> Manifest<'a> {
     ///
     /// # Errors
     ///
-    /// 400, which names the field, if what is needed of it cannot be understood.
+    /// [`Error::ManifestInvalid`], which names the field, if a required part cannot be understood.
     pub(crate) fn check(content: &'a [u8], content_type: Option<&str>) -> Result<Checked> {
         let manifest = Self::parse(content)?;
         let field = manifest.media_type()?;
@@ -151,7 +159,7 @@ impl<'a> Manifest<'a> {
         }
         let kind = media_type.or(content_type).unwrap_or_default().to_ascii_lowercase();
         if kind.starts_with("application/vnd.docker.distribution.manifest.v1+") {
-            return Err(invalid("Docker's manifests of schema 1 are not taken any more"));
+            return Err(invalid("manifests of Docker's schema 1 are not supported"));
         }
         manifest.check_shape(&kind)?;
         Ok(Checked {
@@ -161,7 +169,7 @@ impl<'a> Manifest<'a> {
         })
     }
 
-    /// Reads a manifest that was taken.
+    /// Reads a stored manifest.
     pub(crate) fn parse(content: &'a [u8]) -> Result<Self> {
         let value = Value::parse(content)
             .map_err(|error| invalid(format_args!("the manifest is not JSON: {error}")))?;
@@ -187,7 +195,7 @@ impl<'a> Manifest<'a> {
         self.all(field).filter(|value| !matches!(value, Value::Null))
     }
 
-    /// The last value of `field` that is a text, if that is not empty: what Go reads.
+    /// The last string among the values of `field`, if that is not empty, as Go reads it.
     fn text(&self, field: &'static str) -> Option<Cow<'a, str>> {
         let text = self.given(field).filter_map(Value::as_text).next_back()?.read();
         Some(text).filter(|text| !text.is_empty())
@@ -197,7 +205,7 @@ impl<'a> Manifest<'a> {
         self.given("config").filter_map(Value::as_object).next_back()
     }
 
-    /// The one type that its `mediaType` gives.
+    /// The value of `mediaType`, which must be unique.
     fn media_type(&self) -> Result<Option<Cow<'a, str>>> {
         let mut found: Option<Cow<'a, str>> = None;
         for value in self.given("mediaType") {
@@ -212,8 +220,7 @@ impl<'a> Manifest<'a> {
 
     fn check_shape(&self, kind: &str) -> Result<()> {
         let (image, index) = (self.is_image(), self.is_index());
-        // One content that is read as two different things is how images were swapped once:
-        // CVE-2021-41190.
+        // Content that can be read in two ways was used to swap images: CVE-2021-41190.
         if image && index {
             return Err(invalid("it has layers or a config and manifests, and cannot be both"));
         }
@@ -239,7 +246,7 @@ impl<'a> Manifest<'a> {
         Ok(())
     }
 
-    /// A list that is `null` is present, and empty: Go writes it so.
+    /// A list that is `null` is an empty list: Go writes it so.
     fn is_image(&self) -> bool {
         self.given("config").next().is_some() || self.all("layers").next().is_some()
     }
@@ -248,7 +255,7 @@ impl<'a> Manifest<'a> {
         self.all("manifests").next().is_some()
     }
 
-    /// Its type, as far as it says so itself. One that a browser would render is not told.
+    /// The media type of the content, if it has one. A type that browsers render is replaced.
     pub(crate) fn own_type(&self) -> Option<String> {
         if let Some(own) = self.text("mediaType") {
             let own = Some(&*own).filter(|own| media_type::is_safe(own));
@@ -264,7 +271,7 @@ impl<'a> Manifest<'a> {
         .map(str::to_owned)
     }
 
-    /// Every descriptor but the subject's, and what stands in the place of one.
+    /// Every value in the place of a descriptor, except the subject.
     fn descriptors(&self) -> impl Iterator<Item = Result<(Place, Value<'a>)>> + '_ {
         let config = self.given("config");
         let config = config.map(|value| Ok((Place { field: "config", index: None }, value)));
@@ -285,8 +292,7 @@ impl<'a> Manifest<'a> {
         config.chain(lists)
     }
 
-    /// What it refers to, each once: every reference that any reader could see, if keys occur several
-    /// times.
+    /// Its references, each once. If keys occur several times, these are all that any reader could see.
     pub(crate) fn references(&self) -> Result<Vec<Referred>> {
         let mut found = Vec::with_capacity(self.content.len() / SHORTEST_REFERENCE + 1);
         for descriptor in self.descriptors() {
@@ -321,11 +327,11 @@ impl<'a> Manifest<'a> {
         Ok(found)
     }
 
-    /// What `content` refers to, each once, and what it is about, for a collection: which keeps whatever is
-    /// named by its digest in what it cannot read.
-    pub(crate) fn marks(content: &[u8]) -> (Vec<Digest>, Option<Digest>) {
+    /// Reads `content` for a collection. In content that is not a manifest, every digest is a reference.
+    pub(crate) fn marks(content: &[u8]) -> Marks {
         let manifest = Manifest::parse(content);
         let subject = manifest.as_ref().ok().and_then(|it| it.subject().ok().flatten());
+        let children = manifest.as_ref().map(|it| it.manifests().collect()).unwrap_or_default();
         let mut digests: Vec<Digest> = match manifest.and_then(|it| it.references()) {
             Ok(references) => references.iter().map(Referred::digest).collect(),
             Err(_) => {
@@ -336,10 +342,21 @@ impl<'a> Manifest<'a> {
         };
         digests.sort_unstable();
         digests.dedup();
-        (digests, subject)
+        Marks { references: digests, children, subject }
     }
 
-    /// The manifest that it is about: the last, as Go reads it.
+    /// The digests of the children that are manifests by their media type, or have none. Others are blobs, as in
+    /// the caches that BuildKit exports.
+    fn manifests(&self) -> impl Iterator<Item = Digest> {
+        let is_manifest = |child: &Object<'_>| {
+            let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
+            child.text("mediaType").is_none_or(|it| known.contains(&it.as_ref()))
+        };
+        let manifests = self.listed().filter(is_manifest);
+        manifests.flat_map(|child| child.given("digest").filter_map(digest))
+    }
+
+    /// The digest of its subject: the last one, as Go reads it.
     pub(crate) fn subject(&self) -> Result<Option<Digest>> {
         let Some(subject) = self.given("subject").next_back() else { return Ok(None) };
         let subject = subject.as_object().ok_or_else(|| invalid("subject is not an object"))?;
@@ -347,18 +364,18 @@ impl<'a> Manifest<'a> {
         named.map(Some).ok_or_else(|| invalid("subject.digest is not a digest"))
     }
 
-    /// The descriptors that an index lists, as far as they are some.
+    /// The well-formed descriptors of an index.
     fn listed(&self) -> impl Iterator<Item = Object<'a>> {
         let lists = self.given("manifests").filter_map(Value::as_array);
         lists.flat_map(|list| list.items().filter_map(Value::as_object))
     }
 
-    /// The digests of the children that an index lists.
+    /// The digests of the children of an index.
     pub(crate) fn children(&self) -> impl Iterator<Item = Digest> {
         self.listed().flat_map(|child| child.given("digest").filter_map(digest))
     }
 
-    /// The child that a client gets who knows no indexes: distribution's choice.
+    /// The child for a client that does not accept indexes, as in distribution.
     pub(crate) fn default_child(&self) -> Option<Digest> {
         let is_default = |child: &Object<'_>| {
             let platform = child.object("platform");
@@ -370,8 +387,8 @@ impl<'a> Manifest<'a> {
         self.listed().find(is_default)?.given("digest").last().and_then(digest)
     }
 
-    /// How a list of referrers describes it. Annotations are repeated up to [`MAX_ANNOTATIONS`]; one
-    /// that does not fit is left out, as is an artifact type that is too long.
+    /// Its description in a list of referrers. Annotations are repeated up to [`MAX_ANNOTATIONS`]. An annotation that
+    /// does not fit is left out, and so is an artifact type that is too long.
     pub(crate) fn description(&self) -> Description {
         let config = || self.config()?.text("mediaType");
         let artifact_type = self.text("artifactType").or_else(config);
@@ -403,7 +420,7 @@ impl<'a> Manifest<'a> {
         kept
     }
 
-    /// How many bytes its blobs have, as it says.
+    /// The size of its blobs by their descriptors, in bytes.
     pub(crate) fn content_size(&self) -> u64 {
         let layers = self.given("layers").filter_map(Value::as_array);
         let layers = layers.flat_map(|list| list.items().filter_map(Value::as_object));
@@ -431,7 +448,7 @@ fn is_elsewhere(descriptor: Object<'_>) -> bool {
 }
 
 fn invalid(text: impl fmt::Display) -> Error {
-    Error::new(Code::ManifestInvalid, text)
+    Error::ManifestInvalid(text.to_string())
 }
 
 #[cfg(test)]
@@ -444,15 +461,15 @@ mod tests {
         let layer = Digest::of(Algorithm::Sha256, b"layer");
         let manifest =
             format!(r#"{{"schemaVersion":1,"name":"a","fsLayers":[{{"blobSum":"{layer}"}}]}}"#);
-        assert_eq!(Manifest::marks(manifest.as_bytes()), (vec![layer], None));
+        assert_eq!(Manifest::marks(manifest.as_bytes()).references, [layer]);
     }
 
     #[test]
-    fn what_a_manifest_that_cannot_be_read_names_is_kept() {
+    fn digests_in_an_unreadable_manifest_are_kept() {
         let digests = Algorithm::ALL.map(|algorithm| Digest::of(algorithm, b"layer"));
         let [first, second] = digests;
         let manifest = format!(r#"{{"layers":[{{"digest":"{first}","size":"many"}}, "{second}"#);
-        assert_eq!(Manifest::marks(manifest.as_bytes()), (digests.to_vec(), None));
+        assert_eq!(Manifest::marks(manifest.as_bytes()).references, digests);
     }
 
     #[test]
@@ -460,7 +477,7 @@ mod tests {
         let layer = Digest::of(Algorithm::Sha256, b"layer");
         let descriptor = format!(r#"{{"digest":"{layer}"}}"#);
         let manifest = format!(r#"{{"layers":[{}]}}"#, vec![descriptor; 43_236].join(","));
-        let (digests, _) = Manifest::marks(manifest.as_bytes());
+        let digests = Manifest::marks(manifest.as_bytes()).references;
         assert_eq!((digests.len(), digests.capacity()), (1, 1));
     }
 }

@@ -1,24 +1,23 @@
-//! Manifests of a repository: push, pull, delete.
+//! Manifests of a repository: push and pull.
 
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream};
 use storage_driver::{
     ErrorKind, Metadata, Payload, Precondition, ReadRange, Reader, StorageDriverExt,
 };
 
 use super::{
-    CONCURRENCY, Hold, Store,
-    accept::Accept,
+    base::{Hold, Store},
     conditions::Conditions,
-    is_no_file,
+    error::{DigestMismatch, Error, Result},
+    files::{CONCURRENCY, is_no_file},
     manifest::{Checked, DOCKER_LIST, Manifest, OCI_INDEX, Referred},
-    media_type, warn_unreadable,
+    media_type,
 };
 use crate::{
     digest::{Algorithm, Digest},
-    error::{Code, Error, Result},
     layout,
     name::{Name, Reference, Tag},
 };
@@ -26,17 +25,17 @@ use crate::{
 /// The largest manifest, in bytes, that is read in one call.
 const SMALL: u64 = 64 << 10;
 
-/// A manifest as it is served.
+/// A manifest to be served.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     pub(crate) size: u64,
-    /// Where that is at most [`SMALL`]. A larger one is not kept in memory for a client.
+    /// `None` if it is larger than [`SMALL`]: it is then not held in memory for a client.
     pub(crate) content: Option<Bytes>,
 }
 
-/// What came of a push.
+/// The result of a push.
 #[derive(Debug)]
 pub(crate) struct Pushed {
     pub(crate) digest: Digest,
@@ -44,7 +43,7 @@ pub(crate) struct Pushed {
 }
 
 impl Store {
-    /// Stores a manifest, and has `tags` name it, if `conditions` hold of what `reference` names.
+    /// Stores a manifest and sets `tags`, if `conditions` hold for the manifest that `reference` names now.
     pub(crate) async fn put_manifest(
         &self,
         name: &Name,
@@ -60,8 +59,8 @@ impl Store {
             Reference::Digest(expected) => {
                 let digest = Digest::of(expected.algorithm(), &content);
                 if digest != *expected {
-                    let text = format_args!("the manifest is {digest}, not {expected}").to_string();
-                    return Err(Error::new(Code::DigestInvalid, text));
+                    let (found, expected) = (digest, *expected);
+                    return Err(DigestMismatch { found, expected, is_deleted: false }.into());
                 }
                 digest
             }
@@ -75,7 +74,7 @@ impl Store {
         let mut has_tagged = false;
         loop {
             let since = Instant::now();
-            let held = || since.elapsed() < self.options.grace / 2;
+            let held = || since.elapsed() < self.options.gc_grace / 2;
             self.require(name, &references).await?;
 
             let push = self.locks.push(name).await;
@@ -88,7 +87,7 @@ impl Store {
             let revision = Reference::Digest(digest);
             let link = self.put_link_if(name, &revision, &digest, of_link).await?;
             of_link = &unconditional;
-            // After the link: see how a collection takes them from an untagged manifest.
+            // After the link: see how a collection deletes an untagged manifest.
             if let Some(kind) = noted {
                 self.driver.put(&layout::media_type(name, &digest), kind.to_owned()).await?;
             }
@@ -98,8 +97,8 @@ impl Store {
             if !held()
                 && let Err(error) = self.require(name, &references).await
             {
-                if error.code() == Code::ManifestBlobUnknown {
-                    // Collected in between. Nobody was told that the manifest is there.
+                if matches!(error, Error::ReferenceUnknown(_)) {
+                    // A blob was collected in between. No client has learned of the manifest yet.
                     let seen = Precondition::IfVersion(link.version);
                     match self.driver.delete(&link.path, seen).await {
                         Err(error) if !error.is_not_found() && !error.is_precondition_failed() => {
@@ -110,7 +109,7 @@ impl Store {
                 }
                 return Err(error);
             }
-            // A conditional change is made once, so that it does not undo a later one of another client.
+            // A conditional change is made once. A second one could undo a later change of another client.
             if !has_tagged || of_tag.is_none() {
                 for tag in tags {
                     self.put_tag(&push, name, tag, &digest, of_tag).await?;
@@ -121,19 +120,15 @@ impl Store {
                 true => return Ok(Pushed { digest, subject }),
                 false => match self.held_manifest(name, &digest, Hold::Required).await {
                     Ok(()) => return Ok(Pushed { digest, subject }),
-                    Err(error) if error.code() == Code::ManifestUnknown => {}
+                    Err(Error::ManifestUnknown(_)) => {}
                     Err(error) => return Err(error),
                 },
             }
         }
     }
 
-    /// Makes sure that what a manifest refers to is in the repository, and stays.
+    /// Checks that the references of a manifest are in the repository, and holds them.
     async fn require(&self, name: &Name, references: &[Referred]) -> Result<()> {
-        let missing = |digest: &Digest| {
-            let text = format!("the manifest refers to {digest}, which is not in this repository");
-            Error::new(Code::ManifestBlobUnknown, text)
-        };
         stream::iter(references.iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, |referred| async move {
                 let (digest, found) = match referred {
@@ -147,34 +142,34 @@ impl Store {
                     Referred::Elsewhere(_) => true,
                     Referred::Child(_) => self.options.sparse_indexes,
                 };
-                match found.map_err(|error| (error.code(), error)) {
-                    Err((Code::BlobUnknown | Code::ManifestUnknown, _)) if may_be_absent => Ok(()),
-                    Err((Code::BlobUnknown | Code::ManifestUnknown, _)) => Err(missing(digest)),
-                    Err((_, error)) => Err(error),
-                    Ok(()) => Ok(()),
+                match found {
+                    Err(Error::BlobUnknown(_) | Error::ManifestUnknown(_)) => match may_be_absent {
+                        true => Ok(()),
+                        false => Err(Error::ReferenceUnknown(*digest)),
+                    },
+                    found => found,
                 }
             })
             .await
     }
 
-    /// Makes sure that what an index lists is in the repository, as a manifest or as a blob, and stays.
+    /// Checks that the child of an index is in the repository, as a manifest or as a blob, and holds it.
     async fn hold_child(&self, name: &Name, digest: &Digest) -> Result<()> {
         match self.held_manifest(name, digest, Hold::Required).await {
-            Err(error) if error.code() == Code::ManifestUnknown => {
+            Err(Error::ManifestUnknown(_)) => {
                 self.held_blob(name, digest, Hold::Required).await.map(drop)
             }
             held => held,
         }
     }
 
-    /// Makes sure that a manifest is in the repository, for a client that is told so: see
-    /// [`Store::hold`].
+    /// Checks that a manifest is in the repository, for a client that learns of it: see [`Store::hold`].
     pub(crate) async fn hold_manifest(&self, name: &Name, digest: &Digest) -> Result<()> {
         self.held_manifest(name, digest, Hold::IfPossible).await
     }
 
-    /// As [`hold_manifest`](Self::hold_manifest). A collection takes the content, as of a blob, and the
-    /// link, of an untagged manifest.
+    /// As [`hold_manifest`](Self::hold_manifest). A collection can delete the content, and the link of an untagged
+    /// manifest.
     async fn held_manifest(&self, name: &Name, digest: &Digest, hold: Hold) -> Result<()> {
         if let Some(link) = self.file(&layout::revision(name, digest)).await?
             && self.hold(&link, hold).await?
@@ -183,11 +178,11 @@ impl Store {
         {
             return Ok(());
         }
-        Err(unknown(digest))
+        Err(Error::manifest_unknown(digest))
     }
 
-    /// Stores the content of a manifest. The same content stays as it is, which spares a write; damaged
-    /// content is replaced.
+    /// Stores the content of a manifest. The same content is kept, which saves a write. Damaged content is
+    /// replaced.
     async fn put_manifest_blob(&self, digest: &Digest, content: Bytes) -> Result<()> {
         let path = layout::blob(digest);
         loop {
@@ -214,7 +209,7 @@ impl Store {
         }
     }
 
-    /// Whether a file has this content. A file that cannot be read has not.
+    /// Whether a file has this content. A file that cannot be read does not.
     async fn has_content(&self, file: &Metadata, content: &[u8]) -> Result<bool> {
         if file.size != content.len() as u64 {
             return Ok(false);
@@ -237,38 +232,36 @@ impl Store {
         }
     }
 
-    /// Finds a manifest for a client that takes `accept`.
+    /// Finds a manifest of a media type that the client `accepts`.
     pub(crate) async fn manifest(
         &self,
         name: &Name,
         reference: &Reference,
-        accept: &Accept,
+        accepts: impl Fn(&str) -> bool,
     ) -> Result<Served> {
         let digest = match reference {
             Reference::Digest(digest) => *digest,
             Reference::Tag(tag) => match self.link(&layout::current(name, tag)).await? {
                 Some(digest) => digest,
-                None => return Err(unknown(tag)),
+                None => return Err(Error::manifest_unknown(tag)),
             },
         };
         let (served, child) = self.manifest_of(name, &digest, |it| it.default_child()).await?;
-        if accept.takes(&served.media_type) {
+        if accepts(&served.media_type) {
             return Ok(served);
         }
         if let (Reference::Tag(_), DOCKER_LIST | OCI_INDEX) = (reference, &*served.media_type)
             && let Some(child) = child.flatten()
         {
             let (child, _) = self.manifest_of(name, &child, |_| ()).await?;
-            if accept.takes(&child.media_type) {
+            if accepts(&child.media_type) {
                 return Ok(child);
             }
         }
-        let text = format!("the manifest is of type {}, which is not in Accept", served.media_type);
-        Err(Error::new(Code::ManifestUnknown, text))
+        Err(Error::NotAcceptable { media_type: served.media_type })
     }
 
-    /// A manifest of the repository by its digest, and what `read` makes of it; `None` if it is not
-    /// one that can be read.
+    /// A manifest of the repository by its digest, and the result of `read`; `None` if it cannot be parsed.
     pub(crate) async fn manifest_of<T>(
         &self,
         name: &Name,
@@ -276,7 +269,7 @@ impl Store {
         read: impl FnOnce(&Manifest<'_>) -> T,
     ) -> Result<(Served, Option<T>)> {
         if self.file(&layout::revision(name, digest)).await?.is_none() {
-            return Err(unknown(digest));
+            return Err(Error::manifest_unknown(digest));
         }
         let found = self.read_manifest(digest, |content| {
             let manifest = Manifest::parse(content).ok();
@@ -285,7 +278,8 @@ impl Store {
             let small = (size <= SMALL).then(|| content.clone());
             (size, small, own, manifest.as_ref().map(read))
         });
-        let (size, content, own, read) = found.await?.ok_or_else(|| unknown(digest))?;
+        let (size, content, own, read) =
+            found.await?.ok_or_else(|| Error::manifest_unknown(digest))?;
         let media_type = match own {
             Some(own) => own,
             None => self.noted_type(name, digest).await?,
@@ -293,10 +287,10 @@ impl Store {
         Ok((Served { digest: *digest, media_type, size, content }, read))
     }
 
-    /// What `read` makes of the content of a manifest, whatever repository that is in; `None` where there is
-    /// none, or damaged content: clients that are told that a manifest is missing push it again.
+    /// The result of `read` for the content of a manifest, in whatever repository it is; `None` if the content is missing
+    /// or damaged. Damaged content counts as missing, so that clients push it again.
     ///
-    /// The content is in memory for the time of `read`, and counted by the [budget](super::Budget).
+    /// The content is in memory during `read`, and counted by the [`Budget`](super::budget::Budget).
     pub(crate) async fn read_manifest<T>(
         &self,
         digest: &Digest,
@@ -305,7 +299,7 @@ impl Store {
         let path = layout::blob(digest);
         let mut limit = SMALL;
         loop {
-            // Twice: the content, and what is made of it.
+            // Twice: the content, and its parsed form.
             let _held = self.budget.read(limit.saturating_mul(2)).await?;
             match self.driver.get_content(&path, limit).await {
                 Ok(content) => {
@@ -332,8 +326,8 @@ impl Store {
     /// Opens the content of a manifest, and reads the first bytes.
     pub(crate) async fn manifest_reader(&self, digest: &Digest) -> Result<Reader> {
         let opened = self.read_content(digest, ReadRange::Full).await;
-        opened.map_err(|error| match error.code() {
-            Code::BlobUnknown => unknown(digest),
+        opened.map_err(|error| match error {
+            Error::BlobUnknown(digest) => Error::manifest_unknown(digest),
             _ => error,
         })
     }
@@ -351,67 +345,4 @@ impl Store {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// Deletes a manifest, and every tag that names it, if `conditions` hold.
-    ///
-    /// With a driver that has preconditions, tags are found and deleted while others push: a tag that
-    /// moves meanwhile stays. Pushes only wait for the deletion of the manifest itself.
-    pub(crate) async fn delete_manifest(
-        &self,
-        name: &Name,
-        digest: &Digest,
-        conditions: &Conditions,
-    ) -> Result<()> {
-        if self.file(&layout::revision(name, digest)).await?.is_none() {
-            return Err(unknown(digest));
-        }
-        // The content of a digest never changes, so there is no update to lose in between.
-        conditions.check(Some(digest))?;
-        let mut deletion = self.locks.delete(name);
-        let has_preconditions = self.capabilities.preconditions;
-        if has_preconditions {
-            self.delete_or_refuse(name, self.all_tags(name), digest).await?;
-        }
-        let subject = |content: &Bytes| Manifest::parse(content).ok()?.subject().ok()?;
-        let subject = match self.read_manifest(digest, subject).await {
-            Ok(subject) => subject.flatten(),
-            Err(error) if error.is_retryable() => return Err(error),
-            Err(error) => {
-                warn_unreadable(&layout::blob(digest), &error.into_cause());
-                None
-            }
-        };
-
-        let set_meanwhile = deletion.exclude().await;
-        let tags = match has_preconditions {
-            true => stream::iter(set_meanwhile.into_iter().map(Ok)).left_stream(),
-            false => self.all_tags(name).right_stream(),
-        };
-        self.delete_or_refuse(name, tags, digest).await?;
-        // The revision last: a deletion that is cut off can be asked for again.
-        if let Some(subject) = subject {
-            let referrer = layout::referrer(name, &subject, digest);
-            self.driver.delete_many(&[referrer]).await?;
-        }
-        match self.driver.delete(&layout::revision_dir(name, digest), Precondition::None).await {
-            Err(error) if !error.is_not_found() => Err(error.into()),
-            _ => Ok(()),
-        }
-    }
-
-    async fn delete_or_refuse(
-        &self,
-        name: &Name,
-        tags: impl Stream<Item = Result<Tag>> + Send,
-        digest: &Digest,
-    ) -> Result<()> {
-        match self.options.immutable_tags {
-            true => self.require_untagged(name, tags, digest).await,
-            false => self.delete_tags_of(name, tags, digest).await,
-        }
-    }
-}
-
-pub(super) fn unknown(what: impl std::fmt::Display) -> Error {
-    Error::new(Code::ManifestUnknown, format_args!("no manifest {what} in this repository"))
 }

@@ -3,11 +3,10 @@
 //! A manifest is served with the type that its author gave it, from an origin where the reader may be
 //! logged in. A type that a browser renders would let an author run scripts there.
 
-/// The type of content whose own type is not [`is_safe`].
+/// The media type that is served for content whose own type is not [safe](is_safe).
 pub(crate) const UNKNOWN: &str = "application/octet-stream";
 
-/// Subtypes of `application` that browsers render, run or hand to a program of their own, as far as they
-/// are not XML.
+/// Subtypes of `application` that browsers render, run or open with another program, apart from XML.
 const RENDERED: [&str; 15] = [
     "ecmascript",
     "hta",

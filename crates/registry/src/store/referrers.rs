@@ -1,4 +1,4 @@
-//! Referrers: the manifests of a repository that are about another.
+//! Referrers: the manifests of a repository whose subject is another manifest.
 
 use std::collections::BTreeSet;
 
@@ -8,37 +8,39 @@ use serde_json::value::{RawValue, to_raw_value};
 use storage_driver::{Entry, ListOptions};
 
 use super::{
-    CONCURRENCY, Held, Store,
+    base::Store,
+    budget::Reservation,
+    error::{Error, Result},
+    files::CONCURRENCY,
     manifest::{Description, Manifest},
     manifests::Served,
 };
 use crate::{
     digest::{Algorithm, Digest},
-    error::{Code, Error, Result},
     layout,
     name::{Name, Tag},
 };
 
-/// How many bytes the descriptors of a page take before it ends.
+/// A page ends when its descriptors have this many bytes.
 const PAGE_BYTES: u64 = 4 << 20;
 
-/// Some of the referrers, and behind which one the others come.
+/// A page of referrers.
 #[derive(Debug)]
 pub(crate) struct Referrers {
     /// Descriptors.
     pub(crate) items: Vec<Box<RawValue>>,
+    /// The last one, if more follow.
     pub(crate) next: Option<Digest>,
-    /// The memory that they take.
-    pub(crate) held: Held,
+    /// The memory that they use.
+    pub(crate) reservation: Reservation,
 }
 
 impl Store {
     /// Describes the manifests whose subject is `subject` and that come after `last`, sorted by their
-    /// digests: at most `limit`, and about 4 MiB. A `filter` is for the artifact type; what it leaves out
-    /// counts for the limit, so that a page may be empty and not the last.
+    /// digests: at most `limit`, and about 4 MiB. A `filter` selects an artifact type. Other manifests count for the
+    /// limit too, so that a page can be empty without being the last.
     ///
-    /// Manifests that clients listed themselves, under the tag of the specification's fallback, are among
-    /// them.
+    /// Manifests that clients list themselves, in the index of the referrers tag schema, are included.
     pub(crate) async fn referrers(
         &self,
         name: &Name,
@@ -54,7 +56,7 @@ impl Store {
         let mut is_last_page = digests.len() <= limit;
         digests.truncate(limit);
 
-        let (mut items, mut held, mut bytes) = (Vec::new(), self.budget.hold(), 0);
+        let (mut items, mut reservation, mut bytes) = (Vec::new(), self.budget.reserve(), 0);
         let mut end = digests.last().copied();
         let described = digests.iter().map(|digest| self.describe(name, digest, subject, filter));
         let described = described.collect::<Vec<_>>();
@@ -63,8 +65,8 @@ impl Store {
         while let Some((item, digest)) = described.next().await {
             let Some(item) = item? else { continue };
             bytes += item.get().len() as u64;
-            // The descriptors, and the text that is made of them while that grows.
-            held.resize(bytes.saturating_mul(3))?;
+            // The descriptors, and their text while it grows.
+            reservation.resize(bytes.saturating_mul(3))?;
             items.push(item);
             if bytes >= PAGE_BYTES {
                 is_last_page &= end == Some(*digest);
@@ -72,14 +74,14 @@ impl Store {
                 break;
             }
         }
-        Ok(Referrers { items, next: end.filter(|_| !is_last_page), held })
+        Ok(Referrers { items, next: end.filter(|_| !is_last_page), reservation })
     }
 
-    /// The manifests that said that they are about `subject` when they were pushed.
+    /// The manifests that were pushed with this subject.
     async fn referring(&self, name: &Name, subject: &Digest, found: &mut Smallest) -> Result<()> {
         for algorithm in Algorithm::ALL {
             let dir = layout::referrers(name, subject, algorithm);
-            let mut options = ListOptions::new().limit(found.limit);
+            let mut options = ListOptions::new().limit(found.limit).names_only();
             match found.after {
                 Some(after) if after.algorithm() > algorithm => continue,
                 Some(after) if after.algorithm() == algorithm => {
@@ -106,7 +108,7 @@ impl Store {
         Ok(())
     }
 
-    /// The index that clients of registries without this list kept under a tag.
+    /// The index that clients maintain for registries without a list of referrers.
     async fn listed_by_clients(
         &self,
         name: &Name,
@@ -114,18 +116,19 @@ impl Store {
         found: &mut Smallest,
     ) -> Result<()> {
         let hex = subject.hex();
-        let tag = format!("{}-{}", subject.algorithm().as_str(), &hex[..64]);
-        let Some(index) = self.tagged(name, &Tag::parse(&tag)?).await? else { return Ok(()) };
+        let tag = Tag::parse(&format!("{}-{}", subject.algorithm().as_str(), &hex[..64]));
+        let tag = tag.map_err(Error::internal)?;
+        let Some(index) = self.tagged(name, &tag).await? else { return Ok(()) };
         let children = |index: &Manifest<'_>| {
             index.children().for_each(|digest| found.insert(digest));
         };
         match self.manifest_of(name, &index, children).await {
-            Err(error) if error.code() != Code::ManifestUnknown => Err(error),
-            _ => Ok(()),
+            Ok(_) | Err(Error::ManifestUnknown(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
-    /// The descriptor of a referrer, if it is there and about `subject`.
+    /// The descriptor of a referrer, if it exists and has this subject.
     async fn describe(
         &self,
         name: &Name,
@@ -140,7 +143,7 @@ impl Store {
         let (served, description) = match described.await {
             Ok((served, Some(Some(description)))) => (served, description),
             Ok(_) => return Ok(None),
-            Err(error) if error.code() == Code::ManifestUnknown => return Ok(None),
+            Err(Error::ManifestUnknown(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         if filter.is_some_and(|filter| description.artifact_type.as_deref() != Some(filter)) {
@@ -148,11 +151,11 @@ impl Store {
         }
         let Served { media_type, size, .. } = served;
         let descriptor = Descriptor { media_type, size, digest: digest.to_string(), description };
-        to_raw_value(&descriptor).map(Some).map_err(|error| Error::new(Code::Unknown, error))
+        to_raw_value(&descriptor).map(Some).map_err(Error::internal)
     }
 }
 
-/// How a list of referrers describes a manifest.
+/// A descriptor in a list of referrers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Descriptor {
@@ -163,7 +166,7 @@ struct Descriptor {
     description: Description,
 }
 
-/// The smallest digests of many.
+/// Collects the smallest digests.
 #[derive(Debug)]
 struct Smallest {
     after: Option<Digest>,
@@ -172,7 +175,7 @@ struct Smallest {
 }
 
 impl Smallest {
-    /// Keeps at most `limit`, of those that are larger than `after`.
+    /// Keeps at most `limit` of the digests that are larger than `after`.
     fn new(after: Option<&Digest>, limit: usize) -> Self {
         Self { after: after.copied(), limit, digests: BTreeSet::new() }
     }

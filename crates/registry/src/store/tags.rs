@@ -4,33 +4,24 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use http::StatusCode;
 use storage_driver::{Entry, ListOptions, Path, Payload, Precondition};
 
 use super::{
-    CONCURRENCY, Link, Store,
+    base::{Link, Store},
     conditions::Conditions,
-    is_nothing,
+    error::{Error, Result},
+    files::{CONCURRENCY, Page, is_nothing},
     locks::Push,
     manifest::{Manifest, Referred},
-    manifests::unknown,
 };
 use crate::{
     digest::Digest,
-    error::{Code, Error, Result},
     layout,
     name::{Name, Reference, Tag},
 };
 
-/// Some of a list, and whether there is more.
-#[derive(Debug)]
-pub(crate) struct Page<T> {
-    pub(crate) items: Vec<T>,
-    pub(crate) more: bool,
-}
-
 impl Store {
-    /// Has `tag` name a manifest that is there, if `conditions` hold.
+    /// Sets `tag` to a manifest that exists, if `conditions` hold.
     pub(super) async fn put_tag(
         &self,
         push: &Push<'_>,
@@ -41,8 +32,8 @@ impl Store {
     ) -> Result<()> {
         push.set(tag);
         let current = layout::current(name, tag);
-        // A tag is visible by its current link, so that is written first: whatever happens in between,
-        // each tag that is visible can be pulled.
+        // A tag is visible by its current link, which is written first: after any interruption, each visible
+        // tag can be pulled.
         if !conditions.is_none() {
             let reference = Reference::Tag(tag.clone());
             self.put_link_if(name, &reference, digest, conditions).await?;
@@ -55,14 +46,14 @@ impl Store {
         Ok(())
     }
 
-    /// Sets a tag that names nothing as yet, or this already.
+    /// Sets a tag that does not exist, or names this manifest already.
     async fn put_immutable(&self, current: &Path, tag: &Tag, digest: &Digest) -> Result<()> {
         loop {
             let seen = match self.read_link(current).await? {
                 Link::To(named, _) if named == *digest => return Ok(()),
-                Link::To(named, _) => return Err(immutable(tag, &named)),
+                Link::To(named, _) => return Err(immutable(tag, named)),
                 Link::Missing => None,
-                // It names nothing, so that it may be replaced.
+                // It names no manifest and may be replaced.
                 Link::Damaged => self.file(current).await?,
             };
             let precondition = match seen {
@@ -78,23 +69,27 @@ impl Store {
         }
     }
 
-    /// Refuses to move a tag that stays where it is.
+    /// Refuses to move an immutable tag.
     pub(super) async fn require_free(&self, name: &Name, tag: &Tag, digest: &Digest) -> Result<()> {
         match self.link(&layout::current(name, tag)).await? {
-            Some(other) if other != *digest => Err(immutable(tag, &other)),
+            Some(other) if other != *digest => Err(immutable(tag, other)),
             _ => Ok(()),
         }
     }
 
     /// The tags of a repository that come after `last`, sorted by their bytes. A tag whose link cannot
     /// be read is left out.
+    ///
+    /// A tag whose link names a manifest that is not in the repository is listed, although a pull of it
+    /// fails. Only damage leaves such a tag. To detect it would take one more call of the driver for every
+    /// tag.
     pub(crate) async fn tags(
         &self,
         name: &Name,
         last: Option<&Tag>,
         limit: usize,
     ) -> Result<Page<Tag>> {
-        let mut options = ListOptions::new().limit(limit.saturating_add(1));
+        let mut options = ListOptions::new().limit(limit.saturating_add(1)).names_only();
         if let Some(last) = last {
             options = options.start_after(layout::tag(name, last));
         }
@@ -105,16 +100,16 @@ impl Store {
         let readable = tags.try_buffered(CONCURRENCY).try_filter_map(async |tag| Ok(tag));
         let mut items: Vec<Tag> = readable.take(limit.saturating_add(1)).try_collect().await?;
         if items.is_empty() && !self.has_repository(name).await? {
-            return Err(Error::new(Code::NameUnknown, "no such repository"));
+            return Err(Error::RepositoryUnknown);
         }
         let more = items.len() > limit;
         items.truncate(limit);
         Ok(Page { items, more })
     }
 
-    /// All tags of a repository; none, if it is not there.
+    /// All tags of a repository. Empty if there is no repository.
     pub(super) fn all_tags(&self, name: &Name) -> impl Stream<Item = Result<Tag>> + Send {
-        self.list_tags(name, ListOptions::new())
+        self.list_tags(name, ListOptions::new().names_only())
     }
 
     /// The tags of a repository, page by page, readable or not.
@@ -144,7 +139,7 @@ impl Store {
         pages.try_flatten()
     }
 
-    /// Deletes those of `tags` that name a manifest.
+    /// Deletes those of `tags` that name this manifest.
     pub(super) async fn delete_tags_of(
         &self,
         name: &Name,
@@ -155,9 +150,9 @@ impl Store {
         tags.try_for_each_concurrent(CONCURRENCY, delete).await
     }
 
-    /// Deletes a tag if it names a manifest. A tag that moves meanwhile stays.
+    /// Deletes a tag if it names this manifest. A tag that moves meanwhile is kept.
     ///
-    /// File by file: a driver may lock the whole store to delete a directory, and the link has a
+    /// It deletes file by file: a driver may lock the whole store to delete a directory, and the link has a
     /// precondition.
     async fn delete_tag_of(
         &self,
@@ -170,19 +165,19 @@ impl Store {
             Link::To(named, version) if named == *digest => self.if_version(version),
             _ => return Ok(()),
         };
-        // What is beside the link names nothing by itself. A push that sets the tag again writes it
-        // after the link, and keeps it.
-        let beside = self.files_with_versions(&layout::tag(name, tag)).await?;
+        // The other files are not visible without the link. A push that sets the tag again writes them after
+        // the link, and they are kept.
+        let others = self.files_with_versions(&layout::tag(name, tag)).await?;
         if self.deleted(&current, seen).await? {
-            for file in beside.into_iter().filter(|file| file.path != current) {
+            for file in others.into_iter().filter(|file| file.path != current) {
                 self.deleted(&file.path, self.if_version(file.version)).await?;
             }
         }
         Ok(())
     }
 
-    /// Refuses to delete what a tag leads to that stays where it is: a manifest that the tag names, the
-    /// children of an index, and their blobs.
+    /// Refuses to delete content that an immutable tag leads to: the manifest that it names, the children of an
+    /// index, and their blobs.
     pub(super) async fn require_untagged(
         &self,
         name: &Name,
@@ -199,8 +194,7 @@ impl Store {
             let references: Vec<Vec<Referred>> = read.try_collect().await?;
             let references = || references.iter().flatten();
             if level.contains(digest) || references().any(|it| it.digest() == *digest) {
-                let text = "an immutable tag leads to this, so that it cannot be deleted";
-                return Err(Error::new(Code::Unsupported, text));
+                return Err(Error::Undeletable);
             }
             let children = references().filter(|it| matches!(it, Referred::Child(_)));
             let children: HashSet<Digest> = children.map(Referred::digest).collect();
@@ -210,7 +204,7 @@ impl Store {
         Ok(())
     }
 
-    /// What a manifest refers to, as far as it can be read.
+    /// The references of a manifest; empty if it cannot be read.
     async fn references_of(&self, digest: &Digest) -> Result<Vec<Referred>> {
         let references = |content: &Bytes| Manifest::parse(content)?.references();
         match self.read_manifest(digest, references).await {
@@ -220,30 +214,12 @@ impl Store {
         }
     }
 
-    /// Deletes a tag, if `conditions` hold.
-    pub(crate) async fn delete_tag(
-        &self,
-        name: &Name,
-        tag: &Tag,
-        conditions: &Conditions,
-    ) -> Result<()> {
-        let _shared = self.locks.push(name).await;
-        if !conditions.is_none() {
-            return self.delete_tag_if(name, tag, conditions).await;
-        }
-        match self.driver.delete(&layout::tag(name, tag), Precondition::None).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_not_found() => Err(unknown(tag)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// The manifest that a tag names.
     pub(crate) async fn tagged(&self, name: &Name, tag: &Tag) -> Result<Option<Digest>> {
         self.link(&layout::current(name, tag)).await
     }
 
-    /// The manifest that a tag names; none, if the tag cannot be read.
+    /// The manifest that a tag names; `None` if the tag cannot be read.
     async fn inspect_tag(&self, name: &Name, tag: &Tag) -> Result<Option<Digest>> {
         match self.inspect_link(&layout::current(name, tag)).await? {
             Link::To(digest, _) => Ok(Some(digest)),
@@ -252,9 +228,8 @@ impl Store {
     }
 }
 
-fn immutable(tag: &Tag, named: &Digest) -> Error {
-    let text = format!("tag {tag} is immutable and names {named}");
-    Error::new(Code::Denied, text).status(StatusCode::FORBIDDEN)
+fn immutable(tag: &Tag, named: Digest) -> Error {
+    Error::TagImmutable { tag: tag.clone(), named }
 }
 
 fn tag_of(entry: &Entry) -> Option<Tag> {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long one line stands for all that would follow.
+/// The time in which only one event is admitted.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Admits the first event, and one every 10 seconds from then on.

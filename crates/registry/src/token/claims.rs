@@ -1,23 +1,23 @@
-//! [`Claims`]: what a token says.
+//! [`Claims`]: the content of a token.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::{key::TokenKey, scope::Scope};
-use crate::{Action, htpasswd, object};
+use crate::{access::Action, htpasswd, object};
 
-/// How long a token is good for.
+/// How long a token is valid.
 pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(300);
 
-/// What a token says.
+/// The content of a token.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claims {
-    /// Whose it is; none, if it was issued without credentials.
+    /// Its user; `None` if it was issued without credentials.
     #[serde(deserialize_with = "object::optional")]
     pub(super) user: Option<Holder>,
     pub(super) scopes: Vec<Scope>,
-    /// When it ends, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub(super) expires: u64,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Claims {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Holder {
     pub(super) name: String,
-    /// Of the hash of the password: another password is another user.
+    /// A digest of the password's hash: another password is another holder.
     stamp: String,
 }
 
@@ -56,21 +56,20 @@ impl Claims {
         seconds(now) < self.expires
     }
 
-    /// Whether they let do `action` on `repository`, if rules do. Any lets ask whether there is a
-    /// registry.
+    /// Whether they cover `action` on `repository`. All cover the registry's root.
     pub(super) fn cover(&self, repository: Option<&str>, action: Action) -> bool {
-        Scope::wanted(repository, action).is_none()
+        Scope::needed(repository, action).is_none()
             || self.scopes.iter().any(|scope| scope.covers(repository, action))
     }
 }
 
-/// When a token ends that is issued now.
+/// When a token expires that is issued now.
 pub(super) fn expiry(now: SystemTime) -> u64 {
     seconds(now + TIME_TO_LIVE)
 }
 
 fn seconds(time: SystemTime) -> u64 {
-    // A clock that says 1969 is wrong in any case.
+    // A clock before 1970 is wrong.
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 

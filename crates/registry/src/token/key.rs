@@ -1,4 +1,4 @@
-//! [`TokenKey`]: what tokens are signed with.
+//! [`TokenKey`]: the key that signs tokens.
 
 use std::{
     fmt, io,
@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256, Sha512};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-/// The key by which a registry knows the tokens that it has issued, by HMAC-SHA-256.
+/// The key by which a registry recognizes its tokens, by HMAC-SHA-256.
 ///
-/// Processes that have one key, and one htpasswd file, take each other's tokens.
+/// Processes with the same key and the same htpasswd file accept each other's tokens.
 #[derive(Clone)]
 pub struct TokenKey(Hmac<Sha256>);
 
-/// Why a file is no [`TokenKey`].
+/// Why a [`TokenKey`] cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenKeyError {
@@ -26,10 +26,10 @@ pub enum TokenKeyError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// It could be guessed.
+    /// It is too short.
     #[error("{}: shorter than {} bytes", path.display(), TokenKey::MIN_SECRET)]
     Short {
         /// The file.
@@ -38,10 +38,10 @@ pub enum TokenKeyError {
 }
 
 impl TokenKey {
-    /// The least that a file has to have, in bytes.
+    /// The smallest size of the file, in bytes.
     pub const MIN_SECRET: usize = 32;
 
-    /// A key that nobody else has. Its tokens end with the process.
+    /// A random key. Its tokens are invalid after the process ends.
     pub fn random() -> Self {
         let mut secret = [0; 64];
         for part in secret.chunks_exact_mut(16) {
@@ -50,13 +50,12 @@ impl TokenKey {
         Self::of(&secret)
     }
 
-    /// The key that the content of a file makes, whatever bytes those are; white space at its end, such
-    /// as an editor adds, is none of it.
+    /// The key that is derived from the content of a file. White space at the end, such as editors add, is
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// A [`TokenKeyError`]: there are less than [`MIN_SECRET`](Self::MIN_SECRET) bytes, or it cannot be
-    /// read.
+    /// A [`TokenKeyError`]: the file has less than [`MIN_SECRET`](Self::MIN_SECRET) bytes, or cannot be read.
     pub async fn read(path: impl Into<PathBuf>) -> Result<Self, TokenKeyError> {
         let path = path.into();
         let work = path.clone();
@@ -78,18 +77,18 @@ impl TokenKey {
     }
 
     fn of(secret: &[u8]) -> Self {
-        // As many bytes as an HMAC-SHA-256 takes at most.
+        // The block size of HMAC-SHA-256.
         Self(Hmac::new(&Sha512::digest(secret)))
     }
 
-    /// `content`, which can be read by everybody, and a signature of it.
+    /// `content`, readable, with its signature.
     pub(super) fn seal(&self, content: &[u8]) -> String {
         let content = URL_SAFE_NO_PAD.encode(content);
         let signature = self.mac("token", content.as_bytes()).finalize().into_bytes();
         format!("{content}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// What was [sealed](Self::seal) with this key.
+    /// The content of a token that was [sealed](Self::seal) with this key.
     pub(super) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
         let (content, signature) = sealed.split_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;

@@ -1,13 +1,12 @@
-//! [`Scope`]: what a token is for.
+//! [`Scope`]: the scope of a token.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessRules, Action, name::Name};
+use crate::{access::Action, htpasswd::AccessRules, name::Name};
 
-/// What a client asks a token for, and what a token is for: `repository:NAME:pull,push` or
-/// `registry:catalog:*`.
+/// A scope that a client requests and a token has: `repository:NAME:pull,push` or `registry:catalog:*`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub(super) enum Scope {
@@ -17,12 +16,12 @@ pub(super) enum Scope {
 
 /// The text is no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is a type, a name and actions, with colons between them")]
+#[error("a scope is a type, a name and actions, separated by colons")]
 pub(super) struct MalformedScope;
 
 impl Scope {
-    /// The scopes of a text, with spaces between them. What has the form of one and means nothing
-    /// here, as types and actions of other services do, is left out.
+    /// Parses scopes that are separated by spaces. Well-formed scopes with types or actions of other services are
+    /// ignored.
     pub(super) fn parse_all(text: &str) -> Result<Vec<Self>, MalformedScope> {
         let words = text.split(' ').filter(|word| !word.is_empty());
         words.filter_map(|word| Self::parse(word).transpose()).collect()
@@ -51,7 +50,7 @@ impl Scope {
         })
     }
 
-    /// What of it `rules` allow to `user`; none, if that is nothing.
+    /// The part of it that `rules` allow to `user`; `None` if there is no such part.
     pub(super) fn granted(self, rules: &AccessRules, user: Option<&str>) -> Option<Self> {
         match self {
             Self::Repository { name, mut actions } => {
@@ -62,7 +61,7 @@ impl Scope {
         }
     }
 
-    /// Whether a token for it is one for `action` on `repository`.
+    /// Whether it includes `action` on `repository`.
     pub(super) fn covers(&self, repository: Option<&str>, action: Action) -> bool {
         match self {
             Self::Repository { name, actions } => {
@@ -72,11 +71,11 @@ impl Scope {
         }
     }
 
-    /// What a client has to ask for to do `action` on `repository`; none, if any token will do.
-    pub(super) fn wanted(repository: Option<&str>, action: Action) -> Option<Self> {
+    /// The scope that `action` on `repository` needs; `None` if any token is sufficient.
+    pub(super) fn needed(repository: Option<&str>, action: Action) -> Option<Self> {
         let actions = match action {
             Action::Pull | Action::Delete => vec![action],
-            // Who pushes asks first what is there already.
+            // A client that pushes first checks which blobs exist.
             Action::Push => vec![Action::Pull, Action::Push],
             Action::Catalog => return Some(Self::Catalog),
         };
@@ -206,11 +205,11 @@ mod tests {
         for (repository, action) in
             [(Some("a"), Pull), (Some("a"), Push), (Some("a"), Delete), (None, Catalog)]
         {
-            let wanted = Scope::wanted(repository, action).unwrap().to_string();
+            let wanted = Scope::needed(repository, action).unwrap().to_string();
             let asked = Scope::parse_all(&wanted).unwrap();
             assert!(asked[0].covers(repository, action), "{wanted}");
         }
-        assert_eq!(Scope::wanted(None, Pull), None);
+        assert_eq!(Scope::needed(None, Pull), None);
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! `/token`: where tokens are issued.
+//! `/token`: issues tokens.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -19,16 +19,17 @@ use tokio::time::timeout;
 
 use super::{Tokens, claims::TIME_TO_LIVE, scope::Scope};
 use crate::{
-    Route, client,
-    error::{Code, Error, Result},
+    api::error::{Code, Error, Result},
+    client,
     htpasswd::{Credentials, Malformed},
+    metrics::Route,
     query::Query,
 };
 
 /// The largest form, in bytes.
 const MAX_FORM: usize = 64 << 10;
 
-/// How long a form may take to come.
+/// How long a client may take to send a form.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn router(tokens: Tokens) -> Router {
@@ -39,14 +40,14 @@ async fn by_query(State(tokens): State<Tokens>, parts: Parts) -> Response {
     let Parts { headers, uri, extensions, .. } = &parts;
     // Clients encode the spaces between scopes as a form does.
     let query = Query::parse_form(uri.query().unwrap_or_default().as_bytes());
-    answer(issue(&tokens, Credentials::of(headers), client::address(extensions), &query).await)
+    respond(issue(&tokens, Credentials::of(headers), client::address(extensions), &query).await)
 }
 
 async fn by_form(State(tokens): State<Tokens>, parts: Parts, body: Body) -> Response {
-    answer(receive(&tokens, client::address(&parts.extensions), body).await)
+    respond(receive(&tokens, client::address(&parts.extensions), body).await)
 }
 
-fn answer(issued: Result<Response>) -> Response {
+fn respond(issued: Result<Response>) -> Response {
     let mut response = issued.unwrap_or_else(Error::into_response);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(Route("token"));
@@ -55,27 +56,27 @@ fn answer(issued: Result<Response>) -> Response {
 
 async fn receive(tokens: &Tokens, client: Option<IpAddr>, body: Body) -> Result<Response> {
     let body = timeout(PATIENCE, to_bytes(body, MAX_FORM)).await.map_err(|_| {
-        invalid("the form took too long to come").status(StatusCode::REQUEST_TIMEOUT)
+        invalid("the form was not received in time").status(StatusCode::REQUEST_TIMEOUT)
     })?;
-    let body = body.map_err(|_| invalid("a form of at most 64 KiB is wanted"))?;
+    let body = body.map_err(|_| invalid("the body is not a form of at most 64 KiB"))?;
     let form = Query::parse_form(&body);
     if form.get("grant_type") != Some("password") {
-        return Err(invalid("the grant_type is password"));
+        return Err(invalid("grant_type is not password"));
     }
     let (Some(user), Some(password)) = (form.get("username"), form.get("password")) else {
-        return Err(invalid("a username and a password are wanted"));
+        return Err(invalid("username or password is missing"));
     };
     issue(tokens, Credentials::new(user, password).map(Some), client, &form).await
 }
 
-/// Wrong credentials are refused even where none are needed: their owner should know.
+/// Wrong credentials are refused even if none are needed, so that the client notices.
 async fn issue(
     tokens: &Tokens,
     credentials: std::result::Result<Option<Credentials>, Malformed>,
     client: Option<IpAddr>,
-    asked: &Query,
+    query: &Query,
 ) -> Result<Response> {
-    let scopes = asked.all("scope").map(Scope::parse_all).collect::<Result<Vec<_>, _>>();
+    let scopes = query.all("scope").map(Scope::parse_all).collect::<Result<Vec<_>, _>>();
     let scopes = scopes.map_err(invalid)?.concat();
     let user = tokens.users.identify(credentials, client).await?;
     let claims = tokens.claims(user, scopes);
@@ -93,6 +94,6 @@ async fn issue(
 }
 
 fn invalid(message: impl std::fmt::Display) -> Error {
-    // The specification has no code for what is no endpoint of its own.
+    // The specification has no code for this endpoint.
     Error::new(Code::Unsupported, message).status(StatusCode::BAD_REQUEST)
 }

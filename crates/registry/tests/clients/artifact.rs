@@ -23,7 +23,7 @@ on_each_storage! {
     an_artifact_is_pushed_in_one_request_a_blob,
     a_blob_is_read_in_part,
     tags_are_listed_in_pages,
-    what_refers_to_an_artifact_is_listed,
+    referrers_of_an_artifact_are_listed,
     repositories_are_listed,
 }
 
@@ -146,7 +146,7 @@ fn tags_are_listed_in_pages(storage: Storage) {
     });
 }
 
-fn what_refers_to_an_artifact_is_listed(storage: Storage) {
+fn referrers_of_an_artifact_are_listed(storage: Storage) {
     let served = Served::start(storage);
     run(async {
         let client = client(false);

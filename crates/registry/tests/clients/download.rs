@@ -17,8 +17,8 @@ on_each_storage! {
     a_part_is_read,
     the_end_is_read,
     a_part_behind_the_end_is_refused,
-    a_download_goes_on_where_it_was_broken_off,
-    what_the_client_has_is_not_sent_again,
+    a_broken_download_continues_where_it_stopped,
+    blobs_that_the_client_has_are_not_sent_again,
 }
 
 const LEN: usize = 3_000_001;
@@ -59,7 +59,7 @@ fn a_part_behind_the_end_is_refused(storage: Storage) {
     assert_eq!(answer.header("content-range"), format!("bytes */{LEN}"));
 }
 
-fn a_download_goes_on_where_it_was_broken_off(storage: Storage) {
+fn a_broken_download_continues_where_it_stopped(storage: Storage) {
     let Some((_served, curl, content, blob)) = ready(storage) else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("blob");
@@ -70,7 +70,7 @@ fn a_download_goes_on_where_it_was_broken_off(storage: Storage) {
     assert!(fs::read(&file).unwrap() == content);
 }
 
-fn what_the_client_has_is_not_sent_again(storage: Storage) {
+fn blobs_that_the_client_has_are_not_sent_again(storage: Storage) {
     let Some((_served, curl, _, blob)) = ready(storage) else { return };
     let first = curl.ask(&["--head"], &blob, None);
     let known = format!("If-None-Match: {}", first.header("etag"));

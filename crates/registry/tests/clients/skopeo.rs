@@ -18,7 +18,7 @@ on_each_storage! {
     inspect_tells_a_manifest_and_a_configuration_as_they_are,
     every_tag_is_listed,
     a_deleted_image_is_gone_and_others_stay,
-    an_image_that_is_not_there_is_told_so,
+    a_missing_image_is_an_error_that_says_so,
 }
 
 /// A copy to where it needs no certificate.
@@ -87,7 +87,7 @@ fn a_deleted_image_is_gone_and_others_stay(storage: Storage) {
     assert_eq!(told["RepoTags"], Value::from(vec!["kept"]));
 }
 
-fn an_image_that_is_not_there_is_told_so(storage: Storage) {
+fn a_missing_image_is_an_error_that_says_so(storage: Storage) {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
     };

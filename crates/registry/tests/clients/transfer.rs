@@ -16,7 +16,7 @@ use crate::{
 on_each_storage! {
     an_image_comes_back_as_it_was_pushed,
     an_image_is_copied_to_another_repository_by_mounts,
-    what_is_there_is_not_pushed_again,
+    existing_blobs_are_not_pushed_again,
     many_push_the_same_image_at_once,
     a_docker_manifest_is_kept_as_it_is,
     a_layer_whose_size_is_not_known_before_is_pushed,
@@ -64,7 +64,7 @@ fn logged(skopeo: &Program, copy: &[&str]) -> String {
     log
 }
 
-fn what_is_there_is_not_pushed_again(storage: Storage) {
+fn existing_blobs_are_not_pushed_again(storage: Storage) {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
     };

@@ -11,9 +11,9 @@ use crate::{
     },
 };
 
-on_each_storage! { what_was_pulled_unpacks_to_the_files_that_were_packed }
+on_each_storage! { a_pulled_image_unpacks_to_the_files_that_were_packed }
 
-fn what_was_pulled_unpacks_to_the_files_that_were_packed(storage: Storage) {
+fn a_pulled_image_unpacks_to_the_files_that_were_packed(storage: Storage) {
     let (Some(skopeo), Some(umoci)) = (Program::find("skopeo"), Program::find("umoci")) else {
         return;
     };

@@ -24,7 +24,7 @@ on_each_storage! {
     a_blob_is_pushed_by_one_post,
     a_blob_of_another_digest_is_refused,
     a_blob_is_mounted_from_another_repository,
-    an_upload_goes_on_after_its_client_died,
+    an_upload_continues_after_its_client_died,
     a_manifest_is_pushed_by_tag_and_by_digest,
 }
 
@@ -182,7 +182,7 @@ fn a_blob_is_mounted_from_another_repository(storage: Storage) {
     assert_there(&curl, "some/other", &content());
 }
 
-fn an_upload_goes_on_after_its_client_died(storage: Storage) {
+fn an_upload_continues_after_its_client_died(storage: Storage) {
     let Some(curl) = Curl::find() else { return };
     let served = Served::start(storage);
     let curl = Curl::new(&curl, &served);

@@ -41,7 +41,7 @@ const PUSH: [&str; 3] = ["--insecure-policy", "copy", "--dest-tls-verify=false"]
 const PULL: [&str; 3] = ["--insecure-policy", "copy", "--src-tls-verify=false"];
 
 #[test]
-fn what_was_acknowledged_is_there_after_a_kill_and_who_tries_again_succeeds() {
+fn acknowledged_content_survives_a_kill_and_repeated_pushes_succeed() {
     let (Some(curl), Some(skopeo)) = (Curl::find(), Program::find("skopeo")) else { return };
     let Some(fixture) = Fixture::shared() else { return };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

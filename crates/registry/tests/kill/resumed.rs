@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 #[test]
-fn an_upload_goes_on_after_a_kill() {
+fn an_upload_continues_after_a_kill() {
     let Some(program) = Curl::find() else { return };
     let root = tempfile::tempdir().unwrap();
     let content = Random::new(4).bytes(3_000_000);

@@ -4,7 +4,7 @@
 //! Content of the in-memory store is mapped from the system on Linux, and not counted.
 
 mod alloc;
-#[path = "../support/mod.rs"]
+#[path = "../it/support.rs"]
 mod support;
 
 use std::{
@@ -24,7 +24,7 @@ use http::{Request, StatusCode};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use inmemory::InMemory;
-use registry::TestRegistry;
+use storage_driver_registry::TestRegistry;
 use serde_json::json;
 use support::{OCI_INDEX, OCI_MANIFEST, Service, image, index};
 use tokio::{
@@ -39,7 +39,7 @@ use tokio::{
 static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 const MIB: usize = 1 << 20;
-/// The default of `Builder::manifest_memory`.
+/// The default of `RegistryBuilder::manifest_memory`.
 const BUDGET: usize = 128 * MIB;
 /// What a connection may take: what hyper reads into, and what it has not written yet.
 const CONNECTION: usize = MIB;
@@ -201,9 +201,11 @@ fn the_referrers_of_any_input_take_less_than_64_mib() {
         let subject = service.push_image("demo", "v1", "layer").await;
         let mut referrers = Vec::new();
         for annotations in [1, 10, 100_000] {
-            for _ in 0..8 {
-                let size = 4 * MIB - referrers.len() - (300 << 10);
-                let content = padded(size, &subject, annotations);
+            let common = padded(4 * MIB - (300 << 10), &subject, annotations);
+            for n in 0..8 {
+                let mut content = common[..common.len() - 1].to_vec();
+                content.extend_from_slice(format!(",\"n\":{n}}}").as_bytes());
+                let content = Bytes::from(content);
                 let digest = support::digest(&content);
                 let uri = format!("/v2/demo/manifests/{digest}");
                 let kind = [("content-type", OCI_MANIFEST)];

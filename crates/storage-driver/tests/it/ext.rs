@@ -146,7 +146,7 @@ fn write_takes_a_mode_or_options() {
         let writer = map.write(&path("/a"), WriteMode::Create).await.unwrap();
         writer.suspend().await.unwrap();
         let options = WriterOptions::resume_at(0).size_hint(9);
-        map.write(&path("/a"), options).await.unwrap();
+        let _ = map.write(&path("/a"), options).await.unwrap();
     });
 }
 

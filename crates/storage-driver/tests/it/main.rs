@@ -1,6 +1,8 @@
 //! The integration tests of the contract crate: one module for each noun.
 
 mod async_send_sync;
+#[cfg(feature = "blocking")]
+mod blocking;
 mod contract;
 mod copy;
 mod driver;

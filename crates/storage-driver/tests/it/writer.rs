@@ -321,6 +321,10 @@ impl WriteSession for Minimal {
         Ok(())
     }
 
+    fn set_note(&mut self, _: Bytes) -> Result<()> {
+        Err(ErrorKind::Unavailable.into())
+    }
+
     fn poll_sync(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Err(ErrorKind::Unavailable.into()))
     }

@@ -1,4 +1,4 @@
-//! [`Command`]: what the program is asked to do.
+//! [`Command`]: the command line.
 
 use std::{env, ffi::OsString, path::PathBuf};
 
@@ -16,35 +16,35 @@ struct Cli {
     command: Command,
 }
 
-/// What the program is asked to do.
+/// The subcommand.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the registry until SIGTERM or SIGINT; SIGHUP reads certificate and passwords again at once
+    /// Serve the registry until SIGTERM or SIGINT; SIGHUP reads the certificate and the passwords again
     #[command(after_help = SOURCES)]
     Serve(Sources),
-    /// Remove what nothing refers to, and uploads that were given up; not of a store that is served
+    /// Delete unused content and abandoned uploads of a store that is not being served
     #[command(after_help = SOURCES)]
     Gc {
-        /// Say what would be removed, and remove nothing
+        /// Report what would be deleted, and delete nothing; also of a store that is being served
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
         sources: Sources,
     },
-    /// Print the settings that hold, as a file of settings
+    /// Print the effective settings, in the format of the file of settings
     #[command(after_help = SOURCES)]
     Config(Sources),
 }
 
 const SOURCES: &str = "\
-A setting is taken from its flag, else from its variable of the environment, unless that is empty, else \
-from the file, where it has the name of the flag without the dashes, else it has its default. Times are written as \
-in 30s, 5m or 7days; sizes as in 4096, 32KiB or 5GiB.";
+The value of a setting is that of its flag, of its environment variable unless that is empty, of its line in the \
+file (named like the flag, without the leading dashes), or its default, in this order. Times are written as 30s, 5m \
+or 7days, sizes as 4096, 32KiB or 5GiB.";
 
-/// The settings that `gc` heeds.
+/// The settings of `gc`.
 const OF_GC: [&str; 6] = ["storage", "gc_grace", "gc_untagged", "upload_ttl", "log_format", "log"];
 
-/// Where settings are from.
+/// The sources of settings.
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
     /// File of settings, in TOML
@@ -55,7 +55,7 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// What all sources say together.
+    /// The settings of all sources.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// What clap prints for it, help and version included.
+    /// Those of clap, help and version included.
     pub(crate) fn parse(
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
@@ -81,7 +81,7 @@ impl Command {
             let foreign = of_serve_only()
                 .find(|name| given.value_source(name) == Some(ValueSource::CommandLine));
             if let Some(name) = foreign {
-                let message = format!("`--{}` says nothing to gc\n", name.replace('_', "-"));
+                let message = format!("`--{}` is not a setting of gc\n", name.replace('_', "-"));
                 return Err(command.error(ErrorKind::UnknownArgument, message));
             }
         }
@@ -89,8 +89,8 @@ impl Command {
     }
 }
 
-/// The command line. What `gc` does not heed is there, for what the environment has for `serve` is no
-/// error, but not shown.
+/// The command line. The subcommand `gc` hides the settings of `serve`, but accepts them, because the environment may
+/// set them.
 fn command() -> clap::Command {
     let hidden: Vec<_> = of_serve_only().collect();
     let quiet = |command: clap::Command| {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn help_says_variable_and_default_of_every_setting() {
+    fn help_names_the_variable_and_the_default_of_every_setting() {
         let defaults = toml::Table::try_from(Settings::defaults()).unwrap();
         let all = Settings::augment_args(clap::Command::new("settings"));
         for arg in all.get_arguments() {
@@ -145,16 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_of_gc_is_one() {
+    fn every_setting_of_gc_exists() {
         let all = Settings::augment_args(clap::Command::new("settings"));
         let known = |name: &&str| all.get_arguments().any(|arg| arg.get_id() == *name);
         assert!(OF_GC.iter().all(known));
     }
 
     #[test]
-    fn gc_takes_no_flag_that_it_does_not_heed() {
+    fn gc_refuses_flags_of_serve() {
         let parse = |flag| Command::parse(["registry", "gc", flag]);
         assert!(parse("--gc-untagged").is_ok());
-        assert_eq!(parse("--page").unwrap_err().kind(), ErrorKind::UnknownArgument);
+        assert_eq!(parse("--web-ui").unwrap_err().kind(), ErrorKind::UnknownArgument);
     }
 }

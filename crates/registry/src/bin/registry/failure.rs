@@ -1,15 +1,15 @@
-//! [`Failure`]: why the program ends.
+//! [`Failure`]: why the program fails.
 
 use std::{io, path::PathBuf};
 
-use drivers::Location;
+use storage_driver_url::Location;
 
 use crate::values::ListenAddress;
 
-/// Why the program ends. Its causes are shown by an [`ErrorChain`](registry::ErrorChain).
+/// Why the program fails. Its causes are shown by an [`ErrorChain`](storage_driver_registry::ErrorChain).
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("{}", file.display())]
+    #[error("cannot read {}", file.display())]
     File { file: PathBuf, source: io::Error },
     #[error("{}:{line}: {reason}", file.display())]
     Config { file: PathBuf, line: usize, reason: String },
@@ -17,18 +17,18 @@ pub(crate) enum Failure {
     Settings(String),
     #[error("the settings cannot be written")]
     Toml(#[from] toml::ser::Error),
-    #[error("{location}")]
+    #[error("cannot use the store {location}")]
     Storage { location: Location, source: storage_driver::Error },
     #[error("cannot listen at {address}")]
     Listen { address: ListenAddress, source: io::Error },
     #[error(transparent)]
-    Tls(#[from] registry::TlsError),
+    Tls(#[from] storage_driver_registry::TlsError),
     #[error(transparent)]
-    Passwords(#[from] registry::HtpasswdError),
+    Passwords(#[from] storage_driver_registry::HtpasswdError),
     #[error(transparent)]
-    TokenKey(#[from] registry::TokenKeyError),
-    #[error("the system")]
+    TokenKey(#[from] storage_driver_registry::TokenKeyError),
+    #[error("the system failed")]
     System(#[from] io::Error),
-    #[error("stopped at once; what was in flight is lost")]
+    #[error("stopped at once; requests in flight are lost")]
     Forced,
 }

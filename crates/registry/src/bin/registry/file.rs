@@ -8,7 +8,7 @@ use crate::{failure::Failure, settings::Settings};
 ///
 /// # Errors
 ///
-/// [`Failure::File`] and [`Failure::Config`], which says the line and the key.
+/// [`Failure::File`] and [`Failure::Config`], which names the line and the key.
 pub(crate) fn read(file: &Path) -> Result<Settings, Failure> {
     let text = fs::read_to_string(file)
         .map_err(|source| Failure::File { file: file.to_owned(), source })?;
@@ -20,11 +20,11 @@ pub(crate) fn read(file: &Path) -> Result<Settings, Failure> {
     })
 }
 
-/// The number of the line, and what is wrong there.
+/// The number of the line, and the reason.
 fn describe(text: &str, error: &toml::de::Error) -> (usize, String) {
     let at = error.span().map_or(0, |span| span.start.min(text.len()));
     let number = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
-    // A message may have several lines; and all keys there are would bury the one that is not.
+    // In one line, and without the list of all valid keys, which would hide the invalid one.
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
     let message = match message.split_once(", expected") {
         Some((message, _)) if message.starts_with("unknown field") => message.to_owned(),

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use registry::{ErrorChain, GcOptions, Metrics, Registry};
+use storage_driver_registry::{ErrorChain, GcOptions, Registry};
 
 use crate::{failure::Failure, settings::Effective, storage};
 
@@ -22,11 +22,12 @@ fn options(settings: &Effective) -> GcOptions {
     }
 }
 
-/// Removes what nothing refers to, or says what it is.
+/// Deletes garbage, or reports how much there is.
 pub(crate) async fn gc(settings: Effective, dry_run: bool) -> Result<(), Failure> {
-    let driver = storage::open(&settings.storage, false, None).await?;
+    // A dry run changes nothing, and does not create a missing store either.
+    let driver = storage::open(&settings.storage, dry_run, None).await?;
     let options = GcOptions { dry_run, ..options(&settings) };
-    let registry = Registry::builder(driver.clone()).grace(options.grace).build();
+    let registry = Registry::builder(driver.clone()).gc_grace(options.grace).build();
     let collected = registry.collect(&options).await;
     let ended = driver.shutdown().await;
     let report = collected.and_then(|report| ended.map(|()| report));
@@ -35,43 +36,38 @@ pub(crate) async fn gc(settings: Effective, dry_run: bool) -> Result<(), Failure
     Ok(())
 }
 
-/// Collects at the interval that the settings say, if any.
-pub(crate) async fn collect(registry: Registry, metrics: Metrics, settings: Effective) {
+/// Collects garbage at the interval of the settings, if there is one.
+pub(crate) async fn collect(registry: Registry, settings: Effective) {
     let Some(interval) = settings.gc_interval.0 else { return };
     let options = options(&settings);
     loop {
         tokio::time::sleep(interval).await;
         match registry.collect(&options).await {
-            Ok(report) => {
-                metrics.garbage_collected(report.blobs, report.bytes);
-                tracing::info!(%report, "garbage collected");
-            }
+            Ok(report) => tracing::info!(%report, "garbage collected"),
             Err(error) => {
-                metrics.garbage_collection_failed();
-                let error = ErrorChain(&error);
-                tracing::error!(%error, "the garbage was not collected, or not all of it");
+                tracing::error!(error = %ErrorChain(&error), "the garbage collection failed");
             }
         }
     }
 }
 
-/// Cancels uploads that were given up, whether garbage is collected or not.
+/// Cancels abandoned uploads, whether garbage is collected or not.
 pub(crate) async fn cancel_stale_uploads(registry: Registry, settings: Effective) {
     let ttl = settings.upload_ttl.into();
     let interval = sweep_interval(ttl);
     loop {
         match registry.cancel_uploads(ttl).await {
             Ok(0) => {}
-            Ok(uploads) => tracing::info!(uploads, "stale uploads are cancelled"),
+            Ok(uploads) => tracing::info!(uploads, "stale uploads cancelled"),
             Err(error) => {
-                tracing::error!(error = %ErrorChain(&error), "stale uploads are not cancelled");
+                tracing::error!(error = %ErrorChain(&error), "stale uploads cannot be cancelled");
             }
         }
         tokio::time::sleep(interval).await;
     }
 }
 
-/// How often stale uploads are cancelled: an upload stays for one and a half times its `ttl` at most.
+/// How often stale uploads are cancelled: an upload is kept for at most one and a half times its `ttl`.
 fn sweep_interval(ttl: Duration) -> Duration {
     (ttl / 2).clamp(SHORTEST_SWEEP, LONGEST_SWEEP)
 }

@@ -13,7 +13,7 @@ use crate::{failure::Failure, values::ListenAddress};
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Listens at `address`. Of the addresses of a name, the first that works, IPv4 before IPv6.
+/// Listens at `address`. If a name has several addresses, it uses the first that works, IPv4 before IPv6.
 pub(crate) async fn listen(address: &ListenAddress) -> Result<TcpListener, Failure> {
     let listening = match &address.host {
         Some(host) => at_host(host, address.port).await,
@@ -35,7 +35,7 @@ async fn at_host(host: &str, port: u16) -> io::Result<TcpListener> {
     Err(last)
 }
 
-/// Listens for IPv4 and IPv6, and on a system without IPv6, for IPv4.
+/// Listens for IPv4 and IPv6; on a system without IPv6, for IPv4.
 async fn at_all_interfaces(port: u16) -> io::Result<TcpListener> {
     match dual_stack(port) {
         Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
@@ -45,7 +45,7 @@ async fn at_all_interfaces(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Whether IPv4 is included is a setting of the system, unless the socket says it.
+/// The socket includes IPv4, whatever the default of the system.
 fn dual_stack(port: u16) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_only_v6(false)?;

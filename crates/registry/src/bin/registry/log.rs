@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{settings::Effective, values::LogFormat};
 
-/// Logs from now on what the settings say.
+/// Starts logging.
 pub(crate) fn start(settings: &Effective) {
     let filter = EnvFilter::new(settings.log.as_str());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);

@@ -20,7 +20,7 @@ use std::{
     process::ExitCode,
 };
 
-use registry::ErrorChain;
+use storage_driver_registry::ErrorChain;
 
 use crate::{cli::Command, failure::Failure, settings::Settings};
 
@@ -62,7 +62,7 @@ fn run(command: Command) -> Result<(), Failure> {
             for warning in warnings::of(&settings) {
                 let _ = writeln!(io::stderr(), "registry: warning: {warning}");
             }
-            // There are no secrets among them, only files that have some.
+            // They contain names of files with secrets, but no secrets.
             let settings = settings.or(Settings::defaults());
             let _ = write!(io::stdout(), "{}", toml::to_string(&settings)?);
             Ok(())
@@ -77,7 +77,7 @@ fn warn(warnings: &[String]) {
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(work);
-    // Not to wait for what was asked of a disk by requests that are gone.
+    // Without waiting for disk operations of requests that have ended.
     runtime.shutdown_background();
     result
 }

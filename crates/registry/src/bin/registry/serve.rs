@@ -8,9 +8,9 @@ use std::{
 
 use axum::Router;
 use futures::future::{OptionFuture, pending};
-use registry::{
-    AccessRules, CancellationToken, Htpasswd, Metrics, Ops, Registry, Server, ServerLimits, Tls,
-    TokenKey, Tokens, behind_proxy, livez_router, observed,
+use storage_driver_registry::{
+    AccessRules, HealthRoutes, Htpasswd, Metrics, Registry, Server, ServerLimits, Shutdown, Tls,
+    TokenKey, Tokens, behind_proxy, livez_router, traced,
 };
 use storage_driver::StorageDriver;
 use tokio::task::JoinHandle;
@@ -26,10 +26,10 @@ use crate::{
     warnings,
 };
 
-/// How often certificate and passwords are read again.
+/// How often the certificate and the passwords are read again.
 const REREAD: Duration = Duration::from_secs(60);
 
-/// Serves until the system asks to stop.
+/// Serves until the process is told to stop.
 pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let tls = match (&settings.tls_cert, &settings.tls_key) {
@@ -43,8 +43,8 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
         Some(address) => Some(bind(address, &settings).await?),
         None => None,
     };
-    let (stopping, interrupt) = (CancellationToken::new(), CancellationToken::new());
-    let service = Service::new(&settings, passwords.clone(), &interrupt).await?;
+    let shutdown = Shutdown::new();
+    let service = Service::new(&settings, passwords.clone(), &shutdown).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let address = server.local_addr()?;
 
@@ -56,22 +56,22 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let router = service.router(&settings, metrics_server.is_none());
-    let mut serving = tokio::spawn(server.router(router).run(stopping.clone(), interrupt.clone()));
+    let mut serving = tokio::spawn(server.router(router).run(shutdown.clone()));
     if let Some(server) = metrics_server {
         tracing::info!(address = %server.local_addr()?, "metrics");
-        // Until the program ends: how it stops is of interest too.
-        let server = server.router(service.ops());
-        tokio::spawn(server.run(CancellationToken::new(), CancellationToken::new()));
+        // Until the program ends, so that the shutdown can be monitored too.
+        let server = server.router(service.health_routes());
+        tokio::spawn(server.run(Shutdown::new()));
     }
-    // Nobody may read it, which is no reason not to serve.
+    // The registry serves even if standard output is closed.
     let _ = writeln!(io::stdout(), "listening on {scheme}://{address}");
     tracing::info!(%address, scheme, storage = %settings.storage, "listening");
 
-    // A store that is read-only is not written to by the registry itself either.
+    // With `read-only`, the registry does not write to the store either.
     let _maintenance = (!settings.read_only).then(|| {
-        let (registry, metrics) = (service.registry.clone(), service.metrics.clone());
+        let registry = &service.registry;
         let cancelling = gc::cancel_stale_uploads(registry.clone(), settings.clone());
-        let collecting = gc::collect(registry, metrics, settings.clone());
+        let collecting = gc::collect(registry.clone(), settings.clone());
         [Background::spawn(cancelling), Background::spawn(collecting)]
     });
     let watch = async {
@@ -89,13 +89,13 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
             }
             () = &mut watch => {}
             signal = signals.next() => match signal {
-                Signal::Stop if stopping.is_cancelled() => {
+                Signal::Stop if shutdown.is_started() => {
                     serving.abort();
                     return Err(Failure::Forced);
                 }
                 Signal::Stop => {
                     tracing::info!("stopping");
-                    stopping.cancel();
+                    shutdown.start();
                 }
                 Signal::Reload => {
                     if let Some(tls) = &tls {
@@ -110,7 +110,7 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
     }
 }
 
-/// A task that ends with what it works for.
+/// A task that is aborted when this is dropped.
 struct Background(JoinHandle<()>);
 
 impl Background {
@@ -133,14 +133,14 @@ async fn bind(address: &ListenAddress, settings: &Effective) -> Result<Server, F
         ..ServerLimits::default()
     };
     let server = Server::on(listen(address).await?, Router::new());
-    Ok(server.limits(limits).grace(settings.shutdown_grace.into()))
+    Ok(server.limits(limits).shutdown_grace(settings.shutdown_grace.into()))
 }
 
-/// Everything that is served: the registry, with what is counted of it, and what probes ask.
+/// Everything that is served: the registry, its metrics and its health.
 struct Service {
     driver: Arc<dyn StorageDriver>,
     registry: Registry,
-    /// The routes where passwords are exchanged for tokens, if there are passwords.
+    /// The routes that issue tokens, if there are passwords.
     tokens: Router,
     metrics: Metrics,
     read_only: bool,
@@ -150,7 +150,7 @@ impl Service {
     async fn new(
         settings: &Effective,
         passwords: Option<Arc<Htpasswd>>,
-        interrupt: &CancellationToken,
+        shutdown: &Shutdown,
     ) -> Result<Self, Failure> {
         let metrics = Metrics::new();
         let driver = storage::open(&settings.storage, settings.read_only, Some(&metrics)).await?;
@@ -171,32 +171,31 @@ impl Service {
             .max_open_uploads(settings.max_open_uploads.get())
             .body_timeout(settings.body_timeout.into())
             .read_only(settings.read_only)
-            .delete(settings.delete)
+            .allow_delete(settings.delete)
             .immutable_tags(settings.immutable_tags)
             .sparse_indexes(settings.sparse_indexes)
-            .page(settings.page)
-            .grace(settings.gc_grace.into())
-            .interrupt(interrupt.clone())
+            .web_ui(settings.web_ui)
+            .gc_grace(settings.gc_grace.into())
+            .shutdown(shutdown)
             .metrics(metrics.clone())
             .build();
         Ok(Self { driver, registry, tokens, metrics, read_only: settings.read_only })
     }
 
-    /// What clients ask, and `with_ops` everything else, else `/livez` alone.
-    fn router(&self, settings: &Effective, with_ops: bool) -> Router {
-        let clients =
-            self.metrics.track(observed(self.registry.router().merge(self.tokens.clone())));
+    /// The routes for clients, and those for health and metrics if `with_health`, else `/livez` alone.
+    fn router(&self, settings: &Effective, with_health: bool) -> Router {
+        let clients = self.metrics.track(traced(self.registry.router().merge(self.tokens.clone())));
         let clients = if settings.trust_proxy { behind_proxy(clients) } else { clients };
-        clients.merge(if with_ops { self.ops() } else { livez_router() })
+        clients.merge(if with_health { self.health_routes() } else { livez_router() })
     }
 
-    fn ops(&self) -> Router {
-        let ops = Ops::new(Arc::clone(&self.driver)).read_only(self.read_only);
-        ops.metrics(self.metrics.clone()).router()
+    fn health_routes(&self) -> Router {
+        let routes = HealthRoutes::new(Arc::clone(&self.driver)).read_only(self.read_only);
+        routes.metrics(self.metrics.clone()).router()
     }
 }
 
-/// The users, if they have passwords.
+/// The users, if there are any.
 async fn passwords(settings: &Effective) -> Result<Option<Arc<Htpasswd>>, Failure> {
     let Some(file) = &settings.htpasswd else {
         return Ok(None);
@@ -207,7 +206,7 @@ async fn passwords(settings: &Effective) -> Result<Option<Arc<Htpasswd>>, Failur
     Ok(Some(Arc::new(users.with_rules(rules))))
 }
 
-/// What exchanges their passwords for tokens.
+/// The issuer of tokens.
 async fn tokens(settings: &Effective, passwords: Arc<Htpasswd>) -> Result<Tokens, Failure> {
     let mut tokens = Tokens::new(passwords).with_trusted_proxy(settings.trust_proxy);
     if let Some(file) = &settings.token_key {

@@ -1,11 +1,11 @@
-//! [`Settings`]: everything that can be set, by a flag, a variable of the environment or a file.
+//! [`Settings`]: the settings of the program, from flags, environment variables and a file.
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration as StdDuration};
 
 use clap::{Args, builder::BoolishValueParser};
-use drivers::{ByteSize, Location};
+use storage_driver_url::{ByteSize, Location};
 use humantime::Duration;
-use registry::{ExternalUrl, Rule};
+use storage_driver_registry::{ExternalUrl, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,8 +14,8 @@ use crate::{
     values::{Interval, ListenAddress, LogFilter, LogFormat},
 };
 
-/// Defines the settings once: what one source says of them ([`Settings`]), and what holds in the end
-/// ([`Effective`]). A setting with a default has a value in the end, one without may have none.
+/// Defines the settings once: those of a source ([`Settings`]), all optional, and the effective ones ([`Effective`]), where
+/// a setting with a default has a value.
 macro_rules! settings {
     (@type $type:ty, $default:expr) => { $type };
     (@type $type:ty) => { Option<$type> };
@@ -24,7 +24,7 @@ macro_rules! settings {
     (@default $default:expr) => { Some($default) };
     (@default) => { None };
     ($($(#[$attribute:meta])* $name:ident: $type:ty $(= $default:expr)?,)*) => {
-        /// What one source says, or several of them together.
+        /// The settings of one source, or of several.
         #[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
         pub(crate) struct Settings {
@@ -34,19 +34,19 @@ macro_rules! settings {
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub(crate) $name: Option<$type>,
             )*
-            /// Who may do what, where. Of the file only.
+            /// Access rules. In the file only.
             #[arg(skip)]
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub(crate) access: Vec<Rule>,
         }
 
         impl Settings {
-            /// What holds where nothing is said.
+            /// The defaults.
             pub(crate) fn defaults() -> Self {
                 Self { $($name: settings!(@default $($default)?),)* access: Vec::new() }
             }
 
-            /// These, and where they say nothing, `others`.
+            /// These settings, and `others` where they are not set.
             pub(crate) fn or(self, others: Self) -> Self {
                 let access = if self.access.is_empty() { others.access } else { self.access };
                 Self { $($name: self.$name.or(others.$name),)* access }
@@ -60,7 +60,7 @@ macro_rules! settings {
             }
         }
 
-        /// What holds in the end.
+        /// The effective settings.
         #[derive(Debug, Clone)]
         pub(crate) struct Effective {
             $(pub(crate) $name: settings!(@type $type $(, $default)?),)*
@@ -70,66 +70,65 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Where content is kept: `inmemory:`, or `file:///absolute/directory` [default: inmemory:]
+    /// Store for all content: `inmemory:`, or `file:///absolute/directory` [default: inmemory:]
     #[arg(env = "REGISTRY_STORAGE", value_name = "URL")]
     #[serde(with = "text")]
     storage: Location = Location::InMemory { capacity: None },
 
-    /// Host and port to listen at; `:5000` is all interfaces, port 0 a free one
+    /// Host and port to listen at; `:5000` is all interfaces, port 0 a free port
     /// [default: 127.0.0.1:5000]
     #[arg(env = "REGISTRY_LISTEN", value_name = "ADDRESS", help_heading = "Listening")]
     #[serde(with = "text")]
     listen: ListenAddress = ListenAddress { host: Some("127.0.0.1".to_owned()), port: 5000 },
 
-    /// Another host and port for /metrics and /healthz, which are then not on the first
+    /// Separate host and port for /metrics and /healthz, instead of the address of clients
     #[arg(env = "REGISTRY_METRICS_LISTEN", value_name = "ADDRESS", help_heading = "Listening")]
     #[serde(with = "text")]
     metrics_listen: ListenAddress,
 
-    /// File of the chain of certificates, in PEM, for https; read again when it changes
+    /// File with the certificate chain, in PEM, for https; read again when it changes
     #[arg(env = "REGISTRY_TLS_CERT", value_name = "FILE", help_heading = "Listening")]
     tls_cert: PathBuf,
 
-    /// File of the certificate's private key, in PEM
+    /// File with the certificate's private key, in PEM
     #[arg(env = "REGISTRY_TLS_KEY", value_name = "FILE", help_heading = "Listening")]
     tls_key: PathBuf,
 
-    /// Whether there is a page for people at / [default: true]
-    #[arg(env = "REGISTRY_PAGE", value_name = "BOOL", help_heading = "Listening")]
+    /// Whether there is a web interface at / [default: true]
+    #[arg(env = "REGISTRY_WEB_UI", value_name = "BOOL", help_heading = "Listening")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
-    page: bool = true,
+    web_ui: bool = true,
 
-    /// File of users and passwords, as `htpasswd -B` writes it; read again when it changes; without one
-    /// nobody is asked
+    /// File with users and passwords, as written by `htpasswd -B`; read again when it changes; without it
+    /// no password is needed
     #[arg(env = "REGISTRY_HTPASSWD", value_name = "FILE", help_heading = "Access")]
     htpasswd: PathBuf,
 
-    /// Whether everybody may pull, even without a password [default: false]
+    /// Whether everyone may pull, even without a password [default: false]
     #[arg(env = "REGISTRY_ANONYMOUS_PULL", value_name = "BOOL", help_heading = "Access")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
     anonymous_pull: bool = false,
 
-    /// File of a secret, 32 bytes or more, with which tokens are signed: several processes then take
-    /// each other's, and a restart leaves them; without one a secret is made up
+    /// File with a secret of at least 32 bytes that signs tokens, so that they are valid in several processes and
+    /// after a restart; by default a random secret
     #[arg(env = "REGISTRY_TOKEN_KEY", value_name = "FILE", help_heading = "Access")]
     token_key: PathBuf,
 
-    /// URL by which clients reach the registry, which is told those who need a token; without one it is
-    /// what they asked for
+    /// URL of the registry for clients that need a token; by default that of their request
     #[arg(env = "REGISTRY_EXTERNAL_URL", value_name = "URL", help_heading = "Access")]
     #[serde(with = "text")]
     external_url: ExternalUrl,
 
-    /// Whether what a proxy says of scheme, host and client (X-Forwarded-Proto, -Host, -For) is
-    /// believed [default: false]
+    /// Whether to trust the scheme, host and client address of a proxy (X-Forwarded-Proto, -Host, -For)
+    /// [default: false]
     #[arg(env = "REGISTRY_TRUST_PROXY", value_name = "BOOL", help_heading = "Access")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
     trust_proxy: bool = false,
 
-    /// Whether nothing can be pushed or deleted; the store is then only read, and may be on a read-only
+    /// Whether pushes and deletions are refused; the store is then only read, and can be on a read-only
     /// mount [default: false]
     #[arg(env = "REGISTRY_READ_ONLY", value_name = "BOOL", help_heading = "Access")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -142,43 +141,43 @@ settings! {
     #[arg(value_parser = BoolishValueParser::new())]
     delete: bool = true,
 
-    /// Whether a tag stays with the manifest that it had first [default: false]
+    /// Whether a tag always names its first manifest [default: false]
     #[arg(env = "REGISTRY_IMMUTABLE_TAGS", value_name = "BOOL", help_heading = "Access")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
     immutable_tags: bool = false,
 
-    /// Whether an index may name manifests that are not here [default: false]
+    /// Whether an index may refer to missing manifests [default: false]
     #[arg(env = "REGISTRY_SPARSE_INDEXES", value_name = "BOOL", help_heading = "Access")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
     sparse_indexes: bool = false,
 
-    /// Bytes of the largest blob that is taken [default: 100GiB]
+    /// Size of the largest accepted blob [default: 100GiB]
     #[arg(env = "REGISTRY_MAX_BLOB_SIZE", value_name = "SIZE", help_heading = "Limits")]
     #[serde(with = "text")]
     max_blob_size: ByteSize = ByteSize(100 << 30),
 
-    /// Bytes of the largest manifest that is taken [default: 4MiB]
+    /// Size of the largest accepted manifest [default: 4MiB]
     #[arg(env = "REGISTRY_MAX_MANIFEST_SIZE", value_name = "SIZE", help_heading = "Limits")]
     #[serde(with = "text")]
     max_manifest_size: ByteSize = ByteSize(4 << 20),
 
-    /// Bytes of memory for manifests and lists in transfer, whatever clients do; at least 32 times
-    /// max-manifest-size [default: 128MiB]
+    /// Memory for all manifests and lists in transfer; at least 32 times max-manifest-size
+    /// [default: 128MiB]
     #[arg(env = "REGISTRY_MANIFEST_MEMORY", value_name = "SIZE", help_heading = "Limits")]
     #[serde(with = "text")]
     manifest_memory: ByteSize = ByteSize(128 << 20),
 
-    /// Number of requests at a time that upload [default: 4096]
+    /// Number of concurrent requests that upload [default: 4096]
     #[arg(env = "REGISTRY_MAX_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
     max_uploads: NonZeroUsize = const { NonZeroUsize::new(4_096).unwrap() },
 
-    /// Number of uploads in progress, those included that their clients have left [default: 65536]
+    /// Number of uploads in progress, abandoned ones included [default: 65536]
     #[arg(env = "REGISTRY_MAX_OPEN_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
     max_open_uploads: NonZeroUsize = const { NonZeroUsize::new(65_536).unwrap() },
 
-    /// Number of connections at a time [default: 16384]
+    /// Number of open connections [default: 16384]
     #[arg(env = "REGISTRY_MAX_CONNECTIONS", value_name = "NUMBER", help_heading = "Limits")]
     max_connections: NonZeroUsize = const { NonZeroUsize::new(16_384).unwrap() },
 
@@ -188,80 +187,83 @@ settings! {
     #[serde(with = "text")]
     header_timeout: Duration = StdDuration::from_secs(30).into(),
 
-    /// Time in which the next 4 KiB of a request's body have to come, or its end [default: 1m]
+    /// Time in which a client has to send the next 4 KiB of a request's body, or its end [default: 1m]
     #[arg(env = "REGISTRY_BODY_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
     #[serde(with = "text")]
     body_timeout: Duration = StdDuration::from_secs(60).into(),
 
-    /// Time in which the next 4 KiB of a response have to be taken, or its end, before it is broken off
-    /// [default: 1m]
+    /// Time in which a client has to receive the next 4 KiB of a response, or its end [default: 1m]
     #[arg(env = "REGISTRY_WRITE_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
     #[serde(with = "text")]
     write_timeout: Duration = StdDuration::from_secs(60).into(),
 
-    /// Time that requests in flight have to finish when the registry is stopped [default: 30s]
+    /// Time for requests in flight to finish when the registry is stopped [default: 30s]
     #[arg(env = "REGISTRY_SHUTDOWN_GRACE", value_name = "TIME", help_heading = "Limits")]
     #[serde(with = "text")]
     shutdown_grace: Duration = StdDuration::from_secs(30).into(),
 
-    /// Time between two collections of what nothing refers to; `off` is never [default: off]
+    /// Time between two garbage collections, or `off` [default: off]
     #[arg(env = "REGISTRY_GC_INTERVAL", value_name = "TIME", help_heading = "Garbage")]
     #[serde(with = "text")]
     gc_interval: Interval = Interval(None),
 
-    /// Age below which nothing is collected [default: 1day]
+    /// Age up to which unused content is kept [default: 1day]
     #[arg(env = "REGISTRY_GC_GRACE", value_name = "TIME", help_heading = "Garbage")]
     #[serde(with = "text")]
     gc_grace: Duration = StdDuration::from_secs(24 * 60 * 60).into(),
 
-    /// Whether manifests that have no tag, and that nothing refers to, are collected too
+    /// Whether manifests without a tag, to which no other manifest refers, are collected too
     /// [default: false]
     #[arg(env = "REGISTRY_GC_UNTAGGED", value_name = "BOOL", help_heading = "Garbage")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new())]
     gc_untagged: bool = false,
 
-    /// Time without a byte after which an unfinished upload is removed, within half as much again or an
-    /// hour [default: 7days]
+    /// Time since the last byte after which an abandoned upload is cancelled, at the latest after one and a half
+    /// times that or an hour more [default: 7days]
     #[arg(env = "REGISTRY_UPLOAD_TTL", value_name = "TIME", help_heading = "Garbage")]
     #[serde(with = "text")]
     upload_ttl: Duration = StdDuration::from_secs(7 * 24 * 60 * 60).into(),
 
-    /// How lines of the log are written, on standard error [default: text]
+    /// Format of the log on standard error [default: text]
     #[arg(env = "REGISTRY_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]
     #[arg(value_enum)]
     log_format: LogFormat = LogFormat::Text,
 
-    /// What is logged: a level, or levels of modules as in `info,registry=debug` [default: info]
+    /// Filter of the log: a level, or levels of modules as in `info,registry=debug` [default: info]
     #[arg(env = "REGISTRY_LOG", value_name = "FILTER", help_heading = "Log")]
     #[serde(with = "text")]
     log: LogFilter = LogFilter::default(),
 }
 
 impl Settings {
-    /// What holds in the end.
+    /// The effective settings.
     ///
     /// # Errors
     ///
-    /// [`Failure::Settings`], if settings do not go together.
+    /// [`Failure::Settings`] if settings contradict each other.
     pub(crate) fn effective(self) -> Result<Effective, Failure> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
-            return Err(Failure::Settings("`tls-cert` and `tls-key` go together".to_owned()));
+            return Err(Failure::Settings("`tls-cert` and `tls-key` need each other".to_owned()));
         }
-        // What was to protect the registry would be ignored, and everybody could push.
+        // Settings for access would be ignored, and everyone could push.
         if self.htpasswd.is_none()
             && let Some(name) = self.of_users().next()
         {
-            let text = format!("`{name}` needs an `htpasswd`; without users, everybody may push");
+            let text = format!("`{name}` needs `htpasswd`; without users, everyone may push");
             return Err(Failure::Settings(text));
         }
+        if self.upload_ttl.is_some_and(|ttl| ttl.is_zero()) {
+            let text = "`upload-ttl` is zero, so that every upload would be cancelled at once";
+            return Err(Failure::Settings(text.to_owned()));
+        }
         let mut settings = self.fill();
-        // Else pushes would be taken that the store then refuses.
+        // Otherwise pushes would be accepted that the store then refuses.
         settings.read_only |= matches!(settings.storage, Location::File { read_only: true, .. });
         Ok(settings)
     }
 
-    /// The settings that are given and mean nothing without users.
+    /// The given settings that have no effect without users.
     fn of_users(&self) -> impl Iterator<Item = &'static str> {
         [
             ("access", !self.access.is_empty()),

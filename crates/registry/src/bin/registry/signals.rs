@@ -1,8 +1,8 @@
-//! [`Signals`]: what the system asks of the program.
+//! [`Signals`]: signals of the system.
 
 use std::io;
 
-/// What the system asks of the program.
+/// A signal of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// SIGTERM or SIGINT.
@@ -21,7 +21,7 @@ pub(crate) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Takes the signals from now on.
+    /// Starts to receive signals.
     pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -31,7 +31,7 @@ impl Signals {
         })
     }
 
-    /// The next one. Nothing is lost if it is dropped.
+    /// The next signal. Nothing is lost if it is dropped.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop,

@@ -1,15 +1,15 @@
-//! The store that the settings name.
+//! Opens the driver of the settings.
 
 use std::sync::Arc;
 
-use drivers::Location;
+use storage_driver_url::Location;
 use inmemory::InMemory;
-use registry::{Memory, Metrics};
+use storage_driver_registry::{Memory, Metrics};
 use storage_driver::StorageDriver;
 
 use crate::failure::Failure;
 
-/// Opens the store, only to read it if so, and has `metrics` tell of its memory, if that is where it is.
+/// Opens a driver, for reading only if `read_only`. `metrics` show the memory of a store in memory.
 pub(crate) async fn open(
     location: &Location,
     read_only: bool,

@@ -1,4 +1,4 @@
-//! The values that settings have of their own.
+//! Types of settings.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr, time::Duration};
 
@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
-/// A time between, or `off`.
+/// An interval, or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interval(pub(crate) Option<Duration>);
 
@@ -30,7 +30,7 @@ impl fmt::Display for Interval {
     }
 }
 
-/// Where to listen: a host and a port, or a port of all interfaces.
+/// An address to listen at: a host and a port, or a port of all interfaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListenAddress {
     /// A name or an address; `None` is all interfaces, for IPv4 and IPv6.
@@ -38,7 +38,7 @@ pub(crate) struct ListenAddress {
     pub(crate) port: u16,
 }
 
-/// The text is no [`ListenAddress`].
+/// The text is not a [`ListenAddress`].
 #[derive(Debug, thiserror::Error)]
 #[error("not a host and a port, as in `127.0.0.1:5000`, `[::1]:5000`, `localhost:5000` or `:5000`")]
 pub(crate) struct ParseListenAddressError;
@@ -48,7 +48,7 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (host, port) = text.rsplit_once(':').ok_or(ParseListenAddressError)?;
-        // A sign would be taken too.
+        // The parser would accept a sign too.
         let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|_| is_number).ok_or(ParseListenAddressError)?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -72,7 +72,7 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// How a line of the log is written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LogFormat {
@@ -80,7 +80,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What is logged, as [`EnvFilter`] understands it.
+/// A filter of log lines, in the syntax of [`EnvFilter`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogFilter(String);
 

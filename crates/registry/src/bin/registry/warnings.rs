@@ -1,13 +1,13 @@
-//! What is said of settings that hold, but may not be what was meant.
+//! Warnings about valid settings that are probably mistakes.
 
 use std::{env, net::IpAddr};
 
 use clap::Args;
-use drivers::Location;
+use storage_driver_url::{ByteSize, Location};
 
 use crate::settings::{Effective, Settings};
 
-/// Variables of CNCF distribution's registry, and the settings that do here what they do there.
+/// Variables of CNCF distribution's registry, and the equivalent settings of this program.
 const OF_DISTRIBUTION: [(&str, &str); 9] = [
     ("REGISTRY_AUTH_HTPASSWD_PATH", "REGISTRY_HTPASSWD"),
     ("REGISTRY_HTTP_ADDR", "REGISTRY_LISTEN"),
@@ -27,7 +27,7 @@ pub(crate) fn of(settings: &Settings) -> Vec<String> {
 
 /// Warnings about the settings and the environment of `registry gc`.
 pub(crate) fn of_gc(settings: &Settings) -> Vec<String> {
-    let text = "there is nothing to collect in a store in memory; see `storage`";
+    let text = "a store in memory has nothing to collect; see `storage`";
     let warning = is_in_memory(settings).then(|| text.to_owned());
     unknown(variables()).chain(warning).collect()
 }
@@ -40,7 +40,7 @@ fn is_in_memory(settings: &Settings) -> bool {
     matches!(settings.storage, None | Some(Location::InMemory { .. }))
 }
 
-/// Variables that look like settings and are none. Their values may be secrets.
+/// Variables that look like settings and are not. Their values may be secrets.
 fn unknown(variables: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
     let all = Settings::augment_args(clap::Command::new("settings"));
     let known = all.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned));
@@ -49,17 +49,25 @@ fn unknown(variables: impl Iterator<Item = String>) -> impl Iterator<Item = Stri
         .filter(|name| name.starts_with("REGISTRY_"))
         .filter(move |it| !known.contains(it))
         .map(|name| match OF_DISTRIBUTION.iter().find(|(theirs, _)| *theirs == name) {
-            Some((_, ours)) => format!("the variable {name} means nothing here; see {ours}"),
-            None => format!("the variable {name} means nothing here"),
+            Some((_, ours)) => format!("the variable {name} is unknown and ignored; see {ours}"),
+            None => format!("the variable {name} is unknown and ignored"),
         })
 }
 
-/// Settings that others deprive of their effect, but that `registry gc` or another process with the same file
-/// may need.
+/// Settings without effect in combination with others. They are not errors, because `registry gc` or another process may
+/// use the same file.
 fn without_effect(settings: &Settings) -> impl Iterator<Item = String> {
     let is_read_only = settings.read_only == Some(true);
     let collects = settings.gc_interval.is_some_and(|interval| interval.0.is_some());
-    [
+    let effective = settings.clone().or(Settings::defaults());
+    let least = effective.max_manifest_size.map_or(0, |size| size.0.saturating_mul(32));
+    let raised = effective.manifest_memory.filter(|memory| memory.0 < least).map(|memory| {
+        let least = ByteSize(least);
+        format!(
+            "`manifest-memory` is {memory} and is raised to {least}, 32 times `max-manifest-size`"
+        )
+    });
+    let others = [
         (is_read_only && collects)
             .then_some("`gc-interval` has no effect with `read-only`: nothing is collected"),
         (is_read_only && is_in_memory(settings))
@@ -70,7 +78,8 @@ fn without_effect(settings: &Settings) -> impl Iterator<Item = String> {
     ]
     .into_iter()
     .flatten()
-    .map(str::to_owned)
+    .map(str::to_owned);
+    others.chain(raised)
 }
 
 /// Warnings about a registry that listens at `address`.
@@ -83,7 +92,7 @@ pub(crate) fn of_listening(settings: &Effective, address: IpAddr) -> impl Iterat
         settings.trust_proxy || external.is_some_and(|url| url.starts_with("https:"));
     [
         (is_public && !has_users && !settings.read_only).then(|| {
-            format!("everybody who can reach {address} may push and delete; see `htpasswd`")
+            format!("everyone who can reach {address} may push and delete; see `htpasswd`")
         }),
         (is_public && has_users && settings.tls_cert.is_none() && !is_behind_tls).then(|| {
             format!(
@@ -100,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_setting_that_is_recommended_is_one() {
+    fn every_recommended_setting_exists() {
         let ours = OF_DISTRIBUTION.iter().map(|(_, ours)| (*ours).to_owned());
         assert_eq!(unknown(ours).count(), 0);
         let theirs = OF_DISTRIBUTION.iter().map(|(theirs, _)| (*theirs).to_owned());

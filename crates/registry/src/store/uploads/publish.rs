@@ -1,43 +1,42 @@
-//! The end of an upload: its digest is known, or found out, and it becomes a blob.
+//! The end of an upload: its digest is checked, and it becomes a blob.
 
 use futures::TryStreamExt;
 use storage_driver::{Path, Precondition, ReadRange, StorageDriverExt};
 
-use super::{Upload, turn::Turn};
+use super::{
+    lease::UploadLease,
+    upload::{Upload, UploadError},
+};
 use crate::{
     digest::{Digest, Hasher},
-    error::{Code, Error, Result},
     layout,
-    store::{Hold, Store, retry},
+    store::{
+        base::{Hold, Store},
+        error::{DigestMismatch, Error, Result},
+        files::retry,
+    },
 };
 
-impl Turn<'_> {
-    /// Publishes the upload, if it is what `expected` says.
-    pub(super) async fn finish(self, expected: &Digest) -> Result<()> {
-        let known = {
-            let progress = self.entered.progress();
-            progress.check(self.number)?;
-            progress.hasher.as_ref().map(Hasher::digest)
-        };
-        match known {
-            Some(digest) if digest == *expected => self.publish(expected).await,
-            Some(digest) if digest.algorithm() == expected.algorithm() => {
-                let error = Error::new(
-                    Code::DigestInvalid,
-                    format_args!("what was uploaded is {digest}, not {expected}"),
-                );
+impl UploadLease<'_> {
+    /// Publishes the upload if its digest is `expected`.
+    pub(super) async fn finish(self, expected: &Digest) -> Result<(), UploadError> {
+        self.check()?;
+        match self.hasher().map(Hasher::digest) {
+            Some(digest) if digest == *expected => Ok(self.publish(expected).await?),
+            Some(found) if found.algorithm() == expected.algorithm() => {
+                let expected = *expected;
+                let error = DigestMismatch { found, expected, is_deleted: false }.into();
                 self.keep(Err(error)).await.map(drop)
             }
-            _ => self.publish_by_reading(expected).await,
+            _ => Ok(self.publish_by_reading(expected).await?),
         }
     }
 
     async fn publish(self, digest: &Digest) -> Result<()> {
-        let Self { store, upload, entered, writer, is_reopened, .. } = self;
-        let leaves_files = is_reopened || entered.progress().saved.is_some();
+        let Self { store, upload, writer, is_reopened, .. } = self;
         let (blob, size) = (layout::blob(digest), writer.size());
-        // The link first: what is published is then never without, and an upload that fails to be
-        // published can be finished again. Of a link to nothing nobody notices.
+        // The link first: a published blob is then never without one, and an upload that fails to be
+        // published can be finished again. A link to nothing is invisible.
         let link = layout::layer(&upload.name, digest);
         retry(|| store.put_link(&link, digest)).await?;
         let mut writer = writer;
@@ -71,14 +70,14 @@ impl Turn<'_> {
                 writer => writer?,
             };
         }
-        if leaves_files {
-            // What is left behind here is swept with the stale uploads.
+        if is_reopened {
+            // A file that is left behind is deleted with the stale uploads.
             let _ = store.remove(upload).await;
         }
         Ok(())
     }
 
-    /// Publishes an upload of which the digest is not known yet: at its own path, to be read.
+    /// Publishes an upload whose digest is unknown, at its own path, and reads it.
     async fn publish_by_reading(self, expected: &Digest) -> Result<()> {
         let Self { store, upload, writer, .. } = self;
         let file = writer.commit().await?;
@@ -88,9 +87,18 @@ impl Turn<'_> {
 }
 
 impl Store {
-    /// What has to hold of a blob's path for an upload of `size` bytes to be published there, when
-    /// something was there at the first attempt. `None` if that is the content: it stays as it is, and
-    /// the upload is not needed.
+    /// Finds the blob of an upload that does not exist any more: an earlier request may have published it, and
+    /// its response was lost.
+    pub(super) async fn published(&self, upload: &Upload, digest: &Digest) -> Result<()> {
+        match self.blob(&upload.name, digest).await {
+            Err(Error::BlobUnknown(_)) => Err(Error::UploadUnknown),
+            found => found.map(drop),
+        }
+    }
+
+    /// The precondition under which an upload of `size` bytes can be published at a blob's path, when
+    /// something was there at the first attempt. `None` if that is the same content: it stays, and the
+    /// upload is not needed.
     async fn obstacle(&self, blob: &Path, size: u64) -> Result<Option<Precondition>> {
         match self.file(blob).await? {
             Some(file) if file.size != size => {
@@ -104,8 +112,7 @@ impl Store {
         }
     }
 
-    /// Publishes what was committed at the upload's own path, if it is what `expected` says; if it is
-    /// not, it is gone.
+    /// Publishes the file of a staged upload if its digest is `expected`, and deletes it otherwise.
     pub(super) async fn publish_staged(&self, upload: &Upload, expected: &Digest) -> Result<()> {
         let path = upload.path();
         let read = || async {
@@ -122,8 +129,8 @@ impl Store {
         };
         if digest != *expected {
             self.remove(upload).await?;
-            let text = format!("what was uploaded is {digest}, not {expected}; it is gone");
-            return Err(Error::new(Code::DigestInvalid, text));
+            let (found, expected) = (digest, *expected);
+            return Err(DigestMismatch { found, expected, is_deleted: true }.into());
         }
         let link = layout::layer(&upload.name, expected);
         retry(|| self.put_link(&link, expected)).await?;
@@ -148,7 +155,7 @@ impl Store {
                 None => break,
             }
         }
-        // What is left behind here is swept with the stale uploads.
+        // A file that is left behind is deleted with the stale uploads.
         let _ = self.remove(upload).await;
         Ok(())
     }

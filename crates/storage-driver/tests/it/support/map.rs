@@ -153,6 +153,11 @@ impl StorageDriver for Map {
         Ok(Page::from_sorted(path, &options, below))
     }
 
+    async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
+        let state = self.call("upload", path)?;
+        Ok(state.uploads.get(path).map(|(_, upload)| upload.clone()))
+    }
+
     async fn cancel_upload(&self, path: &Path) -> Result<()> {
         let mut state = self.call("cancel_upload", path)?;
         state.uploads.remove(path).map(drop).ok_or(ErrorKind::PathNotFound.into())
@@ -190,6 +195,11 @@ struct Session {
 impl WriteSession for Session {
     fn start_write(&mut self, data: Bytes) -> Result<()> {
         self.map.state().uploads.get_mut(&self.path).unwrap().0.extend(data);
+        Ok(())
+    }
+
+    fn set_note(&mut self, note: Bytes) -> Result<()> {
+        self.map.state().uploads.get_mut(&self.path).unwrap().1.note = Some(note);
         Ok(())
     }
 

@@ -1,0 +1,54 @@
+//! The deletion of a file, and of a directory.
+
+use storage_driver::{Error, ErrorKind, Path, Precondition, Result};
+
+use crate::{deferred_drop::DeferredDrop, store::Store, tree::Found, uploads::RemovedUploads};
+
+impl Store {
+    /// Deletes a file, and the upload at exactly its path.
+    ///
+    /// # Errors
+    ///
+    /// In this order: `Unsupported`, `PathNotFound`, `IsADirectory`, `PreconditionFailed`.
+    pub(crate) async fn delete(
+        &self,
+        path: &Path,
+        precondition: &Precondition,
+    ) -> Result<DeferredDrop> {
+        precondition.require_existing()?;
+        let mut state = self.write().await?;
+        let current = match state.tree().get(path) {
+            Some(Found::File(file)) => Some(file.version()),
+            Some(Found::Dir(_)) => return Err(Error::new(ErrorKind::IsADirectory)),
+            None if state.uploads().get(path).is_some() => None,
+            None => return Err(Error::new(ErrorKind::PathNotFound)),
+        };
+        precondition.check(current.as_ref())?;
+        let (removed, upload) = (state.remove(path), state.remove_upload_at(path));
+        drop(state);
+        let mut deferred = DeferredDrop::from(removed);
+        upload.into_iter().for_each(|upload| deferred.add_cancelled(RemovedUploads::One(upload)));
+        Ok(deferred)
+    }
+
+    /// Deletes everything below a directory, and the uploads at and below it.
+    ///
+    /// # Errors
+    ///
+    /// `PathNotFound`, `NotADirectory`.
+    pub(crate) async fn delete_dir(&self, path: &Path) -> Result<DeferredDrop> {
+        let mut state = self.write().await?;
+        match state.tree().get(path) {
+            Some(Found::File(_)) => return Err(Error::new(ErrorKind::NotADirectory)),
+            None if !state.uploads().has_any(path) => {
+                return Err(Error::new(ErrorKind::PathNotFound));
+            }
+            Some(Found::Dir(_)) | None => {}
+        }
+        let (removed, uploads) = (state.remove(path), state.remove_uploads_below(path));
+        drop(state);
+        let mut deferred = DeferredDrop::from(removed);
+        uploads.into_iter().for_each(|uploads| deferred.add_cancelled(uploads));
+        Ok(deferred)
+    }
+}

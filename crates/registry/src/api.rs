@@ -1,0 +1,30 @@
+//! The HTTP interface of the specification.
+//!
+//! A module imports only modules that are listed above it:
+//!
+//! ```text
+//! error   accept   byteranges   conditions   cursors   endpoint   range
+//! body    responses
+//! service                                     what all requests share, and a request
+//! blobs   catalog  lists  manifests  uploads  the handlers
+//! routes                                      which request is handled where
+//! ```
+
+mod accept;
+mod blobs;
+mod body;
+mod byteranges;
+mod catalog;
+mod conditions;
+mod cursors;
+mod endpoint;
+pub(crate) mod error;
+mod lists;
+mod manifests;
+mod range;
+mod responses;
+mod routes;
+mod service;
+mod uploads;
+
+pub(crate) use self::{catalog::Repositories, routes::router, service::Api};

@@ -1,0 +1,44 @@
+//! The content of a registry on a driver, without HTTP. [`Store`] is its type, [`Error`] its language.
+//!
+//! A module imports only modules that are listed above it:
+//!
+//! ```text
+//! error    source    files    media_type    json    keyed    throttle
+//! budget   manifest  conditions  locks  uploads::{sessions, open_uploads}
+//! base                                       the type `Store`: links, and content that is held
+//! blobs    tags      catalog
+//! uploads::{lease, publish, requests, stale}
+//! conditional        manifests
+//! deletions          referrers        collect
+//! ```
+
+mod base;
+mod blobs;
+mod budget;
+mod catalog;
+pub(crate) mod collect;
+mod conditional;
+pub(crate) mod conditions;
+mod deletions;
+mod error;
+mod files;
+mod json;
+mod keyed;
+mod locks;
+pub(crate) mod manifest;
+mod manifests;
+mod media_type;
+mod referrers;
+mod source;
+mod tags;
+mod throttle;
+mod uploads;
+
+pub(crate) use self::{
+    base::Store,
+    budget::Reservation,
+    error::{Error, Result},
+    referrers::Referrers,
+    source::{Source, SourceError},
+    uploads::{Chunk, Upload, UploadError, UploadStatus},
+};

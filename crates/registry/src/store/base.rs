@@ -1,0 +1,245 @@
+//! [`Store`]: the content of a registry, and how links and files are read, written and held.
+
+use std::{error::Error as _, sync::Arc};
+
+use futures::{StreamExt, TryStreamExt};
+use storage_driver::{
+    Capabilities, Entry, Metadata, Path, Payload, Precondition, Stat, StorageDriver, Version,
+    WalkOptions,
+};
+
+use super::{
+    budget::Budget,
+    error::Result,
+    files::{age, is_damage, is_no_file, is_nothing, is_whole, warn_unreadable},
+    locks::Locks,
+    throttle::Throttle,
+    uploads::{open_uploads::OpenUploads, sessions::UploadSessions},
+};
+use crate::{digest::Digest, layout, name::Name, options::Options};
+
+/// The largest link: a digest, and perhaps the end of a line.
+const LINK_BYTES: u64 = 256;
+
+/// The content of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Link {
+    To(Digest, Version),
+    Missing,
+    /// There is something else than a digest.
+    Damaged,
+}
+
+/// The consequence if content cannot be protected from a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// The request reads: it succeeds, and the failure is logged.
+    IfPossible,
+    /// The request is the push of a manifest that refers to the content: it fails.
+    Required,
+}
+
+/// The content of a registry on a driver.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) driver: Arc<dyn StorageDriver>,
+    pub(super) capabilities: Capabilities,
+    pub(crate) options: Options,
+    pub(crate) budget: Budget,
+    pub(super) sessions: UploadSessions,
+    pub(super) open_uploads: OpenUploads,
+    pub(super) locks: Locks,
+    touch_failures: Throttle,
+}
+
+impl Store {
+    pub(crate) fn new(driver: Arc<dyn StorageDriver>, options: Options) -> Self {
+        let capabilities = driver.capabilities();
+        let budget = Budget::new(options.manifest_memory());
+        Self {
+            driver,
+            capabilities,
+            options,
+            budget,
+            sessions: UploadSessions::default(),
+            open_uploads: OpenUploads::default(),
+            locks: Locks::default(),
+            touch_failures: Throttle::default(),
+        }
+    }
+
+    /// Reads a link. Damage is a result, not an error: it concerns this link alone.
+    pub(super) async fn read_link(&self, path: &Path) -> storage_driver::Result<Link> {
+        let content = match self.driver.get_content(path, LINK_BYTES).await {
+            Ok(content) => content,
+            Err(error) if error.is_not_found() => return Ok(Link::Missing),
+            Err(error) if is_damage(&error) => return Ok(Link::Damaged),
+            Err(error) => return Err(error),
+        };
+        let version = content.metadata().version.clone();
+        let content = content.into_bytes();
+        let digest = std::str::from_utf8(&content).ok().map(str::trim_end).map(Digest::parse);
+        match digest {
+            Some(Ok(digest)) => Ok(Link::To(digest, version)),
+            _ => Ok(Link::Damaged),
+        }
+    }
+
+    /// The digest in a link; `None` if the link is missing or damaged.
+    pub(super) async fn link(&self, path: &Path) -> Result<Option<Digest>> {
+        match self.read_link(path).await? {
+            Link::To(digest, _) => Ok(Some(digest)),
+            Link::Missing => Ok(None),
+            Link::Damaged => {
+                tracing::warn!(%path, "this link is damaged and is treated as missing");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads a link for work on many files, which one bad file must not stop: a link that cannot be read
+    /// counts as damaged, and is logged.
+    ///
+    /// # Errors
+    ///
+    /// Those that concern the store, and not this link alone.
+    pub(super) async fn inspect_link(&self, path: &Path) -> storage_driver::Result<Link> {
+        match self.read_link(path).await {
+            Ok(Link::Damaged) => {
+                tracing::warn!(%path, "this link is damaged and is skipped");
+                Ok(Link::Damaged)
+            }
+            Err(error) if !error.is_retryable() => {
+                warn_unreadable(path, &error);
+                Ok(Link::Damaged)
+            }
+            read => read,
+        }
+    }
+
+    pub(super) async fn put_link(
+        &self,
+        path: &Path,
+        digest: &Digest,
+    ) -> storage_driver::Result<Metadata> {
+        let content = Payload::from(digest.to_string());
+        self.driver.put_content(path, content, Precondition::None).await
+    }
+
+    /// Deletes a file in the version that was seen. Returns `false` if it has changed since, or does not exist.
+    pub(super) async fn deleted(
+        &self,
+        path: &Path,
+        seen: Precondition,
+    ) -> storage_driver::Result<bool> {
+        match self.driver.delete(path, seen).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() || error.is_precondition_failed() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a directory with everything below it, if there is one.
+    pub(super) async fn delete_dir_if_any(&self, path: &Path) -> Result<()> {
+        match self.driver.delete_dir(path).await {
+            Err(error) if !is_nothing(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// `IfVersion` if the driver supports it.
+    pub(super) fn if_version(&self, version: Version) -> Precondition {
+        match self.capabilities.preconditions {
+            true => Precondition::IfVersion(version),
+            false => Precondition::None,
+        }
+    }
+
+    /// The metadata of a file; `None` if there is no file.
+    pub(super) async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
+        match self.driver.stat(path).await.and_then(Stat::into_file) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if is_no_file(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The metadata of a file that a walk returned; `None` if it does not exist any more.
+    pub(super) async fn described(
+        &self,
+        entry: &Entry,
+    ) -> storage_driver::Result<Option<Metadata>> {
+        if let Some(file) = entry.metadata() {
+            return Ok(Some(file.clone()));
+        }
+        match self.driver.stat(entry.path()).await {
+            Ok(Stat::File(file)) => Ok(Some(file)),
+            Ok(Stat::Directory(_)) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The files below a directory with their versions. Empty if there is no directory.
+    pub(super) async fn files_with_versions(
+        &self,
+        dir: &Path,
+    ) -> storage_driver::Result<Vec<Metadata>> {
+        let walk = self.driver.walk(dir, WalkOptions::new());
+        let files = walk.filter_map(|entry| async move {
+            match entry {
+                Ok(entry) if entry.is_file() => self.described(&entry).await.transpose(),
+                Err(error) if !is_nothing(&error) => Some(Err(error)),
+                _ => None,
+            }
+        });
+        files.try_collect().await
+    }
+
+    pub(super) async fn is_dir(&self, path: &Path) -> Result<bool> {
+        match self.driver.stat(path).await {
+            Ok(stat) => Ok(stat.is_dir()),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The metadata of the content of a blob or manifest, in whatever repository it is.
+    pub(super) async fn content(&self, digest: &Digest) -> Result<Option<Metadata>> {
+        let file = self.file(&layout::blob(digest)).await?;
+        Ok(file.filter(|file| is_whole(file, digest)))
+    }
+
+    /// Protects a file that a client learns of from a concurrent collection: a file that is older than half of
+    /// the grace gets a new version, so that the collection cannot delete it in the version that it has seen.
+    /// Returns `false` if the file was collected.
+    ///
+    /// # Errors
+    ///
+    /// With [`Hold::IfPossible`], no errors of writing. The module `collect` explains why that is safe.
+    pub(super) async fn hold(&self, file: &Metadata, hold: Hold) -> Result<bool> {
+        let young = age(file) < self.options.gc_grace / 2;
+        if young || !self.capabilities.touch || self.options.read_only {
+            return Ok(true);
+        }
+        match (self.driver.touch(&file.path, Precondition::None).await, hold) {
+            (Ok(_), _) => Ok(true),
+            (Err(error), _) if error.is_not_found() => Ok(false),
+            (Err(error), Hold::Required) => Err(error.into()),
+            (Err(error), Hold::IfPossible) => {
+                if self.touch_failures.admit() {
+                    let source = error.source().map(ToString::to_string);
+                    let text = "content is served that a collection may delete";
+                    tracing::warn!(%error, source, text);
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Whether a repository exists: something was pushed to it, and not all of it was deleted.
+    pub(crate) async fn has_repository(&self, name: &Name) -> Result<bool> {
+        Ok(self.is_dir(&layout::manifests(name)).await?
+            || self.is_dir(&layout::layers(name)).await?)
+    }
+}

@@ -1,0 +1,325 @@
+//! Clients and collections at the same time.
+//!
+//! Blobs are few and manifests are made of some of them, so that everybody pushes, mounts, deletes and
+//! pulls the same. What is random comes from a seed; what the threads make of it does not.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::support::{
+    Answer, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, with_digest,
+};
+use storage_driver_conformance::layers::Yielding;
+use futures::future::join_all;
+use inmemory::InMemory;
+use storage_driver_registry::GcOptions;
+use storage_driver::StorageDriver;
+
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+const REPOSITORIES: [&str; 3] = ["a", "a/b", "c"];
+const LAYERS: u64 = 6;
+/// In rounds, each on a store of its own: what the first collection finds is old, and nothing after it.
+const ROUNDS: u64 = 40;
+const CLIENTS: u64 = 25;
+
+/// Marsaglia's xorshift.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn pick<'a>(&mut self, items: &[&'a str]) -> &'a str {
+        items[self.below(items.len() as u64) as usize]
+    }
+}
+
+fn layer(n: u64) -> Vec<u8> {
+    format!("layer {n}").into_bytes()
+}
+
+/// Makes sure of a blob as clients do: asks, mounts, or uploads, in one piece or several.
+async fn ensure(service: &Service, random: &mut Random, name: &str, content: &[u8]) {
+    if random.below(2) == 0 {
+        match service.head(&blob(name, content)).await.status.as_u16() {
+            200 => return,
+            status => assert_eq!(status, 404),
+        }
+    }
+    if random.below(2) == 0 {
+        let (from, named) = (random.pick(&REPOSITORIES), digest(content));
+        let uri = format!("/v2/{name}/blobs/uploads/?mount={named}&from={from}");
+        let answer = service.post(&uri).await;
+        if answer.status == 201 {
+            return;
+        }
+        service.put_chunks(&answer.expect(202), content).await;
+    } else if random.below(2) == 0 {
+        let uri = format!("/v2/{name}/blobs/uploads/?digest={}", digest(content));
+        service.send("POST", &uri, &[], content.to_vec()).await.expect(201);
+    } else {
+        let begun = service.post(&format!("/v2/{name}/blobs/uploads/")).await.expect(202);
+        service.put_chunks(&begun, content).await;
+    }
+}
+
+impl Service {
+    async fn put_chunks(&self, begun: &Answer, content: &[u8]) {
+        let upload = begun.header("location");
+        let (first, rest) = content.split_at(content.len() / 2);
+        let range = format!("0-{}", first.len().saturating_sub(1));
+        if !first.is_empty() {
+            self.patch(upload, &range, first.to_vec()).await.expect(202);
+        }
+        let uri = with_digest(upload, &digest(content));
+        self.send("PUT", &uri, &[], rest.to_vec()).await.expect(201);
+    }
+}
+
+/// What a run counts, so that a test knows that it has tested something.
+#[derive(Debug, Default)]
+struct Counts {
+    pushed: AtomicU64,
+    pulled: AtomicU64,
+    deleted: AtomicU64,
+    collected: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Counts {
+    fn add(count: &AtomicU64) {
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Run {
+    service: Service,
+    /// Without one, what a client was told of may be gone when it pushes its manifest; not so, what
+    /// a manifest is made of that was taken.
+    grace: Duration,
+    untagged: bool,
+    counts: Counts,
+}
+
+impl Run {
+    /// Pushes an image of its own, blobs first; pulls it, and perhaps deletes it.
+    async fn push(&self, n: u64) {
+        let mut random = Random::new(n);
+        let name = random.pick(&REPOSITORIES);
+        let layers: Vec<Vec<u8>> =
+            (0..=random.below(3)).map(|_| layer(random.below(LAYERS))).collect();
+        let mut manifest = image(&layers.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        manifest["annotations"] = serde_json::json!({ "n": n.to_string() });
+        let by_digest = format!("/v2/{name}/manifests/{}", digest(manifest.to_string().as_bytes()));
+        let by_tag = format!("/v2/{name}/manifests/t{n}");
+        let tagged = random.below(2) == 0;
+        let uri = if tagged { &by_tag } else { &by_digest };
+        loop {
+            ensure(&self.service, &mut random, name, b"{}").await;
+            for layer in &layers {
+                ensure(&self.service, &mut random, name, layer).await;
+            }
+            let answer = self.service.put_manifest(uri, OCI_MANIFEST, &manifest).await;
+            if answer.status == 201 {
+                break;
+            }
+            assert!(self.grace.is_zero(), "a blob that was promised is gone: {answer:?}");
+            assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+            Counts::add(&self.counts.lost);
+        }
+        Counts::add(&self.counts.pushed);
+        if tagged || !self.untagged || !self.grace.is_zero() {
+            for _ in 0..3 {
+                let got = self.service.get(uri).await.expect(200);
+                assert_eq!(self.missing(name, &got).await, None, "of {got:?}");
+            }
+            if random.below(2) == 0 {
+                self.service.delete(&by_digest).await.expect(202);
+                Counts::add(&self.counts.deleted);
+            }
+        }
+    }
+
+    /// Pulls an image that may be deleted at any moment.
+    async fn pull(&self, n: u64) {
+        let name = Random::new(n).pick(&REPOSITORIES);
+        let uri = format!("/v2/{name}/manifests/t{n}");
+        let got = self.service.get(&uri).await;
+        if got.status == 404 {
+            return;
+        }
+        let missing = self.missing(name, &got.expect(200)).await;
+        if missing.is_none() {
+            Counts::add(&self.counts.pulled);
+        } else {
+            self.service.get(&uri).await.expect(404);
+        }
+    }
+
+    /// A blob that a manifest names and that is not there.
+    async fn missing(&self, name: &str, manifest: &Answer) -> Option<String> {
+        assert_eq!(manifest.header("docker-content-digest"), digest(&manifest.body));
+        let manifest = manifest.json();
+        let layers = manifest["layers"].as_array().cloned().unwrap_or_default();
+        for blob in layers.iter().chain(&[manifest["config"].clone()]) {
+            let named = blob["digest"].as_str().unwrap();
+            let got = self.service.get(&format!("/v2/{name}/blobs/{named}")).await;
+            if got.status == 404 {
+                return Some(named.to_owned());
+            }
+            assert_eq!(digest(&got.expect(200).body), named);
+        }
+        None
+    }
+
+    /// Every manifest that is left, by the store's own list.
+    async fn check_all(&self) {
+        for name in REPOSITORIES {
+            let root =
+                format!("/docker/registry/v2/repositories/{name}/_manifests/revisions/sha256");
+            let root = storage_driver::Path::parse(root).unwrap();
+            let list = self.service.store.list(&root, storage_driver::ListOptions::new()).await;
+            for entry in list.map(|page| page.items).unwrap_or_default() {
+                let uri = format!("/v2/{name}/manifests/sha256:{}", entry.name());
+                let got = self.service.get(&uri).await.expect(200);
+                assert_eq!(self.missing(name, &got).await, None, "of {got:?}");
+            }
+            let tags = self.service.get(&format!("/v2/{name}/tags/list")).await;
+            if tags.status == 200 {
+                for tag in tags.json()["tags"].as_array().unwrap() {
+                    let uri = format!("/v2/{name}/manifests/{}", tag.as_str().unwrap());
+                    self.service.get(&uri).await.expect(200);
+                }
+            }
+        }
+    }
+
+    async fn collect(&self, options: &GcOptions) {
+        let report = self.service.registry.collect(options).await.unwrap();
+        self.counts.collected.fetch_add(report.blobs, Ordering::Relaxed);
+    }
+}
+
+/// Some clients, and collections until they are done.
+async fn run(
+    driver: Arc<dyn StorageDriver>,
+    store: InMemory,
+    clock: &Clock,
+    grace: Duration,
+    untagged: bool,
+    round: u64,
+) -> Arc<Run> {
+    clock.write_as_of(LONG * 2);
+    let service = Service::on(driver, store, |builder| builder.gc_grace(grace));
+    let run = Arc::new(Run { service, grace, untagged, counts: Counts::default() });
+    // All is there, and old, and nothing makes use of it.
+    let mut random = Random::new(round);
+    for name in REPOSITORIES {
+        for n in 0..LAYERS {
+            ensure(&run.service, &mut random, name, &layer(n)).await;
+        }
+    }
+    for name in REPOSITORIES {
+        run.service.push_blob(name, "{}").await;
+    }
+    clock.write_as_of(Duration::ZERO);
+    let done = Arc::new(AtomicBool::new(false));
+    let collecting = tokio::spawn({
+        let (run, done) = (run.clone(), done.clone());
+        async move {
+            let options = GcOptions { grace, untagged, ..GcOptions::default() };
+            // The first, which finds what is old, begins at another moment in each round.
+            for _ in 0..round * 4 {
+                tokio::task::yield_now().await;
+            }
+            while !done.load(Ordering::Relaxed) {
+                run.collect(&options).await;
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let clients = (round * CLIENTS..(round + 1) * CLIENTS).map(|seed| {
+        let run = run.clone();
+        tokio::spawn(async move {
+            match seed % 3 {
+                0 if seed > 0 => run.pull(seed - 1).await,
+                _ => run.push(seed).await,
+            }
+        })
+    });
+    for client in join_all(clients).await {
+        client.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    collecting.await.unwrap();
+    run.check_all().await;
+    assert_eq!(run.service.uploads().await, 0);
+    run
+}
+
+/// A thousand clients and their collections.
+async fn with_collections(grace: Duration, untagged: bool, pauses: bool) {
+    let sum = Counts::default();
+    // Twice as many calls of the runtime: half as many rounds.
+    let rounds = if pauses { ROUNDS / 2 } else { ROUNDS };
+    for round in 0..rounds {
+        let clock = Clock::default();
+        let store = clock.store();
+        let driver: Arc<dyn StorageDriver> = match pauses {
+            true => Arc::new(Yielding::new(store.clone())),
+            false => Arc::new(store.clone()),
+        };
+        let run = run(driver, store, &clock, grace, untagged, round).await;
+        sum.pushed.fetch_add(run.counts.pushed.load(Ordering::Relaxed), Ordering::Relaxed);
+        sum.collected.fetch_add(run.counts.collected.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+    assert!(sum.collected.load(Ordering::Relaxed) > 0, "{sum:?}");
+    assert!(sum.pushed.load(Ordering::Relaxed) >= rounds * CLIENTS / 2, "{sum:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn confirmed_blobs_are_kept_for_their_manifest() {
+    with_collections(LONG, false, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn confirmed_blobs_are_kept_while_untagged_manifests_are_collected() {
+    with_collections(LONG, true, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn confirmed_blobs_are_kept_on_a_driver_that_yields_often() {
+    for untagged in [false, true] {
+        with_collections(LONG, untagged, true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_manifest_is_never_without_its_blobs_even_without_a_grace() {
+    with_collections(Duration::ZERO, false, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_manifest_is_never_without_its_blobs_while_untagged_ones_go() {
+    with_collections(Duration::ZERO, true, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_manifest_is_never_without_its_blobs_on_a_driver_that_yields_often() {
+    for untagged in [false, true] {
+        with_collections(Duration::ZERO, untagged, true).await;
+    }
+}

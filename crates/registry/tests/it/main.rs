@@ -1,0 +1,24 @@
+//! The tests of the registry that need no process of their own.
+
+#![cfg(feature = "program")]
+
+mod support;
+
+mod cancellation;
+mod collection;
+mod concurrency;
+mod damage;
+mod faults;
+mod interchange;
+mod interleavings;
+mod malformed;
+mod metered;
+mod program;
+mod races;
+mod server;
+mod settings;
+mod slow_clients;
+mod specification;
+mod tls;
+mod token_clients;
+mod uploads;
