@@ -95,3 +95,9 @@ async fn renaming_copying_and_touching_a_large_file_copies_no_bytes() {
     assert_eq!(store.meter().count(RequestKind::Copy), 0);
     assert_eq!(read(&store, "/c").await, bytes(1, LARGE));
 }
+
+#[tokio::test]
+async fn opening_costs_12_requests() {
+    let store = open(&server()).await;
+    assert_cost(&store, 12);
+}
