@@ -5,11 +5,11 @@ use std::{
     time::SystemTime,
 };
 
-use storage_driver_conformance::Fixture;
 use storage_driver_bucket::{
     Builder,
     double::{Double, Ways},
 };
+use storage_driver_conformance::Fixture;
 
 /// A store whose clock is the system's until the suite sets it.
 async fn fresh(ways: Ways) -> Fixture {
