@@ -1,0 +1,43 @@
+//! [`Backend`]: what the parts of one driver share.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use storage_driver::Path;
+
+use crate::{budget::Budget, objects::Objects, tasks::Tasks, time};
+
+/// The clock that files and uploads are dated by.
+pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// What the parts of one driver share.
+pub(crate) struct Backend {
+    pub(crate) objects: Objects,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) clock: Clock,
+    /// How long data stays readable that nothing names any more.
+    pub(crate) grace: Duration,
+    /// The longest path whose keys the store takes.
+    pub(crate) max_path_bytes: usize,
+}
+
+impl Backend {
+    pub(crate) fn now(&self) -> u64 {
+        time::to_nanos((self.clock)())
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend").field("objects", &self.objects).finish_non_exhaustive()
+    }
+}
+
+/// The key of the file at `path`.
+pub(crate) fn file_key(path: &Path) -> String {
+    path.as_str().trim_start_matches('/').to_owned()
+}

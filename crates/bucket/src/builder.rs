@@ -1,0 +1,184 @@
+//! [`Builder`]: how a store is opened.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use object_store::{
+    aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, client::ReqwestConnector,
+    gcp::GoogleCloudStorageBuilder,
+};
+use storage_driver::{Error, ErrorKind, Operation, Path, Result};
+
+use crate::{
+    Bucket,
+    backend::{Backend, Clock},
+    budget::Budget,
+    clients::{Clients, Source},
+    double::Double,
+    error::explain,
+    http::Connector,
+    objects::Objects,
+    probe,
+    tasks::Tasks,
+};
+
+/// The longest key that S3, Google Cloud Storage and Azure take, in bytes.
+const MAX_KEY: usize = 1024;
+/// The key of a journal is so much longer than its path.
+const LONGEST_PREFIX: usize = "!uploads".len();
+
+/// Opens a [`Bucket`].
+///
+/// Credentials come from the builder of the engine: the environment, profiles, and the metadata services of
+/// clouds, as `from_env` of that builder finds them.
+///
+/// ```no_run
+/// use object_store::aws::AmazonS3Builder;
+/// use storage_driver_bucket::Builder;
+///
+/// # async fn example() -> storage_driver::Result<()> {
+/// let s3 = AmazonS3Builder::from_env().with_bucket_name("registry").with_region("eu-central-1");
+/// let store = Builder::s3(s3).prefix("production").open().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Builder {
+    source: Source,
+    connector: Connector,
+    prefix: String,
+    clock: Clock,
+    memory: u64,
+    grace: Duration,
+}
+
+impl Builder {
+    /// The memory that writers hold, unless set: 256 MiB.
+    pub const MEMORY: u64 = 256 << 20;
+    /// The grace of the sweeper, unless set: an hour.
+    pub const GRACE: Duration = Duration::from_secs(60 * 60);
+
+    fn new(source: Source, connector: Connector) -> Self {
+        Self {
+            source,
+            connector,
+            prefix: String::new(),
+            clock: Arc::new(SystemTime::now),
+            memory: Self::MEMORY,
+            grace: Self::GRACE,
+        }
+    }
+
+    fn network() -> Connector {
+        // The engine's TLS takes the provider of the process. An error means that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Connector::new(ReqwestConnector::default())
+    }
+
+    /// A bucket of S3, or of a server that speaks its protocol.
+    pub fn s3(builder: AmazonS3Builder) -> Self {
+        Self::new(Source::S3(Box::new(builder)), Self::network())
+    }
+
+    /// A bucket of Google Cloud Storage. Not tried on the service.
+    pub fn gcs(builder: GoogleCloudStorageBuilder) -> Self {
+        Self::new(Source::Gcs(Box::new(builder)), Self::network())
+    }
+
+    /// A container of Azure Blob Storage. Not tried on the service.
+    pub fn azure(builder: MicrosoftAzureBuilder) -> Self {
+        Self::new(Source::Azure(Box::new(builder)), Self::network())
+    }
+
+    /// A server in process.
+    pub fn double(server: &Double) -> Self {
+        let s3 = AmazonS3Builder::new()
+            .with_bucket_name("memory")
+            .with_region("memory")
+            .with_endpoint("http://memory")
+            .with_allow_http(true)
+            .with_access_key_id("memory")
+            .with_secret_access_key("memory");
+        Self::new(Source::S3(Box::new(s3)), Connector::new(server.clone()))
+    }
+
+    /// Keeps everything below this prefix: components of a path, with slashes between them.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How much memory open writers hold for data that the store does not have yet, in bytes, all of them together.
+    /// Each may exceed it by the buffer that it accepted last, and by 64 KiB.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// How long data stays that nothing names any more: as long as the slowest reader takes. At least the 15 minutes
+    /// for which a server takes a signed request.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// The clock that files and uploads are dated by, the system's unless set. For tests.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens the store. A few requests show whether the bucket honours conditions.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](ErrorKind::Unsupported), with [`Unsuitable`](crate::Unsuitable) as the source, if it does
+    /// not; [`PermissionDenied`](ErrorKind::PermissionDenied); [`InvalidPath`](ErrorKind::InvalidPath) for a
+    /// prefix that is no path; and what the requests fail with.
+    pub async fn open(self) -> Result<Bucket> {
+        let root = Path::root();
+        self.build().await.map_err(|error| error.context("bucket", Operation::Open, &root))
+    }
+
+    async fn build(self) -> Result<Bucket> {
+        let prefix = self.prefix.trim_matches('/');
+        let root = match prefix.is_empty() {
+            true => String::new(),
+            false => {
+                Path::parse(format!("/{prefix}"))?;
+                format!("{prefix}/")
+            }
+        };
+        let max_path_bytes = MAX_KEY.checked_sub(root.len() + LONGEST_PREFIX + 1);
+        let max_path_bytes = max_path_bytes.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidPath).with_source("the prefix is longer than a key")
+        })?;
+        let clients = Clients::new(&self.source, &self.connector).map_err(explain)?;
+        let backend = Backend {
+            objects: Objects::new(clients, root),
+            tasks: Arc::new(Tasks::default()),
+            budget: Budget::new(self.memory),
+            clock: self.clock,
+            grace: self.grace,
+            max_path_bytes,
+        };
+        probe::probe(&backend.objects).await?;
+        Ok(Bucket::new(backend, Arc::clone(self.connector.meter())))
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The source has credentials in it.
+        f.debug_struct("Builder")
+            .field("prefix", &self.prefix)
+            .field("memory", &self.memory)
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
+    }
+}

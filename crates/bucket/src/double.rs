@@ -1,0 +1,175 @@
+//! An S3 server in process: an HTTP service over a map, which the real S3 client talks to.
+//!
+//! `bucket:memory` opens it, and tests run on it. It has no sockets and takes no time. [`Ways`] are the
+//! differences between servers that matter to the driver, each a switch. It does not check signatures.
+
+mod date;
+mod request;
+mod state;
+mod xml;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use object_store::{
+    ClientOptions,
+    client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService},
+};
+
+use state::State;
+
+/// The ways of a server. The default is those of AWS, as far as they are known.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Ways {
+    /// It ignores `If-None-Match: *` on PUT, as Ceph 16 does in a bucket with versioning.
+    pub ignores_create: bool,
+    /// It ignores `If-Match` on PUT.
+    pub ignores_match: bool,
+    /// It refuses every `If-Match` on PUT, as Ceph 16 does in a bucket with versioning.
+    pub refuses_match: bool,
+    /// It compares the ETag of `If-Match` on PUT without its quotes, and never finds quoted ones equal (Ceph 16).
+    pub wants_bare_etags: bool,
+    /// It ignores `If-Match` on DELETE (Ceph 16).
+    pub ignores_delete_match: bool,
+    /// The response to a refused `If-Match` on PUT is 500 instead of 412 (93 % of them on Ceph 16).
+    pub losers_get_500: bool,
+    /// The response to a refused `If-Match` on PUT is 409 instead of 412 (AWS under contention).
+    pub losers_get_409: bool,
+    /// The response to Complete has an empty ETag (Ceph 16).
+    pub empty_complete_etag: bool,
+    /// A listing is in the order of components: `a/` before `a-b` (SeaweedFS).
+    pub component_order: bool,
+    /// A listing ignores `start-after` (Azurite).
+    pub ignores_offset: bool,
+    /// A page has one item more than was asked for (SeaweedFS).
+    pub long_pages: bool,
+    /// The maximum number of items in a page.
+    pub page: usize,
+    /// The minimum size of a part that is not the last, in bytes.
+    pub min_part: usize,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Self {
+            ignores_create: false,
+            ignores_match: false,
+            refuses_match: false,
+            wants_bare_etags: false,
+            ignores_delete_match: false,
+            losers_get_500: false,
+            losers_get_409: false,
+            empty_complete_etag: false,
+            component_order: false,
+            ignores_offset: false,
+            long_pages: false,
+            page: 1000,
+            min_part: 5 << 20,
+        }
+    }
+}
+
+impl Ways {
+    /// Those of Ceph 16.2 in a bucket without versioning.
+    pub fn ceph() -> Self {
+        Self {
+            wants_bare_etags: true,
+            ignores_delete_match: true,
+            losers_get_500: true,
+            empty_complete_etag: true,
+            ..Self::default()
+        }
+    }
+
+    /// Those of SeaweedFS.
+    pub fn seaweedfs() -> Self {
+        Self { component_order: true, long_pages: true, ..Self::default() }
+    }
+}
+
+/// The server. A clone is a handle to the same one.
+#[derive(Clone)]
+pub struct Double {
+    state: Arc<Mutex<State>>,
+}
+
+impl Double {
+    /// An empty server.
+    pub fn new(ways: Ways) -> Self {
+        Self { state: Arc::new(Mutex::new(State::new(ways))) }
+    }
+
+    /// The keys of all objects, in the order of bytes.
+    pub fn keys(&self) -> Vec<String> {
+        self.locked(|state| state.keys())
+    }
+
+    /// How many multipart uploads are open.
+    pub fn open_multiparts(&self) -> usize {
+        self.locked(|state| state.open_multiparts())
+    }
+
+    /// Stores an object past the driver.
+    pub fn put(&self, key: &str, content_type: &str, content: impl Into<bytes::Bytes>) {
+        self.locked(|state| state.put_foreign(key, content_type, content.into()));
+    }
+
+    /// Removes an object past the driver.
+    pub fn remove(&self, key: &str) {
+        self.locked(|state| state.remove(key));
+    }
+
+    /// Changes the ways of the server.
+    pub fn set_ways(&self, change: impl FnOnce(&mut Ways)) {
+        self.locked(|state| change(&mut state.ways));
+    }
+
+    /// Moves the server's clock ahead: objects that exist grow older.
+    pub fn advance(&self, time: Duration) {
+        self.locked(|state| state.ahead += time);
+    }
+
+    /// The time of the server's clock.
+    pub fn now(&self) -> SystemTime {
+        self.locked(|state| state.now())
+    }
+
+    fn locked<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
+        body(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for Double {
+    fn default() -> Self {
+        Self::new(Ways::default())
+    }
+}
+
+impl fmt::Debug for Double {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Double").finish_non_exhaustive()
+    }
+}
+
+impl HttpConnector for Double {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl HttpService for Double {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let request = request::Request::read(request).await?;
+        // As over a network, other tasks run between the request and the response.
+        tokio::task::yield_now().await;
+        let response = self.locked(|state| state.handle(&request));
+        tokio::task::yield_now().await;
+        Ok(response)
+    }
+}

@@ -1,0 +1,56 @@
+//! [`Request`]: a request, taken apart.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use http_body_util::BodyExt;
+use object_store::client::{HttpError, HttpRequest};
+use percent_encoding::percent_decode_str;
+
+/// A request whose body has arrived.
+pub(super) struct Request {
+    pub(super) method: Method,
+    /// The bucket and the key, decoded.
+    pub(super) key: String,
+    query: HashMap<String, String>,
+    headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Request {
+    pub(super) async fn read(request: HttpRequest) -> Result<Self, HttpError> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let query =
+            parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let query = query.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(&value.replace('+', " ")))
+        });
+        let path = parts.uri.path().trim_start_matches('/');
+        let key = path.split_once('/').map_or("", |(_, key)| key);
+        Ok(Self {
+            method: parts.method,
+            key: decode(key),
+            query: query.collect(),
+            headers: parts.headers,
+            body,
+        })
+    }
+
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The first and the last byte of the `Range`, which may be open.
+    pub(super) fn range(&self) -> Option<(u64, Option<u64>)> {
+        let (start, end) = self.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
+        Some((start.parse().ok()?, end.parse().ok()))
+    }
+}

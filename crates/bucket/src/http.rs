@@ -1,0 +1,75 @@
+//! The HTTP layer under the engine: it counts requests, adds conditions that the engine cannot
+//! express, and injects faults for tests.
+
+mod fault;
+mod meter;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::{HeaderValue, Method, header};
+use object_store::{
+    ClientOptions,
+    client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService},
+};
+
+pub use fault::{Fault, FaultPlan};
+pub use meter::{Meter, RequestKind};
+
+tokio::task_local! {
+    /// The `If-Match` of the DELETE that this task sends. The engine's delete takes no condition.
+    static DELETE_IF: String;
+}
+
+/// Runs `delete` so that its DELETE request carries `If-Match: etag`.
+pub(crate) async fn delete_if<T>(etag: String, delete: impl Future<Output = T>) -> T {
+    DELETE_IF.scope(etag, delete).await
+}
+
+/// An [`HttpConnector`] around another one. All clients that it makes share one [`Meter`].
+#[derive(Debug, Clone)]
+pub struct Connector {
+    inner: Arc<dyn HttpConnector>,
+    meter: Arc<Meter>,
+}
+
+impl Connector {
+    /// A connector around `inner`.
+    pub fn new(inner: impl HttpConnector) -> Self {
+        Self { inner: Arc::new(inner), meter: Arc::default() }
+    }
+
+    /// What was sent, and the plan of faults.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = self.inner.connect(options)?;
+        Ok(HttpClient::new(Service { client, meter: Arc::clone(&self.meter) }))
+    }
+}
+
+#[derive(Debug)]
+struct Service {
+    client: HttpClient,
+    meter: Arc<Meter>,
+}
+
+#[async_trait]
+impl HttpService for Service {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if request.method() == Method::DELETE
+            && let Ok(etag) = DELETE_IF.try_with(Clone::clone)
+            && let Ok(value) = HeaderValue::from_str(&etag)
+        {
+            // The signature covers only the headers that it names.
+            request.headers_mut().insert(header::IF_MATCH, value);
+        }
+        let kind = RequestKind::of(&request);
+        let fault = self.meter.record(kind, &request);
+        fault.apply(&self.client, request).await
+    }
+}

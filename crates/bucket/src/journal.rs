@@ -1,0 +1,130 @@
+//! [`Journal`]: the object that holds the state of an upload. A swap of it is the fence.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use storage_driver::{Path, Result, UploadInfo};
+
+use crate::{
+    envelope::{self, Envelope, Kind, Sealed},
+    error::corrupted,
+    objects::Tag,
+    record::Extent,
+    time,
+};
+
+/// Content of up to this many bytes lies in the journal, until more follows.
+pub(crate) const MAX_TAIL: usize = 64 << 10;
+
+/// The key of the journal of the upload at `path`.
+pub(crate) fn key(path: &Path) -> String {
+    format!("!uploads{}", path.as_str())
+}
+
+/// A commit that was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Commit {
+    /// The destination.
+    #[serde(rename = "d")]
+    pub(crate) dest: String,
+    /// A nonce, which is in the origin of the record that it publishes.
+    #[serde(rename = "c")]
+    pub(crate) nonce: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    #[serde(rename = "i")]
+    id: String,
+    #[serde(rename = "k")]
+    created: u64,
+    #[serde(rename = "m")]
+    modified: u64,
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    base: Option<String>,
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    owner: Option<Tag>,
+    #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
+    extents: Vec<Extent>,
+    #[serde(rename = "t")]
+    tail: usize,
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    commit: Option<Commit>,
+}
+
+/// The state of an upload, as it was kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    /// The name of its extents.
+    pub(crate) id: String,
+    pub(crate) created: u64,
+    pub(crate) modified: u64,
+    /// The version that an append started from.
+    pub(crate) base: Option<String>,
+    /// The state of the owner of its extents, if it has one: saves a read.
+    pub(crate) owner: Option<Tag>,
+    pub(crate) extents: Vec<Extent>,
+    /// Content behind the extents.
+    pub(crate) tail: Bytes,
+    pub(crate) note: Bytes,
+    pub(crate) commit: Option<Commit>,
+}
+
+impl Journal {
+    /// An upload without content.
+    pub(crate) fn new(id: String, now: u64) -> Self {
+        Self {
+            id,
+            created: now,
+            modified: now,
+            base: None,
+            owner: None,
+            extents: Vec::new(),
+            tail: Bytes::new(),
+            note: Bytes::new(),
+            commit: None,
+        }
+    }
+
+    pub(crate) fn parse(key: &str, envelope: &Envelope) -> Result<Self> {
+        let header: Header = envelope.header().map_err(|error| corrupted(key, error))?;
+        if header.tail > envelope.body.len() {
+            return Err(corrupted(key, "it is shorter than its header says"));
+        }
+        Ok(Self {
+            id: header.id,
+            created: header.created,
+            modified: header.modified,
+            base: header.base,
+            owner: header.owner,
+            extents: header.extents,
+            tail: envelope.body.slice(..header.tail),
+            note: envelope.body.slice(header.tail..),
+            commit: header.commit,
+        })
+    }
+
+    /// The bytes of the object under a fresh nonce.
+    pub(crate) fn seal(&self) -> Sealed {
+        let header = Header {
+            id: self.id.clone(),
+            created: self.created,
+            modified: self.modified,
+            base: self.base.clone(),
+            owner: self.owner.clone(),
+            extents: self.extents.clone(),
+            tail: self.tail.len(),
+            commit: self.commit.clone(),
+        };
+        envelope::seal(Kind::Journal, &header, &[&self.tail, &self.note])
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.extents.iter().map(|extent| extent.length).sum::<u64>() + self.tail.len() as u64
+    }
+
+    pub(crate) fn info(&self, path: &Path) -> UploadInfo {
+        let (created, modified) = (time::from_nanos(self.created), time::from_nanos(self.modified));
+        UploadInfo::new(path.clone(), created, modified, Some(self.size()))
+            .with_note(self.note.clone())
+    }
+}

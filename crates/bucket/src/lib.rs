@@ -1,0 +1,41 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The pieces
+//!
+//! From the bottom: [`http`] counts requests and injects faults; [`double`] is the server in process; `clients` are
+//! three clients of the engine with different time-outs; `objects` is the bucket as keys with conditions, with
+//! `decide` as its one way to write an object that matters; `record`, `journal` and `owner` are the formats; `namespace`,
+//! `uploads`, `upload` and `sweep` are the protocol; [`Bucket`] is the driver.
+
+mod backend;
+mod bucket;
+mod budget;
+mod buffer;
+mod builder;
+mod clients;
+pub mod double;
+mod envelope;
+mod error;
+mod extents;
+pub mod http;
+mod journal;
+mod listing;
+mod namespace;
+mod nonce;
+mod objects;
+mod opening;
+mod owner;
+mod probe;
+mod reading;
+mod record;
+mod session;
+mod sweep;
+mod tasks;
+mod time;
+mod upload;
+mod uploads;
+
+pub use bucket::Bucket;
+pub use builder::Builder;
+pub use probe::Unsuitable;
+pub use sweep::{SweepOptions, SweepReport};

@@ -1,0 +1,182 @@
+//! The namespace: what is at a path, and how one state of it follows another.
+
+mod change;
+mod remove;
+
+use storage_driver::{ErrorKind, Metadata, Path, Result, Stat, Version};
+
+use crate::{
+    backend::{Backend, file_key},
+    envelope::{Kind, TOMBSTONE_LENGTH},
+    journal, nonce,
+    objects::{Found, Item, Listing, Tag},
+    record::{Body, Extent, Origin, Record},
+    time,
+    uploads::JournalAt,
+};
+
+pub(crate) use change::Guard;
+
+/// What is at a path.
+#[derive(Debug)]
+pub(crate) enum At {
+    /// No file. A tombstone may be in its place.
+    Nothing(Option<Tag>),
+    File(Box<File>),
+}
+
+/// A file, as it was found.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) tag: Tag,
+    /// The nonce of its record.
+    pub(crate) nonce: Option<String>,
+    /// Its record, or what would be in it.
+    pub(crate) record: Record,
+}
+
+impl File {
+    pub(crate) fn metadata(&self, path: &Path) -> Metadata {
+        self.record.metadata(path)
+    }
+}
+
+impl At {
+    pub(crate) fn of(key: &str, found: Option<&Found>) -> Result<Self> {
+        let Some(found) = found else { return Ok(Self::Nothing(None)) };
+        let tag = found.tag.clone();
+        let file = match &found.envelope {
+            Some(envelope) if envelope.kind == Kind::Tombstone => {
+                return Ok(Self::Nothing(Some(tag)));
+            }
+            Some(envelope) if envelope.kind == Kind::Record => {
+                let record = Record::parse(key, envelope)?;
+                File { tag, nonce: Some(envelope.nonce.clone()), record }
+            }
+            _ => File { record: foreign(found), tag, nonce: None },
+        };
+        Ok(Self::File(Box::new(file)))
+    }
+
+    pub(crate) fn version(&self) -> Option<&Version> {
+        match self {
+            Self::Nothing(_) => None,
+            Self::File(file) => Some(&file.record.version),
+        }
+    }
+}
+
+/// What would be in the record of an object that has none.
+fn foreign(found: &Found) -> Record {
+    let mut record = Record::new(found.size, time::to_nanos(found.modified), Body::Foreign);
+    record.version = Version::new(format!("object-{}", found.tag.text()));
+    record
+}
+
+impl Backend {
+    /// What is at `path`; of a file in its record perhaps not all of the content.
+    pub(crate) async fn at(&self, path: &Path) -> Result<At> {
+        let key = file_key(path);
+        At::of(&key, self.objects.look(&key).await?.as_ref())
+    }
+
+    /// What is at `path`, with all of the content that is in its record.
+    pub(crate) async fn whole(&self, path: &Path) -> Result<At> {
+        let key = file_key(path);
+        At::of(&key, self.objects.fetch(&key).await?.as_ref())
+    }
+
+    /// The file at `path`, or the error that there is none.
+    pub(crate) async fn whole_file(&self, path: &Path) -> Result<Box<File>> {
+        match self.whole(path).await? {
+            At::File(file) => Ok(file),
+            At::Nothing(_) => Err(self.no_file(path).await),
+        }
+    }
+
+    /// The error for a path without a file.
+    pub(crate) async fn no_file(&self, path: &Path) -> storage_driver::Error {
+        match self.exists_below(path).await {
+            Ok(true) => ErrorKind::IsADirectory.into(),
+            Ok(false) => ErrorKind::PathNotFound.into(),
+            Err(error) => error,
+        }
+    }
+
+    pub(crate) async fn stat(&self, path: &Path) -> Result<Stat> {
+        if path.is_root() {
+            return Ok(Stat::Directory(path.clone()));
+        }
+        match self.at(path).await? {
+            At::File(file) => Ok(Stat::File(file.metadata(path))),
+            At::Nothing(_) => match self.exists_below(path).await? {
+                true => Ok(Stat::Directory(path.clone())),
+                false => Err(ErrorKind::PathNotFound.into()),
+            },
+        }
+    }
+
+    /// Whether a file is below `path`.
+    pub(crate) async fn exists_below(&self, path: &Path) -> Result<bool> {
+        let prefix = format!("{}/", file_key(path));
+        // A few more than one, because some may be tombstones.
+        let listing = Listing { prefix, limit: Some(8), ..Listing::default() };
+        let mut token = None;
+        loop {
+            let page = self.objects.list(&listing, token).await?;
+            for item in &page.items {
+                if self.is_file(item).await? {
+                    return Ok(true);
+                }
+            }
+            token = page.token;
+            if token.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Whether a listed object is a file: it is at a path, and it is no tombstone.
+    pub(crate) async fn is_file(&self, item: &Item) -> Result<bool> {
+        if Path::parse(format!("/{}", item.key)).is_err() {
+            return Ok(false);
+        }
+        if item.size != Some(TOMBSTONE_LENGTH as u64) {
+            return Ok(true);
+        }
+        let found = self.objects.look(&item.key).await?;
+        Ok(found.is_some_and(|found| !found.is(Kind::Tombstone)))
+    }
+
+    /// Prepares that a file's record is replaced or removed.
+    pub(crate) async fn let_go(&self, file: &File) -> Result<()> {
+        self.hint(file.record.extents()).await?;
+        self.settle_origin(file.record.origin.as_ref()).await
+    }
+
+    /// Tells the sweeper to look at the owners of these extents.
+    pub(crate) async fn hint(&self, extents: &[Extent]) -> Result<()> {
+        let mut ids: Vec<&str> = extents.iter().map(|extent| extent.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            let key = format!("!trash/{id}/{}", nonce::fresh());
+            self.objects.put_hint(&key, crate::envelope::tombstone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the upload that a record was committed from, if its journal does not know yet that the commit has
+    /// taken effect. Afterwards the record need not be there to prove it.
+    async fn settle_origin(&self, origin: Option<&Origin>) -> Result<()> {
+        let Some(origin) = origin else { return Ok(()) };
+        let upload = Path::parse(&origin.upload)?;
+        while let JournalAt::Upload(journal, tag) = self.journal(&upload).await? {
+            if journal.commit.is_none_or(|commit| commit.nonce != origin.commit) {
+                break;
+            }
+            self.objects.remove(&journal::key(&upload), &tag).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Opening a writer: the swap of the journal that fences the writer before it.
+
+use std::sync::Arc;
+
+use storage_driver::{ErrorKind, Path, Result, WriteMode, Writer, WriterOptions};
+
+use crate::{
+    backend::Backend,
+    journal::{self, Journal},
+    nonce,
+    objects::{Decision, Expect, Tag},
+    owner::Holder,
+    record::Body,
+    session::Session,
+    upload::Upload,
+    uploads::{JournalAt, journal_extents},
+};
+
+impl Backend {
+    pub(crate) async fn open_upload(
+        self: &Arc<Self>,
+        path: &Path,
+        mode: WriteMode,
+    ) -> Result<Upload> {
+        let (journal, tag) = match mode {
+            WriteMode::Create => self.create(path).await?,
+            WriteMode::Resume { at } => self.resume(path, at).await?,
+            WriteMode::Append { at } => self.append(path, at).await?,
+        };
+        Ok(Upload::new(self, path, journal, tag))
+    }
+
+    async fn create(self: &Arc<Self>, path: &Path) -> Result<(Journal, Tag)> {
+        let journal = Journal::new(nonce::fresh(), self.now());
+        let mut expect = Expect::Absent;
+        loop {
+            let sealed = journal.seal();
+            match self.objects.decide(&journal::key(path), &sealed, &expect).await? {
+                Decision::Won(tag) => return Ok((journal, tag)),
+                Decision::Lost(_) => {
+                    expect = match self.settled_journal(path).await? {
+                        JournalAt::Nothing(None) => Expect::Absent,
+                        JournalAt::Nothing(Some(tag)) => Expect::Tag(tag),
+                        JournalAt::Upload(earlier, tag) => {
+                            self.hint(&journal_extents(&earlier)).await?;
+                            Expect::Tag(tag)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn resume(self: &Arc<Self>, path: &Path, at: Option<u64>) -> Result<(Journal, Tag)> {
+        loop {
+            let JournalAt::Upload(journal, tag) = self.settled_journal(path).await? else {
+                return Err(ErrorKind::PathNotFound.into());
+            };
+            check_offset(at, journal.size())?;
+            let swap = Expect::Tag(tag);
+            let sealed = journal.seal();
+            let decision = self.objects.decide(&journal::key(path), &sealed, &swap).await?;
+            if let Decision::Won(tag) = decision {
+                return Ok((*journal, tag));
+            }
+        }
+    }
+
+    async fn append(self: &Arc<Self>, path: &Path, at: Option<u64>) -> Result<(Journal, Tag)> {
+        loop {
+            let file = self.whole_file(path).await?;
+            let expect = match self.settled_journal(path).await? {
+                JournalAt::Upload(..) => return Err(ErrorKind::UploadInProgress.into()),
+                JournalAt::Nothing(None) => Expect::Absent,
+                JournalAt::Nothing(Some(tag)) => Expect::Tag(tag),
+            };
+            check_offset(at, file.record.size)?;
+            let mut journal = Journal::new(nonce::fresh(), self.now());
+            journal.base = Some(file.record.version.as_str().to_owned());
+            let holder = Holder::upload(path);
+            if file.nonce.is_some() {
+                self.hold(file.record.extents(), &holder).await?;
+            }
+            match self.body_of(path, &file, &holder).await? {
+                Body::Inline(bytes) => journal.tail = bytes,
+                Body::Extents(extents) => journal.extents = extents,
+                Body::Foreign => return Err(ErrorKind::Unsupported.into()),
+            }
+            let sealed = journal.seal();
+            let decision = self.objects.decide(&journal::key(path), &sealed, &expect).await?;
+            if let Decision::Won(tag) = decision {
+                return Ok((journal, tag));
+            }
+        }
+    }
+}
+
+fn check_offset(given: Option<u64>, size: u64) -> Result<()> {
+    match given {
+        Some(given) if given != size => Err(ErrorKind::OffsetMismatch { given, size }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The writer of an upload that was opened.
+pub(crate) fn writer(
+    name: &'static str,
+    path: &Path,
+    upload: Upload,
+    options: &WriterOptions,
+) -> Writer {
+    let (size, note) = (upload.size(), upload.note().clone());
+    let session = Session::new(upload, options.exclusive_buffers);
+    Writer::new(name, path.clone(), size, session).with_note(note)
+}

@@ -1,0 +1,124 @@
+//! The probe at every opening: a few requests that show whether conditions are honoured.
+
+use object_store::{ObjectStore, PutMode, PutOptions, UpdateVersion};
+use storage_driver::{Error, ErrorKind, Result};
+
+use crate::{
+    envelope::{Sealed, tombstone},
+    error::explain,
+    http::delete_if,
+    nonce,
+    objects::{Objects, Removal},
+};
+
+/// What a store does that this driver cannot work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unsuitable {
+    /// Two creates of one key succeed.
+    #[error(
+        "the bucket accepted a second create of one key (it ignores If-None-Match); is versioning on? \
+         Use a bucket without versioning, or a server that honours conditional puts"
+    )]
+    IgnoresCreate,
+    /// A swap with a wrong ETag succeeds.
+    #[error(
+        "the bucket accepted a put with a wrong ETag (it ignores If-Match); use a server that honours \
+         conditional puts"
+    )]
+    IgnoresMatch,
+    /// A swap with the right ETag fails.
+    #[error(
+        "the bucket refused a put with the right ETag; is versioning on? Use a bucket without versioning, \
+         or a server that honours conditional puts"
+    )]
+    RefusesMatch,
+    /// What was stored is not there afterwards.
+    #[error("the bucket lost an object that it had just acknowledged")]
+    LosesPuts,
+}
+
+impl From<Unsuitable> for Error {
+    fn from(cause: Unsuitable) -> Self {
+        Self::new(ErrorKind::Unsupported).with_source(cause)
+    }
+}
+
+/// How a put ended, as the object itself shows.
+enum Put {
+    Stored,
+    Refused,
+}
+
+/// Probes the store, and tells `objects` how it wants its conditions.
+pub(crate) async fn probe(objects: &Objects) -> Result<()> {
+    let key = format!("!probe/{}", nonce::fresh());
+    let first = tombstone();
+    if let Put::Refused = put(objects, &key, &first, PutMode::Create).await? {
+        return Err(Unsuitable::LosesPuts.into());
+    }
+    let second = tombstone();
+    if let Put::Stored = put(objects, &key, &second, PutMode::Create).await? {
+        return Err(Unsuitable::IgnoresCreate.into());
+    }
+    let wrong = UpdateVersion {
+        e_tag: Some("\"00000000000000000000000000000000\"".to_owned()),
+        version: Some("1".to_owned()),
+    };
+    if let Put::Stored = put(objects, &key, &second, PutMode::Update(wrong)).await? {
+        return Err(Unsuitable::IgnoresMatch.into());
+    }
+    let mut tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
+    let mut accepted = false;
+    for quoted in [true, false] {
+        objects.set_quoted(quoted);
+        let next = tombstone();
+        if let Put::Stored = put(objects, &key, &next, objects.update(&tag)).await? {
+            accepted = true;
+            break;
+        }
+    }
+    if !accepted {
+        return Err(Unsuitable::RefusesMatch.into());
+    }
+    let stale = tag;
+    tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
+    if objects.clients().can_condition_delete {
+        // With the ETag of the state before. A server that ignores the condition deletes, and says so or not.
+        let location = objects.key(&key)?;
+        let delete = object_store::ObjectStoreExt::delete(&objects.clients().decisive, &location);
+        let deleted = delete_if(objects.condition(&stale), delete).await;
+        let honoured = deleted.is_err() && objects.look(&key).await?.is_some();
+        objects.set_deletes_conditionally(honoured);
+        if honoured {
+            objects.remove_object(&key, &tag).await?;
+            let again = objects.remove_object(&key, &tag).await?;
+            objects.set_deletes_tell(matches!(again, Removal::Gone));
+            return Ok(());
+        }
+    }
+    objects.delete_final(&key).await
+}
+
+async fn put(objects: &Objects, key: &str, sealed: &Sealed, mode: PutMode) -> Result<Put> {
+    let options = PutOptions { mode, ..objects.options() };
+    let location = objects.key(key)?;
+    let payload = sealed.bytes.clone().into();
+    match objects.clients().decisive.put_opts(&location, payload, options).await {
+        Ok(_) => Ok(Put::Stored),
+        Err(
+            error @ (object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. }
+            | object_store::Error::NotImplemented { .. }
+            | object_store::Error::NotSupported { .. }),
+        ) => Err(explain(error)),
+        Err(error) => match objects.look(key).await? {
+            // A bucket that does not exist, for example.
+            None => Err(explain(error)),
+            Some(found) => {
+                let ours = found.envelope.is_some_and(|it| it.nonce == sealed.nonce);
+                Ok(if ours { Put::Stored } else { Put::Refused })
+            }
+        },
+    }
+}

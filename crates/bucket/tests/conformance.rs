@@ -1,0 +1,60 @@
+//! The contract, clause by clause, on the server in process.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
+use storage_driver_bucket::{
+    Builder,
+    double::{Double, Ways},
+};
+use storage_driver_conformance::Fixture;
+
+/// A store whose clock is the system's until the suite sets it.
+async fn fresh(ways: Ways) -> Fixture {
+    let held = Arc::new(Mutex::new(None));
+    let shown = Arc::clone(&held);
+    let clock = move || shown.lock().unwrap().unwrap_or_else(SystemTime::now);
+    let driver = Builder::double(&Double::new(ways)).clock(clock).open().await.unwrap();
+    Fixture::from(driver).with_clock(move |time| *held.lock().unwrap() = Some(time))
+}
+
+storage_driver_conformance::suite!(|| async { fresh(Ways::default()).await });
+
+/// So that no behaviour vanishes unnoticed, from the suite or from what the driver claims.
+#[test]
+fn this_many_behaviours_are_asked_of_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let plan = storage_driver_conformance::plan(&runtime.block_on(fresh(Ways::default())));
+    assert_eq!((plan.quick(), plan.full()), (565, 4));
+}
+
+/// The same on servers with other ways: without conditional deletions, with another order of keys.
+mod ways {
+    use super::*;
+
+    fn run(ways: Ways) {
+        let factory = move || {
+            let ways = ways.clone();
+            async move { fresh(ways).await }
+        };
+        let report = storage_driver_conformance::run(factory, |behaviour| {
+            behaviour.size == storage_driver_conformance::Size::Quick
+                // They ask the same many times; the main suite does.
+                && !behaviour.name.starts_with("model::")
+                && !behaviour.name.starts_with("linearizability::")
+        });
+        assert!(report.is_success(), "{report}");
+    }
+
+    #[test]
+    fn of_ceph() {
+        run(Ways::ceph());
+    }
+
+    #[test]
+    fn of_seaweedfs() {
+        run(Ways::seaweedfs());
+    }
+}

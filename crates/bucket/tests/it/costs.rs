@@ -1,0 +1,103 @@
+//! How many requests an operation sends, with bounds in both directions.
+
+use storage_driver::{Path, Precondition, StorageDriver, WriterOptions};
+use storage_driver_bucket::{Bucket, http::RequestKind};
+
+use crate::support::{LARGE, bytes, open, path, put, read, server};
+
+const MIB: usize = 1 << 20;
+
+async fn write(writer: &mut storage_driver::Writer, length: usize) {
+    let piece = bytes(7, MIB);
+    for _ in 0..length / MIB {
+        writer.write_bytes(piece.clone()).await.unwrap();
+    }
+}
+
+fn dest() -> Path {
+    path("/blobs/sha256/aa/data")
+}
+
+fn assert_cost(store: &Bucket, expected: u64) {
+    let counts = RequestKind::ALL.map(|kind| (kind, store.meter().count(kind)));
+    assert_eq!(store.meter().total(), expected, "{counts:?}");
+    assert_eq!(store.meter().count(RequestKind::Copy), 0);
+}
+
+#[tokio::test]
+async fn a_push_of_100_mb_in_one_request_costs_20_requests() {
+    let store = open(&server()).await;
+    store.meter().reset();
+    let mut writer = store.writer(&path("/uploads/1"), WriterOptions::create()).await.unwrap();
+    write(&mut writer, 96 * MIB).await;
+    writer.commit_to(&dest(), Precondition::IfAbsent).await.unwrap();
+    assert_cost(&store, 20);
+}
+
+#[tokio::test]
+async fn a_push_of_100_mb_in_20_chunks_costs_86_requests() {
+    let store = open(&server()).await;
+    store.meter().reset();
+    let upload = path("/uploads/1");
+    store.writer(&upload, WriterOptions::create()).await.unwrap().suspend().await.unwrap();
+    for chunk in 0..20_u64 {
+        let at = WriterOptions::resume_at(chunk * 5 * MIB as u64);
+        let mut writer = store.writer(&upload, at).await.unwrap();
+        write(&mut writer, 5 * MIB).await;
+        if chunk == 19 {
+            writer.commit_to(&dest(), Precondition::IfAbsent).await.unwrap();
+        } else {
+            writer.suspend().await.unwrap();
+        }
+    }
+    assert_cost(&store, 86);
+}
+
+#[tokio::test]
+async fn a_push_of_1_mib_in_one_request_costs_4_requests() {
+    let store = open(&server()).await;
+    store.meter().reset();
+    let mut writer = store.writer(&path("/uploads/1"), WriterOptions::create()).await.unwrap();
+    write(&mut writer, MIB).await;
+    writer.commit_to(&dest(), Precondition::IfAbsent).await.unwrap();
+    assert_cost(&store, 4);
+}
+
+#[tokio::test]
+async fn a_new_small_file_costs_1_request() {
+    let store = open(&server()).await;
+    store.meter().reset();
+    put(&store, "/a", bytes(1, 100)).await.unwrap();
+    assert_cost(&store, 1);
+}
+
+#[tokio::test]
+async fn reading_a_small_file_costs_1_request_and_a_large_one_2() {
+    let store = open(&server()).await;
+    put(&store, "/small", bytes(1, 100)).await.unwrap();
+    put(&store, "/large", bytes(1, LARGE)).await.unwrap();
+    store.meter().reset();
+    read(&store, "/small").await;
+    assert_cost(&store, 1);
+    store.meter().reset();
+    assert_eq!(read(&store, "/large").await, bytes(1, LARGE));
+    assert_cost(&store, 2);
+}
+
+#[tokio::test]
+async fn renaming_copying_and_touching_a_large_file_copies_no_bytes() {
+    let store = open(&server()).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    store.meter().reset();
+    store.copy(&path("/a"), &path("/b"), Precondition::None).await.unwrap();
+    store.rename(&path("/b"), &path("/c"), Precondition::None).await.unwrap();
+    store.touch(&path("/c"), Precondition::None).await.unwrap();
+    assert_eq!(store.meter().count(RequestKind::Copy), 0);
+    assert_eq!(read(&store, "/c").await, bytes(1, LARGE));
+}
+
+#[tokio::test]
+async fn opening_costs_12_requests() {
+    let store = open(&server()).await;
+    assert_cost(&store, 12);
+}

@@ -1,0 +1,10 @@
+//! Tests of the driver on the server in process, in one program.
+
+mod costs;
+mod faults;
+mod foreign;
+mod memory;
+mod opening;
+mod support;
+mod sweeping;
+mod takeover;

@@ -1,0 +1,118 @@
+//! The sweeper: what it takes, and when.
+
+use std::time::Duration;
+
+use storage_driver::{ErrorKind, Precondition, ReadRange, StorageDriver, WriterOptions};
+use storage_driver_bucket::{
+    Builder, SweepOptions,
+    double::{Double, Ways},
+};
+
+use crate::support::{LARGE, bytes, open, path, put, read, server, upload, uploads};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn data(server: &Double) -> usize {
+    server.keys().iter().filter(|key| key.starts_with("!data/")).count()
+}
+
+#[tokio::test]
+async fn deleted_data_goes_when_the_grace_has_passed() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    store.delete(&path("/a"), Precondition::None).await.unwrap();
+    let report = store.sweep(SweepOptions::new()).await.unwrap();
+    assert_eq!((report.extents, report.waiting), (0, 1));
+    server.advance(HOUR + HOUR);
+    let report = store.sweep(SweepOptions::new()).await.unwrap();
+    // A file whose data was written in one piece, and its hint.
+    assert_eq!((report.extents, report.bytes), (1, LARGE as u64));
+    // The second pass finds nothing.
+    assert_eq!(store.sweep(SweepOptions::new()).await.unwrap().examined, 0);
+    assert_eq!(data(&server), 0);
+}
+
+#[tokio::test]
+async fn data_that_is_named_stays_whatever_its_age() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    store.copy(&path("/a"), &path("/b"), Precondition::None).await.unwrap();
+    store.delete(&path("/a"), Precondition::None).await.unwrap();
+    upload(&store, "/u", bytes(2, LARGE)).await.unwrap();
+    server.advance(100 * HOUR);
+    store.sweep(SweepOptions::new().deep()).await.unwrap();
+    server.advance(100 * HOUR);
+    store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!(read(&store, "/b").await, bytes(1, LARGE));
+    let writer = store.writer(&path("/u"), WriterOptions::resume()).await.unwrap();
+    writer.commit().await.unwrap();
+    assert_eq!(read(&store, "/u").await, bytes(2, LARGE));
+}
+
+#[tokio::test]
+async fn a_reader_whose_data_was_swept_fails_with_content_changed() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    let reader = store.reader(&path("/a"), ReadRange::Full).await.unwrap();
+    store.delete(&path("/a"), Precondition::None).await.unwrap();
+    server.advance(2 * HOUR);
+    store.sweep(SweepOptions::new()).await.unwrap();
+    let error = reader.into_content(u64::MAX).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContentChanged);
+}
+
+#[tokio::test]
+async fn extents_of_a_fenced_writer_go_after_the_commit() {
+    let server = server();
+    let store = open(&server).await;
+    upload(&store, "/u", bytes(1, LARGE)).await.unwrap();
+    let mut fenced = store.writer(&path("/u"), WriterOptions::resume()).await.unwrap();
+    fenced.write_bytes(bytes(2, LARGE)).await.unwrap();
+    let writer = store.writer(&path("/u"), WriterOptions::resume()).await.unwrap();
+    assert_eq!(fenced.sync().await.unwrap_err().kind(), ErrorKind::WriterFenced);
+    writer.commit().await.unwrap();
+    assert_eq!(data(&server), 2);
+    server.advance(2 * HOUR);
+    store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!(data(&server), 1);
+    assert_eq!(read(&store, "/u").await, bytes(1, LARGE));
+}
+
+#[tokio::test]
+async fn tombstones_stay_where_a_deletion_cannot_be_conditional() {
+    let server = Double::new(Ways::ceph());
+    let store = Builder::double(&server).open().await.unwrap();
+    put(&store, "/a", bytes(1, 10)).await.unwrap();
+    store.delete(&path("/a"), Precondition::None).await.unwrap();
+    upload(&store, "/u", bytes(1, 10)).await.unwrap();
+    store.cancel_upload(&path("/u")).await.unwrap();
+    server.advance(100 * HOUR);
+    let report = store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!((report.tombstones, report.tombstones_left), (0, 2));
+    assert!(uploads(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn two_sweeps_at_once_remove_the_same_data_once_or_twice_and_nothing_else() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/kept", bytes(1, LARGE)).await.unwrap();
+    for number in 0..8 {
+        let at = format!("/{number}");
+        put(&store, &at, bytes(2, LARGE)).await.unwrap();
+        store.delete(&path(&at), Precondition::None).await.unwrap();
+    }
+    server.advance(2 * HOUR);
+    let other = open(&server).await;
+    let (one, two) = tokio::join!(
+        store.sweep(SweepOptions::new().deep()),
+        other.sweep(SweepOptions::new().deep())
+    );
+    one.unwrap();
+    two.unwrap();
+    assert_eq!(data(&server), 1);
+    assert_eq!(read(&store, "/kept").await, bytes(1, LARGE));
+}
