@@ -108,6 +108,33 @@ fn a_lost_answer_is_of_something_done() {
     }
 }
 
+/// Which of 200 calls fail under this seed and probability.
+fn failed_calls(seed: u64, probability: f64) -> Vec<bool> {
+    let driver = Faulty::new(Reference::new());
+    driver.fail_seeded(seed, probability, Fault::Before(ErrorKind::Unavailable));
+    let root = Path::root();
+    (0..200).map(|_| block_on(driver.stat(&root)).is_err()).collect()
+}
+
+#[test]
+fn a_seed_fails_the_same_calls_each_time() {
+    assert_eq!(failed_calls(1, 0.5), failed_calls(1, 0.5));
+    assert_ne!(failed_calls(1, 0.5), failed_calls(2, 0.5));
+}
+
+#[test]
+fn a_probability_is_the_share_of_calls_that_fail() {
+    let share = |probability| failed_calls(1, probability).iter().filter(|it| **it).count();
+    assert_eq!((share(0.0), share(1.0)), (0, 200));
+    assert!((20..60).contains(&share(0.2)), "{} of 200", share(0.2));
+}
+
+#[test]
+#[should_panic(expected = "from 0 to 1, not 1.5")]
+fn a_probability_above_1_is_refused() {
+    failed_calls(1, 1.5);
+}
+
 #[test]
 fn without_a_plan_nothing_fails_and_all_is_counted() {
     let driver = Faulty::new(Reference::new());

@@ -8,11 +8,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{FutureExt, Sink, Stream};
+use futures::{Sink, Stream};
 use storage_driver::{
-    Capabilities, Content, Entry, Health, ListOptions, Metadata, Operation, Page, Path, Payload,
-    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, UploadInfo, Walk,
-    WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
+    Entry, Layer, Metadata, Operation, Path, Precondition, Reader, Result, StorageDriver, Walk,
+    WalkSource, WriteSession, Writer,
 };
 use tokio::time::{Sleep, sleep};
 
@@ -32,12 +31,20 @@ impl<D: StorageDriver> Delayed<D> {
     pub fn new(inner: D, delay: Duration) -> Self {
         Self { inner, delay }
     }
+}
 
-    async fn around<T>(
-        &self,
+impl<D: StorageDriver> Layer for Delayed<D> {
+    type Inner = D;
+
+    fn inner(&self) -> &D {
+        &self.inner
+    }
+
+    async fn around<'a, T: Send + 'a>(
+        &'a self,
         _: Operation,
-        _: &Path,
-        call: impl Future<Output = Result<T>> + Send,
+        _: &'a Path,
+        call: impl Future<Output = Result<T>> + Send + 'a,
     ) -> Result<T> {
         sleep(self.delay).await;
         call.await
@@ -46,22 +53,20 @@ impl<D: StorageDriver> Delayed<D> {
     fn wrap_reader(&self, reader: Reader) -> Reader {
         let (metadata, range) = (reader.metadata().clone(), reader.range());
         let chunks = Chunks { inner: reader, nap: Nap::new(self.delay) };
-        Reader::new(self.name(), metadata, range, chunks)
+        Reader::new(self.inner.name(), metadata, range, chunks)
     }
 
     fn wrap_writer(&self, writer: Writer) -> Writer {
         let (path, size, note) = (writer.path().clone(), writer.size(), writer.note().clone());
         let session = Session { inner: writer, nap: Nap::new(self.delay) };
-        Writer::new(self.name(), path, size, session).with_note(note)
+        Writer::new(self.inner.name(), path, size, session).with_note(note)
     }
 
     fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
         let entries = Entries { inner: walk, nap: Nap::new(self.delay), asks: true };
-        Walk::new(self.name(), path.clone(), entries)
+        Walk::new(self.inner.name(), path.clone(), entries)
     }
 }
-
-layer!(Delayed);
 
 /// One sleep after the other.
 struct Nap {

@@ -5,16 +5,14 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{FutureExt, Sink, Stream};
+use futures::{Sink, Stream};
 use storage_driver::{
-    Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page,
-    Path, Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
-    UploadInfo, Walk, WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
+    Entry, Error, ErrorKind, Layer, Metadata, Operation, Path, Precondition, Reader, Result,
+    StorageDriver, Walk, WalkSource, WriteSession, Writer,
 };
 
 /// A driver that fails where its plan says so, and is the driver inside otherwise.
@@ -105,6 +103,43 @@ impl<D: StorageDriver> Faulty<D> {
         self.plan(move |call| (call.index == n).then_some(fault));
     }
 
+    /// Fails each call with this probability, from 0 (never) to 1 (always), drawn from `seed`.
+    ///
+    /// The same calls in the same order fail the same way under the same seed. Prefer this to a plan
+    /// that fails every `n`th call: a client that retries in a loop of `n` calls would meet the fault
+    /// at the same step for ever.
+    ///
+    /// ```
+    /// # use conformance::reference::Reference;
+    /// use conformance::layers::{Fault, Faulty};
+    /// use storage_driver::{ErrorKind, Path, StorageDriverExt};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let driver = Faulty::new(Reference::new());
+    /// driver.fail_seeded(7, 0.5, Fault::Before(ErrorKind::Unavailable));
+    ///
+    /// // A client that retries gets through.
+    /// let path = Path::parse("/a")?;
+    /// while let Err(error) = driver.put(&path, "content").await {
+    ///     assert!(error.is_retryable());
+    /// }
+    /// assert_eq!(driver.struck(), driver.calls() - 1);
+    /// # Ok::<(), storage_driver::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `probability` is not from 0 to 1.
+    pub fn fail_seeded(&self, seed: u64, probability: f64, fault: Fault) {
+        assert!(
+            (0.0..=1.0).contains(&probability),
+            "the probability of a fault is from 0 to 1, not {probability}"
+        );
+        let mut numbers = SplitMix64(seed);
+        self.plan(move |_| (numbers.next_unit() < probability).then_some(fault));
+    }
+
     /// How many calls there were since the plan was made.
     pub fn calls(&self) -> u64 {
         self.faults.with(|it| it.calls)
@@ -119,22 +154,30 @@ impl<D: StorageDriver> Faulty<D> {
     pub fn inner(&self) -> &D {
         &self.inner
     }
+}
 
-    async fn around<T>(
-        &self,
+impl<D: StorageDriver> Layer for Faulty<D> {
+    type Inner = D;
+
+    fn inner(&self) -> &D {
+        &self.inner
+    }
+
+    async fn around<'a, T: Send + 'a>(
+        &'a self,
         operation: Operation,
-        path: &Path,
-        call: impl Future<Output = Result<T>> + Send,
+        path: &'a Path,
+        call: impl Future<Output = Result<T>> + Send + 'a,
     ) -> Result<T> {
         let strike = self.faults.next(operation, path);
         let result = strike.around(call).await;
-        result.map_err(|error| error.context(self.name(), operation, path))
+        result.map_err(|error| error.context(self.inner.name(), operation, path))
     }
 
     fn wrap_reader(&self, reader: Reader) -> Reader {
         let (metadata, range) = (reader.metadata().clone(), reader.range());
         Reader::new(
-            self.name(),
+            self.inner.name(),
             metadata,
             range,
             Chunks { inner: reader, faults: self.faults.clone() },
@@ -144,16 +187,14 @@ impl<D: StorageDriver> Faulty<D> {
     fn wrap_writer(&self, writer: Writer) -> Writer {
         let (path, size, note) = (writer.path().clone(), writer.size(), writer.note().clone());
         let session = Session { inner: writer, faults: self.faults.clone(), sync: None };
-        Writer::new(self.name(), path, size, session).with_note(note)
+        Writer::new(self.inner.name(), path, size, session).with_note(note)
     }
 
     fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
         let entries = Entries { inner: walk, faults: self.faults.clone(), path: path.clone() };
-        Walk::new(self.name(), path.clone(), entries)
+        Walk::new(self.inner.name(), path.clone(), entries)
     }
 }
-
-layer!(Faulty);
 
 impl<D: fmt::Debug> fmt::Debug for Faulty<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -175,6 +216,21 @@ impl Faults {
             it.struck += u64::from(fault.is_some());
             fault
         }))
+    }
+}
+
+/// Numbers from a seed.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// A number from 0 inclusive to 1 exclusive.
+    fn next_unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // 32 bits are exact in an f64.
+        f64::from(((z ^ (z >> 31)) >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
     }
 }
 

@@ -3,8 +3,6 @@
 //! They are drivers themselves, over any other, so that what stands above a driver (a registry, say)
 //! can be tested with them too.
 
-#[macro_use]
-mod forward;
 mod delayed;
 mod faulty;
 mod watched;

@@ -7,16 +7,14 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{FutureExt, Sink, Stream};
+use futures::{Sink, Stream};
 use storage_driver::{
-    Capabilities, Content, Entry, Health, ListOptions, Metadata, Operation, Page, Path, Payload,
-    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, UploadInfo, Walk,
-    WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
+    Entry, Layer, Metadata, Operation, Path, Precondition, Reader, Result, StorageDriver, Walk,
+    WalkSource, WriteSession, Writer,
 };
 
 use crate::watch::{Call, Watch};
@@ -70,12 +68,20 @@ impl<D: StorageDriver> Watched<D> {
     pub(crate) fn new(inner: D, watch: Arc<Watch>) -> Self {
         Self { inner, calls: Calls { watch, count: Arc::default() } }
     }
+}
 
-    async fn around<T>(
-        &self,
+impl<D: StorageDriver> Layer for Watched<D> {
+    type Inner = D;
+
+    fn inner(&self) -> &D {
+        &self.inner
+    }
+
+    async fn around<'a, T: Send + 'a>(
+        &'a self,
         operation: Operation,
-        path: &Path,
-        call: impl Future<Output = Result<T>> + Send,
+        path: &'a Path,
+        call: impl Future<Output = Result<T>> + Send + 'a,
     ) -> Result<T> {
         let _call = self.calls.begin(operation, path);
         call.await
@@ -84,23 +90,21 @@ impl<D: StorageDriver> Watched<D> {
     fn wrap_reader(&self, reader: Reader) -> Reader {
         let (metadata, range) = (reader.metadata().clone(), reader.range());
         let chunks = Chunks { inner: reader, calls: self.calls.clone(), call: None };
-        Reader::new(self.name(), metadata, range, chunks)
+        Reader::new(self.inner.name(), metadata, range, chunks)
     }
 
     fn wrap_writer(&self, writer: Writer) -> Writer {
         let (path, size, note) = (writer.path().clone(), writer.size(), writer.note().clone());
         let session = Session { inner: writer, calls: self.calls.clone(), call: None };
-        Writer::new(self.name(), path, size, session).with_note(note)
+        Writer::new(self.inner.name(), path, size, session).with_note(note)
     }
 
     fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
         let entries =
             Entries { inner: walk, path: path.clone(), calls: self.calls.clone(), call: None };
-        Walk::new(self.name(), path.clone(), entries)
+        Walk::new(self.inner.name(), path.clone(), entries)
     }
 }
-
-layer!(Watched);
 
 struct Chunks {
     inner: Reader,

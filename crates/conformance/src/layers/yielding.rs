@@ -3,16 +3,14 @@
 use std::{
     pin::{Pin, pin},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{FutureExt, Sink, Stream, future::poll_fn};
+use futures::{Sink, Stream, future::poll_fn};
 use storage_driver::{
-    Capabilities, Content, Entry, Health, ListOptions, Metadata, Operation, Page, Path, Payload,
-    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, UploadInfo, Walk,
-    WalkOptions, WalkSource, WriteSession, Writer, WriterOptions,
+    Entry, Layer, Metadata, Operation, Path, Precondition, Reader, Result, StorageDriver, Walk,
+    WalkSource, WriteSession, Writer,
 };
 
 /// A driver that is pending once before and once after each call to the driver inside, so that
@@ -30,12 +28,20 @@ impl<D: StorageDriver> Yielding<D> {
     pub fn new(inner: D) -> Self {
         Self { inner }
     }
+}
 
-    async fn around<T>(
-        &self,
+impl<D: StorageDriver> Layer for Yielding<D> {
+    type Inner = D;
+
+    fn inner(&self) -> &D {
+        &self.inner
+    }
+
+    async fn around<'a, T: Send + 'a>(
+        &'a self,
         _: Operation,
-        _: &Path,
-        call: impl Future<Output = Result<T>> + Send,
+        _: &'a Path,
+        call: impl Future<Output = Result<T>> + Send + 'a,
     ) -> Result<T> {
         let mut pause = Pause::default();
         poll_fn(|cx| pause.poll(cx)).await;
@@ -47,21 +53,19 @@ impl<D: StorageDriver> Yielding<D> {
     fn wrap_reader(&self, reader: Reader) -> Reader {
         let (metadata, range) = (reader.metadata().clone(), reader.range());
         let chunks = Chunks { inner: reader, pause: Pause::default(), held: None };
-        Reader::new(self.name(), metadata, range, chunks)
+        Reader::new(self.inner.name(), metadata, range, chunks)
     }
 
     fn wrap_writer(&self, writer: Writer) -> Writer {
         let (path, size, note) = (writer.path().clone(), writer.size(), writer.note().clone());
         let session = Session { inner: writer, pause: Pause::default(), done: false };
-        Writer::new(self.name(), path, size, session).with_note(note)
+        Writer::new(self.inner.name(), path, size, session).with_note(note)
     }
 
     fn wrap_walk<'a>(&'a self, path: &Path, walk: Walk<'a>) -> Walk<'a> {
-        Walk::new(self.name(), path.clone(), Entries { inner: walk, pause: Pause::default() })
+        Walk::new(self.inner.name(), path.clone(), Entries { inner: walk, pause: Pause::default() })
     }
 }
-
-layer!(Yielding);
 
 /// Pending at every other poll.
 #[derive(Debug, Default)]

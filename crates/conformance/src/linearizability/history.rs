@@ -2,21 +2,7 @@
 
 use std::{collections::HashSet, fmt};
 
-use storage_driver::Precondition;
-
-use super::spec::{Call, Outcome, Store};
-
-/// One operation of one thread, with the moments of its call and its answer.
-#[derive(Debug, Clone)]
-pub(super) struct Event {
-    pub(super) thread: usize,
-    pub(super) call: Call,
-    pub(super) content: u32,
-    pub(super) condition: Precondition,
-    pub(super) called: u64,
-    pub(super) answered: u64,
-    pub(super) outcome: Outcome,
-}
+use super::spec::{Call, Event, Store};
 
 /// The operations of a round.
 #[derive(Debug)]
@@ -76,10 +62,10 @@ impl fmt::Display for History {
 
 #[cfg(test)]
 mod tests {
-    use storage_driver::{ErrorKind, Version};
+    use storage_driver::{ErrorKind, Precondition, Version};
 
     use super::*;
-    use crate::linearizability::spec::When;
+    use crate::linearizability::spec::{Outcome, When};
 
     fn put(thread: usize, at: (u64, u64), condition: Precondition, outcome: Outcome) -> Event {
         let call = Call::Put { at: "/a", when: When::Always };

@@ -10,10 +10,7 @@ use storage_driver::{
     Error, Metadata, Path, Precondition, Stat, StorageDriver, StorageDriverExt, Version, Writer,
 };
 
-use super::{
-    history::Event,
-    spec::{Call, Outcome, When},
-};
+use super::spec::{Call, Event, Outcome, When};
 use crate::check::path;
 
 /// One of those who do something at the same time.

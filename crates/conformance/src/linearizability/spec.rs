@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use storage_driver::{ErrorKind, Precondition, Version};
 
-use super::history::Event;
-
 /// A path below the directory of a round.
 type At = &'static str;
 
@@ -45,6 +43,18 @@ pub(super) enum Outcome {
     /// Name, whether it is a directory, and the version where it is known.
     Entries(Vec<(String, bool, Option<Version>)>),
     Failed(ErrorKind),
+}
+
+/// One operation of one thread, with the moments of its call and its answer.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) thread: usize,
+    pub(super) call: Call,
+    pub(super) content: u32,
+    pub(super) condition: Precondition,
+    pub(super) called: u64,
+    pub(super) answered: u64,
+    pub(super) outcome: Outcome,
 }
 
 /// Content and version of each file.
