@@ -35,8 +35,8 @@
 
 mod behaviour;
 mod behaviours;
+mod cancellation;
 mod check;
-mod drops;
 mod full;
 pub mod layers;
 mod linearizability;

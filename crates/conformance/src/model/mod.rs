@@ -7,7 +7,7 @@
 //! contents, listings are compared; versions by where they change and where they do not; times are
 //! not. Where a guarantee is not claimed, its weaker wording is allowed.
 //!
-//! [`meddled`] does the same with some operations failed before they reach the driver, some failed
+//! [`with_faults`] does the same with some operations failed before they reach the driver, some failed
 //! after, their answers lost, and some dropped half way. Nobody knows then what became of them, and
 //! the driver has to be where the model is with the operation done, or without it.
 //!
@@ -64,16 +64,16 @@ pub(crate) async fn sequences_are_answered_as_by_the_model(subject: Subject) {
     check(subject, QUICK, op::sequences, Pair::new).await;
 }
 
-pub(crate) async fn meddled_operations_take_effect_once_or_never(subject: Subject) {
-    check(subject, QUICK, op::meddled, Pair::meddled).await;
+pub(crate) async fn operations_with_faults_take_effect_once_or_never(subject: Subject) {
+    check(subject, QUICK, op::with_faults, Pair::with_faults).await;
 }
 
 pub(crate) async fn long_sequences_are_answered_as_by_the_model(subject: Subject) {
     check(subject, LONG, op::sequences, Pair::new).await;
 }
 
-pub(crate) async fn long_meddled_sequences_take_effect_once_or_never(subject: Subject) {
-    check(subject, LONG, op::meddled, Pair::meddled).await;
+pub(crate) async fn long_sequences_with_faults_take_effect_once_or_never(subject: Subject) {
+    check(subject, LONG, op::with_faults, Pair::with_faults).await;
 }
 
 /// Does the same random sequences of operations to two drivers, and compares what they answer, as

@@ -195,7 +195,7 @@ pub(super) fn sequences(length: usize) -> BoxedStrategy<Sequence> {
 }
 
 /// The same, with some of the operations failed or dropped on their way.
-pub(super) fn meddled(length: usize) -> BoxedStrategy<Sequence> {
+pub(super) fn with_faults(length: usize) -> BoxedStrategy<Sequence> {
     let kind = || select(vec![ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Other]);
     let meddling = prop_oneof![
         (0..2u64, kind()).prop_map(|(call, kind)| Meddling::FailBefore { call, kind }),

@@ -17,19 +17,19 @@ use super::{
 };
 use crate::{
     Pattern,
+    cancellation::cut,
     check::{LIMIT, path},
-    drops::cut,
     layers::{Fault, Faulty, Yielding},
     reference::{Reference, State},
 };
 
-type Meddled = Faulty<Yielding<Arc<dyn StorageDriver>>>;
+type WithFaults = Faulty<Yielding<Arc<dyn StorageDriver>>>;
 
 /// The two drivers that are compared.
 pub(super) struct Pair {
     subject: Side,
-    /// The layers around the subject, where it is meddled with.
-    meddled: Option<Meddled>,
+    /// The layers around the subject, where faults are injected.
+    faulty: Option<WithFaults>,
     model: Side,
     reference: Reference,
     versions: Versions,
@@ -44,7 +44,7 @@ impl Pair {
         let reference = Reference::claiming(capabilities);
         Self {
             subject: Side::new(driver),
-            meddled: None,
+            faulty: None,
             model: Side::new(Arc::new(reference.clone())),
             reference,
             versions: Versions::new(capabilities),
@@ -59,11 +59,11 @@ impl Pair {
         Self { model: Side::new(model), ..Self::new(driver) }
     }
 
-    /// A pair whose subject can be meddled with.
-    pub(super) fn meddled(driver: Arc<dyn StorageDriver>) -> Self {
-        let meddled = Faulty::new(Yielding::new(driver));
-        let pair = Self::new(Arc::new(meddled.clone()));
-        Self { meddled: Some(meddled), ..pair }
+    /// A pair whose subject can fail.
+    pub(super) fn with_faults(driver: Arc<dyn StorageDriver>) -> Self {
+        let faulty = Faulty::new(Yielding::new(driver));
+        let pair = Self::new(Arc::new(faulty.clone()));
+        Self { faulty: Some(faulty), ..pair }
     }
 
     /// Does all of `ops` to both, and compares all that there is at the end.
@@ -124,7 +124,7 @@ impl Pair {
         precondition: Precondition,
         meddling: Option<Meddling>,
     ) -> Option<Answered<Answer>> {
-        let (call, fault) = match (meddling, &self.meddled) {
+        let (call, fault) = match (meddling, &self.faulty) {
             (Some(Meddling::FailBefore { call, kind }), Some(_)) => (call, Fault::Before(kind)),
             (Some(Meddling::LoseAnswer { call, kind }), Some(_)) => (call, Fault::LostAnswer(kind)),
             (Some(Meddling::DropAfter { polls }), Some(_)) => {
@@ -132,7 +132,7 @@ impl Pair {
             }
             _ => return Some(self.subject.perform(step, precondition).await),
         };
-        let layer = self.meddled.clone()?;
+        let layer = self.faulty.clone()?;
         layer.fail_nth(call, fault);
         let answer = self.subject.perform(step, precondition).await;
         let struck = layer.struck() > 0;

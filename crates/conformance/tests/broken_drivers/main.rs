@@ -102,8 +102,8 @@ macro_rules! liars {
 liars! {
     content::TornPut as torn_put: [
         "concurrency::readers_see_one_put_or_another_and_no_mix",
-        "drops::dropped_put_content_stores_once_or_never",
-        "model::meddled_operations_take_effect_once_or_never",
+        "cancellation::dropped_put_content_stores_once_or_never",
+        "model::operations_with_faults_take_effect_once_or_never",
     ];
     content::KeepsTheTail as put_that_keeps_the_tail: [
         "content::shorter_content_replaces_longer_whole",
@@ -326,8 +326,8 @@ liars! {
     ];
     namespace::RenamesByCopy as rename_that_makes_a_version: ["renaming::rename_keeps_the_version"];
     namespace::RenamesInTwoSteps as rename_that_is_dropped_half_way: [
-        "drops::dropped_rename_moves_once_or_never",
-        "model::meddled_operations_take_effect_once_or_never",
+        "cancellation::dropped_rename_moves_once_or_never",
+        "model::operations_with_faults_take_effect_once_or_never",
     ];
     namespace::RenamesNothing as rename_of_nothing: [
         "renaming::rename_from_nothing_names_from_and_leaves_to",
@@ -337,7 +337,7 @@ liars! {
         "directories::rename_into_own_subtree_is_a_path_conflict",
     ];
     namespace::MovesFileByFile as directory_that_moves_in_parts: [
-        "drops::dropped_rename_dir_loses_no_file",
+        "cancellation::dropped_rename_dir_loses_no_file",
         "linearizability::operations_on_several_paths_take_effect_at_one_moment",
     ];
     namespace::DeletesSiblings as deletion_of_siblings: ["deleting::delete_dir_of_a_leaves_ab"];
@@ -393,7 +393,7 @@ liars! {
     ];
     namespace::NeverShutsDown as shutdown_that_still_answers: [
         "shutdown::after_shutdown_nothing_can_be_read",
-        "drops::dropped_shutdown_can_be_called_again",
+        "cancellation::dropped_shutdown_can_be_called_again",
     ];
     namespace::SwallowsErrorsOfDelete as swallowed_error: [
         "deleting::delete_of_nothing_is_not_found",
