@@ -64,7 +64,7 @@ fn measure(options: &Options) -> io::Result<()> {
 /// Our program, next to this one; built first if cargo runs this program.
 fn program() -> io::Result<PathBuf> {
     if let Some(cargo) = env::var_os("CARGO") {
-        let built = Command::new(cargo).args(["build", "--release", "-p", "registry"]).status()?;
+        let built = Command::new(cargo).args(["build", "--release", "-p", "storage-driver-registry"]).status()?;
         if !built.success() {
             return Err(io::Error::other("our program is not built"));
         }

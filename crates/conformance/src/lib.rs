@@ -37,6 +37,7 @@ mod behaviour;
 mod behaviours;
 mod cancellation;
 mod check;
+mod dice;
 mod full;
 pub mod layers;
 mod linearizability;

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 /// what is before it.
 ///
 /// ```
-/// use conformance::Pattern;
+/// use storage_driver_conformance::Pattern;
 ///
 /// let pattern = Pattern::new(7);
 /// let bytes = pattern.bytes(100..200);

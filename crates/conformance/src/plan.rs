@@ -42,8 +42,8 @@ impl From<&Fixture> for Conditions {
 /// A backend pins the numbers in a test, so that none vanishes:
 ///
 /// ```
-/// # use conformance::{Fixture, reference::Reference};
-/// let plan = conformance::plan(&Fixture::from(Reference::new()));
+/// # use storage_driver_conformance::{Fixture, reference::Reference};
+/// let plan = storage_driver_conformance::plan(&Fixture::from(Reference::new()));
 /// assert!(plan.quick() > 120);
 /// ```
 #[derive(Debug, Clone)]

@@ -23,8 +23,8 @@ const FULL_SIZE: u32 = 10;
 /// still go to standard error.
 ///
 /// ```
-/// # use conformance::reference::Reference;
-/// let report = conformance::run(
+/// # use storage_driver_conformance::reference::Reference;
+/// let report = storage_driver_conformance::run(
 ///     || async { Reference::new() },
 ///     |behaviour| behaviour.name.starts_with("reading::"),
 /// );

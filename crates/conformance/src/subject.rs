@@ -35,7 +35,7 @@ impl Subject {
     /// A subject whose drivers `factory` makes. Each is over a store of its own, empty.
     ///
     /// ```
-    /// # use conformance::{Subject, reference::Reference};
+    /// # use storage_driver_conformance::{Subject, reference::Reference};
     /// let subject = Subject::new(|| async { Reference::new() });
     /// ```
     ///
@@ -133,7 +133,7 @@ impl Fixture {
     ///
     /// ```
     /// # use std::{sync::{Arc, Mutex}, time::SystemTime};
-    /// # use conformance::{Fixture, reference::Reference};
+    /// # use storage_driver_conformance::{Fixture, reference::Reference};
     /// let time = Arc::new(Mutex::new(SystemTime::UNIX_EPOCH));
     /// let shown = Arc::clone(&time);
     /// let driver = Reference::new().with_clock(move || *shown.lock().unwrap());

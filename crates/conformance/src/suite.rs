@@ -9,8 +9,8 @@
 ///
 /// ```no_run
 /// # mod doctest {
-/// # use conformance::reference::Reference;
-/// conformance::suite!(|| async { Reference::new() });
+/// # use storage_driver_conformance::reference::Reference;
+/// storage_driver_conformance::suite!(|| async { Reference::new() });
 /// # }
 /// ```
 #[macro_export]

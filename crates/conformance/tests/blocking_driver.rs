@@ -5,4 +5,4 @@ mod driver;
 #[path = "../examples/blocking_driver/library.rs"]
 mod library;
 
-conformance::suite!(|| async { driver::BlockingDriver::new() });
+storage_driver_conformance::suite!(|| async { driver::BlockingDriver::new() });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use conformance::behaviours;
+use storage_driver_conformance::behaviours;
 
 /// How many clauses each of the ten groups has: 1.1 to 1.5, 2.1 to 2.4, and so on.
 const CLAUSES: [usize; 10] = [5, 4, 4, 6, 17, 6, 7, 6, 4, 5];

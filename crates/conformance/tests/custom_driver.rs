@@ -3,4 +3,4 @@
 #[path = "../examples/custom_driver/driver.rs"]
 mod driver;
 
-conformance::suite!(|| async { driver::MapDriver::new() });
+storage_driver_conformance::suite!(|| async { driver::MapDriver::new() });

@@ -2,14 +2,14 @@
 
 use std::task::Poll;
 
-use conformance::{
-    layers::{Fault, Faulty, Yielding},
-    reference::Reference,
-};
 use futures::{FutureExt, StreamExt, TryStreamExt, executor::block_on, poll};
 use storage_driver::{
     Error, ErrorKind, Operation, Path, Precondition, ReadRange, Result, StorageDriver,
     StorageDriverExt, WalkOptions, WriterOptions,
+};
+use storage_driver_conformance::{
+    layers::{Fault, Faulty, Yielding},
+    reference::Reference,
 };
 
 fn path(text: &str) -> Path {
@@ -108,31 +108,25 @@ fn a_lost_answer_is_of_something_done() {
     }
 }
 
-/// Which of 200 calls fail under this seed and probability.
-fn failed_calls(seed: u64, probability: f64) -> Vec<bool> {
+/// Which of 200 calls fail, each with the probability of one in `one_in`.
+fn failed_calls(seed: u64, one_in: usize) -> Vec<bool> {
     let driver = Faulty::new(Reference::new());
-    driver.fail_seeded(seed, probability, Fault::Before(ErrorKind::Unavailable));
+    driver.fail_at_random(seed, one_in, Fault::Before(ErrorKind::Unavailable));
     let root = Path::root();
     (0..200).map(|_| block_on(driver.stat(&root)).is_err()).collect()
 }
 
 #[test]
 fn a_seed_fails_the_same_calls_each_time() {
-    assert_eq!(failed_calls(1, 0.5), failed_calls(1, 0.5));
-    assert_ne!(failed_calls(1, 0.5), failed_calls(2, 0.5));
+    assert_eq!(failed_calls(1, 2), failed_calls(1, 2));
+    assert_ne!(failed_calls(1, 2), failed_calls(2, 2));
 }
 
 #[test]
 fn a_probability_is_the_share_of_calls_that_fail() {
-    let share = |probability| failed_calls(1, probability).iter().filter(|it| **it).count();
-    assert_eq!((share(0.0), share(1.0)), (0, 200));
-    assert!((20..60).contains(&share(0.2)), "{} of 200", share(0.2));
-}
-
-#[test]
-#[should_panic(expected = "from 0 to 1, not 1.5")]
-fn a_probability_above_1_is_refused() {
-    failed_calls(1, 1.5);
+    let share = |one_in| failed_calls(1, one_in).iter().filter(|it| **it).count();
+    assert_eq!(share(1), 200);
+    assert!((20..60).contains(&share(5)), "{} of 200", share(5));
 }
 
 #[test]

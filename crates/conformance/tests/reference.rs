@@ -1,8 +1,8 @@
 //! The suite, run on the reference: what it asks is possible, of a driver that claims everything,
 //! of one that claims nothing, and of one whose every call waits.
 
-use conformance::{Fixture, layers::Yielding, reference::Reference};
 use storage_driver::{Capabilities, StorageDriver};
+use storage_driver_conformance::{Fixture, layers::Yielding, reference::Reference};
 
 /// `driver`, which is made of `store`, with the clock of that.
 fn with_clock(store: Reference, driver: impl StorageDriver + 'static) -> Fixture {
@@ -14,7 +14,7 @@ fn claiming(capabilities: Capabilities) -> Fixture {
     with_clock(store.clone(), store)
 }
 
-conformance::suite!(|| async {
+storage_driver_conformance::suite!(|| async {
     let store = Reference::new();
     with_clock(store.clone(), store)
 });
@@ -22,14 +22,14 @@ conformance::suite!(|| async {
 mod claims_nothing {
     use super::*;
 
-    conformance::suite!(|| async { claiming(Capabilities::none()) });
+    storage_driver_conformance::suite!(|| async { claiming(Capabilities::none()) });
 }
 
 /// The longest paths that it holds are shorter than those that can be made.
 mod holds_short_paths {
     use super::*;
 
-    conformance::suite!(|| async {
+    storage_driver_conformance::suite!(|| async {
         let capabilities = Capabilities {
             append: true,
             copy: true,
@@ -46,7 +46,7 @@ mod holds_short_paths {
 mod yields {
     use super::*;
 
-    conformance::suite!(|| async {
+    storage_driver_conformance::suite!(|| async {
         let store = Reference::new();
         with_clock(store.clone(), Yielding::new(store))
     });

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use conformance::{
+use storage_driver::{Capabilities, Path, Precondition, StorageDriver, StorageDriverExt};
+use storage_driver_conformance::{
     Behaviour, Fixture, Size, Subject, behaviours, layers::Delayed, plan, reference::Reference,
 };
-use storage_driver::{Capabilities, Path, Precondition, StorageDriver, StorageDriverExt};
 
 /// As many object stores take for a call.
 const SLOW: Duration = Duration::from_millis(30);
@@ -28,8 +28,10 @@ fn nothing_claimed() -> Reference {
 
 #[test]
 fn a_sound_driver_passes() {
-    let report =
-        conformance::run(|| async { Reference::new() }, |b| b.name.starts_with("listing::"));
+    let report = storage_driver_conformance::run(
+        || async { Reference::new() },
+        |b| b.name.starts_with("listing::"),
+    );
     assert!(report.is_success(), "{report}");
     assert!(report.passed.contains(&"listing::list_sorts_by_name"));
     assert!(report.to_string().ends_with("passed, 0 failed, 0 left out"), "{report}");
@@ -43,7 +45,7 @@ fn a_failure_has_the_name_the_clauses_and_the_reason() {
         driver
     };
     let name = "listing::list_of_an_empty_root_is_empty";
-    let report = conformance::run(not_empty, |behaviour| behaviour.name == name);
+    let report = storage_driver_conformance::run(not_empty, |behaviour| behaviour.name == name);
     assert!(report.has_failed(name) && !report.is_success());
     let text = report.to_string();
     assert!(text.starts_with("0 passed, 1 failed, 0 left out"), "{text}");
@@ -53,8 +55,10 @@ fn a_failure_has_the_name_the_clauses_and_the_reason() {
 
 #[test]
 fn what_is_not_claimed_is_left_out_with_the_reason() {
-    let report =
-        conformance::run(|| async { nothing_claimed() }, |b| b.name.starts_with("copying::"));
+    let report = storage_driver_conformance::run(
+        || async { nothing_claimed() },
+        |b| b.name.starts_with("copying::"),
+    );
     assert!(report.is_success(), "{report}");
     assert_eq!(report.passed.len(), 2);
     let left_out = report.left_out.iter().find(|l| l.name == "copying::copy_replaces_a_file");
@@ -105,7 +109,10 @@ fn a_plan_prints_its_counts_and_reasons() {
 #[test]
 #[should_panic(expected = "no behaviour is called nothing::like_it")]
 fn a_test_of_no_behaviour_fails() {
-    conformance::test(Subject::new(|| async { Reference::new() }), "nothing::like_it");
+    storage_driver_conformance::test(
+        Subject::new(|| async { Reference::new() }),
+        "nothing::like_it",
+    );
 }
 
 #[test]
@@ -116,7 +123,7 @@ fn a_test_of_a_broken_driver_fails_with_the_name() {
         driver.shutdown().await.unwrap();
         driver
     };
-    conformance::test(Subject::new(shut_down), "reading::a_reader_gives_all");
+    storage_driver_conformance::test(Subject::new(shut_down), "reading::a_reader_gives_all");
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn what_a_fixture_keeps_outlives_the_driver_and_no_more() {
     let count = Arc::clone(&dropped);
     let subject = Subject::new(move || {
         let guard = Guard(Arc::clone(&count));
-        async move { conformance::Fixture::new(Reference::new(), guard) }
+        async move { storage_driver_conformance::Fixture::new(Reference::new(), guard) }
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -168,12 +175,12 @@ async fn a_driver_of_30_ms_a_call_passes_the_quick_size_within_15_minutes() {
     assert!(taken < QUICK_SIZE, "{taken:?}, of which {longest:#?}");
 }
 
-/// The same in real time: `cargo test -p conformance --test runner -- --ignored`.
+/// The same in real time: `cargo test -p storage-driver-conformance --test runner -- --ignored`.
 #[test]
 #[ignore = "sleeps for about ten minutes"]
 fn a_driver_that_sleeps_30_ms_a_call_passes_the_quick_size() {
     let begun = std::time::Instant::now();
-    let report = conformance::run(|| async { slow() }, is_quick);
+    let report = storage_driver_conformance::run(|| async { slow() }, is_quick);
     assert!(report.is_success(), "{report}");
     assert!(begun.elapsed() < QUICK_SIZE, "{:?}", begun.elapsed());
 }
@@ -183,7 +190,7 @@ fn a_driver_that_sleeps_30_ms_a_call_passes_the_quick_size() {
 fn a_call_that_does_not_end_is_named() {
     let hangs = || async { Delayed::new(Reference::new(), Duration::from_secs(1 << 20)) };
     let subject = Subject::new(hangs).call_timeout(Duration::from_millis(50));
-    conformance::test(subject, "namespace::a_file_of_no_bytes_is_a_file");
+    storage_driver_conformance::test(subject, "namespace::a_file_of_no_bytes_is_a_file");
 }
 
 #[test]

@@ -9,13 +9,13 @@ use std::{fmt, str::FromStr};
 /// unit of 1,024 of which it is a multiple:
 ///
 /// ```
-/// use drivers::ByteSize;
+/// use storage_driver_url::ByteSize;
 ///
 /// let size: ByteSize = "1536 MiB".parse()?;
 /// assert_eq!(size, ByteSize(1536 << 20));
 /// assert_eq!(size.to_string(), "1536MiB");
 /// assert_eq!(ByteSize(1_000_000).to_string(), "1000000");
-/// # Ok::<(), drivers::ParseByteSizeError>(())
+/// # Ok::<(), storage_driver_url::ParseByteSizeError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
@@ -23,7 +23,7 @@ pub struct ByteSize(pub u64);
 /// Why a text is not a [`ByteSize`].
 ///
 /// ```
-/// use drivers::{ByteSize, ParseByteSizeError};
+/// use storage_driver_url::{ByteSize, ParseByteSizeError};
 ///
 /// assert_eq!("much".parse::<ByteSize>(), Err(ParseByteSizeError::NotASize));
 /// ```

@@ -3,7 +3,7 @@
 /// Why a text is not a [`Location`](crate::Location). Each message names the expected form.
 ///
 /// ```
-/// let error = "s3://bucket".parse::<drivers::Location>().unwrap_err();
+/// let error = "s3://bucket".parse::<storage_driver_url::Location>().unwrap_err();
 /// assert!(error.to_string().starts_with("unknown scheme `s3`"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

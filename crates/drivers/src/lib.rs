@@ -10,7 +10,7 @@
 //!
 //! ```
 //! # tokio_test::block_on(async {
-//! use drivers::Location;
+//! use storage_driver_url::Location;
 //! use storage_driver::{Path, StorageDriverExt};
 //!
 //! let location: Location = "inmemory:?capacity=64MiB".parse()?;
@@ -39,4 +39,4 @@ pub use crate::{
     location::Location,
     root::Root,
 };
-pub use filesystem::{Durability, ParseDurabilityError};
+pub use storage_driver_filesystem::{Durability, ParseDurabilityError};

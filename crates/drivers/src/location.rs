@@ -15,7 +15,7 @@ use crate::{ByteSize, Durability, Root};
 /// taken as they are. It is written in one way, from which the same location is parsed.
 ///
 /// ```
-/// use drivers::{Durability, Location};
+/// use storage_driver_url::{Durability, Location};
 ///
 /// let location: Location = "file:///srv/my%20registry?durability=data".parse()?;
 /// let Location::File { root, durability, .. } = &location else { unreachable!() };
@@ -26,7 +26,7 @@ use crate::{ByteSize, Durability, Root};
 /// for rejected in ["", "/srv", "s3://bucket", "file:srv", "file://srv", "inmemory:?capacity=much"] {
 ///     assert!(rejected.parse::<Location>().is_err(), "{rejected}");
 /// }
-/// # Ok::<(), drivers::ParseLocationError>(())
+/// # Ok::<(), storage_driver_url::ParseLocationError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -58,7 +58,7 @@ impl Location {
     ///
     /// ```
     /// # tokio_test::block_on(async {
-    /// use drivers::Location;
+    /// use storage_driver_url::Location;
     ///
     /// let driver = "inmemory:".parse::<Location>()?.open().await?;
     /// assert_eq!(driver.name(), "inmemory");
@@ -68,7 +68,7 @@ impl Location {
     ///
     /// # Errors
     ///
-    /// A store in memory always opens. A store on files fails as `filesystem::FilesystemBuilder::open` does;
+    /// A store in memory always opens. A store on files fails as `storage_driver_filesystem::FilesystemBuilder::open` does;
     /// the cause names the directory: [`Unavailable`](storage_driver::ErrorKind::Unavailable) if it is
     /// open already, in this process or another, or outside of a runtime;
     /// [`Unsupported`](storage_driver::ErrorKind::Unsupported) on another system than Linux.
@@ -89,13 +89,13 @@ impl Location {
     /// `None` for any other store.
     ///
     /// ```
-    /// use drivers::Location;
+    /// use storage_driver_url::Location;
     ///
     /// let location: Location = "inmemory:?capacity=64MiB".parse()?;
     /// let driver = location.open_in_memory().expect("it is in memory");
     /// assert!(driver.usage().held() < 64 << 20);
     /// assert!("file:///srv".parse::<Location>()?.open_in_memory().is_none());
-    /// # Ok::<(), drivers::ParseLocationError>(())
+    /// # Ok::<(), storage_driver_url::ParseLocationError>(())
     /// ```
     pub fn open_in_memory(&self) -> Option<InMemory> {
         match self {
@@ -119,7 +119,7 @@ async fn open_files(
     durability: Durability,
     read_only: bool,
 ) -> Result<Arc<dyn StorageDriver>> {
-    let builder = filesystem::Filesystem::builder();
+    let builder = storage_driver_filesystem::Filesystem::builder();
     let builder = builder.durability(durability).read_only(read_only);
     Ok(Arc::new(builder.open(root.as_path()).await?))
 }

@@ -9,10 +9,10 @@ use crate::ParseLocationError;
 /// It begins with `/` and has no NUL byte. The system resolves everything else, including `..` and links.
 ///
 /// ```
-/// let root = drivers::Root::new("/srv/registry")?;
+/// let root = storage_driver_url::Root::new("/srv/registry")?;
 /// assert_eq!(root.as_path(), std::path::Path::new("/srv/registry"));
-/// assert!(drivers::Root::new("srv/registry").is_err());
-/// # Ok::<(), drivers::ParseLocationError>(())
+/// assert!(storage_driver_url::Root::new("srv/registry").is_err());
+/// # Ok::<(), storage_driver_url::ParseLocationError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Root(PathBuf);
@@ -21,7 +21,7 @@ impl Root {
     /// The root at `path`.
     ///
     /// ```
-    /// assert!(drivers::Root::new("/srv/registry").is_ok());
+    /// assert!(storage_driver_url::Root::new("/srv/registry").is_ok());
     /// ```
     ///
     /// # Errors
@@ -42,9 +42,9 @@ impl Root {
     /// The path of the directory.
     ///
     /// ```
-    /// let root = drivers::Root::new("/srv/registry")?;
+    /// let root = storage_driver_url::Root::new("/srv/registry")?;
     /// assert!(root.as_path().is_absolute());
-    /// # Ok::<(), drivers::ParseLocationError>(())
+    /// # Ok::<(), storage_driver_url::ParseLocationError>(())
     /// ```
     pub fn as_path(&self) -> &Path {
         &self.0

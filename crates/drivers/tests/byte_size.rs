@@ -1,6 +1,6 @@
 //! What is a number of bytes.
 
-use drivers::{ByteSize, ParseByteSizeError as Error};
+use storage_driver_url::{ByteSize, ParseByteSizeError as Error};
 use proptest::prelude::*;
 
 #[test]

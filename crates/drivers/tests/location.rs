@@ -1,6 +1,6 @@
 //! Which texts name a store, and how one is written.
 
-use drivers::{Durability, Location, ParseLocationError as Error, Root};
+use storage_driver_url::{Durability, Location, ParseLocationError as Error, Root};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<Location, Error> {

@@ -1,6 +1,6 @@
 //! What is behind a location once it is opened.
 
-use drivers::Location;
+use storage_driver_url::Location;
 use storage_driver::{ErrorKind, Path, StorageDriver, StorageDriverExt};
 
 fn location(text: &str) -> Location {
@@ -44,7 +44,7 @@ async fn files_are_unsupported() {
 mod files {
     use std::{error::Error, fs};
 
-    use drivers::{Durability, Root};
+    use storage_driver_url::{Durability, Root};
     use tokio_test::task::spawn;
 
     use super::*;
@@ -79,11 +79,11 @@ mod files {
     #[test]
     fn durabilities_have_the_names_that_the_driver_gives_them() {
         for durability in [Durability::Full, Durability::Data, Durability::None] {
-            let theirs = filesystem::Durability::from(durability);
+            let theirs = storage_driver_filesystem::Durability::from(durability);
             assert_eq!(theirs.as_str(), durability.as_str());
         }
-        let default = filesystem::Durability::from(Durability::default());
-        assert_eq!(default, filesystem::Durability::default());
+        let default = storage_driver_filesystem::Durability::from(Durability::default());
+        assert_eq!(default, storage_driver_filesystem::Durability::default());
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use crate::{
 /// # tokio_test::block_on(async {
 /// # let root = tempfile::tempdir()?;
 /// # let root = root.path().join("registry");
-/// use filesystem::{Durability, Filesystem};
+/// use storage_driver_filesystem::{Durability, Filesystem};
 ///
 /// let driver = Filesystem::builder()
 ///     .durability(Durability::Data)
@@ -46,7 +46,7 @@ impl Filesystem {
     /// # tokio_test::block_on(async {
     /// # let dir = tempfile::tempdir()?;
     /// # let root = dir.path().join("registry");
-    /// let driver = filesystem::Filesystem::open(&root).await?;
+    /// let driver = storage_driver_filesystem::Filesystem::open(&root).await?;
     /// assert!(root.is_dir());
     /// # drop(driver);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -65,7 +65,7 @@ impl Filesystem {
     /// ```
     /// # tokio_test::block_on(async {
     /// # let dir = tempfile::tempdir()?;
-    /// let driver = filesystem::Filesystem::builder().read_only(true).open(dir.path()).await?;
+    /// let driver = storage_driver_filesystem::Filesystem::builder().read_only(true).open(dir.path()).await?;
     /// # drop(driver);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
@@ -93,7 +93,7 @@ impl FilesystemBuilder {
     /// ```
     /// # tokio_test::block_on(async {
     /// # let dir = tempfile::tempdir()?;
-    /// use filesystem::{Durability, Filesystem};
+    /// use storage_driver_filesystem::{Durability, Filesystem};
     ///
     /// let driver = Filesystem::builder().durability(Durability::Data).open(dir.path()).await?;
     /// # drop(driver);
@@ -110,7 +110,7 @@ impl FilesystemBuilder {
     /// ```
     /// # tokio_test::block_on(async {
     /// # let dir = tempfile::tempdir()?;
-    /// let driver = filesystem::Filesystem::builder().file_mode(0o640).open(dir.path()).await?;
+    /// let driver = storage_driver_filesystem::Filesystem::builder().file_mode(0o640).open(dir.path()).await?;
     /// # drop(driver);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
@@ -125,7 +125,7 @@ impl FilesystemBuilder {
     /// ```
     /// # tokio_test::block_on(async {
     /// # let dir = tempfile::tempdir()?;
-    /// let driver = filesystem::Filesystem::builder().dir_mode(0o750).open(dir.path()).await?;
+    /// let driver = storage_driver_filesystem::Filesystem::builder().dir_mode(0o750).open(dir.path()).await?;
     /// # drop(driver);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
@@ -155,7 +155,7 @@ impl FilesystemBuilder {
     /// # let dir = tempfile::tempdir()?;
     /// use storage_driver::StorageDriver;
     ///
-    /// let driver = filesystem::Filesystem::builder().read_only(true).open(dir.path()).await?;
+    /// let driver = storage_driver_filesystem::Filesystem::builder().read_only(true).open(dir.path()).await?;
     /// assert!(!driver.capabilities().rename_file);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
@@ -196,7 +196,7 @@ impl FilesystemBuilder {
     /// ```
     /// # tokio_test::block_on(async {
     /// # let dir = tempfile::tempdir()?;
-    /// use filesystem::Filesystem;
+    /// use storage_driver_filesystem::Filesystem;
     ///
     /// let driver = Filesystem::builder().open(dir.path()).await?;
     /// let error = Filesystem::builder().open(dir.path()).await.unwrap_err();

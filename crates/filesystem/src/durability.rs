@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 /// nothing is ever visible in part: what it says is about a crash of the machine, or a power cut.
 ///
 /// ```
-/// use filesystem::Durability;
+/// use storage_driver_filesystem::Durability;
 ///
 /// assert_eq!(Durability::default(), Durability::Full);
 /// assert_eq!("data".parse(), Ok(Durability::Data));
@@ -33,7 +33,7 @@ impl Durability {
     /// The name, as it is parsed: `full`, `data` or `none`.
     ///
     /// ```
-    /// assert_eq!(filesystem::Durability::None.as_str(), "none");
+    /// assert_eq!(storage_driver_filesystem::Durability::None.as_str(), "none");
     /// ```
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl fmt::Display for Durability {
 /// A text that names no [`Durability`].
 ///
 /// ```
-/// let error = "fsync".parse::<filesystem::Durability>().unwrap_err();
+/// let error = "fsync".parse::<storage_driver_filesystem::Durability>().unwrap_err();
 /// assert_eq!(error.to_string(), "a durability is `full`, `data` or `none`");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

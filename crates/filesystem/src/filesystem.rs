@@ -13,7 +13,7 @@ use crate::upload::Uploads;
 /// ```
 /// # tokio_test::block_on(async {
 /// # let dir = tempfile::tempdir()?;
-/// use filesystem::Filesystem;
+/// use storage_driver_filesystem::Filesystem;
 /// use storage_driver::{Path, StorageDriverExt};
 ///
 /// let driver = Filesystem::open(dir.path()).await?;

@@ -1,7 +1,7 @@
 //! The contract, clause by clause, on the file system driver.
 
-use conformance::Fixture;
-use filesystem::Filesystem;
+use storage_driver_conformance::Fixture;
+use storage_driver_filesystem::Filesystem;
 use storage_driver::StorageDriver;
 
 async fn fresh() -> Fixture {
@@ -10,13 +10,13 @@ async fn fresh() -> Fixture {
     Fixture::new(driver, root)
 }
 
-conformance::suite!(fresh);
+storage_driver_conformance::suite!(fresh);
 
 /// So that no behaviour vanishes unnoticed, from the suite or from what the driver claims.
 #[tokio::test]
 async fn this_many_behaviours_are_asked_of_it() {
     let root = tempfile::tempdir().expect("a directory for the test");
     let driver = Filesystem::open(root.path()).await.expect("an empty root opens");
-    let plan = conformance::plan(&driver.capabilities());
+    let plan = storage_driver_conformance::plan(&driver.capabilities());
     assert_eq!((plan.quick(), plan.full()), (544, 4));
 }

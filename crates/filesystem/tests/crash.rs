@@ -5,8 +5,8 @@
 //! goes on with what is there.
 //!
 //! ```text
-//! cargo test -p filesystem --test crash                                   # 25 rounds
-//! CRASH_ROUNDS=1000 cargo test --release -p filesystem --test crash       # a thousand
+//! cargo test -p storage-driver-filesystem --test crash                                   # 25 rounds
+//! CRASH_ROUNDS=1000 cargo test --release -p storage-driver-filesystem --test crash       # a thousand
 //! ```
 
 use std::{
@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use filesystem::{Durability, Filesystem};
+use storage_driver_filesystem::{Durability, Filesystem};
 use futures::TryStreamExt;
 use storage_driver::{
     Path, Precondition, Result, StorageDriver, StorageDriverExt, WalkOptions, WriterOptions,

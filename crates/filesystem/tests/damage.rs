@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use filesystem::Filesystem;
+use storage_driver_filesystem::Filesystem;
 use futures::{SinkExt, poll};
 use storage_driver::{
     Error, ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt, Writer, WriterOptions,

@@ -7,7 +7,7 @@ use std::{
     path::{Path as FsPath, PathBuf},
 };
 
-use filesystem::Filesystem;
+use storage_driver_filesystem::Filesystem;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use storage_driver::{
     Error, ErrorKind, ListOptions, Path, Precondition, StorageDriver, StorageDriverExt,

@@ -6,7 +6,7 @@ use std::{
     os::unix::{ffi::OsStrExt, fs::PermissionsExt, fs::symlink, net::UnixListener},
 };
 
-use filesystem::Filesystem;
+use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use storage_driver::{
     Entry, ErrorKind, ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,

@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use filesystem::Filesystem;
+use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use storage_driver::{Entry, Path, StorageDriver, StorageDriverExt, WalkOptions};

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use filesystem::Filesystem;
+use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use storage_driver::{Entry, Path, StorageDriver, StorageDriverExt, WalkOptions};
 use tracing::{

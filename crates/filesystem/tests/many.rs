@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use filesystem::{Durability, Filesystem};
+use storage_driver_filesystem::{Durability, Filesystem};
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{Path, ReadRange, StorageDriver, StorageDriverExt};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use filesystem::{Durability, Filesystem};
+use storage_driver_filesystem::{Durability, Filesystem};
 use futures::StreamExt;
 use storage_driver::{Path, ReadRange, StorageDriver, StorageDriverExt};
 

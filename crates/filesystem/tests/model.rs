@@ -1,7 +1,7 @@
 //! The in-memory driver as the model: the same random sequences of operations, the same answers.
 
-use conformance::{Fixture, Subject};
-use filesystem::{Durability, Filesystem};
+use storage_driver_conformance::{Fixture, Subject};
+use storage_driver_filesystem::{Durability, Filesystem};
 use inmemory::InMemory;
 
 async fn on_disk() -> Fixture {
@@ -14,5 +14,5 @@ async fn on_disk() -> Fixture {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_is_answered_as_in_memory() {
     let in_memory = Subject::new(|| async { InMemory::new() });
-    conformance::same_answers(Subject::new(on_disk), in_memory, 200, 80).await;
+    storage_driver_conformance::same_answers(Subject::new(on_disk), in_memory, 200, 80).await;
 }

@@ -1,6 +1,6 @@
 //! Directories that come and go under many tasks.
 
-use filesystem::{Durability, Filesystem};
+use storage_driver_filesystem::{Durability, Filesystem};
 use futures::future::join_all;
 use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
 use tempfile::TempDir;

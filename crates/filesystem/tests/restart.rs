@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use filesystem::Filesystem;
+use storage_driver_filesystem::Filesystem;
 use futures::TryStreamExt;
 use storage_driver::{
     ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt, WriterOptions,

@@ -4,7 +4,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use filesystem::{Durability, Filesystem};
+use storage_driver_filesystem::{Durability, Filesystem};
 use futures::TryStreamExt;
 use storage_driver::{Path, StorageDriver, StorageDriverExt, Walk, WalkOptions};
 

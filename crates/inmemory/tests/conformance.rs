@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use conformance::Fixture;
+use storage_driver_conformance::Fixture;
 use inmemory::InMemory;
 
 /// A store whose clock is the system's until the suite sets it.
@@ -17,11 +17,11 @@ fn fresh() -> Fixture {
     Fixture::from(driver).with_clock(move |time| *held.lock().unwrap() = Some(time))
 }
 
-conformance::suite!(|| async { fresh() });
+storage_driver_conformance::suite!(|| async { fresh() });
 
 /// So that no behaviour disappears unnoticed, from the suite or from the claims of the driver.
 #[test]
 fn the_suite_has_this_many_behaviours_for_it() {
-    let plan = conformance::plan(&fresh());
+    let plan = storage_driver_conformance::plan(&fresh());
     assert_eq!((plan.quick(), plan.full()), (621, 4));
 }

@@ -2,7 +2,7 @@
 //! route, served until Ctrl-C.
 //!
 //! ```text
-//! cargo run -p registry --example registry_service        # on a free port, which it prints
+//! cargo run -p storage-driver-registry --example registry_service        # on a free port, which it prints
 //! ```
 //!
 //! With the printed address in `$REGISTRY`, without `http://`:
@@ -22,7 +22,7 @@ use std::{
 
 use axum::routing::get;
 use inmemory::InMemory;
-use registry::{Registry, Server, Shutdown};
+use storage_driver_registry::{Registry, Server, Shutdown};
 use storage_driver::StorageDriver;
 use tokio::signal::ctrl_c;
 

@@ -8,7 +8,7 @@ use std::{error::Error, fmt};
 /// spaces.
 ///
 /// ```
-/// use registry::ErrorChain;
+/// use storage_driver_registry::ErrorChain;
 ///
 /// let error = "x".parse::<u8>().unwrap_err();
 /// assert_eq!(ErrorChain(&error).to_string(), "invalid digit found in string");

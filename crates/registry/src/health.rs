@@ -54,7 +54,7 @@ const RETRY_SECONDS: &str = "5";
 /// # tokio_test::block_on(async {
 /// use std::sync::Arc;
 /// use inmemory::InMemory;
-/// use registry::{Metrics, HealthRoutes};
+/// use storage_driver_registry::{Metrics, HealthRoutes};
 ///
 /// let router = HealthRoutes::new(Arc::new(InMemory::new())).metrics(Metrics::new()).router();
 /// # });
@@ -188,7 +188,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::body::{Body, to_bytes};
-    use conformance::layers::{Fault, Faulty};
+    use storage_driver_conformance::layers::{Fault, Faulty};
     use http::Request;
     use inmemory::InMemory;
     use storage_driver::{Error, ErrorKind};

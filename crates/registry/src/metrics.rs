@@ -27,7 +27,7 @@ pub use self::{http::Route, memory::Memory};
 /// with `registry_`, except `process_resident_memory_bytes`.
 ///
 /// ```
-/// use registry::Metrics;
+/// use storage_driver_registry::Metrics;
 ///
 /// let metrics = Metrics::new();
 /// let upload = metrics.upload();

@@ -36,7 +36,7 @@ impl Options {
 ///
 /// ```
 /// use std::time::Duration;
-/// use registry::GcOptions;
+/// use storage_driver_registry::GcOptions;
 ///
 /// let options = GcOptions { untagged: true, ..GcOptions::default() };
 /// assert_eq!(options.grace, Duration::from_secs(24 * 60 * 60));

@@ -28,7 +28,7 @@ use crate::{
 /// use axum::body::Body;
 /// use http::{Request, StatusCode};
 /// use inmemory::InMemory;
-/// use registry::Registry;
+/// use storage_driver_registry::Registry;
 /// use tower::ServiceExt;
 ///
 /// let registry = Registry::builder(Arc::new(InMemory::new())).immutable_tags(true).build();

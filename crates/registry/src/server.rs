@@ -45,7 +45,7 @@ const INTERRUPTED: Duration = Duration::from_secs(5);
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
 /// use axum::{Router, routing::get};
-/// use registry::{Server, Shutdown};
+/// use storage_driver_registry::{Server, Shutdown};
 ///
 /// let router = Router::new().route("/", get(|| async { "hello" }));
 /// let server = Server::bind("127.0.0.1:0", router).await?;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 /// # async fn main() -> std::io::Result<()> {
 /// # use std::sync::Arc;
 /// # let driver = Arc::new(inmemory::InMemory::new());
-/// use registry::{Registry, Server, Shutdown};
+/// use storage_driver_registry::{Registry, Server, Shutdown};
 ///
 /// let shutdown = Shutdown::new();
 /// let registry = Registry::builder(driver).shutdown(&shutdown).build();

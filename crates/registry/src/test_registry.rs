@@ -19,7 +19,7 @@ use crate::{
 ///
 /// ```
 /// # tokio_test::block_on(async {
-/// use registry::TestRegistry;
+/// use storage_driver_registry::TestRegistry;
 /// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
 ///
 /// let registry = TestRegistry::start().await?;
@@ -73,7 +73,7 @@ impl TestRegistry {
     /// # tokio_test::block_on(async {
     /// use std::sync::Arc;
     /// use inmemory::InMemory;
-    /// use registry::TestRegistry;
+    /// use storage_driver_registry::TestRegistry;
     ///
     /// let full = Arc::new(InMemory::builder().capacity(1 << 20).build());
     /// let registry = TestRegistry::start_on(full, |builder| builder.immutable_tags(true)).await?;

@@ -43,7 +43,7 @@ const SERVICE: &str = "registry";
 /// # tokio_test::block_on(async {
 /// use std::sync::Arc;
 /// use inmemory::InMemory;
-/// use registry::{AccessRules, Htpasswd, Registry, Tokens};
+/// use storage_driver_registry::{AccessRules, Htpasswd, Registry, Tokens};
 ///
 /// # let file = tempfile::NamedTempFile::new()?;
 /// # let path = file.path();

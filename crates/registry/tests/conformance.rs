@@ -5,6 +5,6 @@
 use std::sync::Arc;
 
 use inmemory::InMemory;
-use registry::Metrics;
+use storage_driver_registry::Metrics;
 
-conformance::suite!(|| async { Metrics::new().driver(Arc::new(InMemory::new())) });
+storage_driver_conformance::suite!(|| async { Metrics::new().driver(Arc::new(InMemory::new())) });

@@ -13,7 +13,7 @@ use axum::{
 };
 use futures::{future::ready, stream};
 use http::Request;
-use registry::traced;
+use storage_driver_registry::traced;
 use storage_driver::{Error, ErrorKind};
 use tower::ServiceExt;
 

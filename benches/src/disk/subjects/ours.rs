@@ -3,7 +3,7 @@
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use filesystem::{Durability, Filesystem};
+use storage_driver_filesystem::{Durability, Filesystem};
 use futures::TryStreamExt;
 use storage_driver::{
     ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt, WalkOptions,

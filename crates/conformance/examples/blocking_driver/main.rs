@@ -1,7 +1,7 @@
 //! A storage driver over a library whose calls block, run through the conformance suite.
 //!
 //! ```text
-//! cargo run -p conformance --example blocking_driver
+//! cargo run -p storage-driver-conformance --example blocking_driver
 //! ```
 //!
 //! `library.rs` is the library, `driver.rs` the driver on `storage_driver::blocking`. Copy the driver to write
@@ -13,15 +13,17 @@ use std::{
     process::ExitCode,
 };
 
-use conformance::{Report, Size};
 use driver::BlockingDriver;
+use storage_driver_conformance::{Report, Size};
 
 mod driver;
 mod library;
 
 fn main() -> ExitCode {
-    let report =
-        conformance::run(async || BlockingDriver::new(), |behaviour| behaviour.size == Size::Quick);
+    let report = storage_driver_conformance::run(
+        async || BlockingDriver::new(),
+        |behaviour| behaviour.size == Size::Quick,
+    );
     // A closed standard output is no failure of the driver.
     let _ = print(&report, io::stdout().lock());
     if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -1,7 +1,7 @@
 //! A storage driver from nothing, put through the conformance suite.
 //!
 //! ```text
-//! cargo run -p conformance --example custom_driver
+//! cargo run -p storage-driver-conformance --example custom_driver
 //! ```
 //!
 //! `driver.rs` is the whole driver: two sorted maps under one lock. Copy it to begin one of your
@@ -15,14 +15,16 @@ use std::{
     process::ExitCode,
 };
 
-use conformance::{Report, Size};
 use driver::MapDriver;
+use storage_driver_conformance::{Report, Size};
 
 mod driver;
 
 fn main() -> ExitCode {
-    let report =
-        conformance::run(async || MapDriver::new(), |behaviour| behaviour.size == Size::Quick);
+    let report = storage_driver_conformance::run(
+        async || MapDriver::new(),
+        |behaviour| behaviour.size == Size::Quick,
+    );
     // Somebody who closed standard output wants no more of it.
     let _ = print(&report, io::stdout().lock());
     if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -15,6 +15,8 @@ use storage_driver::{
     StorageDriver, Walk, WalkSource, WriteSession, Writer,
 };
 
+use crate::dice::Dice;
+
 /// A driver that fails where its plan says so, and is the driver inside otherwise.
 ///
 /// Every call is counted, those of the readers, writers and walks that it opened included: one for
@@ -23,8 +25,8 @@ use storage_driver::{
 /// driver, plan and count.
 ///
 /// ```
-/// # use conformance::reference::Reference;
-/// use conformance::layers::{Fault, Faulty};
+/// # use storage_driver_conformance::reference::Reference;
+/// use storage_driver_conformance::layers::{Fault, Faulty};
 /// use storage_driver::{ErrorKind, Operation, Path, StorageDriver, StorageDriverExt};
 ///
 /// # futures::executor::block_on(async {
@@ -103,41 +105,30 @@ impl<D: StorageDriver> Faulty<D> {
         self.plan(move |call| (call.index == n).then_some(fault));
     }
 
-    /// Fails each call with this probability, from 0 (never) to 1 (always), drawn from `seed`.
+    /// Fails calls at random: each with the probability of one in `one_in`, with numbers from `seed`.
     ///
-    /// The same calls in the same order fail the same way under the same seed. Prefer this to a plan
-    /// that fails every `n`th call: a client that retries in a loop of `n` calls would meet the fault
-    /// at the same step for ever.
+    /// The same seed fails the same calls. Use it rather than a plan that fails every n-th call: a client that
+    /// retries an operation of n calls would fail for ever under such a plan.
     ///
     /// ```
-    /// # use conformance::reference::Reference;
-    /// use conformance::layers::{Fault, Faulty};
+    /// # use storage_driver_conformance::reference::Reference;
+    /// use storage_driver_conformance::layers::{Fault, Faulty};
     /// use storage_driver::{ErrorKind, Path, StorageDriverExt};
     ///
     /// # futures::executor::block_on(async {
     /// let driver = Faulty::new(Reference::new());
-    /// driver.fail_seeded(7, 0.5, Fault::Before(ErrorKind::Unavailable));
-    ///
-    /// // A client that retries gets through.
+    /// driver.fail_at_random(7, 10, Fault::Before(ErrorKind::Unavailable));
     /// let path = Path::parse("/a")?;
+    /// // A client that retries gets through.
     /// while let Err(error) = driver.put(&path, "content").await {
     ///     assert!(error.is_retryable());
     /// }
-    /// assert_eq!(driver.struck(), driver.calls() - 1);
     /// # Ok::<(), storage_driver::Error>(())
     /// # }).unwrap();
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `probability` is not from 0 to 1.
-    pub fn fail_seeded(&self, seed: u64, probability: f64, fault: Fault) {
-        assert!(
-            (0.0..=1.0).contains(&probability),
-            "the probability of a fault is from 0 to 1, not {probability}"
-        );
-        let mut numbers = SplitMix64(seed);
-        self.plan(move |_| (numbers.next_unit() < probability).then_some(fault));
+    pub fn fail_at_random(&self, seed: u64, one_in: usize, fault: Fault) {
+        let mut dice = Dice::new(seed);
+        self.plan(move |_| (dice.roll(one_in.max(1)) == 0).then_some(fault));
     }
 
     /// How many calls there were since the plan was made.
@@ -216,21 +207,6 @@ impl Faults {
             it.struck += u64::from(fault.is_some());
             fault
         }))
-    }
-}
-
-/// Numbers from a seed.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    /// A number from 0 inclusive to 1 exclusive.
-    fn next_unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        // 32 bits are exact in an f64.
-        f64::from(((z ^ (z >> 31)) >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
     }
 }
 

@@ -208,6 +208,6 @@ mod tests {
     async fn calls_without_an_end_are_stopped() {
         let driver = Watched::new(Reference::new(), Arc::new(Watch::new()));
         driver.calls.count.store(MOST_CALLS, Ordering::Relaxed);
-        drop(driver.stat(&Path::root()).await);
+        drop(StorageDriver::stat(&driver, &Path::root()).await);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, fmt};
 
-use super::spec::{Call, Event, Store};
+use super::{
+    event::{Call, Event},
+    spec::Store,
+};
 
 /// The operations of a round.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ mod tests {
     use storage_driver::{ErrorKind, Precondition, Version};
 
     use super::*;
-    use crate::linearizability::spec::{Outcome, When};
+    use crate::linearizability::event::{Outcome, When};
 
     fn put(thread: usize, at: (u64, u64), condition: Precondition, outcome: Outcome) -> Event {
         let call = Call::Put { at: "/a", when: When::Always };

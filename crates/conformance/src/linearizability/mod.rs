@@ -14,6 +14,7 @@
 //! Read it for the first answer that no order explains. `CONFORMANCE_SEED` and `CONFORMANCE_ROUNDS`
 //! say which and how many rounds are played, for those who hunt one that is rare.
 
+mod event;
 mod history;
 mod player;
 mod spec;
@@ -29,11 +30,12 @@ use storage_driver::{Capabilities, StorageDriver, StorageDriverExt};
 use tokio::time::Instant;
 
 use self::{
+    event::{Call, When},
     history::History,
     player::{Player, bytes_of},
-    spec::{Call, Store, When},
+    spec::Store,
 };
-use crate::{Subject, check::path, layers::Yielding, tasks::AT_ONCE_WHEN_SLOW};
+use crate::{Subject, check::path, dice::Dice, layers::Yielding, tasks::AT_ONCE_WHEN_SLOW};
 
 const SEED: u64 = 0x11_7ea2;
 const ROUNDS: u64 = 10_000;
@@ -86,24 +88,7 @@ pub(crate) async fn operations_on_several_paths_take_effect_at_one_moment(subjec
     .await;
 }
 
-/// Numbers from a seed (SplitMix64).
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % sides as u64) as usize
-    }
-
-    /// Dice for one round, whatever else is rolled meanwhile.
-    fn another(&mut self) -> Self {
-        self.roll(1);
-        Self(self.0)
-    }
-
     fn when(&mut self, conditional: bool) -> When {
         match self.roll(5) {
             0 if conditional => When::IfAbsent,
@@ -122,7 +107,7 @@ async fn check(subject: Subject, choose: Choose) {
     // Says how long a call takes.
     drop(driver.exists(&path("/d")).await);
     let begun = Instant::now();
-    let mut dice = Dice(seed.unwrap_or(SEED));
+    let mut dice = Dice::new(seed.unwrap_or(SEED));
     let mut round = 0;
     while round < rounds.unwrap_or(ROUNDS) {
         if rounds.is_none() && begun.elapsed() > TIME && round >= FEWEST {

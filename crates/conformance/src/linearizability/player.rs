@@ -10,7 +10,7 @@ use storage_driver::{
     Error, Metadata, Path, Precondition, Stat, StorageDriver, StorageDriverExt, Version, Writer,
 };
 
-use super::spec::{Call, Event, Outcome, When};
+use super::event::{Call, Event, Outcome, When};
 use crate::check::path;
 
 /// One of those who do something at the same time.

@@ -4,77 +4,12 @@ use std::collections::BTreeMap;
 
 use storage_driver::{ErrorKind, Precondition, Version};
 
-/// A path below the directory of a round.
-type At = &'static str;
-
-/// One operation.
-#[derive(Debug, Clone)]
-pub(super) enum Call {
-    Put { at: At, when: When },
-    CommitTo { at: At, when: When },
-    Touch { at: At, when: When },
-    Rename { from: At, to: At, when: When },
-    Copy { from: At, to: At, when: When },
-    RenameDir { from: At, to: At },
-    Delete { at: At, when: When },
-    DeleteDir { at: At },
-    Get { at: At },
-    Stat { at: At },
-    List { at: At },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
-    Always,
-    IfAbsent,
-    /// Of the version that the thread was told last.
-    IfSeen,
-}
-
-/// What was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    File {
-        version: Version,
-        content: Option<u32>,
-    },
-    Directory,
-    Done,
-    /// Name, whether it is a directory, and the version where it is known.
-    Entries(Vec<(String, bool, Option<Version>)>),
-    Failed(ErrorKind),
-}
-
-/// One operation of one thread, with the moments of its call and its answer.
-#[derive(Debug, Clone)]
-pub(super) struct Event {
-    pub(super) thread: usize,
-    pub(super) call: Call,
-    pub(super) content: u32,
-    pub(super) condition: Precondition,
-    pub(super) called: u64,
-    pub(super) answered: u64,
-    pub(super) outcome: Outcome,
-}
+use super::event::{Call, Event, Outcome};
 
 /// Content and version of each file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Store {
     files: BTreeMap<String, (u32, Version)>,
-}
-
-impl Call {
-    pub(super) fn when(&self) -> When {
-        match *self {
-            Self::Put { when, .. }
-            | Self::CommitTo { when, .. }
-            | Self::Rename { when, .. }
-            | Self::Copy { when, .. }
-            | Self::Touch { when, .. }
-            | Self::Delete { when, .. } => when,
-            _ => When::Always,
-        }
-    }
 }
 
 impl Store {

@@ -14,7 +14,7 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-use super::Dice;
+use crate::dice::Dice;
 
 /// Runs each on a thread of its own, from the same moment on.
 pub(super) async fn on_threads<T: Send + 'static>(parts: Vec<BoxFuture<'static, T>>) -> Vec<T> {

@@ -83,10 +83,10 @@ pub(crate) async fn long_sequences_with_faults_take_effect_once_or_never(subject
 /// weaker wording is allowed.
 ///
 /// ```
-/// # use conformance::{Subject, reference::Reference};
+/// # use storage_driver_conformance::{Subject, reference::Reference};
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
 /// let (subject, model) = (|| async { Reference::new() }, || async { Reference::new() });
-/// conformance::same_answers(Subject::new(subject), Subject::new(model), 10, 20).await;
+/// storage_driver_conformance::same_answers(Subject::new(subject), Subject::new(model), 10, 20).await;
 /// # });
 /// ```
 ///

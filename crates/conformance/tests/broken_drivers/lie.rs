@@ -10,7 +10,6 @@ pub(crate) use std::time::Duration;
 
 pub(crate) use async_trait::async_trait;
 pub(crate) use bytes::Bytes;
-pub(crate) use conformance::reference::Reference;
 use futures::FutureExt;
 pub(crate) use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Page, Path,
@@ -18,6 +17,7 @@ pub(crate) use storage_driver::{
     StorageDriverExt, UploadInfo, Walk, WalkOptions, WalkSource, WriteMode, WriteSession, Writer,
     WriterOptions,
 };
+pub(crate) use storage_driver_conformance::reference::Reference;
 
 /// One listing of the methods makes both the trait of lies, whose defaults are honest, and the
 /// driver that tells them.

@@ -13,7 +13,7 @@ mod uploads;
 
 use std::{panic, sync::Once, thread, time::Duration};
 
-use conformance::{Fixture, Report, Size, Subject, behaviours, run};
+use storage_driver_conformance::{Fixture, Report, Size, Subject, behaviours, run};
 
 use crate::lie::{Honest, Liar, Lie};
 
@@ -60,7 +60,7 @@ fn report_order(names: &[&str]) -> Vec<&'static str> {
 fn a_driver_that_blocks_every_thread_is_found_out() {
     let blocks = || async { Liar(lie::BlocksItsThread::default()) };
     let subject = Subject::new(blocks).call_timeout(Duration::from_millis(50));
-    conformance::test(subject, "concurrency::of_many_if_absent_puts_one_succeeds");
+    storage_driver_conformance::test(subject, "concurrency::of_many_if_absent_puts_one_succeeds");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conformance::{Behaviour, Fixture};
+use storage_driver_conformance::{Behaviour, Fixture};
 use storage_driver::{ErrorKind, Precondition, StorageDriver, StorageDriverExt};
 
 use super::path;
@@ -26,7 +26,7 @@ fn the_contract_holds_on_an_old_system() {
     let of_paths = |behaviour: &Behaviour| {
         groups.iter().any(|group| behaviour.name.starts_with(&format!("{group}::")))
     };
-    let report = conformance::run(factory, of_paths);
+    let report = storage_driver_conformance::run(factory, of_paths);
     assert!(report.is_success() && report.passed.len() > 100, "{report}");
 }
 

@@ -22,7 +22,7 @@ pub(super) const ANONYMOUS: &str = "anonymous";
 /// everyone with [`anonymous_pull`](Self::anonymous_pull). It lists the repositories that the user may pull from.
 ///
 /// ```
-/// let rules: registry::AccessRules = toml::from_str(
+/// let rules: storage_driver_registry::AccessRules = toml::from_str(
 ///     r#"
 ///     anonymous_pull = true
 ///

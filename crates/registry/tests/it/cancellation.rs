@@ -12,9 +12,9 @@ use crate::support::{
     Answer, OCI_MANIFEST, Service, blob, descriptor, digest, image, streamed, with_digest,
 };
 use axum::body::Body;
-use conformance::layers::Yielding;
+use storage_driver_conformance::layers::Yielding;
 use inmemory::InMemory;
-use registry::GcOptions;
+use storage_driver_registry::GcOptions;
 
 /// A registry on a driver that is pending before and after each call.
 fn service() -> Service {

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::{OCI_INDEX, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, index};
-use conformance::layers::{Fault, Faulty};
-use registry::{GcOptions, GcReport};
+use storage_driver_conformance::layers::{Fault, Faulty};
+use storage_driver_registry::{GcOptions, GcReport};
 use serde_json::json;
 use storage_driver::{ErrorKind, Operation, Path, Precondition, StorageDriver, StorageDriverExt};
 

@@ -14,10 +14,10 @@ use std::{
 use crate::support::{
     Answer, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, with_digest,
 };
-use conformance::layers::Yielding;
+use storage_driver_conformance::layers::Yielding;
 use futures::future::join_all;
 use inmemory::InMemory;
-use registry::GcOptions;
+use storage_driver_registry::GcOptions;
 use storage_driver::StorageDriver;
 
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);

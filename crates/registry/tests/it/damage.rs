@@ -13,9 +13,9 @@ use crate::support::{
     EMPTY_CONFIG, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, sha512, with_digest,
 };
 use axum::body::Body;
-use conformance::layers::{Fault, Faulty};
+use storage_driver_conformance::layers::{Fault, Faulty};
 use inmemory::InMemory;
-use registry::GcOptions;
+use storage_driver_registry::GcOptions;
 use serde_json::json;
 use storage_driver::{
     ErrorKind, Operation, Path, Precondition, StorageDriver, StorageDriverExt, Version,

@@ -7,9 +7,9 @@ use crate::support::{
     Answer, OCI_MANIFEST, Service, blob, descriptor, digest, image, sha512, with_digest,
 };
 use axum::body::to_bytes;
-use conformance::layers::{Fault, Faulty};
+use storage_driver_conformance::layers::{Fault, Faulty};
 use inmemory::InMemory;
-use registry::GcOptions;
+use storage_driver_registry::GcOptions;
 use serde_json::{Value, json};
 use storage_driver::{ErrorKind, Operation};
 

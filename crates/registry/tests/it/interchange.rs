@@ -15,9 +15,9 @@ use std::{
 use crate::support::{
     OCI_INDEX, OCI_MANIFEST, Service, blob, descriptor, digest, image, index, with_digest,
 };
-use drivers::Location;
+use storage_driver_url::Location;
 use inmemory::InMemory;
-use registry::GcOptions;
+use storage_driver_registry::GcOptions;
 use serde_json::json;
 
 /// Distribution's registry on a directory.
@@ -107,7 +107,7 @@ impl Drop for Serving {
 async fn ours<T>(root: &Path, work: impl AsyncFnOnce(&Service) -> T) -> T {
     let location = format!("file://{}?durability=none", root.display());
     let driver = location.parse::<Location>().unwrap().open().await.unwrap();
-    let grace = |builder: registry::RegistryBuilder| builder.gc_grace(Duration::ZERO);
+    let grace = |builder: storage_driver_registry::RegistryBuilder| builder.gc_grace(Duration::ZERO);
     let service = Service::on(Arc::clone(&driver), InMemory::new(), grace);
     let done = work(&service).await;
     driver.shutdown().await.unwrap();

@@ -4,10 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::{Answer, OCI_MANIFEST, Service, blob, clock::Clock, digest, image};
-use conformance::layers::Faulty;
+use storage_driver_conformance::layers::Faulty;
 use futures::{executor::block_on, future::BoxFuture};
 use inmemory::InMemory;
-use registry::GcOptions;
+use storage_driver_registry::GcOptions;
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,7 +1,7 @@
 //! Requests that make no sense, among such that do: never an answer of the 5xx, never a panic, nothing
 //! half visible, and nothing left when all is deleted.
 //!
-//! `MALFORMED_REQUESTS=100000 cargo test -p registry --test it malformed` sends more of them than the usual
+//! `MALFORMED_REQUESTS=100000 cargo test -p storage-driver-registry --test it malformed` sends more of them than the usual
 //! few thousand; `MALFORMED_SEED` begins elsewhere.
 
 mod fuzz;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use conformance::layers::{Fault, Faulty};
+use storage_driver_conformance::layers::{Fault, Faulty};
 use futures::{FutureExt, TryStreamExt};
 use inmemory::InMemory;
-use registry::Metrics;
+use storage_driver_registry::Metrics;
 use storage_driver::{
     Capabilities, ErrorKind, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt,
     WalkOptions, WriterOptions,
@@ -53,7 +53,7 @@ async fn successes_and_failures_are_counted_by_kind() {
 #[tokio::test]
 async fn dropped_operations_are_counted_as_cancelled() {
     let (metrics, driver) = metered();
-    let slow = metrics.driver(Arc::new(conformance::layers::Yielding::new(driver)));
+    let slow = metrics.driver(Arc::new(storage_driver_conformance::layers::Yielding::new(driver)));
     assert!(slow.stat(&path("/a")).now_or_never().is_none());
     ended(&metrics, "stat", "cancelled", 1);
 }

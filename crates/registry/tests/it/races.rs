@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::{OCI_INDEX, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, index};
-use conformance::layers::Yielding;
+use storage_driver_conformance::layers::Yielding;
 use futures::future::join_all;
 use inmemory::InMemory;
-use registry::GcOptions;
+use storage_driver_registry::GcOptions;
 
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 

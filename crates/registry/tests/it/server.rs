@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::ConnectInfo, routing::get};
-use registry::{Server, ServerLimits, Shutdown};
+use storage_driver_registry::{Server, ServerLimits, Shutdown};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

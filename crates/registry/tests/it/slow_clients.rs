@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use crate::support::{digest, with_digest};
-use registry::TestRegistry;
+use storage_driver_registry::TestRegistry;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

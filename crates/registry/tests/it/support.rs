@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures::{FutureExt, channel::mpsc, future::BoxFuture, stream};
 use http::{HeaderMap, Request, StatusCode};
 use inmemory::InMemory;
-use registry::{Registry, RegistryBuilder};
+use storage_driver_registry::{Registry, RegistryBuilder};
 use sha2::{Digest, Sha256, Sha512};
 use storage_driver::{ListOptions, Path, StorageDriver, StorageDriverExt};
 use tower::ServiceExt;

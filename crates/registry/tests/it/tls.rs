@@ -4,7 +4,7 @@ use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use axum::{Extension, Router, routing};
 use http::uri::Scheme;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use registry::{Server, Shutdown, Tls, TlsError};
+use storage_driver_registry::{Server, Shutdown, Tls, TlsError};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -3,7 +3,7 @@
 use std::{fs, io, net::SocketAddr, process::Output, sync::Arc};
 
 use inmemory::InMemory;
-use registry::{AccessRules, Htpasswd, Registry, Server, Shutdown, Tokens};
+use storage_driver_registry::{AccessRules, Htpasswd, Registry, Server, Shutdown, Tokens};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::Command;

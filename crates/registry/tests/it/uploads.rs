@@ -14,7 +14,7 @@ use crate::support::{
 };
 use axum::body::Body;
 use bytes::Bytes;
-use conformance::layers::{Faulty, Yielding};
+use storage_driver_conformance::layers::{Faulty, Yielding};
 use futures::{SinkExt, channel::mpsc::Sender};
 use http::StatusCode;
 use inmemory::InMemory;
@@ -321,7 +321,7 @@ async fn an_upload_to_a_full_store_loses_nothing_and_continues_when_there_is_roo
     let kept: usize = answer.header("range").strip_prefix("0-").unwrap().parse().unwrap();
 
     service.delete(&blob("demo", &large)).await.expect(202);
-    let options = registry::GcOptions { grace: std::time::Duration::ZERO, ..Default::default() };
+    let options = storage_driver_registry::GcOptions { grace: std::time::Duration::ZERO, ..Default::default() };
     let report = service.registry.collect(&options).await.unwrap();
     assert_eq!((report.blobs, report.bytes), (1, 5 << 20));
 
@@ -399,7 +399,7 @@ async fn one_upload_too_many_gets_a_429_with_a_retry_after() {
 
 #[tokio::test]
 async fn a_server_that_shuts_down_keeps_received_bytes() {
-    let shutdown = registry::Shutdown::new();
+    let shutdown = storage_driver_registry::Shutdown::new();
     let service = Service::with(|builder| builder.shutdown(&shutdown));
     let upload = service.start("demo").await;
     let (mut sender, body) = slow();

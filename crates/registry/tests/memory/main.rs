@@ -24,7 +24,7 @@ use http::{Request, StatusCode};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use inmemory::InMemory;
-use registry::TestRegistry;
+use storage_driver_registry::TestRegistry;
 use serde_json::json;
 use support::{OCI_INDEX, OCI_MANIFEST, Service, image, index};
 use tokio::{

@@ -2,11 +2,11 @@
 
 use std::{io, path::PathBuf};
 
-use drivers::Location;
+use storage_driver_url::Location;
 
 use crate::values::ListenAddress;
 
-/// Why the program fails. Its causes are shown by an [`ErrorChain`](registry::ErrorChain).
+/// Why the program fails. Its causes are shown by an [`ErrorChain`](storage_driver_registry::ErrorChain).
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("cannot read {}", file.display())]
@@ -22,11 +22,11 @@ pub(crate) enum Failure {
     #[error("cannot listen at {address}")]
     Listen { address: ListenAddress, source: io::Error },
     #[error(transparent)]
-    Tls(#[from] registry::TlsError),
+    Tls(#[from] storage_driver_registry::TlsError),
     #[error(transparent)]
-    Passwords(#[from] registry::HtpasswdError),
+    Passwords(#[from] storage_driver_registry::HtpasswdError),
     #[error(transparent)]
-    TokenKey(#[from] registry::TokenKeyError),
+    TokenKey(#[from] storage_driver_registry::TokenKeyError),
     #[error("the system failed")]
     System(#[from] io::Error),
     #[error("stopped at once; requests in flight are lost")]

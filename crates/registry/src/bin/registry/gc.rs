@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use registry::{ErrorChain, GcOptions, Registry};
+use storage_driver_registry::{ErrorChain, GcOptions, Registry};
 
 use crate::{failure::Failure, settings::Effective, storage};
 

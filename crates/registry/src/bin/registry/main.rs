@@ -20,7 +20,7 @@ use std::{
     process::ExitCode,
 };
 
-use registry::ErrorChain;
+use storage_driver_registry::ErrorChain;
 
 use crate::{cli::Command, failure::Failure, settings::Settings};
 

@@ -8,7 +8,7 @@ use std::{
 
 use axum::Router;
 use futures::future::{OptionFuture, pending};
-use registry::{
+use storage_driver_registry::{
     AccessRules, HealthRoutes, Htpasswd, Metrics, Registry, Server, ServerLimits, Shutdown, Tls,
     TokenKey, Tokens, behind_proxy, livez_router, traced,
 };

@@ -3,9 +3,9 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration as StdDuration};
 
 use clap::{Args, builder::BoolishValueParser};
-use drivers::{ByteSize, Location};
+use storage_driver_url::{ByteSize, Location};
 use humantime::Duration;
-use registry::{ExternalUrl, Rule};
+use storage_driver_registry::{ExternalUrl, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use drivers::Location;
+use storage_driver_url::Location;
 use inmemory::InMemory;
-use registry::{Memory, Metrics};
+use storage_driver_registry::{Memory, Metrics};
 use storage_driver::StorageDriver;
 
 use crate::failure::Failure;

@@ -3,7 +3,7 @@
 use std::{env, net::IpAddr};
 
 use clap::Args;
-use drivers::{ByteSize, Location};
+use storage_driver_url::{ByteSize, Location};
 
 use crate::settings::{Effective, Settings};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Method, Request};
 use inmemory::Usage;
-use registry::GcOptions;
+use storage_driver_registry::GcOptions;
 use storage_driver::{Path, StorageDriver, WalkOptions};
 
 use super::{

@@ -1,6 +1,6 @@
 //! Bytes on a connection: what the parser of HTTP sees.
 
-use registry::TestRegistry;
+use storage_driver_registry::TestRegistry;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use inmemory::InMemory;
-use registry::{AccessRequest, Action, Authorize, Refusal};
+use storage_driver_registry::{AccessRequest, Action, Authorize, Refusal};
 use storage_driver::{Path, StorageDriverExt};
 
 use crate::support::{Answer, OCI_INDEX, Service, index};

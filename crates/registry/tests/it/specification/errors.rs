@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use registry::{AccessRequest, Authorize, Refusal};
+use storage_driver_registry::{AccessRequest, Authorize, Refusal};
 use serde_json::Value;
 
 use crate::support::{Answer, OCI_MANIFEST, Service, blob, digest, image};

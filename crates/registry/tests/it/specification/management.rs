@@ -13,7 +13,7 @@ async fn with_image(service: Service) -> (Service, String) {
 
 /// A service with an image, which is then told to refuse something.
 async fn told(
-    options: impl FnOnce(registry::RegistryBuilder) -> registry::RegistryBuilder,
+    options: impl FnOnce(storage_driver_registry::RegistryBuilder) -> storage_driver_registry::RegistryBuilder,
 ) -> (Service, String) {
     let (service, by_digest) = with_image(Service::new()).await;
     (Service::over(service.store, options), by_digest)
@@ -33,7 +33,7 @@ async fn a_tag_is_deleted_with_202_and_its_manifest_stays() {
 // 112. If tag deletion is disabled, the registry MUST respond with either `400` or `405`.
 #[tokio::test]
 async fn the_deletion_of_tags_that_is_turned_off_is_405() {
-    let options: [fn(registry::RegistryBuilder) -> registry::RegistryBuilder; 3] =
+    let options: [fn(storage_driver_registry::RegistryBuilder) -> storage_driver_registry::RegistryBuilder; 3] =
         [|it| it.allow_delete(false), |it| it.read_only(true), |it| it.immutable_tags(true)];
     for options in options {
         let (service, _) = told(options).await;
@@ -74,7 +74,7 @@ async fn a_deletion_in_a_missing_repository_is_404() {
 // 115. If manifest deletion is disabled, the registry MUST respond with either `400` or `405`.
 #[tokio::test]
 async fn the_deletion_of_manifests_that_is_turned_off_is_405() {
-    let options: [fn(registry::RegistryBuilder) -> registry::RegistryBuilder; 2] =
+    let options: [fn(storage_driver_registry::RegistryBuilder) -> storage_driver_registry::RegistryBuilder; 2] =
         [|it| it.allow_delete(false), |it| it.read_only(true)];
     for options in options {
         let (service, by_digest) = told(options).await;
@@ -107,7 +107,7 @@ async fn the_deletion_of_a_blob_that_is_not_there_is_404() {
 // 119. If blob deletion is disabled, the registry MUST respond with either `400` or `405`.
 #[tokio::test]
 async fn the_deletion_of_blobs_that_is_turned_off_is_405() {
-    let options: [fn(registry::RegistryBuilder) -> registry::RegistryBuilder; 2] =
+    let options: [fn(storage_driver_registry::RegistryBuilder) -> storage_driver_registry::RegistryBuilder; 2] =
         [|it| it.allow_delete(false), |it| it.read_only(true)];
     for options in options {
         let (service, _) = told(options).await;

@@ -532,7 +532,7 @@ async fn a_large_manifest_is_pulled_by_tag_and_for_a_client_without_indexes() {
 #[tokio::test]
 async fn a_layer_that_is_named_many_times_is_looked_up_once() {
     let store = inmemory::InMemory::new();
-    let driver = conformance::layers::Faulty::new(store.clone());
+    let driver = storage_driver_conformance::layers::Faulty::new(store.clone());
     let service = Service::on(std::sync::Arc::new(driver.clone()), store, |builder| builder);
     service.push_blob("demo", "{}").await;
     service.push_blob("demo", "layer").await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use registry::{AccessRequest, Authorize, Refusal};
+use storage_driver_registry::{AccessRequest, Authorize, Refusal};
 use serde_json::json;
 
 use crate::support::{

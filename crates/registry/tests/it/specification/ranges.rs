@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use conformance::layers::{Fault, Faulty};
+use storage_driver_conformance::layers::{Fault, Faulty};
 use inmemory::InMemory;
-use registry::Metrics;
+use storage_driver_registry::Metrics;
 use storage_driver::{ErrorKind, Operation};
 
 use crate::support::{Answer, Service, blob, digest};
