@@ -35,7 +35,7 @@
 
 mod behaviour;
 mod behaviours;
-mod cancellation;
+mod cancel_safety;
 mod check;
 mod dice;
 mod full;

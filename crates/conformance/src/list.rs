@@ -597,33 +597,6 @@ macro_rules! __behaviours {
                 a_dropped_rename_of_a_directory_leaves_it_whole: [7.2, 9.1] if rename_dir && atomic_rename;
                 a_dropped_opening_leaves_what_can_be_found: [5.16, 9.1];
                 dropped_uploads_can_be_listed_and_swept: [5.16, 9.1];
-                dropped_put_content_stores_once_or_never: [3.3, 9.1];
-                dropped_conditional_put_stores_once_or_never: [3.4, 9.1] if preconditions;
-                dropped_get_content_changes_nothing: [9.1];
-                dropped_reader_opens_nothing: [9.1];
-                dropped_read_takes_no_bytes: [4.4, 9.1];
-                dropped_looks_change_nothing: [9.1];
-                dropped_walk_step_skips_nothing: [6.4, 9.1];
-                dropped_create_discards_the_earlier_upload_or_not: [5.3, 9.1];
-                dropped_resume_loses_nothing: [5.4, 9.1];
-                dropped_append_starts_an_upload_or_none: [5.5, 9.1] if append;
-                dropped_write_accepts_all_or_nothing: [5.14, 9.1];
-                dropped_sync_can_be_called_again: [5.9, 9.1];
-                dropped_close_keeps_what_a_drop_keeps: [5.9, 9.1];
-                dropped_commit_publishes_or_stays_resumable: [5.10, 9.1];
-                dropped_commit_of_an_append_publishes_once_or_stays_resumable: [5.5, 9.1] if append;
-                dropped_commit_to_publishes_or_stays_resumable: [5.12, 9.1];
-                dropped_cancel_removes_the_upload_or_leaves_it: [5.11, 9.1];
-                dropped_cancel_upload_removes_it_or_leaves_it: [5.16, 9.1];
-                dropped_cancel_uploads_may_stop_between_two: [5.16, 9.1];
-                dropped_rename_moves_once_or_never: [7.1, 9.1] if rename_file;
-                dropped_rename_dir_loses_no_file: [7.2, 9.1] if rename_dir;
-                dropped_copy_makes_a_file_or_none: [7.6, 9.1] if copy;
-                dropped_touch_keeps_the_content: [7.7, 9.1] if touch;
-                dropped_delete_of_a_file_removes_it_or_not: [7.4, 9.1];
-                dropped_delete_of_a_directory_can_be_called_again: [7.4, 9.1];
-                dropped_delete_many_may_stop_between_two: [7.5, 9.1];
-                dropped_shutdown_can_be_called_again: [9.1, 9.4];
             }
             concurrency {
                 of_many_if_absent_puts_one_succeeds: [3.4] if preconditions;
@@ -698,6 +671,35 @@ macro_rules! __behaviours {
                 claims_that_imply_others_hold_together: [9.2, 10.5] if linearizable;
                 a_redirect_is_a_url_or_none: [10.3] if redirect;
                 a_redirect_that_is_not_claimed_is_unsupported: [10.1, 10.3] unless redirect;
+            }
+            cancel_safety {
+                dropped_put_content_stores_once_or_never: [3.3, 9.1];
+                dropped_conditional_put_stores_once_or_never: [3.4, 9.1] if preconditions;
+                dropped_get_content_changes_nothing: [9.1];
+                dropped_reader_opens_nothing: [9.1];
+                dropped_read_takes_no_bytes: [4.4, 9.1];
+                dropped_looks_change_nothing: [9.1];
+                dropped_walk_step_skips_nothing: [6.4, 9.1];
+                dropped_create_discards_the_earlier_upload_or_not: [5.3, 9.1];
+                dropped_resume_loses_nothing: [5.4, 9.1];
+                dropped_append_starts_an_upload_or_none: [5.5, 9.1] if append;
+                dropped_write_accepts_all_or_nothing: [5.14, 9.1];
+                dropped_sync_can_be_called_again: [5.9, 9.1];
+                dropped_close_keeps_what_a_drop_keeps: [5.9, 9.1];
+                dropped_commit_publishes_or_stays_resumable: [5.10, 9.1];
+                dropped_commit_of_an_append_publishes_once_or_stays_resumable: [5.5, 9.1] if append;
+                dropped_commit_to_publishes_or_stays_resumable: [5.12, 9.1];
+                dropped_cancel_removes_the_upload_or_leaves_it: [5.11, 9.1];
+                dropped_cancel_upload_removes_it_or_leaves_it: [5.16, 9.1];
+                dropped_cancel_uploads_may_stop_between_two: [5.16, 9.1];
+                dropped_rename_moves_once_or_never: [7.1, 9.1] if rename_file;
+                dropped_rename_dir_loses_no_file: [7.2, 9.1] if rename_dir;
+                dropped_copy_makes_a_file_or_none: [7.6, 9.1] if copy;
+                dropped_touch_keeps_the_content: [7.7, 9.1] if touch;
+                dropped_delete_of_a_file_removes_it_or_not: [7.4, 9.1];
+                dropped_delete_of_a_directory_can_be_called_again: [7.4, 9.1];
+                dropped_delete_many_may_stop_between_two: [7.5, 9.1];
+                dropped_shutdown_can_be_called_again: [9.1, 9.4];
             }
             linearizability {
                 operations_on_one_path_take_effect_at_one_moment: [3.3, 3.4, 9.2];

@@ -9,7 +9,6 @@ use std::{
 use futures::task::noop_waker_ref;
 use storage_driver::{Precondition, StorageDriver, StorageDriverExt};
 
-pub(crate) use crate::cancellation::*;
 use crate::{
     Pattern, Subject,
     check::{create, everything, exists, finish, path, put, read, resume, stat, uploads, walk},

@@ -29,4 +29,4 @@ pub(crate) mod uploads;
 pub(crate) mod walking;
 pub(crate) mod writing;
 
-pub(crate) use crate::{full, linearizability, model};
+pub(crate) use crate::{cancel_safety, full, linearizability, model};

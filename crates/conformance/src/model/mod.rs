@@ -204,10 +204,10 @@ fn variable(name: &str) -> Option<u64> {
 
 fn report(seed: u64, reason: &str, ops: &Sequence) -> String {
     let mut text = format!("{reason}\nthe sequence (CONFORMANCE_SEED={seed}):");
-    for (number, (op, meddling)) in ops.iter().enumerate() {
+    for (number, (op, interference)) in ops.iter().enumerate() {
         let _ = write!(text, "\n  {number:3}. {op:?}");
-        if let Some(meddling) = meddling {
-            let _ = write!(text, " but {meddling:?}");
+        if let Some(interference) = interference {
+            let _ = write!(text, " but {interference:?}");
         }
     }
     text

@@ -16,7 +16,7 @@ pub(super) const READERS: usize = 3;
 type At = &'static str;
 
 /// Operations, and what is done to some of them.
-pub(super) type Sequence = Vec<(Op, Option<Meddling>)>;
+pub(super) type Sequence = Vec<(Op, Option<Interference>)>;
 
 /// One operation. Writers and readers stay open in numbered slots.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ pub(crate) enum Offset {
 
 /// What is done to an operation on its way to the driver.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Meddling {
+pub(crate) enum Interference {
     /// Its n-th call never reaches the driver.
     FailBefore { call: u64, kind: ErrorKind },
     /// The answer of its n-th call is lost.
@@ -197,10 +197,10 @@ pub(super) fn sequences(length: usize) -> BoxedStrategy<Sequence> {
 /// The same, with some of the operations failed or dropped on their way.
 pub(super) fn with_faults(length: usize) -> BoxedStrategy<Sequence> {
     let kind = || select(vec![ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Other]);
-    let meddling = prop_oneof![
-        (0..2u64, kind()).prop_map(|(call, kind)| Meddling::FailBefore { call, kind }),
-        (0..2u64, kind()).prop_map(|(call, kind)| Meddling::LoseAnswer { call, kind }),
-        (0..4usize).prop_map(|polls| Meddling::DropAfter { polls }),
+    let interference = prop_oneof![
+        (0..2u64, kind()).prop_map(|(call, kind)| Interference::FailBefore { call, kind }),
+        (0..2u64, kind()).prop_map(|(call, kind)| Interference::LoseAnswer { call, kind }),
+        (0..4usize).prop_map(|polls| Interference::DropAfter { polls }),
     ];
-    vec((op(), option::weighted(0.3, meddling)), 1..=length).boxed()
+    vec((op(), option::weighted(0.3, interference)), 1..=length).boxed()
 }

@@ -12,24 +12,24 @@ use storage_driver::{
 use self::writers::{Opening, is_unsure};
 use super::{
     compare::{Difference, Versions, content},
-    op::{Meddling, Mode, Offset, Op, READERS, Range, WRITERS, When},
+    op::{Interference, Mode, Offset, Op, READERS, Range, WRITERS, When},
     side::{Answer, Side, Step},
 };
 use crate::{
     Pattern,
-    cancellation::cut,
+    cancel_safety::cut,
     check::{LIMIT, path},
     layers::{Fault, Faulty, Yielding},
     reference::{Reference, State},
 };
 
-type WithFaults = Faulty<Yielding<Arc<dyn StorageDriver>>>;
+type Interfered = Faulty<Yielding<Arc<dyn StorageDriver>>>;
 
 /// The two drivers that are compared.
 pub(super) struct Pair {
     subject: Side,
-    /// The layers around the subject, where faults are injected.
-    faulty: Option<WithFaults>,
+    /// The layers around the subject, where it is with_faults with.
+    with_faults: Option<Interfered>,
     model: Side,
     reference: Reference,
     versions: Versions,
@@ -44,7 +44,7 @@ impl Pair {
         let reference = Reference::claiming(capabilities);
         Self {
             subject: Side::new(driver),
-            faulty: None,
+            with_faults: None,
             model: Side::new(Arc::new(reference.clone())),
             reference,
             versions: Versions::new(capabilities),
@@ -59,36 +59,44 @@ impl Pair {
         Self { model: Side::new(model), ..Self::new(driver) }
     }
 
-    /// A pair whose subject can fail.
+    /// A pair whose subject can be with_faults with.
     pub(super) fn with_faults(driver: Arc<dyn StorageDriver>) -> Self {
-        let faulty = Faulty::new(Yielding::new(driver));
-        let pair = Self::new(Arc::new(faulty.clone()));
-        Self { faulty: Some(faulty), ..pair }
+        let with_faults = Faulty::new(Yielding::new(driver));
+        let pair = Self::new(Arc::new(with_faults.clone()));
+        Self { with_faults: Some(with_faults), ..pair }
     }
 
     /// Does all of `ops` to both, and compares all that there is at the end.
-    pub(super) async fn play(mut self, ops: &[(Op, Option<Meddling>)]) -> Result<(), Difference> {
-        for (number, (op, meddling)) in ops.iter().enumerate() {
-            let done = self.step(op, *meddling).await;
+    pub(super) async fn play(
+        mut self,
+        ops: &[(Op, Option<Interference>)],
+    ) -> Result<(), Difference> {
+        for (number, (op, interference)) in ops.iter().enumerate() {
+            let done = self.step(op, *interference).await;
             done.map_err(|difference| format!("at step {number}, {op:?}: {difference}"))?;
         }
         self.finish().await.map_err(|difference| format!("after the last step: {difference}"))
     }
 
-    async fn step(&mut self, op: &Op, meddling: Option<Meddling>) -> Result<(), Difference> {
-        let meddling = meddling.filter(|meddling| self.can_meddle(op, *meddling));
+    async fn step(
+        &mut self,
+        op: &Op,
+        interference: Option<Interference>,
+    ) -> Result<(), Difference> {
+        let interference =
+            interference.filter(|interference| self.can_interfere(op, *interference));
         if let Op::Writer { writer, at, mode } = *op {
-            self.make_room(writer, &path(at), mode, meddling.is_some()).await?;
+            self.make_room(writer, &path(at), mode, interference.is_some()).await?;
         }
         if let Op::Close { writer } | Op::DropWriter { writer } = *op
-            && (meddling.is_some() || matches!(op, Op::DropWriter { .. }))
+            && (interference.is_some() || matches!(op, Op::DropWriter { .. }))
         {
-            return self.let_go(writer, op, meddling).await;
+            return self.let_go(writer, op, interference).await;
         }
         let step = self.fill_in(op).await;
         let (subject, model) = self.preconditions(op).await;
         match *op {
-            Op::Write { writer, .. } => return self.write(writer, &step, meddling).await,
+            Op::Write { writer, .. } => return self.write(writer, &step, interference).await,
             Op::SetNote { writer, .. } => return self.set_note(writer, &step).await,
             Op::DeleteMany { ref paths } if self.deletes_a_part_of(paths).await => return Ok(()),
             _ => {}
@@ -100,7 +108,7 @@ impl Pair {
             // The subject may let it happen, and then nothing can be compared any more.
             return self.pass_over(op).await;
         }
-        match self.perform(&step, subject, meddling).await {
+        match self.perform(&step, subject, interference).await {
             Some(answer) => {
                 if let (Op::Read { reader, .. }, Err(error)) = (op, &answer)
                     && error.kind() == ErrorKind::ContentChanged
@@ -122,17 +130,19 @@ impl Pair {
         &mut self,
         step: &Step,
         precondition: Precondition,
-        meddling: Option<Meddling>,
+        interference: Option<Interference>,
     ) -> Option<Answered<Answer>> {
-        let (call, fault) = match (meddling, &self.faulty) {
-            (Some(Meddling::FailBefore { call, kind }), Some(_)) => (call, Fault::Before(kind)),
-            (Some(Meddling::LoseAnswer { call, kind }), Some(_)) => (call, Fault::LostAnswer(kind)),
-            (Some(Meddling::DropAfter { polls }), Some(_)) => {
+        let (call, fault) = match (interference, &self.with_faults) {
+            (Some(Interference::FailBefore { call, kind }), Some(_)) => (call, Fault::Before(kind)),
+            (Some(Interference::LoseAnswer { call, kind }), Some(_)) => {
+                (call, Fault::LostAnswer(kind))
+            }
+            (Some(Interference::DropAfter { polls }), Some(_)) => {
                 return cut(polls, self.subject.perform(step, precondition)).await;
             }
             _ => return Some(self.subject.perform(step, precondition).await),
         };
-        let layer = self.faulty.clone()?;
+        let layer = self.with_faults.clone()?;
         layer.fail_nth(call, fault);
         let answer = self.subject.perform(step, precondition).await;
         let struck = layer.struck() > 0;
@@ -141,9 +151,9 @@ impl Pair {
     }
 
     /// Whether a cut-off operation is once or never.
-    fn can_meddle(&self, op: &Op, meddling: Meddling) -> bool {
+    fn can_interfere(&self, op: &Op, interference: Interference) -> bool {
         let capabilities = self.subject.driver.capabilities();
-        !matches!(meddling, Meddling::DropAfter { .. })
+        !matches!(interference, Interference::DropAfter { .. })
             || match op {
                 Op::DeleteMany { .. } | Op::CancelUploads { .. } => false,
                 Op::SetNote { .. } => false,

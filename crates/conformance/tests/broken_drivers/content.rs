@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use futures::{StreamExt, stream};
 use tokio::task::yield_now;
 
-use crate::lie::*;
+use crate::breakage::*;
 
-liar! {
+broken! {
     /// 3.3: a put goes through a half-written file.
     TornPut {
         async fn put_content(
@@ -25,7 +25,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 3.3: shorter content leaves the end of the longer that it replaces.
     KeepsTheTail {
         async fn put_content(
@@ -43,7 +43,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 3.1: content of more than 64 KiB comes back with its halves swapped.
     SwapsParts {
         async fn get_content(&self, path: &Path, limit: u64) -> Result<Content> {
@@ -58,7 +58,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 3.2: the limit is not looked at.
     IgnoresTheLimit {
         async fn get_content(&self, path: &Path, _: u64) -> Result<Content> {
@@ -67,7 +67,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 3.4: `IfVersion` is taken for no condition.
     IgnoresIfVersion {
         async fn put_content(
@@ -85,7 +85,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 3.4: the precondition is checked first, and the put is made later.
     ChecksThenPuts {
         async fn put_content(
@@ -105,7 +105,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 9.2: the same without an await in between, so that only real threads come between.
     ChecksThenPutsAtOnce {
         async fn put_content(
@@ -134,7 +134,7 @@ pub(crate) struct RemembersSizes {
 
 /// 6.1: `stat` gives the size that it gave first.
 #[async_trait]
-impl Lie for RemembersSizes {
+impl Breakage for RemembersSizes {
     fn honest(&self) -> &Reference {
         &self.honest
     }
@@ -152,7 +152,7 @@ impl Lie for RemembersSizes {
     }
 }
 
-liar! {
+broken! {
     /// 4.1: the end of a range is taken in.
     TakesTheEndIn {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
@@ -165,7 +165,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 4.1: the last bytes may be no more than there are.
     CountsLastBytes {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
@@ -179,7 +179,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 4.1: an offset past the end gives nothing, as if it were the end.
     ForgivesOffsets {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
@@ -215,7 +215,7 @@ async fn live_reader(driver: &Reference, path: &Path, range: ReadRange) -> Resul
     Ok(Reader::new("reference", metadata, range, chunks))
 }
 
-liar! {
+broken! {
     /// 4.3: a reader looks at the file as it is now, at every chunk.
     ReadsLive {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
@@ -234,7 +234,7 @@ pub(crate) struct ReadsAppendsLive {
 /// 4.3: a reader of a file that came from an append goes live: it gives zeros for what was there
 /// when it was opened, once more was appended.
 #[async_trait]
-impl Lie for ReadsAppendsLive {
+impl Breakage for ReadsAppendsLive {
     fn honest(&self) -> &Reference {
         &self.honest
     }
@@ -278,7 +278,7 @@ fn dated(mut file: Metadata) -> Metadata {
 }
 
 #[async_trait]
-impl Lie for SameMomentSameVersion {
+impl Breakage for SameMomentSameVersion {
     fn honest(&self) -> &Reference {
         &self.0
     }
@@ -300,7 +300,7 @@ impl Lie for SameMomentSameVersion {
     }
 }
 
-liar! {
+broken! {
     /// 4.4: a reader ends one byte early, as if that were all.
     EndsEarly {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
@@ -319,7 +319,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 4.6: a directory is said not to be there.
     DeniesDirectories {
         async fn reader(&self, path: &Path, range: ReadRange) -> Result<Reader> {
@@ -335,7 +335,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 8.1: an error says what, and not where.
     GivesNoContext {
         async fn get_content(&self, path: &Path, limit: u64) -> Result<Content> {

@@ -4,17 +4,17 @@ use std::task::{Context, Poll};
 
 use storage_driver::Operation;
 
-use crate::lie::*;
+use crate::breakage::*;
 
 /// The error without its context.
 fn bare(error: Error) -> Error {
     Error::new(error.kind())
 }
 
-/// A liar whose errors of one method have no context.
+/// A broken driver whose errors of one method have no context.
 macro_rules! without_context {
     ($name:ident, $method:ident($($arg:ident: $type:ty),*) -> $answer:ty) => {
-        liar! {
+        broken! {
             /// 8.1: an error says what, and not where.
             $name {
                 async fn $method(&self, $($arg: $type),*) -> Result<$answer> {
@@ -38,7 +38,7 @@ without_context!(
     OfRename, rename(from: &Path, to: &Path, precondition: Precondition) -> Metadata
 );
 
-liar! {
+broken! {
     /// 8.1: what is wrong with a store is said without context.
     OfHealth {
         async fn health(&self) -> Health {
@@ -50,7 +50,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 8.4: a writer's errors name the root.
     OfWriters {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
@@ -85,7 +85,7 @@ impl WriteSession for Opening {
     }
 
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        let synced = HonestPen.sync(&mut self.inner);
+        let synced = HonestWriter.sync(&mut self.inner);
         Poll::Ready(synced.map_err(|error| Self::wrong(&self.path, &error)))
     }
 

@@ -8,14 +8,14 @@ use std::{
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream::BoxStream};
 
-use crate::lie::*;
+use crate::breakage::*;
 
 /// All the children of a directory, whatever the options say.
 async fn children(driver: &Reference, path: &Path) -> Result<Vec<Entry>> {
     driver.list_all(path).try_collect().await
 }
 
-liar! {
+broken! {
     /// 6.2: whatever begins with the text of the path is listed.
     ListsByPrefix {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
@@ -32,7 +32,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 6.2: nothing is listed as an empty directory.
     ListsNothing {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
@@ -44,7 +44,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 6.3: every page is the first.
     IgnoresStartAfter {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
@@ -53,7 +53,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 6.3: a page is as long as there are entries.
     IgnoresTheLimit {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
@@ -62,7 +62,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 6.5: a page begins with the entry that it starts after.
     RepeatsTheLast {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
@@ -76,7 +76,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 2.4: uploads in progress are listed as files.
     ListsUploads {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
@@ -104,7 +104,7 @@ impl WalkSource for Walked<'_> {
     fn skip_dir(&mut self) {}
 }
 
-liar! {
+broken! {
     /// 6.4: a directory that is skipped is walked all the same.
     WalksSkippedDirectories {
         fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
@@ -114,7 +114,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 6.4: a walk goes by the bytes of paths, which tears a directory from what is in it.
     WalksInByteOrder {
         fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
@@ -142,7 +142,7 @@ pub(crate) struct ListsStaleMetadata {
 
 /// 6.2: a listing remembers what it said of a file, whatever became of it.
 #[async_trait]
-impl Lie for ListsStaleMetadata {
+impl Breakage for ListsStaleMetadata {
     fn honest(&self) -> &Reference {
         &self.honest
     }
@@ -170,7 +170,7 @@ impl Lie for ListsStaleMetadata {
     }
 }
 
-liar! {
+broken! {
     /// 6.6: the option is taken for one that replaces the others.
     NamesIgnoreTheLimit {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {

@@ -1,11 +1,11 @@
 //! Broken drivers, each of which breaks one clause, and the behaviours that find them out.
 //!
-//! A liar is the reference but for one method. Its test names the behaviours that have to fail on
+//! A broken driver is the reference but for one method. Its test names the behaviours that have to fail on
 //! it, and checks that they hold of a driver that is made in the same way and tells the truth.
 
+mod breakage;
 mod content;
 mod context;
-mod lie;
 mod listing;
 mod modest;
 mod namespace;
@@ -15,9 +15,9 @@ use std::{panic, sync::Once, thread, time::Duration};
 
 use storage_driver_conformance::{Fixture, Report, Size, Subject, behaviours, run};
 
-use crate::lie::{Honest, Liar, Lie};
+use crate::breakage::{Breakage, Broken, Honest};
 
-fn ask<L: Lie>(names: &[&str]) -> Report {
+fn ask<L: Breakage>(names: &[&str]) -> Report {
     static QUIET: Once = Once::new();
     // The failures that are wanted happen on the runtime's threads; those of the tests do not.
     QUIET.call_once(|| {
@@ -29,22 +29,22 @@ fn ask<L: Lie>(names: &[&str]) -> Report {
         }));
     });
     let fresh = || async {
-        let liar = Liar(L::default());
-        let honest = liar.0.honest().clone();
-        Fixture::from(liar).with_clock(move |time| honest.set_time(time))
+        let broken = Broken(L::default());
+        let honest = broken.0.honest().clone();
+        Fixture::from(broken).with_clock(move |time| honest.set_time(time))
     };
     run(fresh, |behaviour| names.contains(&behaviour.name))
 }
 
-/// Checks that each of these behaviours fails on the liar, and holds of an honest driver.
+/// Checks that each of these behaviours fails on the broken driver, and holds of an honest driver.
 #[track_caller]
-fn caught<L: Lie>(names: &[&str]) {
+fn caught<L: Breakage>(names: &[&str]) {
     for name in names {
         assert!(behaviours().iter().any(|it| it.name == *name), "no behaviour is called {name}");
     }
     let report = ask::<L>(names);
     for name in names {
-        assert!(report.has_failed(name), "{name} does not find the liar out: {report}");
+        assert!(report.has_failed(name), "{name} does not find the broken driver out: {report}");
     }
     let report = ask::<Honest>(names);
     assert_eq!(report.passed, report_order(names), "honest, and yet: {report}");
@@ -58,7 +58,7 @@ fn report_order(names: &[&str]) -> Vec<&'static str> {
 #[test]
 #[should_panic(expected = "did not end within 50ms")]
 fn a_driver_that_blocks_every_thread_is_found_out() {
-    let blocks = || async { Liar(lie::BlocksItsThread::default()) };
+    let blocks = || async { Broken(breakage::BlocksItsThread::default()) };
     let subject = Subject::new(blocks).call_timeout(Duration::from_millis(50));
     storage_driver_conformance::test(subject, "concurrency::of_many_if_absent_puts_one_succeeds");
 }
@@ -71,27 +71,27 @@ fn a_driver_that_claims_nothing_passes() {
     assert!(report.left_out.len() > 20 && report.passed.len() > 200, "{report}");
 }
 
-/// A test per liar: its type, its name, the behaviours that find it out.
-macro_rules! liars {
-    ($($module:ident::$liar:ident as $test:ident: [$($name:literal),+ $(,)?];)*) => {
+/// A test per broken driver: its type, its name, the behaviours that find it out.
+macro_rules! broken_drivers {
+    ($($module:ident::$broken:ident as $test:ident: [$($name:literal),+ $(,)?];)*) => {
         $(#[test]
         fn $test() {
-            caught::<$module::$liar>(&[$($name),+]);
+            caught::<$module::$broken>(&[$($name),+]);
         })*
 
-        /// Prints all that each liar is found out by.
+        /// Prints all that each broken driver is found out by.
         #[test]
-        #[ignore = "runs the whole suite on every liar, which takes many minutes"]
+        #[ignore = "runs the whole suite on every broken driver, which takes many minutes"]
         fn the_whole_suite_on_every_liar() {
             let quick = || behaviours().iter().filter(|it| it.size == Size::Quick);
             let names: Vec<&str> = quick().map(|it| it.name).collect();
             let mut free = Vec::new();
             $({
-                let report = ask::<$module::$liar>(&names);
+                let report = ask::<$module::$broken>(&names);
                 let failed: Vec<_> = report.failed.iter().map(|it| it.name).collect();
-                eprintln!("{}: {failed:#?}", stringify!($liar));
+                eprintln!("{}: {failed:#?}", stringify!($broken));
                 if failed.is_empty() {
-                    free.push(stringify!($liar));
+                    free.push(stringify!($broken));
                 }
             })*
             assert!(free.is_empty(), "not found out: {free:?}");
@@ -99,10 +99,10 @@ macro_rules! liars {
     };
 }
 
-liars! {
+broken_drivers! {
     content::TornPut as torn_put: [
         "concurrency::readers_see_one_put_or_another_and_no_mix",
-        "cancellation::dropped_put_content_stores_once_or_never",
+        "cancel_safety::dropped_put_content_stores_once_or_never",
         "model::operations_with_faults_take_effect_once_or_never",
     ];
     content::KeepsTheTail as put_that_keeps_the_tail: [
@@ -326,7 +326,7 @@ liars! {
     ];
     namespace::RenamesByCopy as rename_that_makes_a_version: ["renaming::rename_keeps_the_version"];
     namespace::RenamesInTwoSteps as rename_that_is_dropped_half_way: [
-        "cancellation::dropped_rename_moves_once_or_never",
+        "cancel_safety::dropped_rename_moves_once_or_never",
         "model::operations_with_faults_take_effect_once_or_never",
     ];
     namespace::RenamesNothing as rename_of_nothing: [
@@ -337,7 +337,7 @@ liars! {
         "directories::rename_into_own_subtree_is_a_path_conflict",
     ];
     namespace::MovesFileByFile as directory_that_moves_in_parts: [
-        "cancellation::dropped_rename_dir_loses_no_file",
+        "cancel_safety::dropped_rename_dir_loses_no_file",
         "linearizability::operations_on_several_paths_take_effect_at_one_moment",
     ];
     namespace::DeletesSiblings as deletion_of_siblings: ["deleting::delete_dir_of_a_leaves_ab"];
@@ -393,7 +393,7 @@ liars! {
     ];
     namespace::NeverShutsDown as shutdown_that_still_answers: [
         "shutdown::after_shutdown_nothing_can_be_read",
-        "cancellation::dropped_shutdown_can_be_called_again",
+        "cancel_safety::dropped_shutdown_can_be_called_again",
     ];
     namespace::SwallowsErrorsOfDelete as swallowed_error: [
         "deleting::delete_of_nothing_is_not_found",

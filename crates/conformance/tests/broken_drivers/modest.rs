@@ -1,8 +1,8 @@
-//! No liar: a driver that claims nothing, and does no more than that.
+//! No broken driver: a driver that claims nothing, and does no more than that.
 
 use futures::FutureExt;
 
-use crate::lie::*;
+use crate::breakage::*;
 
 /// Operations that are not claimed are `Unsupported`, and a dropped writer loses what it did not
 /// sync.
@@ -16,14 +16,14 @@ impl Default for Modest {
 }
 
 #[async_trait]
-impl Lie for Modest {
+impl Breakage for Modest {
     fn honest(&self) -> &Reference {
         &self.0
     }
 
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         let inner = self.0.writer(path, options).await?;
-        Ok(lying_writer(inner, Buffering { data: Vec::new(), note: None }))
+        Ok(broken_writer(inner, Buffering { data: Vec::new(), note: None }))
     }
 }
 
@@ -33,7 +33,7 @@ struct Buffering {
 }
 
 #[async_trait]
-impl Pen for Buffering {
+impl BrokenWriter for Buffering {
     fn write(&mut self, _: &mut Writer, data: Bytes) -> Result<()> {
         self.data.extend_from_slice(&data);
         Ok(())

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Mutex};
 use futures::TryStreamExt;
 use tokio::task::yield_now;
 
-use crate::lie::*;
+use crate::breakage::*;
 
 fn path(text: &str) -> Path {
     Path::parse(text).expect("a path")
@@ -20,7 +20,7 @@ pub(crate) struct KeepsEmptyDirectories {
 
 /// 2.2: a directory stays when its last file is gone.
 #[async_trait]
-impl Lie for KeepsEmptyDirectories {
+impl Breakage for KeepsEmptyDirectories {
     fn honest(&self) -> &Reference {
         &self.honest
     }
@@ -46,7 +46,7 @@ impl Lie for KeepsEmptyDirectories {
     }
 }
 
-liar! {
+broken! {
     /// 2.3: a put at a directory removes what is in it.
     ReplacesDirectories {
         async fn put_content(
@@ -63,7 +63,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.1: a rename is a copy and a deletion, which makes a new version.
     RenamesByCopy {
         async fn rename(
@@ -81,7 +81,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.1 and 9.1: a rename removes what is at its end, waits, and moves the file then.
     RenamesInTwoSteps {
         async fn rename(
@@ -100,7 +100,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.3: a rename from nothing removes what is at its end.
     RenamesNothing {
         async fn rename(
@@ -117,7 +117,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.3: a directory goes into itself, and is gone.
     SwallowsItself {
         async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
@@ -129,7 +129,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.2: `atomic_rename` is claimed, and a directory moves file by file.
     MovesFileByFile {
         async fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
@@ -148,7 +148,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.4: a deletion takes those along whose names begin alike.
     DeletesSiblings {
         async fn delete_dir(&self, path: &Path) -> Result<()> {
@@ -168,7 +168,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.4: a deletion leaves uploads. (What is renamed leaves its uploads behind.)
     DeleteLeavesUploads {
         async fn delete_dir(&self, at: &Path) -> Result<()> {
@@ -179,7 +179,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.4: `delete` removes a tree.
     DeletesTrees {
         async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
@@ -193,7 +193,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.4: `delete_dir` removes a file.
     DeleteDirTakesFiles {
         async fn delete_dir(&self, path: &Path) -> Result<()> {
@@ -205,7 +205,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.5: `linearizable` is claimed, and a `delete_many` that fails has deleted some.
     DeletesSome {
         async fn delete_many(&self, paths: &[Path]) -> Result<()> {
@@ -220,7 +220,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.7: a touch ignores its precondition.
     TouchIgnoresConditions {
         async fn touch(&self, path: &Path, precondition: Precondition) -> Result<Metadata> {
@@ -232,7 +232,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 8.6: a condition is checked before the conflict.
     ChecksConditionsFirst {
         async fn put_content(
@@ -252,7 +252,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.5: what is missing is an error, and the rest is left.
     StopsAtTheMissing {
         async fn delete_many(&self, paths: &[Path]) -> Result<()> {
@@ -264,7 +264,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.6: a copy has the version of its source.
     CopySharesTheVersion {
         async fn copy(
@@ -285,7 +285,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.7: a touch keeps the version.
     TouchKeepsTheVersion {
         async fn touch(&self, path: &Path, _: Precondition) -> Result<Metadata> {
@@ -294,7 +294,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 9.4: a driver that was shut down goes on.
     NeverShutsDown {
         async fn shutdown(&self) -> Result<()> {
@@ -303,7 +303,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 8.5: what cannot be deleted is said to be deleted.
     SwallowsErrorsOfDelete {
         async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
@@ -313,7 +313,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.4: `IfAbsent` is taken for no condition.
     DeleteIgnoresIfAbsent {
         async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
@@ -326,7 +326,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.4: the condition is checked before it is looked at whether anything is there.
     DeleteChecksFirst {
         async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
@@ -341,7 +341,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.4: a conditional deletion takes the file alone.
     ConditionalDeleteLeavesUploads {
         async fn delete(&self, at: &Path, precondition: Precondition) -> Result<()> {
@@ -358,7 +358,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.4: an upload without a file fulfils every condition.
     DeletesUploadsIfVersion {
         async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
@@ -372,7 +372,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.7: a deletion fences first, and may fail then.
     FailedDeleteFences {
         async fn delete(&self, path: &Path, precondition: Precondition) -> Result<()> {
@@ -382,7 +382,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.5: uploads at a file's path are left. (What is renamed leaves its upload behind.)
     DeleteManyLeavesUploads {
         async fn delete_many(&self, paths: &[Path]) -> Result<()> {
@@ -409,7 +409,7 @@ pub(crate) struct ForgetsDirectories {
 
 /// 2.2: a directory is known by the first file that made it, and gone with that.
 #[async_trait]
-impl Lie for ForgetsDirectories {
+impl Breakage for ForgetsDirectories {
     fn honest(&self) -> &Reference {
         &self.honest
     }
@@ -448,7 +448,7 @@ pub(crate) struct FailedRenameMakesDirectories {
 
 /// 2.2: a rename makes directories before it looks at its condition.
 #[async_trait]
-impl Lie for FailedRenameMakesDirectories {
+impl Breakage for FailedRenameMakesDirectories {
     fn honest(&self) -> &Reference {
         &self.honest
     }
@@ -468,7 +468,7 @@ impl Lie for FailedRenameMakesDirectories {
     }
 }
 
-liar! {
+broken! {
     /// 7.1: a rename onto itself does nothing, whatever the condition.
     OwnRenameIgnoresConditions {
         async fn rename(
@@ -483,7 +483,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.6: a copy onto itself does nothing, whatever the condition.
     OwnCopyIgnoresConditions {
         async fn copy(
@@ -498,7 +498,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.6: a copy is said to be as old as its source.
     CopyKeepsTheTime {
         async fn copy(
@@ -514,7 +514,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 7.1: a rename is of the moment.
     RenameDates {
         async fn rename(

@@ -9,18 +9,18 @@ use std::{
 use futures::FutureExt;
 use storage_driver::Version;
 
-use crate::lie::*;
+use crate::breakage::*;
 
-/// A liar whose writers are in the hands of that pen, made from the honest driver and the path.
+/// A broken driver whose writers are in the hands of that behaviour, made from the honest driver and the path.
 macro_rules! writes_with {
-    ($(#[$doc:meta])* $name:ident, $pen:expr) => {
-        liar! {
+    ($(#[$doc:meta])* $name:ident, $behaviour:expr) => {
+        broken! {
             $(#[$doc])*
             $name {
                 async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
-                    let pen: fn(Reference, Path) -> _ = $pen;
+                    let behaviour: fn(Reference, Path) -> _ = $behaviour;
                     let inner = self.0.writer(path, options).await?;
-                    Ok(lying_writer(inner, pen(self.0.clone(), path.clone())))
+                    Ok(broken_writer(inner, behaviour(self.0.clone(), path.clone())))
                 }
             }
         }
@@ -38,7 +38,7 @@ struct Showing {
     bytes: Vec<u8>,
 }
 
-impl Pen for Showing {
+impl BrokenWriter for Showing {
     fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
         self.bytes.extend_from_slice(&data);
         let shown = self.driver.put(&self.path, self.bytes.clone()).now_or_never();
@@ -47,7 +47,7 @@ impl Pen for Showing {
     }
 }
 
-liar! {
+broken! {
     /// 5.3: `Create` goes on with the upload that is there.
     CreatesOnTop {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
@@ -59,16 +59,16 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.8: the size counts from where the writer was opened.
     CountsFromZero {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
-            Ok(lying_writer_at(0, self.0.writer(path, options).await?, HonestPen))
+            Ok(broken_writer_at(0, self.0.writer(path, options).await?, HonestWriter))
         }
     }
 }
 
-liar! {
+broken! {
     /// 5.6: where the caller believes the upload to stand is not looked at.
     ResumesAnywhere {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
@@ -80,7 +80,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.6: a wrong offset fences the writer that is open.
     FencesOnMismatch {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
@@ -102,7 +102,7 @@ struct Unfenced {
     path: Path,
 }
 
-impl Pen for Unfenced {
+impl BrokenWriter for Unfenced {
     fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
         match pass(inner, data.clone()) {
             Err(error) if error.kind() == ErrorKind::WriterFenced => {
@@ -122,7 +122,7 @@ writes_with! {
 
 struct Swallowing;
 
-impl Pen for Swallowing {
+impl BrokenWriter for Swallowing {
     fn sync(&mut self, inner: &mut Writer) -> Result<()> {
         drop(inner.sync().now_or_never());
         Ok(())
@@ -139,7 +139,7 @@ struct Buffering {
 }
 
 #[async_trait]
-impl Pen for Buffering {
+impl BrokenWriter for Buffering {
     fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
         pass(inner, std::mem::replace(&mut self.last, data))
     }
@@ -162,7 +162,7 @@ writes_with! {
 
 struct Cancelling;
 
-impl Pen for Cancelling {
+impl BrokenWriter for Cancelling {
     fn dropped(&mut self, inner: Writer) {
         drop(inner.cancel().now_or_never());
     }
@@ -179,7 +179,7 @@ struct Losing {
 }
 
 #[async_trait]
-impl Pen for Losing {
+impl BrokenWriter for Losing {
     async fn commit_to(
         self,
         inner: Writer,
@@ -205,7 +205,7 @@ struct Deleting {
 }
 
 #[async_trait]
-impl Pen for Deleting {
+impl BrokenWriter for Deleting {
     async fn cancel(self, inner: Writer) -> Result<()> {
         inner.cancel().await?;
         drop(self.driver.delete(&self.path, Precondition::None).await);
@@ -224,7 +224,7 @@ struct Twice {
 }
 
 #[async_trait]
-impl Pen for Twice {
+impl BrokenWriter for Twice {
     async fn commit_to(
         self,
         inner: Writer,
@@ -237,7 +237,7 @@ impl Pen for Twice {
     }
 }
 
-liar! {
+broken! {
     /// 5.5: an append forgets what it started from, and commits onto anything.
     AppendLosesTheRace {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
@@ -251,7 +251,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.7: a put cancels the upload at its path.
     PutCancelsTheUpload {
         async fn put_content(
@@ -267,7 +267,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.16: old and young are cancelled alike.
     CancelsTheYoung {
         async fn cancel_uploads(&self, path: &Path, _: Duration) -> Result<u64> {
@@ -303,7 +303,7 @@ fn age(time: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(time).unwrap_or_default()
 }
 
-liar! {
+broken! {
     /// 5.16: an upload that is exactly as old is left.
     TakesTheOlderAlone {
         async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
@@ -312,7 +312,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.16: the age of an upload counts from its start.
     JudgesByStart {
         async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
@@ -321,7 +321,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.16: an upload that was written to in the future is as old as it is young.
     TakesTheFuture {
         async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
@@ -333,7 +333,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.16: committed content under the path is swept too.
     CancelUploadsTakesFiles {
         async fn cancel_uploads(&self, path: &Path, older_than: Duration) -> Result<u64> {
@@ -347,10 +347,10 @@ liar! {
     }
 }
 
-/// A liar about what is listed of uploads.
+/// A broken driver about what is listed of uploads.
 macro_rules! lists_uploads {
     ($(#[$doc:meta])* $name:ident, $lie:expr) => {
-        liar! {
+        broken! {
             $(#[$doc])*
             $name {
                 async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
@@ -426,7 +426,7 @@ struct Unconditional {
 }
 
 #[async_trait]
-impl Pen for Unconditional {
+impl BrokenWriter for Unconditional {
     async fn commit_to(
         self,
         inner: Writer,
@@ -453,14 +453,14 @@ struct TakingBelow {
 }
 
 #[async_trait]
-impl Pen for TakingBelow {
+impl BrokenWriter for TakingBelow {
     async fn commit_to(
         self,
         inner: Writer,
         dest: &Path,
         precondition: Precondition,
     ) -> Result<Metadata> {
-        let file = HonestPen.commit_to(inner, dest, precondition).await?;
+        let file = HonestWriter.commit_to(inner, dest, precondition).await?;
         for upload in self.driver.uploads(dest, ListOptions::new()).await?.items {
             if upload.path != *dest {
                 self.driver.cancel_upload(&upload.path).await?;
@@ -475,7 +475,7 @@ async fn version(driver: &Reference, path: &Path) -> Option<Version> {
     driver.stat(path).await.ok()?.into_file().ok().map(|file| file.version)
 }
 
-/// A liar about what an append started from.
+/// A broken driver about what an append started from.
 #[derive(Debug, Default)]
 pub(crate) struct CreateKeepsTheBase {
     honest: Reference,
@@ -484,7 +484,7 @@ pub(crate) struct CreateKeepsTheBase {
 
 /// 5.3: a new upload remembers what the append before it started from.
 #[async_trait]
-impl Lie for CreateKeepsTheBase {
+impl Breakage for CreateKeepsTheBase {
     fn honest(&self) -> &Reference {
         &self.honest
     }
@@ -498,7 +498,7 @@ impl Lie for CreateKeepsTheBase {
             bases.insert(path.clone(), base);
         }
         Ok(match (mode, bases.get(path)) {
-            (WriteMode::Create, Some(base)) => lying_writer(inner, Based { base: base.clone() }),
+            (WriteMode::Create, Some(base)) => broken_writer(inner, Based { base: base.clone() }),
             _ => inner,
         })
     }
@@ -509,27 +509,27 @@ struct Based {
 }
 
 #[async_trait]
-impl Pen for Based {
+impl BrokenWriter for Based {
     async fn commit_to(self, inner: Writer, dest: &Path, _: Precondition) -> Result<Metadata> {
         inner.commit_to(dest, Precondition::IfVersion(self.base)).await
     }
 }
 
-/// A liar whose appends are in the hands of that pen, made from the honest driver, the content that
+/// A broken driver whose appends are in the hands of that behaviour, made from the honest driver, the content that
 /// was there and its version.
 macro_rules! appends_with {
-    ($(#[$doc:meta])* $name:ident, $pen:expr) => {
-        liar! {
+    ($(#[$doc:meta])* $name:ident, $behaviour:expr) => {
+        broken! {
             $(#[$doc])*
             $name {
                 async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
                     let WriteMode::Append { .. } = options.mode else {
                         return self.0.writer(path, options).await;
                     };
-                    let pen: fn(Reference, Content) -> _ = $pen;
+                    let behaviour: fn(Reference, Content) -> _ = $behaviour;
                     let inner = self.0.writer(path, options).await?;
                     let content = self.0.get_content(path, u64::MAX).await?;
-                    Ok(lying_writer(inner, pen(self.0.clone(), content)))
+                    Ok(broken_writer(inner, behaviour(self.0.clone(), content)))
                 }
             }
         }
@@ -547,7 +547,7 @@ struct OntoEqual {
 }
 
 #[async_trait]
-impl Pen for OntoEqual {
+impl BrokenWriter for OntoEqual {
     async fn commit_to(
         self,
         inner: Writer,
@@ -561,7 +561,7 @@ impl Pen for OntoEqual {
                 inner.commit_to(&aside, Precondition::None).await?;
                 self.driver.rename(&aside, dest, precondition).await
             }
-            _ => HonestPen.commit_to(inner, dest, precondition).await,
+            _ => HonestWriter.commit_to(inner, dest, precondition).await,
         }
     }
 }
@@ -574,7 +574,7 @@ pub(crate) struct AppendChecksThePathAlone {
 }
 
 #[async_trait]
-impl Lie for AppendChecksThePathAlone {
+impl Breakage for AppendChecksThePathAlone {
     fn honest(&self) -> &Reference {
         &self.honest
     }
@@ -582,7 +582,7 @@ impl Lie for AppendChecksThePathAlone {
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         let inner = self.honest.writer(path, options).await?;
         self.renamed.lock().unwrap().remove(path);
-        Ok(lying_writer(inner, LosesRenamed { renamed: Arc::clone(&self.renamed) }))
+        Ok(broken_writer(inner, LosesRenamed { renamed: Arc::clone(&self.renamed) }))
     }
 
     async fn rename(&self, from: &Path, to: &Path, precondition: Precondition) -> Result<Metadata> {
@@ -596,7 +596,7 @@ struct LosesRenamed {
 }
 
 #[async_trait]
-impl Pen for LosesRenamed {
+impl BrokenWriter for LosesRenamed {
     async fn commit_to(
         self,
         inner: Writer,
@@ -606,7 +606,7 @@ impl Pen for LosesRenamed {
         if dest == inner.path() && self.renamed.lock().unwrap().contains(dest) {
             return Err(ErrorKind::PreconditionFailed.into());
         }
-        HonestPen.commit_to(inner, dest, precondition).await
+        HonestWriter.commit_to(inner, dest, precondition).await
     }
 }
 
@@ -620,7 +620,7 @@ struct OfNothing {
 }
 
 #[async_trait]
-impl Pen for OfNothing {
+impl BrokenWriter for OfNothing {
     async fn commit_to(
         self,
         inner: Writer,
@@ -631,7 +631,7 @@ impl Pen for OfNothing {
             inner.cancel().await?;
             return Ok(self.file);
         }
-        HonestPen.commit_to(inner, dest, precondition).await
+        HonestWriter.commit_to(inner, dest, precondition).await
     }
 }
 
@@ -645,7 +645,7 @@ struct SyncsAlone {
 }
 
 #[async_trait]
-impl Pen for SyncsAlone {
+impl BrokenWriter for SyncsAlone {
     fn write(&mut self, _: &mut Writer, data: Bytes) -> Result<()> {
         self.waiting.extend_from_slice(&data);
         Ok(())
@@ -653,7 +653,7 @@ impl Pen for SyncsAlone {
 
     fn sync(&mut self, inner: &mut Writer) -> Result<()> {
         pass(inner, std::mem::take(&mut self.waiting).into())?;
-        HonestPen.sync(inner)
+        HonestWriter.sync(inner)
     }
 
     async fn commit_to(
@@ -663,7 +663,7 @@ impl Pen for SyncsAlone {
         precondition: Precondition,
     ) -> Result<Metadata> {
         self.sync(&mut inner)?;
-        HonestPen.commit_to(inner, dest, precondition).await
+        HonestWriter.commit_to(inner, dest, precondition).await
     }
 }
 
@@ -674,7 +674,7 @@ writes_with! {
 
 struct Forgetting;
 
-impl Pen for Forgetting {
+impl BrokenWriter for Forgetting {
     fn note(&mut self, _: &mut Writer, _: Bytes) -> Result<()> {
         Ok(())
     }
@@ -688,7 +688,7 @@ writes_with! {
 struct RunningAhead(Vec<u8>);
 
 #[async_trait]
-impl Pen for RunningAhead {
+impl BrokenWriter for RunningAhead {
     fn write(&mut self, _: &mut Writer, data: Bytes) -> Result<()> {
         self.0.extend_from_slice(&data);
         Ok(())
@@ -709,7 +709,7 @@ impl Pen for RunningAhead {
     }
 }
 
-liar! {
+broken! {
     /// 5.16: `upload` resumes the upload to find out its size.
     UploadFences {
         async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
@@ -719,7 +719,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.16: `upload` reports what is below the path.
     UploadLooksBelow {
         async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
@@ -730,7 +730,7 @@ liar! {
     }
 }
 
-liar! {
+broken! {
     /// 5.17: `Create` keeps the note of the upload that it discards.
     CreateKeepsTheNote {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {

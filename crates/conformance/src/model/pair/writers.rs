@@ -10,7 +10,7 @@ use crate::{
     check::path,
     model::{
         compare::Difference,
-        op::{Meddling, Mode, Op},
+        op::{Interference, Mode, Op},
         side::{Answer, Step},
     },
 };
@@ -40,7 +40,7 @@ impl Pair {
         slot: usize,
         at: &Path,
         mode: Mode,
-        meddling: bool,
+        interference: bool,
     ) -> Result<(), Difference> {
         self.let_go(slot, &Op::DropWriter { writer: slot }, None).await?;
         let keeps = self.subject.driver.capabilities().keeps_on_drop;
@@ -48,7 +48,7 @@ impl Pair {
             let Some(opening) = self.openings[other].clone().filter(|it| it.at == *at) else {
                 continue;
             };
-            if meddling {
+            if interference {
                 // Whether it is fenced will not be known.
                 self.let_go(other, &Op::DropWriter { writer: other }, None).await?;
             } else if !keeps && opening.is_unsure() && matches!(mode, Mode::Resume(_)) {
@@ -63,11 +63,11 @@ impl Pair {
         &mut self,
         slot: usize,
         op: &Op,
-        meddling: Option<Meddling>,
+        interference: Option<Interference>,
     ) -> Result<(), Difference> {
         let step = self.fill_in(op).await;
         self.model.writers[slot] = None;
-        drop(self.perform(&step, Precondition::None, meddling).await);
+        drop(self.perform(&step, Precondition::None, interference).await);
         self.subject.writers[slot] = None;
         let Some(opening) = self.openings[slot].take() else { return Ok(()) };
         let keeps = self.subject.driver.capabilities().keeps_on_drop;
@@ -110,11 +110,11 @@ impl Pair {
         &mut self,
         slot: usize,
         step: &Step,
-        meddling: Option<Meddling>,
+        interference: Option<Interference>,
     ) -> Result<(), Difference> {
         let length = step.data.len() as u64;
         let before = self.subject.writers[slot].as_ref().map(|writer| writer.size());
-        let answer = self.perform(step, Precondition::None, meddling).await;
+        let answer = self.perform(step, Precondition::None, interference).await;
         let after = self.subject.writers[slot].as_ref().map(|writer| writer.size());
         if answer.is_none() && after == before {
             return Ok(());

@@ -1,5 +1,5 @@
-//! What liars are made of: a driver that is the [`Reference`] but for the methods that a [`Lie`]
-//! replaces, and a writer that is the one inside but for what a [`Pen`] does otherwise.
+//! What broken drivers are made of: a driver that is the [`Reference`] but for the methods that a [`Breakage`]
+//! replaces, and a writer that is the one inside but for what a [`BrokenWriter`] does otherwise.
 
 use std::{
     fmt::Debug,
@@ -25,7 +25,7 @@ macro_rules! methods {
     ($(async fn $name:ident(&self $(, $arg:ident: $type:ty)*) -> $answer:ty;)*) => {
         /// A driver that is honest but for the methods that it overrides.
         #[async_trait]
-        pub(crate) trait Lie: Debug + Default + Send + Sync + 'static {
+        pub(crate) trait Breakage: Debug + Default + Send + Sync + 'static {
             fn honest(&self) -> &Reference;
 
             $(async fn $name(&self $(, $arg: $type)*) -> $answer {
@@ -39,7 +39,7 @@ macro_rules! methods {
 
         #[deny(clippy::missing_trait_methods)]
         #[async_trait]
-        impl<L: Lie> StorageDriver for Liar<L> {
+        impl<L: Breakage> StorageDriver for Broken<L> {
             fn name(&self) -> &'static str {
                 self.0.honest().name()
             }
@@ -61,7 +61,7 @@ macro_rules! methods {
 
 /// The driver that tells a lie.
 #[derive(Debug, Default)]
-pub(crate) struct Liar<L>(pub(crate) L);
+pub(crate) struct Broken<L>(pub(crate) L);
 
 methods! {
     async fn get_content(&self, path: &Path, limit: u64) -> Result<Content>;
@@ -91,15 +91,15 @@ methods! {
     async fn shutdown(&self) -> Result<()>;
 }
 
-/// A liar: its name, and the methods of [`Lie`] that are not honest.
-macro_rules! liar {
+/// A broken driver: its name, and the methods of [`Breakage`] that are not honest.
+macro_rules! broken {
     ($(#[$doc:meta])* $name:ident { $($methods:tt)* }) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
         pub(crate) struct $name(Reference);
 
         #[async_trait]
-        impl Lie for $name {
+        impl Breakage for $name {
             fn honest(&self) -> &Reference {
                 &self.0
             }
@@ -109,11 +109,11 @@ macro_rules! liar {
     };
 }
 
-pub(crate) use liar;
+pub(crate) use broken;
 
 /// What a writer does otherwise than the one inside, which is of the [`Reference`].
 #[async_trait]
-pub(crate) trait Pen: Send + Sized + 'static {
+pub(crate) trait BrokenWriter: Send + Sized + 'static {
     fn write(&mut self, inner: &mut Writer, data: Bytes) -> Result<()> {
         pass(inner, data)
     }
@@ -154,45 +154,45 @@ pub(crate) fn pass(inner: &mut Writer, data: Bytes) -> Result<()> {
     inner.write_bytes(data).now_or_never().expect("the reference does not wait")
 }
 
-/// `inner`, in the hands of `pen`.
-pub(crate) fn lying_writer(inner: Writer, pen: impl Pen) -> Writer {
+/// `inner`, in the hands of `behaviour`.
+pub(crate) fn broken_writer(inner: Writer, behaviour: impl BrokenWriter) -> Writer {
     let size = inner.size();
-    lying_writer_at(size, inner, pen)
+    broken_writer_at(size, inner, behaviour)
 }
 
-/// As [`lying_writer`], but it says that it stands at `size` bytes.
-pub(crate) fn lying_writer_at(size: u64, inner: Writer, pen: impl Pen) -> Writer {
+/// As [`broken_writer`], but it says that it stands at `size` bytes.
+pub(crate) fn broken_writer_at(size: u64, inner: Writer, behaviour: impl BrokenWriter) -> Writer {
     let (path, note) = (inner.path().clone(), inner.note().clone());
-    Writer::new("reference", path, size, Session { held: Some((inner, pen)) }).with_note(note)
+    Writer::new("reference", path, size, Session { held: Some((inner, behaviour)) }).with_note(note)
 }
 
-struct Session<P: Pen> {
+struct Session<P: BrokenWriter> {
     /// `None` once it was consumed.
     held: Option<(Writer, P)>,
 }
 
-impl<P: Pen> Session<P> {
+impl<P: BrokenWriter> Session<P> {
     fn held(&mut self) -> (&mut Writer, &mut P) {
-        let (inner, pen) = self.held.as_mut().expect("it was not consumed");
-        (inner, pen)
+        let (inner, behaviour) = self.held.as_mut().expect("it was not consumed");
+        (inner, behaviour)
     }
 }
 
 #[async_trait]
-impl<P: Pen> WriteSession for Session<P> {
+impl<P: BrokenWriter> WriteSession for Session<P> {
     fn start_write(&mut self, data: Bytes) -> Result<()> {
-        let (inner, pen) = self.held();
-        pen.write(inner, data)
+        let (inner, behaviour) = self.held();
+        behaviour.write(inner, data)
     }
 
     fn set_note(&mut self, note: Bytes) -> Result<()> {
-        let (inner, pen) = self.held();
-        pen.note(inner, note)
+        let (inner, behaviour) = self.held();
+        behaviour.note(inner, note)
     }
 
     fn poll_sync(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        let (inner, pen) = self.held();
-        Poll::Ready(pen.sync(inner))
+        let (inner, behaviour) = self.held();
+        Poll::Ready(behaviour.sync(inner))
     }
 
     async fn commit_to(
@@ -200,25 +200,25 @@ impl<P: Pen> WriteSession for Session<P> {
         dest: &Path,
         precondition: Precondition,
     ) -> Result<Metadata> {
-        let (inner, pen) = self.held.take().expect("it was not consumed");
-        pen.commit_to(inner, dest, precondition).await
+        let (inner, behaviour) = self.held.take().expect("it was not consumed");
+        behaviour.commit_to(inner, dest, precondition).await
     }
 
     async fn cancel(mut self: Box<Self>) -> Result<()> {
-        let (inner, pen) = self.held.take().expect("it was not consumed");
-        pen.cancel(inner).await
+        let (inner, behaviour) = self.held.take().expect("it was not consumed");
+        behaviour.cancel(inner).await
     }
 }
 
-impl<P: Pen> Drop for Session<P> {
+impl<P: BrokenWriter> Drop for Session<P> {
     fn drop(&mut self) {
-        if let Some((inner, mut pen)) = self.held.take() {
-            pen.dropped(inner);
+        if let Some((inner, mut behaviour)) = self.held.take() {
+            behaviour.dropped(inner);
         }
     }
 }
 
-liar! {
+broken! {
     /// 9.3: a call blocks its thread, for ever.
     BlocksItsThread {
         async fn put_content(&self, _: &Path, _: Payload, _: Precondition) -> Result<Metadata> {
@@ -229,15 +229,15 @@ liar! {
     }
 }
 
-liar! {
-    /// Tells the truth, so that a behaviour which fails on a liar fails because of the lie.
+broken! {
+    /// Tells the truth, so that a behaviour which fails on a broken driver fails because of the lie.
     Honest {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
-            Ok(lying_writer(self.0.writer(path, options).await?, HonestPen))
+            Ok(broken_writer(self.0.writer(path, options).await?, HonestWriter))
         }
     }
 }
 
-pub(crate) struct HonestPen;
+pub(crate) struct HonestWriter;
 
-impl Pen for HonestPen {}
+impl BrokenWriter for HonestWriter {}
