@@ -108,6 +108,27 @@ fn a_lost_answer_is_of_something_done() {
     }
 }
 
+/// Which of 200 calls fail, each with the probability of one in `one_in`.
+fn failed_calls(seed: u64, one_in: usize) -> Vec<bool> {
+    let driver = Faulty::new(Reference::new());
+    driver.fail_at_random(seed, one_in, Fault::Before(ErrorKind::Unavailable));
+    let root = Path::root();
+    (0..200).map(|_| block_on(driver.stat(&root)).is_err()).collect()
+}
+
+#[test]
+fn a_seed_fails_the_same_calls_each_time() {
+    assert_eq!(failed_calls(1, 2), failed_calls(1, 2));
+    assert_ne!(failed_calls(1, 2), failed_calls(2, 2));
+}
+
+#[test]
+fn a_probability_is_the_share_of_calls_that_fail() {
+    let share = |one_in| failed_calls(1, one_in).iter().filter(|it| **it).count();
+    assert_eq!(share(1), 200);
+    assert!((20..60).contains(&share(5)), "{} of 200", share(5));
+}
+
 #[test]
 fn without_a_plan_nothing_fails_and_all_is_counted() {
     let driver = Faulty::new(Reference::new());
