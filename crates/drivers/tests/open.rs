@@ -76,16 +76,6 @@ mod files {
         }
     }
 
-    #[test]
-    fn durabilities_have_the_names_that_the_driver_gives_them() {
-        for durability in [Durability::Full, Durability::Data, Durability::None] {
-            let theirs = storage_driver_filesystem::Durability::from(durability);
-            assert_eq!(theirs.as_str(), durability.as_str());
-        }
-        let default = storage_driver_filesystem::Durability::from(Durability::default());
-        assert_eq!(default, storage_driver_filesystem::Durability::default());
-    }
-
     #[tokio::test]
     async fn content_outlives_its_driver() {
         let dir = tempfile::tempdir().unwrap();

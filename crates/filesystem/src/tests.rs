@@ -85,6 +85,9 @@ struct Everything {
     uploads: BTreeMap<Path, (u64, Bytes)>,
 }
 
+/// Files with their bytes, uploads with their sizes and notes.
+type Contents<'a> = (BTreeMap<&'a Path, &'a Bytes>, &'a BTreeMap<Path, (u64, Bytes)>);
+
 impl Everything {
     async fn of(driver: &dyn StorageDriver) -> Self {
         let mut all = Self::default();
@@ -106,7 +109,7 @@ impl Everything {
     }
 
     /// The same without versions, which differ from run to run.
-    fn contents(&self) -> (BTreeMap<&Path, &Bytes>, &BTreeMap<Path, (u64, Bytes)>) {
+    fn contents(&self) -> Contents<'_> {
         (self.files.iter().map(|(path, (bytes, _))| (path, bytes)).collect(), &self.uploads)
     }
 }
