@@ -1,4 +1,4 @@
-//! [`BlockingTasks`]: threads for what may wait for a disk.
+//! [`BlockingTasks`]: threads for work that may wait for a disk.
 
 use std::{
     sync::{
@@ -30,7 +30,7 @@ pub(crate) struct BlockingTasks {
     count: AtomicUsize,
 }
 
-/// BlockingTasks that goes on although nobody waits for it.
+/// A task that continues although its future was dropped.
 #[derive(Debug)]
 struct Abandoned {
     paths: Vec<Path>,
@@ -47,7 +47,7 @@ impl BlockingTasks {
         }
     }
 
-    /// Starts `work`, for which nobody waits but [`finished`](Self::finished).
+    /// Starts `work`, which only [`finished`](Self::finished) waits for.
     pub(crate) fn start<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -97,7 +97,7 @@ impl BlockingTasks {
     }
 }
 
-/// BlockingTasks that somebody waits for.
+/// A task that a future waits for.
 struct Running<'a, T: Send + 'static> {
     work: &'a BlockingTasks,
     paths: &'a [&'a Path],
@@ -150,7 +150,7 @@ mod tests {
         Path::parse(text).unwrap()
     }
 
-    /// BlockingTasks at `/a/b` that was dropped half way, and what lets it go on.
+    /// A task at `/a/b` whose future was dropped half way, and the sender that lets it continue.
     async fn abandoned() -> (BlockingTasks, mpsc::Sender<()>) {
         let work = BlockingTasks::new(Handle::current());
         let (go, wait) = mpsc::channel();

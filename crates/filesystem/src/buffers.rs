@@ -12,7 +12,7 @@ pub(crate) struct Buffers(Arc<[Shelf; 2]>);
 type Shelf = Mutex<Vec<Box<[u8]>>>;
 
 impl Buffers {
-    /// 256 KiB: so large that handing it from thread to thread is cheap beside filling it.
+    /// 256 KiB: so large that handing it between threads is cheap compared with filling it.
     pub(crate) const LARGE: usize = 256 << 10;
     /// 64 KiB: so large that a call to the system is cheap, and so small that it stays in the
     /// processor's cache between the kernel and the consumer.

@@ -105,7 +105,7 @@ impl FilesystemBuilder {
         self
     }
 
-    /// The permissions of new files, less the process's umask. `0o600` unless set: nobody else's.
+    /// The permissions of new files, less the process's umask. `0o600` by default: only the owner's.
     ///
     /// ```
     /// # tokio_test::block_on(async {

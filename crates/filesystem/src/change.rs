@@ -162,7 +162,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what is ours below a directory, one by one, and leaves what is somebody else's.
+    /// Removes the driver's files below a directory one by one, and leaves foreign files.
     fn delete_below(&self, path: &Path) -> Result<()> {
         let mut files = Vec::new();
         names::descend(self, path, |path, kind| {

@@ -74,7 +74,7 @@ impl Store {
     pub(crate) fn prune(&self, path: &Path) {
         let mut path = path.clone();
         while let Some(above) = path.parent() {
-            // One that stays is seen by nobody, and goes with the next that is removed below it.
+            // A directory that stays is invisible, and is removed with the next one below it.
             if !self.remove_dir_if_empty(&path).unwrap_or(false) {
                 break;
             }

@@ -484,7 +484,7 @@ impl StorageDriver for Filesystem {
     async fn shutdown(&self) -> Result<()> {
         let root = Path::root();
         run(Operation::Shutdown, &root, async {
-            // Nobody is in the middle of a change now, and nobody begins one.
+            // No change is in progress now, and none can start.
             let held = self.store.locks.whole().await;
             if !self.store.closed.swap(true, Ordering::AcqRel) {
                 for upload in self.store.below(&root) {

@@ -65,7 +65,7 @@ pub(crate) fn is_nothing(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV)
 }
 
-/// The answer about a path that was looked up.
+/// The error for a path that was looked up.
 pub(crate) fn not_found(errno: Errno) -> Error {
     if is_nothing(errno) { ErrorKind::PathNotFound.into() } else { explain(errno) }
 }

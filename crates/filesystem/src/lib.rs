@@ -94,7 +94,7 @@
 //!
 //! A sync that fails is never tried again as if nothing had been: the operation fails, and is undone
 //! where that can be done. For the data of an upload it cannot: what was accepted since it was last
-//! kept is given up, the writer says so at each call, and `Resume` goes on from what was kept.
+//! kept is discarded, each call of the writer returns that error, and `Resume` continues after the kept data.
 //!
 //! # When something else changes the driver's files
 //!

@@ -23,7 +23,7 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
             return Ok(Page { items: Vec::new(), next: None });
         }
     };
-    // Before it is read: what changes from here on is seen by whoever looks again.
+    // Before it is read: later changes are seen by the next reading.
     let facts = store.sys.stat(&dir).map_err(explain)?;
     let mut names = Names::new(after);
     names.window = store.windows.take(path, &facts, options.start_after.as_ref());
@@ -139,7 +139,7 @@ pub(crate) fn entry(
     name: &Name,
     visible: impl FnOnce(&Path) -> Result<bool>,
 ) -> Result<Option<Entry>> {
-    // Too long for a path: nobody's.
+    // Too long for a path: a foreign file.
     let Ok(child) = path.join(&*name.text) else { return Ok(None) };
     let is_dir = match name.kind {
         NameKind::Dir => true,

@@ -50,14 +50,14 @@ impl Locks {
         Held { _files: held, _upload: upload, _shared: Some(shared), _whole: None }
     }
 
-    /// For a change to many paths at once: nobody else changes anything meanwhile.
+    /// For a change of many paths at once: nothing else changes meanwhile.
     pub(crate) async fn whole(&self) -> Held {
         let whole = Arc::clone(&self.tree).write_owned().await;
         Held { _whole: Some(whole), ..Held::default() }
     }
 }
 
-/// A lock for each path that somebody holds or waits for.
+/// A lock for each path that is held or waited for.
 #[derive(Debug, Default)]
 struct Keyed(Mutex<HashMap<Path, Arc<AsyncMutex<()>>>>);
 

@@ -47,7 +47,7 @@ impl Mount {
             let Some(at) = at else { continue };
             match sys.open_dir(root, &at.as_str()[1..]) {
                 Ok(dir) => mounts.push(Self { at, place, dir }),
-                // A file, or beneath another mount, where nobody sees it.
+                // A file, or hidden below another mount.
                 Err(errno) if is_nothing(errno) => {}
                 Err(errno) => return Err(at_place(explain(errno), place)),
             }

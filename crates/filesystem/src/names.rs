@@ -19,7 +19,7 @@ use crate::{
 /// is filled it may hold twice as much. Tests have windows that a few names fill.
 const WINDOW: usize = if cfg!(test) { 2 << 10 } else { 8 << 20 };
 
-/// What a name takes in a window beside its text.
+/// The memory that a name takes in a window in addition to its text.
 const NAME: usize = size_of::<Name>();
 
 /// An entry of a directory whose name is one of ours.
@@ -299,7 +299,7 @@ pub(crate) fn descend(
         let mut unknown = Vec::new();
         let mut goes_on = true;
         each_name(root, &dir, |text, kind| {
-            // One that is too long to be a path is nobody's.
+            // A name that is too long for a path is foreign.
             let Ok(child) = path.join(text) else { return true };
             match kind {
                 NameKind::Unknown => unknown.push(Name { text: text.into(), kind }),
@@ -346,7 +346,7 @@ pub(crate) fn require_no_linked_dir(root: &Root) -> storage_driver::Result<()> {
     for _ in 0..DEPTH {
         for path in std::mem::take(&mut dirs) {
             let dir = match root.open_dir(&path) {
-                // It belongs to somebody else, or it is gone.
+                // It is foreign, or it is gone.
                 Err(Errno::ACCESS) => continue,
                 Err(errno) if is_nothing(errno) => continue,
                 dir => dir.map_err(explain)?,

@@ -1,4 +1,4 @@
-//! Whether an open directory is still at its place.
+//! Checks that an open directory is still at its path.
 
 use std::{os::fd::OwnedFd, path::Path as FsPath};
 

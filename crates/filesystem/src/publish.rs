@@ -220,7 +220,7 @@ impl Store {
         let in_the_way = match names::lookup(self, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::Dir => {
                 names::has_file_below(self, path).and_then(|found| {
-                    // Nor is what is somebody else's removed.
+                    // Foreign files are not removed either.
                     Ok(found || names::has_foreign_below(self, path)?)
                 })
             }

@@ -1,4 +1,4 @@
-//! [`Root`]: the ground of the driver: a directory that is open, and how its paths are resolved.
+//! [`Root`]: an open directory, and how paths are resolved in it.
 
 use std::{
     os::fd::OwnedFd,
@@ -72,7 +72,7 @@ impl Root {
         self.location.join(self.relative(path))
     }
 
-    /// What an operation on `path` answers, if `result` may be wrong because the root has gone.
+    /// The result of an operation on `path`, whose `result` may be wrong because the root is gone.
     pub(crate) fn check_root<T>(&self, path: &Path, result: Result<T>) -> Result<T> {
         use ErrorKind::{Other, PathNotFound, PermissionDenied, Unavailable};
         let doubtful = match &result {

@@ -1,4 +1,4 @@
-//! [`Settings`]: what a driver was opened with.
+//! [`Settings`]: the settings that a driver was opened with.
 
 use crate::Durability;
 

@@ -1,6 +1,6 @@
-//! [`Store`]: a root that is open, and how to look at what is in it.
+//! [`Store`]: the committed files of an open root, and lookups in it.
 //!
-//! What it does stands in files of its own: [`staging`](crate::staging) makes content,
+//! Each kind of change is in its own module: [`staging`](crate::staging) makes content,
 //! [`publish`](crate::publish) gives it its name, [`dirs`](crate::dirs) makes and removes directories,
 //! [`change`](crate::change) renames, touches and deletes. All of it may wait for a disk, and runs on a
 //! thread for that, under the [`Locks`] that its doc names.
@@ -201,7 +201,7 @@ impl Store {
         Ok(path.is_root() || names::has_file_below(self, path).map_err(explain)?)
     }
 
-    /// What opening a file for a caller answers if it failed.
+    /// The error for a caller's file that could not be opened.
     pub(crate) fn explain_open(&self, path: &Path, errno: Errno) -> Error {
         if errno != Errno::ISDIR {
             return not_found(errno);
@@ -260,7 +260,7 @@ impl Store {
     }
 }
 
-/// The answer to what would change a root that is only read.
+/// The error of a change of a read-only root.
 fn read_only() -> Error {
     Error::new(ErrorKind::Unsupported).with_source("the root was opened to be read only")
 }

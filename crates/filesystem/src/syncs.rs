@@ -71,7 +71,7 @@ impl Dir {
         *lock(&ours) = Some(result);
         let mut state = lock(&self.state);
         state.running = false;
-        // It is a call to the system even where nobody waits.
+        // It is a system call even if no thread waits.
         if state.waiting > 0 {
             self.ended.notify_all();
         }

@@ -476,7 +476,7 @@ impl Sys {
         Ok(MAGIC.contains(&(found.f_type as u32)))
     }
 
-    /// Takes the lock on an open file, or answers `EWOULDBLOCK`.
+    /// Takes the lock on an open file, or returns `EWOULDBLOCK`.
     pub(crate) fn lock(&self, file: impl AsFd) -> Result<()> {
         retry_on_intr(|| fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive))
     }

@@ -2,7 +2,7 @@
 //!
 //! A directory that is found in the trash is flattened: the directories in it are moved up into the
 //! trash, to be removed as entries of their own. So however deep a tree was, two directories are open
-//! at a time, and what a crash leaves is taken up again by whoever opens the store next.
+//! at a time, and the next opening of the store continues after a crash.
 
 use std::{
     ffi::CStr,
@@ -19,7 +19,7 @@ use rustix::{
 use crate::{reserved::Reserved, store::Store, sys::Result};
 
 impl Store {
-    /// Begins to remove what is in the trash, if there is something and that does not go on already.
+    /// Starts to empty the trash, unless it is empty or is being emptied.
     pub(crate) fn empty_trash(self: &Arc<Self>) {
         if !self.littered.load(Ordering::Acquire) || self.emptying.swap(true, Ordering::AcqRel) {
             return;

@@ -234,7 +234,7 @@ impl Upload {
         self.remove_files(store, size);
     }
 
-    /// Removes the record first: without it, the data is nobody's.
+    /// Removes the record first: data without a record belongs to no upload.
     fn remove_files(&self, store: &Store, size: u64) {
         self.remove_record(store);
         if let Ok(reserved) = self.reserved(store) {

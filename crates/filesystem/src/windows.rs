@@ -1,4 +1,4 @@
-//! [`Windows`]: names that were read for a page and belong to the next ones.
+//! [`Windows`]: names that were read for one page and belong to the next pages.
 
 use std::{
     sync::{Mutex, PoisonError},

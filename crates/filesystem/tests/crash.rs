@@ -247,7 +247,7 @@ impl State {
     }
 }
 
-/// What an upload holds, so that another process can go on with it.
+/// The content of an upload, so that another process can continue it.
 fn seed_of(task: usize, upload: &str) -> u64 {
     task as u64 * 1000 + upload.len() as u64 + u64::from(upload.as_bytes()[upload.len() - 1])
 }

@@ -38,7 +38,7 @@ struct Inner {
 /// How a call fails, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It answers this.
+    /// It returns this.
     Errno(Errno),
     /// It writes one byte; other calls than a write do what they should.
     Short,
@@ -193,7 +193,7 @@ impl Probe {
     }
 
     pub(super) fn record(&self, effect: impl FnOnce() -> Effect) {
-        // What it asks the system happens while nobody else writes down.
+        // Its system calls are made while no other thread records.
         if let Some(effects) = &mut self.inner().effects {
             effects.push(effect());
         }

@@ -374,7 +374,7 @@ impl WriteSession for Session {
         let large = self.size_and_note().0 > SMALL && store.settings.durability != Durability::None;
         let mut copy = None;
         if elsewhere || large {
-            // Where nobody waits for it.
+            // In the background.
             let (upload, of, token) = (Arc::clone(&self.upload), Arc::clone(&store), self.token);
             let to = elsewhere.then(|| dest.clone());
             let prepared = store.work.run(&[], move || upload.prepare(&of, token, to.as_ref()));

@@ -315,7 +315,7 @@ async fn a_pipe_is_not_opened() {
         0,
     )
     .unwrap();
-    // Opening one waits until somebody writes to it.
+    // Opening one waits for a writer.
     fails(driver.get_content(&path("/pipe"), 99), ErrorKind::PathNotFound).await;
     fails(driver.reader(&path("/pipe"), ReadRange::Full), ErrorKind::PathNotFound).await;
     fails(driver.append(&path("/pipe")), ErrorKind::PathNotFound).await;

@@ -1,4 +1,4 @@
-//! The in-memory driver as the model: the same random sequences of operations, the same answers.
+//! The in-memory driver as the model: the same random sequences of operations, the same results.
 
 use inmemory::InMemory;
 use storage_driver_conformance::{Fixture, Subject};
