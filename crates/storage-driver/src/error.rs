@@ -277,7 +277,7 @@ impl Error {
     /// [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout) and
     /// [`ContentChanged`](ErrorKind::ContentChanged).
     ///
-    /// A driver that was shut down answers `Unavailable` for good, so bound your retries.
+    /// A driver that was shut down always returns `Unavailable`, so bound your retries.
     pub fn is_retryable(&self) -> bool {
         use ErrorKind::{ContentChanged, Timeout, Unavailable};
         matches!(self.kind(), Unavailable | Timeout | ContentChanged)
