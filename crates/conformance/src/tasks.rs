@@ -46,7 +46,7 @@ where
     join_all(tasks).await.into_iter().map(joined).collect()
 }
 
-/// What a task answered; its panic goes on here.
+/// The result of a task; its panic is resumed here.
 pub(crate) fn joined<T>(result: Result<T, tokio::task::JoinError>) -> T {
     result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
@@ -68,7 +68,7 @@ pub(crate) fn one_winner<T: std::fmt::Debug>(
     winners.remove(0)
 }
 
-/// Something that goes on until it is stopped.
+/// Work that continues until it is stopped.
 pub(crate) struct Background {
     stop: Arc<AtomicBool>,
     task: JoinHandle<()>,

@@ -154,7 +154,7 @@ pub(crate) async fn a_writer_takes_more_than_it_can_hold(subject: Subject) {
     let driver = subject.driver().await;
     let pattern = Pattern::new(35);
     let mut writer = create(&driver, "/a").await;
-    // Where the driver holds it back, `write` waits, and goes on by itself.
+    // A driver that applies backpressure makes the write wait, and then lets it continue.
     for piece in 0..256 {
         writer.write_bytes(pattern.bytes(piece << 16..(piece + 1) << 16)).await.unwrap();
     }

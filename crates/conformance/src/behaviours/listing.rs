@@ -191,7 +191,7 @@ pub(crate) async fn a_page_of_limit_0_says_whether_there_is_more(subject: Subjec
     let none = ListOptions::new().limit(0);
     let (items, next) = page(&driver, "/a", none.clone()).await;
     assert!(items.is_empty());
-    // And where the next page goes on from: nothing is passed over.
+    // The next page starts where this one ends: nothing is skipped.
     let rest = after(&driver, "/a", next.expect("there is more").as_str()).await;
     assert_eq!(rest, ["/a/b", "/a/c"]);
     let (items, next) = page(&driver, "/a", none.clone().start_after(path("/a/b"))).await;

@@ -184,7 +184,7 @@ pub(crate) async fn a_page_of_no_uploads_says_whether_there_are_more(subject: Su
     for at in ["/", "/a"].map(path) {
         let page = driver.uploads(&at, none.clone()).await.unwrap();
         assert!(page.items.is_empty());
-        // And where the next page goes on from: nothing is passed over.
+        // The next page starts where this one ends: nothing is skipped.
         let rest = ListOptions::new().start_after(page.next.expect("there is more"));
         let page = driver.uploads(&at, rest).await.unwrap();
         assert_eq!(page.items.len(), 1, "{at}");

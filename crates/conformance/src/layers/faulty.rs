@@ -33,7 +33,7 @@ use crate::dice::Dice;
 /// let driver = Faulty::new(Reference::new());
 /// let path = Path::parse("/a")?;
 ///
-/// // The answer of the next call is lost: what it did is done.
+/// // The response of the next call is lost: its effect stays.
 /// driver.fail_nth(0, Fault::LostAnswer(ErrorKind::Timeout));
 /// let error = driver.put(&path, "content").await.unwrap_err();
 /// assert_eq!(error.to_string(), "reference: put_content /a: timed out");

@@ -43,7 +43,7 @@ pub(super) enum Outcome {
     Failed(ErrorKind),
 }
 
-/// One operation of one thread, with the moments of its call and its answer.
+/// One operation of one thread, with the times of its call and its return.
 #[derive(Debug, Clone)]
 pub(super) struct Event {
     pub(super) thread: usize,

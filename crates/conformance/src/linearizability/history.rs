@@ -22,7 +22,7 @@ impl History {
         Self { before, events, rejects_conflicts }
     }
 
-    /// Whether there is an order that explains all answers.
+    /// Whether there is an order that explains all results.
     pub(super) fn is_linearizable(&self) -> bool {
         self.explains(0, &self.before, &mut HashSet::new())
     }

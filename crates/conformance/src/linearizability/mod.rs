@@ -11,7 +11,7 @@
 //! way at every run. A driver whose calls take long is interleaved by its own waiting instead, in
 //! several rounds at once. Which operations are done comes from a seed. When threads meet is up to the
 //! machine, so a failure prints the whole history: who called what, when, and what was answered.
-//! Read it for the first answer that no order explains. `CONFORMANCE_SEED` and `CONFORMANCE_ROUNDS`
+//! Look in it for the first result that no order explains. `CONFORMANCE_SEED` and `CONFORMANCE_ROUNDS`
 //! say which and how many rounds are played, for those who hunt one that is rare.
 
 mod event;

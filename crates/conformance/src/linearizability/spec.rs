@@ -1,4 +1,4 @@
-//! The sequential store that explains a history: what each operation may answer, and what it leaves.
+//! The sequential store that explains a history: what each operation may return, and its effect.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ impl Store {
         self.files.insert(at.to_owned(), (content, version));
     }
 
-    /// The store after that operation, if it may answer in this state as it did.
+    /// The store after the operation, if its result is possible in this state.
     pub(super) fn after(&self, event: &Event, rejects_conflicts: bool) -> Option<Self> {
         let mut next = self.clone();
         let wrong = self.refusals(event);

@@ -55,7 +55,7 @@ pub(super) async fn in_turns<T>(parts: Vec<BoxFuture<'static, T>>, dice: &mut Di
         if parts.iter().all(Option::is_none) {
             return Poll::Ready(());
         }
-        // Whoever was not chosen may be able to go on.
+        // Those that were not chosen may be able to continue.
         cx.waker().wake_by_ref();
         Poll::Pending
     })

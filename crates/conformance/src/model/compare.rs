@@ -1,4 +1,4 @@
-//! Whether two answers say the same.
+//! Comparing the results of two drivers.
 
 use std::collections::HashMap;
 
@@ -129,7 +129,7 @@ impl Versions {
         Ok(())
     }
 
-    /// Compares two answers to one operation.
+    /// Compares two results of one operation.
     pub(super) fn answers(
         &mut self,
         subject: Answered<Answer>,

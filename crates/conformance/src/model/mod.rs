@@ -1,5 +1,5 @@
 //! The model test: random sequences of all operations, done to the driver and to [`Reference`],
-//! which have to answer the same.
+//! which have to return the same.
 //!
 //! A sequence works on few paths, so that its operations meet, with several writers and readers
 //! open at once: fenced writers are used on, dropped ones resumed, readers hold their snapshots,

@@ -93,7 +93,7 @@ pub(crate) enum Offset {
 pub(crate) enum Interference {
     /// Its n-th call never reaches the driver.
     FailBefore { call: u64, kind: ErrorKind },
-    /// The answer of its n-th call is lost.
+    /// The response of its n-th call is lost.
     LoseAnswer { call: u64, kind: ErrorKind },
     /// It is dropped after so many polls.
     DropAfter { polls: usize },

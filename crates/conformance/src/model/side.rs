@@ -1,4 +1,4 @@
-//! [`Side`]: a driver with all that is open on it, and what it answers to an operation.
+//! [`Side`]: a driver with all that is open on it, and the result of an operation on it.
 
 use std::{sync::Arc, time::Duration};
 

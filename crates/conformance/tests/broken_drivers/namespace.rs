@@ -295,7 +295,7 @@ broken! {
 }
 
 broken! {
-    /// 9.4: a driver that was shut down goes on.
+    /// 9.4: a driver that was shut down continues to work.
     NeverShutsDown {
         async fn shutdown(&self) -> Result<()> {
             Ok(())

@@ -48,7 +48,7 @@ impl BrokenWriter for Showing {
 }
 
 broken! {
-    /// 5.3: `Create` goes on with the upload that is there.
+    /// 5.3: `Create` continues the upload at the path.
     CreatesOnTop {
         async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
             match (options.mode, self.0.resume(path).await) {

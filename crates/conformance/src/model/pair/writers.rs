@@ -74,7 +74,7 @@ impl Pair {
         if !keeps && opening.is_unsure() { self.settle(&opening).await } else { Ok(()) }
     }
 
-    /// Finds out how much of an upload was kept, and goes on from there.
+    /// Finds out how much of an upload was kept, and continues there.
     pub(super) async fn settle(&mut self, opening: &Opening) -> Result<(), Difference> {
         let at = &opening.at;
         let all = self.model.driver.resume(at).await.map(|writer| writer.size());
