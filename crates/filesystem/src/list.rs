@@ -20,7 +20,7 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
         After::Beginning => None,
         After::End => {
             require_visible(store, path)?;
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok(Page::new(Vec::new(), None));
         }
     };
     // Before it is read: later changes are seen by the next reading.
@@ -54,7 +54,7 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
     if items.is_empty() && next.is_none() {
         require_visible(store, path)?;
     }
-    Ok(Page { items, next })
+    Ok(Page::new(items, next))
 }
 
 fn require_visible(store: &Store, path: &Path) -> Result<()> {

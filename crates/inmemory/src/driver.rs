@@ -300,7 +300,7 @@ impl StorageDriver for InMemory {
         match self.store.budget().available() {
             0 => {
                 let full = ErrorKind::StorageFull { needed: None, available: Some(0) };
-                Health { read: Ok(()), write: Err(explain(full.into())) }
+                Health::new(Ok(()), Err(explain(full.into())))
             }
             _ => Health::ok(),
         }

@@ -27,7 +27,7 @@ async fn fixture() -> Fixture {
 async fn page(fixture: &Fixture, after: Option<Path>) -> (Vec<String>, Option<Path>) {
     let mut options = ListOptions::new().limit(10);
     options.start_after = after;
-    let Page { items, next } = fixture.driver.list(&path("/d"), options).await.unwrap();
+    let Page { items, next, .. } = fixture.driver.list(&path("/d"), options).await.unwrap();
     (items.iter().map(|entry| entry.name().to_owned()).collect(), next)
 }
 
