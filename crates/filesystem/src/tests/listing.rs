@@ -1,4 +1,4 @@
-//! Pages of a directory: read once as long as nothing changes, and again when something does.
+//! Pages of a directory, which is read once as long as it does not change; and listings of names.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use storage_driver::{
 use super::{Fixture, path};
 use crate::{Durability, sys::Call};
 
-/// A directory of a hundred files that was changed last long ago.
+/// A directory of a hundred files whose last change was long ago.
 async fn fixture() -> Fixture {
     let fixture = Fixture::new(Durability::None).await;
     for number in 0..100 {
@@ -82,7 +82,7 @@ async fn a_listing_of_names_of_a_directory_without_files_is_not_found() {
     };
     assert!(names("/d/empty").await.unwrap_err().is_not_found());
     assert!(names("/d/missing").await.unwrap_err().is_not_found());
-    // It may be given by its name, and turns out to hold nothing.
+    // Its name may be listed although it turns out to be empty.
     assert_eq!(names("/").await.unwrap().items.len(), 1);
 }
 
@@ -143,7 +143,7 @@ async fn a_walk_of_names_reads_no_directory_that_it_expects_to_be_skipped() {
 }
 
 #[tokio::test]
-async fn what_comes_and_goes_between_two_pages_is_seen() {
+async fn changes_between_two_pages_are_seen() {
     let fixture = fixture().await;
     let (_, next) = page(&fixture, None).await;
     let none = storage_driver::Precondition::None;
