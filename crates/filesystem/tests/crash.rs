@@ -52,8 +52,10 @@ impl Random {
 
 /// Content from a seed, in which a shift or an exchange is visible.
 fn content(seed: u64, range: std::ops::Range<u64>) -> Bytes {
-    let word = |at: u64| (seed ^ (at / 8)).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
-    range.map(|at| word(at)[(at % 8) as usize]).collect()
+    let word = |index: u64| (seed ^ index).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+    let words: Vec<[u8; 8]> = (range.start / 8..range.end.div_ceil(8)).map(word).collect();
+    let start = (range.start % 8) as usize;
+    Bytes::from(words.into_flattened()).slice(start..start + (range.end - range.start) as usize)
 }
 
 /// An operation of a task, in its own directory. It is written to the pipe as text.
