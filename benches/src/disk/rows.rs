@@ -140,10 +140,12 @@ fn puts(scale: &Scale, name: &str, place: &Place, durable: bool, left: bool) -> 
 }
 
 fn listings(scale: &Scale, name: &str, place: &Place) -> Vec<Row<Job>> {
-    let job = |nested| Job::Listing(Listing { dir: place.dir.clone(), count: scale.files, nested });
+    let of = |count, nested| Job::Listing(Listing { dir: place.dir.clone(), count, nested });
+    let job = |nested| of(scale.files, nested);
     let files = count(scale.files);
     let flat = format!("{files} files of one directory, {name}");
     let nested = format!("{files} files in 1,000 directories, {name}");
+    let tags = format!("{} files of one directory, {name}", count(scale.tags));
     let milliseconds = |number| (number, Unit::Milliseconds);
     let line = |what: &str, label: &str, job, number, goal| {
         row("list", format!("{what} {label}"), job, number, goal)
@@ -151,6 +153,8 @@ fn listings(scale: &Scale, name: &str, place: &Place) -> Vec<Row<Job>> {
     vec![
         line("list", &flat, job(false), milliseconds("list"), BelowPeer),
         line("first 1,000 of", &flat, job(false), milliseconds("first"), BelowPeer),
+        line("list", &tags, of(scale.tags, false), milliseconds("list"), BelowPeer),
+        line("list names of", &tags, of(scale.tags, false), milliseconds("names"), BelowPeer),
         line("walk", &flat, job(false), milliseconds("walk"), BelowPeer),
         line("resident, list and walk", &flat, job(false), PEAK, AtMost(RESIDENT)),
         line("list above", &nested, job(true), milliseconds("list"), BelowPeer),

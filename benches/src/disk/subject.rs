@@ -45,6 +45,12 @@ pub(crate) trait Subject: Sized + Send + Sync + 'static {
     /// are.
     fn list(&self, dir: &str) -> impl Future<Output = usize> + Send;
 
+    /// Lists the names of the children of a directory, and returns how many there are. Those that cannot leave out
+    /// metadata read it too.
+    fn names(&self, dir: &str) -> impl Future<Output = usize> + Send {
+        self.list(dir)
+    }
+
     /// Lists the first `count` children of a directory by name, all of them files, with what
     /// `stat` says; returns how many there are.
     fn first(&self, dir: &str, count: usize) -> impl Future<Output = usize> + Send;

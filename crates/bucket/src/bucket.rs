@@ -377,7 +377,7 @@ impl StorageDriver for Bucket {
             // It decides nothing, so that any number of processes can write it.
             objects.put_hint("!health", tombstone()),
         );
-        Health { read: read.map(drop).map_err(explain), write: write.map_err(explain) }
+        Health::new(read.map(drop).map_err(explain), write.map_err(explain))
     }
 
     async fn shutdown(&self) -> Result<()> {

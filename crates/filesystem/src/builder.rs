@@ -7,14 +7,14 @@ use tokio::runtime::Handle;
 
 use crate::{
     Durability, Filesystem,
-    blocking::{BlockingTasks, broken},
     driver::NAME,
     recovery,
     settings::Settings,
+    store::blocking::{BlockingTasks, broken},
     sys::Sys,
 };
 
-/// How a [`Filesystem`] is opened: [`Filesystem::builder`] begins.
+/// The settings with which a [`Filesystem`] is opened. [`Filesystem::builder`] returns one.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -88,7 +88,7 @@ impl Default for FilesystemBuilder {
 }
 
 impl FilesystemBuilder {
-    /// What is durable when an operation returns. [`Durability::Full`] unless set.
+    /// What is durable when an operation returns. [`Durability::Full`] by default.
     ///
     /// ```
     /// # tokio_test::block_on(async {
@@ -105,7 +105,7 @@ impl FilesystemBuilder {
         self
     }
 
-    /// The permissions of new files, less the process's umask. `0o600` by default: only the owner's.
+    /// The permissions of new files, minus the process's umask. `0o600` by default: only the owner's.
     ///
     /// ```
     /// # tokio_test::block_on(async {
@@ -120,7 +120,7 @@ impl FilesystemBuilder {
         self
     }
 
-    /// The permissions of new directories, less the process's umask. `0o700` unless set.
+    /// The permissions of new directories, minus the process's umask. `0o700` by default.
     ///
     /// ```
     /// # tokio_test::block_on(async {
@@ -135,19 +135,19 @@ impl FilesystemBuilder {
         self
     }
 
-    /// Whether the root is only read. `false` unless set.
+    /// Whether the root is read-only. `false` by default.
     ///
-    /// Opening such a root makes no file, takes no lock, and recovers nothing, so that it works on a
+    /// Opening such a root creates no file, takes no lock, and recovers nothing, so that it works on a
     /// read-only mount, without the permission to write, and while another process serves the root.
     /// The root must exist. The driver then claims no operation in its
-    /// [`Capabilities`](storage_driver::Capabilities), and each that would change something fails
-    /// with [`Unsupported`](ErrorKind::Unsupported) before any effect; `health` says that it can be
+    /// [`Capabilities`](storage_driver::Capabilities), and an operation that would change something fails
+    /// with [`Unsupported`](ErrorKind::Unsupported) before any effect; `health` reports that content can be
     /// read and not written.
     ///
-    /// Of a root that another process serves, each operation sees what is committed at that moment:
-    /// a file is read whole, as it was when its reader was opened. What it sees may not be durable
-    /// yet: if the other process fails to sync it, that process takes it back.
-    /// [`uploads`](storage_driver::StorageDriver::uploads) gives what is kept on the disk, which may
+    /// If another process serves the root, each operation sees the files that are committed at that moment:
+    /// a file is read whole, as it was when its reader was opened. A file that it sees may not be durable
+    /// yet: if the other process fails to sync it, that process undoes the commit.
+    /// [`uploads`](storage_driver::StorageDriver::uploads) returns what is kept on the disk, which may
     /// be less than the other process has accepted.
     ///
     /// ```
@@ -165,18 +165,18 @@ impl FilesystemBuilder {
         self
     }
 
-    /// Goes to the system by way of a test.
+    /// Makes system calls through the probe of a test.
     #[cfg(test)]
     pub(crate) fn probe(mut self, probe: Arc<crate::sys::probe::Probe>) -> Self {
         self.sys.probe = Some(probe);
         self
     }
 
-    /// Opens the directory `root`, which is made if it is not there, takes the lock on it, and puts
-    /// in order what a crash has left. If it is [`read_only`](Self::read_only), it does none of that.
+    /// Opens the directory `root`: creates it if it is missing, takes the lock on it, and recovers after a crash. A
+    /// [`read_only`](Self::read_only) root is only opened.
     ///
-    /// Call it inside of a tokio runtime, on whose blocking threads the driver will work
-    /// from then on, wherever it is called from.
+    /// Call it inside a tokio runtime. From then on the driver works on the blocking threads of that runtime,
+    /// also if its methods are called from another one.
     ///
     /// # Errors
     ///
@@ -186,12 +186,13 @@ impl FilesystemBuilder {
     /// system keeps times more coarsely than to a millisecond, which versions are made of; if one of
     /// the first directories is a symbolic link; if something is mounted on the driver's own
     /// directories; if the layout is that of a later version.
-    /// [`NotADirectory`](ErrorKind::NotADirectory), [`PermissionDenied`](ErrorKind::PermissionDenied)
-    /// and other errors of the system.
+    /// [`NotADirectory`](ErrorKind::NotADirectory) if the root, or one of the driver's own directories, is
+    /// something else, and [`IsADirectory`](ErrorKind::IsADirectory) if the lock is a directory.
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) and other errors of the system.
     ///
     /// # Cancel safety
     ///
-    /// Call it again; it may be open for a moment yet.
+    /// Call it again. The root may stay locked for a moment.
     ///
     /// ```
     /// # tokio_test::block_on(async {
@@ -217,9 +218,9 @@ impl FilesystemBuilder {
                 runtime.spawn_blocking(move || recovery::open(sys, &root, settings, work));
             opening.await.unwrap_or_else(|error| Err(broken(error)))
         };
-        let store = opened.await;
-        let store = store.map_err(|e| e.context(NAME, Operation::Open, &Path::root()))?;
-        store.empty_trash();
-        Ok(Filesystem { store: Arc::new(store) })
+        let uploads = opened.await;
+        let uploads = uploads.map_err(|e| e.context(NAME, Operation::Open, &Path::root()))?;
+        uploads.store.empty_trash();
+        Ok(Filesystem { uploads: Arc::new(uploads) })
     }
 }

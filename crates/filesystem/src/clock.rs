@@ -5,10 +5,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// The system's clock, in nanoseconds since 1970, that never says the same twice.
+/// The system's clock, in nanoseconds since 1970, that never returns the same time twice.
 ///
-/// A file's modification time is what makes its version unique, so it is given, not left to the
-/// kernel, whose own stamps repeat for milliseconds.
+/// A file's modification time makes its version unique. The driver sets it, because the kernel's own time stamps
+/// repeat for milliseconds.
 #[derive(Debug)]
 pub(crate) struct Clock {
     last: AtomicI64,
@@ -17,17 +17,17 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that says nothing up to `after` again.
+    /// A clock whose times are all later than `after`.
     pub(crate) fn new(after: i64, step: i64) -> Self {
         Self { last: AtomicI64::new(after), step }
     }
 
-    /// A time later than any that was given.
+    /// A time later than all times before.
     pub(crate) fn next(&self) -> i64 {
         let now = now();
         let later = |last: i64| round_up(now.max(last.saturating_add(1)), self.step);
         let last = self.last.fetch_update(Relaxed, Relaxed, |last| Some(later(last)));
-        // It is never refused.
+        // The update always succeeds.
         later(last.unwrap_or_default())
     }
 }
@@ -66,27 +66,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_time_is_given_twice() {
+    fn no_time_is_returned_twice() {
         let clock = Clock::new(0, 1);
         let times: std::collections::HashSet<_> = (0..10_000).map(|_| clock.next()).collect();
         assert_eq!(times.len(), 10_000);
     }
 
     #[test]
-    fn it_goes_on_after_what_was_given_when_the_system_clock_was_set_back() {
+    fn times_grow_although_the_system_clock_was_set_back() {
         let future = now() + 3_600_000_000_000;
         assert_eq!(Clock::new(future, 1).next(), future + 1);
     }
 
     #[test]
-    fn it_keeps_to_what_the_file_system_can_store() {
+    fn times_are_multiples_of_the_step_of_the_file_system() {
         let clock = Clock::new(0, 1000);
         let (a, b) = (clock.next(), clock.next());
         assert!(a % 1000 == 0 && b % 1000 == 0 && a < b);
     }
 
     #[test]
-    fn a_time_before_1970_goes_through() {
+    fn a_time_before_1970_is_converted_and_back() {
         assert_eq!(from_system(to_system(-1_500_000_000)), -1_500_000_000);
     }
 }

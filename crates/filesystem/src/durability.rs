@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-/// What an operation has made durable when it returns.
+/// What an operation has made durable when it returns, that is, what survives a crash of the machine or a power cut.
 ///
-/// Whatever it says, a crash of the process (`kill -9`) loses nothing that was acknowledged, and
-/// nothing is ever visible in part: what it says is about a crash of the machine, or a power cut.
+/// With every value, a crash of the process (`kill -9`) loses nothing that was acknowledged, and no file is ever
+/// visible in part.
 ///
 /// ```
 /// use storage_driver_filesystem::Durability;
@@ -16,13 +16,13 @@ use std::{fmt, str::FromStr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Durability {
     /// Content and names. `put_content`, `commit`, `commit_to`, `copy`, `touch`, `rename`,
-    /// `rename_dir`, `delete`, `sync` and `suspend` return when the disk has what they did: content
-    /// is synced before it is published, and then the directories that changed, new ones up to the
-    /// root included.
+    /// `rename_dir`, `delete`, `sync` and `suspend` return when their effects are on the disk: content
+    /// is synced before it is published, and then the directories that changed, including new ones up to the
+    /// root.
     #[default]
     Full,
-    /// Content before names. Content is synced before it is published, so that after a power cut a
-    /// file is whole, the old or the new; but the last operations may be undone.
+    /// Content before names. Content is synced before it is published: after a power cut a
+    /// file is whole, the old or the new, but the last operations may be undone.
     Data,
     /// Nothing is synced. After a power cut, files that were written last may be damaged. For
     /// caches and tests.

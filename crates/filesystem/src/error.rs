@@ -1,11 +1,11 @@
-//! What the system answered, as an error of the contract.
+//! Errors of the system as errors of the contract.
 
 use std::{fmt, io, path::PathBuf};
 
 use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind};
 
-/// The cause of an error about a file or directory of the driver's own: which one it is.
+/// The cause of an error about one of the driver's own files or directories: its path.
 #[derive(Debug)]
 struct AtPlace {
     place: PathBuf,
@@ -20,20 +20,20 @@ impl fmt::Display for AtPlace {
 
 impl std::error::Error for AtPlace {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The kind of the error stands in the error that this is the cause of.
+        // The kind is in the error that has this as its cause.
         self.error.source()
     }
 }
 
-/// Names the place on the disk that an error is about, as its cause. What was the cause follows it.
+/// Adds the place on the disk to an error, as its cause. The former cause becomes the cause of that.
 pub(crate) fn at_place(error: Error, place: impl Into<PathBuf>) -> Error {
     let kind = error.kind();
     Error::new(kind).with_source(AtPlace { place: place.into(), error })
 }
 
-/// The error that says what `errno` means to a caller, where it is not about a path that the caller
-/// has given: what is missing then is the driver's own, and never [`ErrorKind::PathNotFound`]. For a
-/// caller's path there is [`not_found`].
+/// The error for `errno` of a call on one of the driver's own files, or on a file that is open. It is never
+/// [`ErrorKind::PathNotFound`]: a missing own file is not a missing path. For a caller's path there is
+/// [`not_found`].
 pub(crate) fn explain(errno: Errno) -> Error {
     let kind = match errno {
         Errno::NAMETOOLONG => ErrorKind::InvalidPath,
@@ -42,8 +42,8 @@ pub(crate) fn explain(errno: Errno) -> Error {
         }
         Errno::ACCESS | Errno::PERM | Errno::ROFS => ErrorKind::PermissionDenied,
         Errno::TIMEDOUT => ErrorKind::Timeout,
-        // Something was removed under us, too many open files, a device that does not answer, a share
-        // that went away: the same call may succeed when the cause is gone.
+        // An own file was removed, too many files are open, a device or a network share fails: the same call may
+        // succeed when the cause is gone.
         Errno::NOENT
         | Errno::MFILE
         | Errno::NFILE
@@ -59,9 +59,29 @@ pub(crate) fn explain(errno: Errno) -> Error {
     Error::new(kind).with_source(io::Error::from(errno))
 }
 
-/// Whether this is how the system says that nothing is at a path that was looked up.
+/// The error about a file or directory of the driver's own, in whose place something else may be.
+pub(crate) fn explain_own(errno: Errno) -> Error {
+    let (kind, cause) = match errno {
+        Errno::NOTDIR => (
+            ErrorKind::NotADirectory,
+            "this is not a directory, and the driver needs one of this name: move it away",
+        ),
+        Errno::ISDIR => (
+            ErrorKind::IsADirectory,
+            "this is a directory, and the driver needs a file of this name: move it away",
+        ),
+        Errno::LOOP => (
+            ErrorKind::Unsupported,
+            "this is a symbolic link, which the driver does not follow: move it away",
+        ),
+        errno => return explain(errno),
+    };
+    Error::new(kind).with_source(cause)
+}
+
+/// Whether this error of a lookup means that nothing of the store is at the path.
 pub(crate) fn is_nothing(errno: Errno) -> bool {
-    // A file where a directory should be; a symbolic link; a way out of the root.
+    // A file in the place of a directory; a symbolic link; a path out of the root.
     matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV)
 }
 
@@ -75,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_answers_keeps_its_meaning_and_its_source() {
+    fn an_error_of_the_system_has_its_kind_and_its_source() {
         let full = ErrorKind::StorageFull { needed: None, available: None };
         for (errno, kind) in [
             (Errno::NOSPC, full),

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::upload::Uploads;
+use crate::{store::Store, upload::uploads::Uploads};
 
 /// A storage driver on a directory of a file system: see the [crate].
 ///
@@ -24,14 +24,20 @@ use crate::upload::Uploads;
 /// ```
 #[derive(Clone)]
 pub struct Filesystem {
-    pub(crate) store: Arc<Uploads>,
+    pub(crate) uploads: Arc<Uploads>,
+}
+
+impl Filesystem {
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.uploads.store
+    }
 }
 
 impl fmt::Debug for Filesystem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Filesystem")
-            .field("root", &self.store.location)
-            .field("durability", &self.store.settings.durability)
+            .field("root", &self.store().root.location)
+            .field("durability", &self.store().root.settings.durability)
             .finish_non_exhaustive()
     }
 }

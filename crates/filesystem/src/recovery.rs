@@ -1,5 +1,5 @@
-//! Opening a root: making what is missing, taking the lock, and putting in order what the last
-//! process left. The time it takes grows with the uploads in progress, not with the tree.
+//! Opening a root: creating missing directories, taking the lock, and recovering after the last process. The time it takes
+//! grows with the uploads in progress, not with the tree.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,21 +18,25 @@ use rustix::{
 use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
-    blocking::BlockingTasks,
     clock::{self, Clock},
-    error::{at_place, explain},
-    mounts::Mount,
-    names,
-    record::{Kept, Record},
-    reserved::{self, RESERVED, Reserved},
-    root::Root,
+    error::{at_place, explain, explain_own},
+    root::{
+        Root,
+        mounts::Mount,
+        names,
+        reserved::{self, RESERVED, Reserved},
+    },
     settings::Settings,
-    store::{Own, Store},
+    store::{Own, Store, blocking::BlockingTasks},
     sys::{FileStat, Kind, Resolve, Sys},
-    upload::{Upload, Uploads},
+    upload::{
+        Upload,
+        record::{Kept, Record},
+        uploads::Uploads,
+    },
 };
 
-/// Opens the root at `location`. Unless it is to be read only, it is made if it is not there.
+/// Opens the root at `location`. It is created if it is missing, unless it is read-only.
 pub(crate) fn open(
     sys: Sys,
     location: &FsPath,
@@ -44,25 +48,26 @@ pub(crate) fn open(
     if !settings.read_only {
         make_root(location, settings.dir_mode).map_err(|error| at_place(error, location))?;
     }
-    let root = sys.open_root(location).map_err(named)?;
-    let mounts = Mount::open_all(&sys, &root, location)?;
-    let in_memory = mounts.is_empty() && sys.is_in_memory(&root).map_err(named)?;
+    let dir = sys.open_root(location).map_err(named)?;
+    let mounts = Mount::open_all(&sys, &dir, location)?;
+    let in_memory = mounts.is_empty() && sys.is_in_memory(&dir).map_err(named)?;
     let (own, uploads) = match settings.read_only {
         true => {
-            require_layout(&sys, &root).map_err(|e| at_place(e, location.join(RESERVED)))?;
+            let place = location.join(RESERVED).join("lock");
+            require_layout(&sys, &dir).map_err(|error| at_place(error, place))?;
             (None, BTreeMap::new())
         }
         false => {
-            let (own, uploads) = open_own(&sys, &root, location, &mounts, settings)?;
+            let (own, uploads) = open_own(&sys, &dir, location, &mounts, settings)?;
             (Some(own), uploads)
         }
     };
-    let base = Root::new(sys, location.to_owned(), root, mounts, settings);
-    names::require_no_linked_dir(&base)?;
-    Ok(Uploads::new(Arc::new(Store::new(base, work, in_memory, own)), uploads))
+    let root = Root::new(sys, location.to_owned(), dir, mounts, settings);
+    names::require_no_linked_dir(&root)?;
+    Ok(Uploads::new(Arc::new(Store::new(root, work, in_memory, own)), uploads))
 }
 
-/// Opens what the driver needs in order to write, and puts it in order.
+/// Opens what the driver needs for writing, and recovers it.
 fn open_own(
     sys: &Sys,
     root: &OwnedFd,
@@ -72,7 +77,8 @@ fn open_own(
 ) -> Result<(Own, BTreeMap<Path, Arc<Upload>>)> {
     let opened = Reserved::open(sys, root, Path::root(), location, settings)?;
     let named = |errno: Errno| at_place(explain(errno), &opened.reserved.place);
-    let uploads_dir = reserved::make(sys, &opened.dir, "uploads", settings).map_err(named)?;
+    let place = &opened.reserved.place;
+    let uploads_dir = reserved::make(sys, &opened.dir, place, "uploads", settings)?;
     let modified = sys.stat(&uploads_dir).map_err(named)?.modified;
     reserved::sync_opened(sys, root, &opened, settings).map_err(named)?;
     let mut last = opened.last.max(i64::try_from(modified).unwrap_or(0));
@@ -99,12 +105,12 @@ fn open_own(
     Ok((Own { reserved: all, uploads_dir, clock }, uploads))
 }
 
-/// Writes down that the process ended in order, and gives up the lock.
+/// Records that the process ended in order, and releases the locks.
 pub(crate) fn close(store: &Store) -> Result<()> {
-    // If something could not be synced, who opens the root next syncs everything.
+    // If a directory could not be synced, the next opening syncs everything.
     let in_order = store.fresh.is_empty();
     let reserved = store.reserved.iter();
-    reserved.map(|reserved| reserved.close(&store.sys, in_order)).fold(Ok(()), Result::and)
+    reserved.map(|reserved| reserved.close(&store.root.sys, in_order)).fold(Ok(()), Result::and)
 }
 
 fn explain_root(errno: Errno) -> Error {
@@ -123,29 +129,30 @@ fn make_root(location: &FsPath, mode: u32) -> Result<()> {
     })
 }
 
-/// Fails if a driver of another version has made the reserved directory, if there is one.
+/// Fails if there is a reserved directory and it has the layout of another version.
 fn require_layout(sys: &Sys, root: &OwnedFd) -> Result<()> {
     match sys.open_file(root, &format!("{RESERVED}/lock"), Resolve::Fully) {
         Ok(lock) => reserved::require_layout(sys, &lock).map(drop),
-        Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(explain(errno)),
+        // Where there is no directory of ours, no driver has been.
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        Err(errno) => Err(explain_own(errno)),
     }
 }
 
-/// An upload in progress of which record and data were found.
+/// An upload in progress whose record and data were found.
 struct Found {
-    /// What its files are called.
+    /// The name of its files.
     name: String,
     record: Record,
     data: FileStat,
 }
 
-/// What lies in the directory of the uploads.
+/// The content of the directory of uploads.
 #[derive(Default)]
 struct Scan {
     /// The latest at each path.
     uploads: BTreeMap<Path, Found>,
-    /// What belongs to none of them.
+    /// Files that belong to none of them.
     stray: Vec<CString>,
     /// Records that cannot be read, of uploads with data.
     unreadable: Vec<String>,
@@ -186,7 +193,7 @@ impl Scan {
                     }
                 }
                 (record, data) => {
-                    // It was published, or never kept.
+                    // The upload was published, or never kept.
                     scan.discard(&name);
                     if record.is_none() && data.is_some_and(|data| data.size > 0) {
                         scan.unreadable.push(name);
@@ -210,7 +217,7 @@ fn file_name(name: &str, extension: &str) -> CString {
     CString::new(format!("{name}.{extension}")).unwrap_or_default()
 }
 
-/// Finds the uploads in progress, and removes what is none.
+/// Finds the uploads in progress, and removes all other files.
 fn recover_uploads(
     sys: &Sys,
     dir: &Arc<OwnedFd>,
@@ -246,7 +253,7 @@ fn recover_uploads(
                 "the data of an upload in progress was cut short: the upload is resumed from there"
             );
             record.kept.size = data.size;
-            // It belongs to more bytes than are left.
+            // The note belongs to more bytes than are left.
             record.kept.note = Bytes::new();
         }
         let kept = record.kept.size;
@@ -260,15 +267,20 @@ fn recover_uploads(
     Ok(uploads)
 }
 
-/// The uploads in progress in a root that is only read, at and below a path: as they are kept.
+/// The uploads in progress in a read-only root, as they are kept.
 pub(crate) fn read_uploads(store: &Store) -> Result<BTreeMap<Path, storage_driver::UploadInfo>> {
-    let place = store.location.join(RESERVED).join("uploads");
-    let relative = format!("{RESERVED}/uploads");
-    let scan = match store.sys.open_dir(&store.root, &relative) {
-        Err(Errno::NOENT) => Ok(Scan::default()),
-        dir => dir.and_then(|dir| Scan::read(&store.sys, &dir)),
+    let place = store.root.location.join(RESERVED);
+    let sys = &store.root.sys;
+    // Where there is no directory of ours, no driver has been.
+    let reserved = match sys.open_dir(&store.root.dir, RESERVED) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(BTreeMap::new()),
+        reserved => reserved.map_err(|errno| at_place(explain_own(errno), &place))?,
     };
-    let scan = scan.map_err(|errno| at_place(explain(errno), place))?;
+    let scan = match sys.open_dir(&reserved, "uploads") {
+        Err(Errno::NOENT) => Ok(Scan::default()),
+        dir => dir.and_then(|dir| Scan::read(sys, &dir)),
+    };
+    let scan = scan.map_err(|errno| at_place(explain_own(errno), place.join("uploads")))?;
     let uploads = scan.uploads.into_iter().map(|(path, Found { record, data, .. })| {
         let [started, written] =
             [record.header.started, record.kept.written].map(|time| clock::to_system(time.into()));
@@ -280,7 +292,7 @@ pub(crate) fn read_uploads(store: &Store) -> Result<BTreeMap<Path, storage_drive
     Ok(uploads.collect())
 }
 
-/// Reads the record in a file; `None` if it is none.
+/// Reads the record in a file; `None` if it is not a valid record.
 fn read_record(sys: &Sys, dir: &OwnedFd, name: &str) -> crate::sys::Result<Option<Record>> {
     match sys.stat_at(dir, name) {
         Ok(facts) if facts.kind == Kind::File => {}

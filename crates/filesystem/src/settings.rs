@@ -2,7 +2,7 @@
 
 use crate::Durability;
 
-/// What a driver was opened with.
+/// The settings that a driver was opened with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) durability: Durability,

@@ -1,8 +1,8 @@
-//! The system calls, each in one place: every other module asks for them here, so that a test can
-//! make any of them fail, and can write down what each did to the disk.
+//! [`Sys`]: the system calls of the driver. Every other module makes them through it, so that a test can make
+//! any of them fail and record their effects on the disk.
 //!
-//! A call that a signal interrupts is made again. Paths are relative to a directory that is open,
-//! and are never resolved out of it or through a symbolic link.
+//! A call that a signal interrupts is made again. Paths are relative to an open directory, and are never
+//! resolved outside of it or through a symbolic link.
 
 use std::{
     io::{IoSlice, IoSliceMut},
@@ -11,8 +11,8 @@ use std::{
 
 use rustix::{
     fs::{
-        self, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags,
-        ResolveFlags, SeekFrom, StatVfs, Timespec, Timestamps, UTIME_OMIT,
+        self, AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, RenameFlags, SeekFrom, StatVfs,
+        Timespec, Timestamps, UTIME_OMIT,
     },
     io::{Errno, ReadWriteFlags, retry_on_intr},
     path::Arg,
@@ -20,90 +20,29 @@ use rustix::{
 
 pub(crate) use rustix::io::Result;
 
+use self::resolve::{beneath, by_component};
+pub(crate) use self::{
+    call::Call,
+    resolve::Resolve,
+    stat::{FileStat, Kind},
+};
+
+mod call;
 #[cfg(test)]
 pub(crate) mod probe;
+mod resolve;
+mod stat;
+pub(crate) mod write;
 
-/// The way to the system. In a test it leads through a `Probe`.
+/// Makes the system calls. In a test they pass through a `Probe`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sys {
     #[cfg(test)]
     pub(crate) probe: Option<std::sync::Arc<probe::Probe>>,
 }
 
-/// The name of a system call, for tests that make it fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Call {
-    OpenDir,
-    OpenFile,
-    Create,
-    Read,
-    Write,
-    Truncate,
-    SetTimes,
-    Clone,
-    CopyRange,
-    Sync,
-    SyncDir,
-    SyncFs,
-    Mkdir,
-    Rename,
-    Link,
-    Unlink,
-    Rmdir,
-    Stat,
-    ReadDir,
-    StatFs,
-    Mounts,
-}
-
-/// What is at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileStat {
-    pub(crate) kind: Kind,
-    pub(crate) size: u64,
-    /// Nanoseconds since 1970.
-    pub(crate) modified: i128,
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
-}
-
-impl FileStat {
-    /// Whether both are about one file or directory, which may have changed.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-}
-
-/// What a path is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    File,
-    Dir,
-    /// A symbolic link, a device, a socket: nothing of ours.
-    Other,
-}
-
-impl From<FileType> for Kind {
-    fn from(kind: FileType) -> Self {
-        match kind {
-            FileType::RegularFile => Self::File,
-            FileType::Directory => Self::Dir,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// How to resolve a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resolve {
-    /// However long it takes.
-    Fully,
-    /// Only if the kernel can do it without waiting for a disk; otherwise `EAGAIN`.
-    Cached,
-}
-
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
-/// Nothing that opening does to a device or a pipe can hurt or block.
+/// With these flags, opening a device or a pipe has no effect and does not block.
 const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 impl Sys {
@@ -118,7 +57,7 @@ impl Sys {
         self.probe.as_ref().map_or(Ok(()), |probe| probe.before(call))
     }
 
-    /// Tells the test what a call has done.
+    /// Records the effect of a call for the test.
     #[cfg(test)]
     fn did(&self, effect: impl FnOnce() -> probe::Effect) {
         if let Some(probe) = &self.probe {
@@ -126,7 +65,7 @@ impl Sys {
         }
     }
 
-    /// Fails between two of the mounts that a test has made up.
+    /// Fails with `EXDEV` if both are on different mounts of a test.
     #[cfg(test)]
     fn require_one_mount(&self, from: impl AsFd, to: impl AsFd) -> Result<()> {
         let Some(probe) = &self.probe else { return Ok(()) };
@@ -134,7 +73,7 @@ impl Sys {
         if same { Ok(()) } else { Err(Errno::XDEV) }
     }
 
-    /// Whether a test wants the ways that are for older kernels and poorer file systems.
+    /// Whether a test asks for the calls of older kernels and of file systems with fewer features.
     fn is_old(&self) -> bool {
         #[cfg(test)]
         return self.probe.as_ref().is_some_and(|probe| probe.is_old());
@@ -162,12 +101,12 @@ impl Sys {
         })
     }
 
-    /// Opens a directory that is no one's but the caller's choice: the root.
+    /// Opens the root, by the path that the caller gives.
     pub(crate) fn open_root(&self, path: &std::path::Path) -> Result<OwnedFd> {
         self.call(Call::OpenDir, || fs::openat(CWD, path, DIR | OFlags::CLOEXEC, Mode::empty()))
     }
 
-    /// The table of what is mounted where.
+    /// The table of mounts.
     pub(crate) const MOUNTS: &'static str = "/proc/self/mountinfo";
 
     /// Reads that table. It is empty where there is no `/proc`.
@@ -185,9 +124,9 @@ impl Sys {
         })
     }
 
-    /// What is at a place on this machine, which need not be in the root.
+    /// The file or directory at a path on this machine, which need not be below the root.
     pub(crate) fn stat_place(&self, path: &std::path::Path) -> Result<FileStat> {
-        self.call(Call::Stat, || fs::stat(path)).map(facts)
+        self.call(Call::Stat, || fs::stat(path)).map(FileStat::of)
     }
 
     /// Opens a directory beneath `at`, for reading, syncing, and as the place of its entries.
@@ -196,7 +135,7 @@ impl Sys {
         self.call(Call::OpenDir, || self.beneath(at, path, DIR, Resolve::Fully))
     }
 
-    /// Opens what is at a path beneath `at` to be looked at, not to be read.
+    /// Opens a path beneath `at` for `stat`, not for reading.
     pub(crate) fn open_path(&self, at: impl AsFd, path: &str, resolve: Resolve) -> Result<OwnedFd> {
         let at = at.as_fd();
         self.call(Call::OpenFile, || {
@@ -204,7 +143,7 @@ impl Sys {
         })
     }
 
-    /// Opens a file beneath `at` for reading. Special files are not opened: look first.
+    /// Opens a file beneath `at` for reading. The caller checks first that it is a regular file.
     pub(crate) fn open_file(&self, at: impl AsFd, path: &str, resolve: Resolve) -> Result<OwnedFd> {
         let at = at.as_fd();
         self.call(Call::OpenFile, || self.beneath(at, path, FILE | OFlags::NOFOLLOW, resolve))
@@ -216,7 +155,7 @@ impl Sys {
         self.call(Call::OpenFile, || fs::openat(at.as_fd(), name, flags, Mode::empty()))
     }
 
-    /// Makes a file that must not be there in the directory `at`.
+    /// Creates a file in the directory `at`; fails with `EEXIST` if the name is taken.
     pub(crate) fn create(&self, at: impl AsFd, name: &str, mode: u32) -> Result<OwnedFd> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode as RawMode);
@@ -226,8 +165,8 @@ impl Sys {
         Ok(file)
     }
 
-    /// Makes a file without a name on the file system of the directory `at`. If it gets none, it goes
-    /// when it is closed.
+    /// Creates a file without a name on the file system of the directory `at`. The system removes it when it is
+    /// closed, unless it was given a name.
     pub(crate) fn create_unnamed(&self, at: impl AsFd, mode: u32) -> Result<OwnedFd> {
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode as RawMode);
@@ -242,13 +181,13 @@ impl Sys {
         Ok(file)
     }
 
-    /// Gives a file without a name one, where nothing is.
+    /// Gives a file without a name the name `to`; fails with `EEXIST` if the name is taken.
     pub(crate) fn name(&self, file: impl AsFd, to: (impl AsFd, &str)) -> Result<()> {
         let (file, target, name) = (file.as_fd(), to.0.as_fd(), to.1);
         #[cfg(test)]
         self.require_one_mount(file, target)?;
         self.call(Call::Link, || match fs::linkat(file, "", target, name, AtFlags::EMPTY_PATH) {
-            // Before Linux 6.10 that takes a privilege that the way by /proc does not.
+            // Before Linux 6.10 that needs a privilege, which a link through /proc does not.
             Err(Errno::NOENT) => {
                 let link = format!("/proc/self/fd/{}", file.as_raw_fd());
                 fs::linkat(CWD, &*link, target, name, AtFlags::SYMLINK_FOLLOW)
@@ -265,7 +204,7 @@ impl Sys {
         self.call(Call::Read, || rustix::io::pread(file.as_fd(), &mut *buffer, offset))
     }
 
-    /// Reads what the kernel has at hand; `EAGAIN` if that is nothing.
+    /// Reads bytes that the kernel has cached; fails with `EAGAIN` if there are none.
     pub(crate) fn read_cached(
         &self,
         file: impl AsFd,
@@ -278,7 +217,7 @@ impl Sys {
         })
     }
 
-    /// Writes a part of `buffers`, at least a byte of it.
+    /// Writes the beginning of `buffers`, at least one byte.
     pub(crate) fn write(
         &self,
         file: impl AsFd,
@@ -317,7 +256,7 @@ impl Sys {
         Ok(())
     }
 
-    /// Makes `to`, which is empty, share all content of `from`, where the file system can.
+    /// Makes the empty file `to` share the content of `from`, on file systems that can.
     pub(crate) fn clone_file(&self, from: impl AsFd, to: impl AsFd) -> Result<()> {
         self.call(Call::Clone, || fs::ioctl_ficlone(to.as_fd(), from.as_fd()))?;
         #[cfg(test)]
@@ -405,7 +344,7 @@ impl Sys {
         Ok(())
     }
 
-    /// Moves an entry to where nothing is, as far as the file system can hold to that.
+    /// Moves an entry to a name that is not taken. A file system without `RENAME_NOREPLACE` does not check that.
     pub(crate) fn rename_new(
         &self,
         from: (impl AsFd, impl Arg + Copy),
@@ -413,7 +352,7 @@ impl Sys {
     ) -> Result<()> {
         let (from, to) = ((from.0.as_fd(), from.1), (to.0.as_fd(), to.1));
         match self.rename(from, to, RenameFlags::NOREPLACE) {
-            // The caller has looked, under a lock.
+            // The caller has checked, under a lock.
             Err(Errno::INVAL | Errno::NOSYS) => self.rename(from, to, RenameFlags::empty()),
             result => result,
         }
@@ -444,22 +383,23 @@ impl Sys {
         Ok(())
     }
 
-    /// What is open.
+    /// The metadata of an open file or directory.
     pub(crate) fn stat(&self, fd: impl AsFd) -> Result<FileStat> {
-        self.call(Call::Stat, || fs::fstat(fd.as_fd())).map(facts)
+        self.call(Call::Stat, || fs::fstat(fd.as_fd())).map(FileStat::of)
     }
 
-    /// What an entry of a directory is; a symbolic link is not followed.
+    /// The metadata of an entry of a directory; a symbolic link is not followed.
     pub(crate) fn stat_at(&self, at: impl AsFd, name: &str) -> Result<FileStat> {
-        self.call(Call::Stat, || fs::statat(at.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)).map(facts)
+        self.call(Call::Stat, || fs::statat(at.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW))
+            .map(FileStat::of)
     }
 
-    /// Lets an open directory be read from its beginning again.
+    /// Sets an open directory back to its first entry.
     pub(crate) fn rewind(&self, dir: impl AsFd) -> Result<()> {
         self.call(Call::ReadDir, || fs::seek(dir.as_fd(), SeekFrom::Start(0))).map(drop)
     }
 
-    /// Says that reading a directory begins.
+    /// Called before a directory is read: a place for a test's fault.
     pub(crate) fn read_dir(&self) -> Result<()> {
         self.call(Call::ReadDir, || Ok(()))
     }
@@ -468,7 +408,7 @@ impl Sys {
         self.call(Call::StatFs, || fs::fstatvfs(fd.as_fd()))
     }
 
-    /// Whether a file system is one in memory, that never waits for a disk.
+    /// Whether a file system is in memory and never waits for a disk.
     pub(crate) fn is_in_memory(&self, fd: impl AsFd) -> Result<bool> {
         /// Of tmpfs and of ramfs, from the kernel's `magic.h`.
         const MAGIC: [u32; 2] = [0x0102_1994, 0x8584_58f6];
@@ -491,46 +431,4 @@ fn times(modified: i64) -> Timestamps {
             tv_nsec: modified.rem_euclid(SECOND) as _,
         },
     }
-}
-
-fn facts(stat: fs::Stat) -> FileStat {
-    FileStat {
-        kind: FileType::from_raw_mode(stat.st_mode).into(),
-        size: stat.st_size as u64,
-        modified: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
-        device: stat.st_dev,
-        inode: stat.st_ino,
-    }
-}
-
-/// Opens a path beneath `at`: never above it, and through no symbolic link.
-fn beneath(at: BorrowedFd<'_>, path: &str, flags: OFlags, resolve: Resolve) -> Result<OwnedFd> {
-    let flags = flags | OFlags::CLOEXEC;
-    let mut how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    if resolve == Resolve::Cached {
-        how |= ResolveFlags::CACHED;
-    }
-    loop {
-        match fs::openat2(at, path, flags, Mode::empty(), how) {
-            // Somebody renamed a directory on the way.
-            Err(Errno::AGAIN) if resolve == Resolve::Fully => {}
-            // An old kernel, or one that is told to refuse what it does not know.
-            Err(Errno::NOSYS | Errno::PERM) => return by_component(at, path, flags),
-            result => return result,
-        }
-    }
-}
-
-/// [`beneath`] for a kernel without `openat2`: one component after the other, none of which may be
-/// a symbolic link.
-fn by_component(at: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {
-    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let mut dir: Option<OwnedFd> = None;
-    for component in above.split('/').filter(|component| !component.is_empty()) {
-        let at = dir.as_ref().map_or(at, AsFd::as_fd);
-        dir = Some(fs::openat(at, component, step, Mode::empty())?);
-    }
-    let at = dir.as_ref().map_or(at, AsFd::as_fd);
-    fs::openat(at, name, flags | OFlags::NOFOLLOW, Mode::empty())
 }

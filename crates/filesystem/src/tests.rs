@@ -1,4 +1,4 @@
-//! Tests that see, and meddle with, the system calls.
+//! Tests that observe system calls and make them fail.
 
 mod disk;
 mod faults;
@@ -7,6 +7,7 @@ mod mounts;
 mod old;
 mod power;
 mod read_only;
+mod waits;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,7 +21,7 @@ fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
 
-/// A driver over a directory, whose system calls go by way of a probe.
+/// A driver over a directory, whose system calls pass through a probe.
 struct Fixture {
     driver: Filesystem,
     probe: Arc<Probe>,
@@ -32,12 +33,12 @@ impl Fixture {
         Self::with_mounts(durability, &[]).await
     }
 
-    /// One on whose root something is mounted at these directories, as far as the driver can see.
+    /// A root with mounts at these directories, as far as the driver can see.
     async fn with_mounts(durability: Durability, mounts: &[&str]) -> Self {
         Self::in_dir(tempfile::tempdir().unwrap(), durability, mounts).await
     }
 
-    /// One whose root is in memory where the system has such a place: its syncs cost nothing.
+    /// A root in memory if the system has such a place: its syncs cost nothing.
     async fn fast(durability: Durability, mounts: &[&str]) -> Self {
         Self::in_dir(fast_directory(), durability, mounts).await
     }
@@ -67,13 +68,13 @@ impl Fixture {
 
     /// The names in one of the reserved directories of a mount.
     fn reserved_at(&self, mount: &str, name: &str) -> Vec<String> {
-        let dir = self.root.path().join(mount).join(crate::reserved::RESERVED).join(name);
+        let dir = self.root.path().join(mount).join(crate::root::reserved::RESERVED).join(name);
         let names = std::fs::read_dir(dir).unwrap();
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
-/// A directory in memory, where there is such a place.
+/// A directory in memory, if there is such a place.
 fn fast_directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }

@@ -1,37 +1,37 @@
 //! [`Upload`]: an upload in progress, and the thread that writes it.
 //!
-//! What a writer accepts goes into a queue, which a thread writes to the upload's file for as long as
-//! there is something in it; so nothing lies about when the writer is idle, and a writer that is
-//! dropped has nothing to do. The file is open while the thread works, not while the writer is.
+//! Accepted data enters a queue. A thread writes the queue to the upload's file until it is empty, so an idle writer has
+//! no unwritten data, and a dropped writer has nothing to do. The file is open while the thread works, not while the
+//! writer is open.
 //!
-//! An upload that was never kept has no record, and a crash forgets it.
+//! An upload that was never kept has no record, and a crash removes it.
 
+pub(crate) mod copied;
 mod data;
 mod queue;
-mod session;
-mod uploads;
+pub(crate) mod record;
+pub(crate) mod session;
+mod state;
+pub(crate) mod uploads;
 
 use std::{
     os::fd::OwnedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use rustix::io::Errno;
-use storage_driver::{Error, ErrorKind, Path, Result, Version};
+use storage_driver::{ErrorKind, Path, Result, Version};
 
-use self::{data::Failure, queue::Queue};
-pub(crate) use self::{
-    session::{Copied, Session},
-    uploads::{Uploads, below},
+use self::{
+    queue::Queue,
+    record::{Header, Kept, Record},
+    state::{Done, Failure, Mark, State, Step},
 };
 use crate::{
     Durability, clock,
-    record::{Header, Kept, Record},
     store::Store,
-    sys::{FileStat, Kind},
-    write::write_all,
+    sys::{FileStat, Kind, write::write_all},
 };
 
 /// An upload in progress.
@@ -40,126 +40,13 @@ pub(crate) struct Upload {
     header: Header,
     /// The directory of its files.
     dir: Arc<OwnedFd>,
-    /// What its files are called: the same, with `.data` and `.record`.
+    /// The name of its files, without `.data` and `.record`.
     name: String,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// The session that it belongs to; another is fenced.
-    owner: i64,
-    /// Whether it was published, cancelled or discarded.
-    gone: bool,
-    queue: Queue,
-    /// Every byte that was accepted, and how many of them are in the file.
-    accepted: u64,
-    written: u64,
-    /// The note that was set last: it belongs to the bytes accepted so far.
-    note: Bytes,
-    /// What is kept of both.
-    kept: Mark,
-    /// What the last request to keep has asked for.
-    wanted_mark: Mark,
-    /// Whether the record may say more than what is left of the data. It is corrected before anything is written.
-    record_is_wrong: bool,
-    /// When data was accepted last.
-    touched: i64,
-    has_record: bool,
-    /// The number of the slot of the record that is written next.
-    slot: u64,
-    /// The file with the data, as it was when it was made or found. `None` before.
-    data: Option<FileStat>,
-    /// Whether a thread is at work.
-    running: bool,
-    /// The last time that keeping was asked for, and the last that it was done.
-    wanted: u64,
-    done: u64,
-    /// Why the thread stopped. It is tried again.
-    failure: Option<Error>,
-    /// Why what was accepted since it was last kept is lost.
-    lost: Option<Error>,
-    wakers: Vec<Waker>,
-}
-
-/// A moment of an upload: so many bytes, and the note that was set for exactly these.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Mark {
-    size: u64,
-    note: Bytes,
-}
-
-impl State {
-    /// Data and note as they are now.
-    fn mark(&self) -> Mark {
-        Mark { size: self.accepted, note: self.note.clone() }
-    }
-
-    /// Asks for data and note to be kept as they are now. Returns the number of the request.
-    fn want_kept(&mut self) -> u64 {
-        self.wanted_mark = self.mark();
-        self.wanted += 1;
-        self.wanted
-    }
-
-    /// The next step, if there is one.
-    fn next_step(&mut self) -> Option<Step> {
-        if self.gone || self.failure.is_some() {
-            None
-        } else if self.record_is_wrong {
-            // Otherwise, data written from here on could be taken for the data that the record means.
-            Some(self.keep_step(self.done, self.kept.clone()))
-        } else if self.queue.len > 0 {
-            Some(Step::Write { parts: self.queue.take(), offset: self.written })
-        } else if self.wanted > self.done {
-            Some(self.keep_step(self.wanted, self.wanted_mark.clone()))
-        } else {
-            None
-        }
-    }
-
-    fn keep_step(&self, until: u64, mark: Mark) -> Step {
-        let slot = self.has_record.then_some(self.slot);
-        Step::Keep { until, mark, written: self.written, time: self.touched, slot }
-    }
-
-    /// Notes the result of a step.
-    fn complete(&mut self, done: Done) {
-        match done {
-            Done::Written(bytes) => self.written += bytes,
-            Done::Kept { until, mark, next_slot } => {
-                (self.done, self.kept, self.slot) = (until, mark, next_slot);
-                (self.has_record, self.record_is_wrong) = (true, false);
-            }
-        }
-    }
-
-    fn wake(&mut self) {
-        self.wakers.drain(..).for_each(Waker::wake);
-    }
-
-    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
-        if !self.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.wakers.push(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
-/// What an upload's thread does next.
-enum Step {
-    Write { parts: Vec<Bytes>, offset: u64 },
-    Keep { until: u64, mark: Mark, written: u64, time: i64, slot: Option<u64> },
-}
-
-/// A step that was done.
-enum Done {
-    Written(u64),
-    Kept { until: u64, mark: Mark, next_slot: u64 },
-}
-
 impl Upload {
-    /// One that is new. Its file is to hold `size` bytes before anything is written.
+    /// A new upload. Its file will hold `size` bytes before anything is written.
     fn new(store: &Store, path: &Path, base: Option<Version>, size: u64) -> Result<Self> {
         let started = clock::now();
         let header = Header { path: path.clone(), started, base };
@@ -168,8 +55,8 @@ impl Upload {
         Ok(Self { header, dir, name: store.new_name(), state: Mutex::new(state) })
     }
 
-    /// One of which a record was found, in the file of this name. `is_cut` if another program has cut its
-    /// data to less than its record said at first.
+    /// An upload whose record and data were found under this name. `is_cut` if another program has cut its data to less
+    /// than the record states.
     pub(crate) fn recovered(
         dir: Arc<OwnedFd>,
         name: String,
@@ -223,7 +110,7 @@ impl Upload {
         self.state().touched
     }
 
-    /// Fences every session, and removes what is on the disk. It must no longer be in the map.
+    /// Fences every session, and removes the files. The upload must no longer be in the map.
     pub(crate) fn remove(&self, store: &Store) {
         let mut state = self.state();
         state.gone = true;
@@ -242,15 +129,15 @@ impl Upload {
         }
     }
 
-    /// What is left of it is removed when the store is opened next.
+    /// If that fails, the record is removed when the store is opened next.
     fn remove_record(&self, store: &Store) {
         let (record, name) = (self.record_name(), store.new_name());
         if let Ok(reserved) = self.reserved(store) {
-            let _ = reserved.remove(&store.sys, (&self.dir, &*record), &name);
+            let _ = reserved.remove(&store.root.sys, (&self.dir, &*record), &name);
         }
     }
 
-    /// Keeps all that was accepted, without anybody who waits for it.
+    /// Keeps all accepted data on a thread, and does not wait for it.
     pub(crate) fn keep_in_background(self: &Arc<Self>, store: &Arc<Store>) {
         let mut state = self.state();
         let is_kept = state.has_record && state.kept == state.mark();
@@ -260,7 +147,7 @@ impl Upload {
         }
     }
 
-    /// Lets a thread begin, if there is something to do and none is at it.
+    /// Starts a thread, if there is work and none is running.
     fn start(self: &Arc<Self>, store: &Arc<Store>, state: &mut State) {
         if state.running || (state.queue.len == 0 && state.wanted <= state.done) {
             return;
@@ -309,7 +196,7 @@ impl Upload {
         step
     }
 
-    /// Writes parts to the file. What could not be written goes back into the queue.
+    /// Writes parts to the file. Unwritten parts go back into the queue.
     fn write(
         &self,
         store: &Store,
@@ -318,7 +205,7 @@ impl Upload {
         offset: u64,
     ) -> Result<Done, Failure> {
         let result = match self.open(store, file, offset) {
-            Ok(file) => write_all(&store.sys, file, &parts, offset)
+            Ok(file) => write_all(&store.root.sys, file, &parts, offset)
                 .map_err(|(written, errno)| (written, self.explain(store, errno).into())),
             Err(failure) => Err((0, failure)),
         };
@@ -356,7 +243,7 @@ impl Upload {
         let next_slot = match (record, slot) {
             (Some(record), Some(slot)) => {
                 let offset = Kept::offset(header.len(), slot);
-                write_all(&store.sys, &record, &kept.to_slot(slot), offset)
+                write_all(&store.root.sys, &record, &kept.to_slot(slot), offset)
                     .map_err(|(_, errno)| store.explain(errno))?;
                 store.sync_content(&record)?;
                 slot.wrapping_add(1)
@@ -368,15 +255,15 @@ impl Upload {
 
     /// Creates the record, in the place of any file that has its name. Returns the number of the next slot.
     fn create_record(&self, store: &Store, header: String, kept: &Kept) -> Result<u64> {
-        let (sys, dir, name) = (&store.sys, &self.dir, self.record_name());
+        let (sys, dir, name) = (&store.root.sys, &self.dir, self.record_name());
         let _ = self.reserved(store)?.remove(sys, (dir, &*name), &store.new_name());
-        let created = sys.create(dir, &name, store.settings.file_mode);
+        let created = sys.create(dir, &name, store.root.settings.file_mode);
         let written = created.map_err(|errno| store.explain(errno)).and_then(|record| {
             let [line, note] = kept.to_slot(0);
             write_all(sys, &record, &[Bytes::from(header), line, note], 0)
                 .map_err(|(_, errno)| store.explain(errno))?;
             store.sync_content(&record)?;
-            if store.settings.durability == Durability::Full {
+            if store.root.settings.durability == Durability::Full {
                 store.syncs.sync(sys, dir).map_err(|errno| store.explain(errno))?;
             }
             Ok(1)
@@ -389,16 +276,16 @@ impl Upload {
     /// Opens the record. `None` if another program has removed or replaced it, or cut it to less than
     /// `least` bytes: then it is written anew.
     fn open_record(&self, store: &Store, least: usize) -> Result<Option<OwnedFd>> {
-        let opened = match store.sys.open_write(&self.dir, &self.record_name()) {
+        let opened = match store.root.sys.open_write(&self.dir, &self.record_name()) {
             Err(Errno::NOENT | Errno::ISDIR | Errno::LOOP) => return Ok(None),
-            opened => opened.and_then(|record| Ok((store.sys.stat(&record)?, record))),
+            opened => opened.and_then(|record| Ok((store.root.sys.stat(&record)?, record))),
         };
         let (facts, record) = opened.map_err(|errno| store.explain(errno))?;
         Ok((facts.kind == Kind::File && facts.size >= least as u64).then_some(record))
     }
 }
 
-/// The work that a thread was asked to do for an upload. A runtime that is shut down drops it.
+/// The work of a thread for an upload. A runtime that is shut down drops it unstarted.
 struct WriterJob {
     upload: Arc<Upload>,
     store: Arc<Store>,

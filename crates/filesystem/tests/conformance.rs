@@ -12,9 +12,9 @@ async fn fresh() -> Fixture {
 
 storage_driver_conformance::suite!(fresh);
 
-/// So that no behaviour vanishes unnoticed, from the suite or from what the driver claims.
+/// So that no behaviour disappears unnoticed, from the suite or from the claims of the driver.
 #[tokio::test]
-async fn this_many_behaviours_are_asked_of_it() {
+async fn the_suite_has_this_many_behaviours_for_it() {
     let root = tempfile::tempdir().expect("a directory for the test");
     let driver = Filesystem::open(root.path()).await.expect("an empty root opens");
     let plan = storage_driver_conformance::plan(&driver.capabilities());

@@ -1,8 +1,8 @@
-//! kill -9 under load: what was acknowledged is there, byte for byte, and nothing is there in part.
+//! kill -9 under load: all acknowledged data is there, byte for byte, and nothing is there in part.
 //!
-//! A child process writes, and says on a pipe what it begins and what was acknowledged. It is killed
-//! after some number of lines; then its root is opened and compared with what it said. The next round
-//! goes on with what is there.
+//! A child process writes, and reports on a pipe what it begins and what was acknowledged. It is killed
+//! after some number of lines; then its root is opened and compared with the reports. The next round
+//! continues with the same root.
 //!
 //! ```text
 //! cargo test -p storage-driver-filesystem --test crash                                   # 25 rounds
@@ -30,12 +30,12 @@ const ROOT: &str = "CRASH_ROOT";
 const SEED: &str = "CRASH_SEED";
 const COUNTER: &str = "/counter";
 
-/// The note of an upload that holds so many bytes: empty while there are none.
+/// The note of an upload of this size: empty for no bytes.
 fn note(seed: u64, size: u64) -> Bytes {
     content(seed ^ 0x6E6F_7465, 0..(size * 7) % 4097)
 }
 
-/// Numbers that look random, and are the same for the same seed.
+/// Pseudo-random numbers from a seed.
 struct Random(u64);
 
 impl Random {
@@ -50,13 +50,15 @@ impl Random {
     }
 }
 
-/// Content that is known by its seed: any part of it is told from any other.
+/// Content from a seed, in which a shift or an exchange is visible.
 fn content(seed: u64, range: std::ops::Range<u64>) -> Bytes {
-    let word = |at: u64| (seed ^ (at / 8)).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
-    range.map(|at| word(at)[(at % 8) as usize]).collect()
+    let word = |index: u64| (seed ^ index).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+    let words: Vec<[u8; 8]> = (range.start / 8..range.end.div_ceil(8)).map(word).collect();
+    let start = (range.start % 8) as usize;
+    Bytes::from(words.into_flattened()).slice(start..start + (range.end - range.start) as usize)
 }
 
-/// What a task does, in its own directory. It is written to the pipe as text.
+/// An operation of a task, in its own directory. It is written to the pipe as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Op {
     Put {
@@ -131,12 +133,12 @@ impl Op {
     }
 }
 
-/// What a task's directory should hold.
+/// The expected content of a task's directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct State {
     /// The seed and the size of each file.
     files: BTreeMap<String, (u64, u64)>,
-    /// The same of each upload in progress, as far as it is kept.
+    /// The seed and the kept size of each upload in progress.
     uploads: BTreeMap<String, (u64, u64)>,
 }
 
@@ -185,7 +187,7 @@ impl State {
         }
     }
 
-    /// Something that can be done now.
+    /// An operation that is possible now.
     fn choose(&self, task: usize, random: &mut Random) -> Op {
         let name = |random: &mut Random| {
             format!("{}/{}", ["a", "b", "c"][random.below(3) as usize], random.below(3))
@@ -247,7 +249,7 @@ impl State {
     }
 }
 
-/// The content of an upload, so that another process can continue it.
+/// The seed of an upload's content, so that another process can continue it.
 fn seed_of(task: usize, upload: &str) -> u64 {
     task as u64 * 1000 + upload.len() as u64 + u64::from(upload.as_bytes()[upload.len() - 1])
 }
@@ -291,7 +293,7 @@ async fn perform(driver: &Filesystem, task: usize, op: &Op) -> Result<()> {
     }
 }
 
-/// Says something to the parent, as one line. Once the system has it, no kill takes it back.
+/// Reports a line to the parent. The parent reads it also if the child is killed afterwards.
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("\n{line}\n").as_bytes()).unwrap();
@@ -307,7 +309,7 @@ async fn state_of(driver: &Filesystem, task: usize) -> State {
         match walk.try_next().await {
             Ok(Some(entry)) => {
                 if let Some(metadata) = entry.metadata() {
-                    // The child only has to know what is there.
+                    // The child needs the names only.
                     state.files.insert(name(entry.path()), (0, metadata.size));
                 }
             }
@@ -324,7 +326,7 @@ async fn state_of(driver: &Filesystem, task: usize) -> State {
     state
 }
 
-/// The child: writes until it is killed.
+/// The child process, which writes until it is killed.
 #[test]
 #[ignore = "it is started by the other test"]
 fn child() {
@@ -355,7 +357,7 @@ fn child() {
     });
 }
 
-/// Counts up, together with all the other tasks.
+/// Increments the counter that all tasks share.
 async fn count(driver: &Filesystem) {
     let counter = Path::parse(COUNTER).unwrap();
     let (number, precondition) = match driver.get_content(&counter, 99).await {
@@ -384,7 +386,7 @@ fn start(root: &FsPath, seed: u64) -> Child {
         .unwrap()
 }
 
-/// What the parent knows of the store.
+/// What the child has reported of the store.
 #[derive(Default)]
 struct Told {
     acknowledged: Vec<State>,
@@ -410,7 +412,7 @@ impl Told {
     }
 }
 
-/// Compares the store with what was told, and takes over what is there.
+/// Compares the store with the reports, and continues with its state.
 async fn check(root: &FsPath, told: &mut Told, random: &mut Random) {
     let driver = Filesystem::open(root).await.expect("the kernel gave up the dead one's lock");
     for task in 0..TASKS {
@@ -450,7 +452,7 @@ async fn check(root: &FsPath, told: &mut Told, random: &mut Random) {
                 kept.contains(&Some((seed, size))),
                 "{name} of task {task} stands at {size}, not at {kept:?}"
             );
-            // What is resumed is what was kept; after that, half of them go on as they are.
+            // A resumed upload has the kept data. Half of the uploads continue in the next round.
             let options = WriterOptions::resume_at(size);
             let writer = driver.writer(&at(task, &name), options).await.unwrap();
             assert!(
@@ -475,7 +477,7 @@ async fn check(root: &FsPath, told: &mut Told, random: &mut Random) {
         Err(error) if error.is_not_found() => 0,
         Err(error) => panic!("{error:?}"),
     };
-    // One put for each task may have been done and not told.
+    // One put of each task may have been done and not reported.
     let may_be = told.counted..=told.counted + TASKS as u64;
     assert!(may_be.contains(&counted), "{counted} is not in {may_be:?}");
     told.counted = counted;
@@ -483,12 +485,12 @@ async fn check(root: &FsPath, told: &mut Told, random: &mut Random) {
     driver.shutdown().await.unwrap();
 }
 
-/// What the dead one left in the reserved directory goes; uploads in progress stay.
+/// Asserts that leftovers in the reserved directories are removed, except for uploads in progress.
 async fn leftovers_go(root: &FsPath, driver: &Filesystem) {
     let in_progress: Vec<_> = driver.uploads_all(&Path::root()).try_collect().await.unwrap();
     let reserved = root.join("~storage-driver");
     let names = |name: &str| std::fs::read_dir(reserved.join(name)).unwrap().count();
-    // The trash is emptied by a thread in the background, which has no one to tell.
+    // A thread empties the trash in the background, and reports nothing.
     let empty = async {
         while names("trash") > 0 {
             tokio::task::yield_now().await;
@@ -523,7 +525,7 @@ fn what_was_acknowledged_survives_kill_9() {
             told.hear(&line);
         }
         child.kill().unwrap();
-        // What it said before it died.
+        // The reports from before its end.
         for line in lines.map_while(std::result::Result::ok) {
             told.hear(&line);
         }

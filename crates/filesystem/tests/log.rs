@@ -1,4 +1,4 @@
-//! What is said in the log.
+//! What the driver writes to the log.
 
 use std::{
     fs,
@@ -50,9 +50,9 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// One test, for the log is the whole process's.
+/// One test, because the log is for the whole process.
 #[tokio::test]
-async fn files_of_others_are_said_once() {
+async fn foreign_files_are_reported_once() {
     let log = Log::default();
     tracing::subscriber::set_global_default(log.clone()).unwrap();
     let root = tempfile::tempdir().unwrap();
@@ -70,7 +70,7 @@ async fn files_of_others_are_said_once() {
     let said = log.0.lock().unwrap();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(
-        said[0].starts_with("WARN") && said[0].contains("neither shown nor touched"),
+        said[0].starts_with("WARN") && said[0].contains("neither shows nor changes"),
         "{said:?}"
     );
     assert!(said[0].contains(root.path().to_str().unwrap()));

@@ -21,7 +21,7 @@ fn resident() -> u64 {
     kib << 10
 }
 
-/// One test, for what it counts is the whole process's.
+/// One test, because it counts for the whole process.
 #[test]
 fn ten_thousand_writers_hold_no_descriptor_no_thread_and_little_memory() {
     const WRITERS: u64 = 10_000;

@@ -1,4 +1,4 @@
-//! What is promised of memory: it does not grow with the content.
+//! The promise about memory: it does not grow with the content.
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without")]
 
@@ -12,7 +12,7 @@ use futures::StreamExt;
 use storage_driver::{Path, ReadRange, StorageDriver, StorageDriverExt};
 use storage_driver_filesystem::{Durability, Filesystem};
 
-/// Counts what all threads do, for what a writer accepts is freed by another.
+/// Counts for all threads, because accepted data is freed by another thread than the writer's.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -39,7 +39,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What is allocated from its beginning on.
+/// The allocations since a moment.
 struct Measurement {
     before: usize,
 }
@@ -64,9 +64,9 @@ impl Measurement {
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// One test, for what it counts is the whole process's.
+/// One test, because it counts for the whole process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_in_and_out_takes_no_more_memory_than_is_said_whatever_its_size() {
+async fn the_memory_of_a_stream_in_and_out_is_bounded_at_any_size() {
     let root = tempfile::tempdir().unwrap();
     let builder = Filesystem::builder().durability(Durability::None);
     let driver = builder.open(root.path()).await.unwrap();
@@ -75,11 +75,11 @@ async fn a_stream_in_and_out_takes_no_more_memory_than_is_said_whatever_its_size
         let measurement = Measurement::begin();
         let mut writer = driver.create(&path).await.unwrap();
         for number in 0..size / (64 * KIB) {
-            // Each a buffer of its own, as they come from a socket.
+            // A new buffer for each piece, as from a socket.
             writer.write_bytes(vec![number as u8; 64 * KIB]).await.unwrap();
         }
         writer.commit().await.unwrap();
-        // A queue of 1 MiB, as much on its way, a piece more of each; and what a runtime needs.
+        // A queue of 1 MiB, as much being written, a piece more of each, and the runtime.
         let (largest, peak) = (measurement.largest(), measurement.peak());
         assert!(largest <= 128 * KIB, "one allocation of {largest} bytes for {size}");
         assert!(peak <= 3 * MIB, "{peak} bytes at the peak for {size}");

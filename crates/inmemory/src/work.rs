@@ -56,14 +56,14 @@ pub(crate) async fn collect<T: AsRef<Path>>(
             until_yield = ENTRIES;
         }
         until_yield -= 1;
-        let Some(item) = rest.next() else { return Page { items, next: None } };
+        let Some(item) = rest.next() else { return Page::new(items, None) };
         items.push(item);
     }
     // The start of the next page, if there is one.
     let start_after = items.last().map(|last| last.as_ref().clone());
     let mut none = options.clone().limit(0);
     none.start_after = start_after.or(none.start_after);
-    Page { items, next: Page::from_sorted(of, &none, rest).next }
+    Page::new(items, Page::from_sorted(of, &none, rest).next)
 }
 
 thread_local! {

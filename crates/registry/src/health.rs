@@ -242,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_store_says_that_it_cannot_be_written() {
         let full = ErrorKind::StorageFull { needed: None, available: Some(0) };
-        let health = Health { read: Ok(()), write: Err(Error::new(full)) };
+        let health = Health::new(Ok(()), Err(Error::new(full)));
         let router = asking(move || std::future::ready(health.clone()).boxed());
         let response = get(&router, "/healthz").await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -254,7 +254,7 @@ mod tests {
         let ask = || {
             let cause = std::io::Error::other("/srv/registry: no such device");
             let read = Err(Error::new(ErrorKind::Unavailable).with_source(cause));
-            std::future::ready(Health { read, write: Ok(()) }).boxed()
+            std::future::ready(Health::new(read, Ok(()))).boxed()
         };
         let body = text(get(&asking(ask), "/healthz").await).await;
         assert_eq!(body, "cannot read: unavailable: /srv/registry: no such device\n");
@@ -263,8 +263,7 @@ mod tests {
     #[tokio::test]
     async fn a_store_that_is_only_read_need_not_be_written() {
         let check = || {
-            let health =
-                Health { read: Ok(()), write: Err(Error::new(ErrorKind::PermissionDenied)) };
+            let health = Health::new(Ok(()), Err(Error::new(ErrorKind::PermissionDenied)));
             std::future::ready(health).boxed()
         };
         let ops =
@@ -286,7 +285,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_probes_make_one_check_in_two_seconds_whatever_its_outcome() {
         let healthy = || Health::ok();
-        let failed = || Health { read: Err(Error::new(ErrorKind::Unavailable)), ..Health::ok() };
+        let failed = || Health::new(Err(Error::new(ErrorKind::Unavailable)), Ok(()));
         for health in [healthy as fn() -> Health, failed, || panic!("on purpose")] {
             let asked = Arc::new(AtomicUsize::new(0));
             let count = Arc::clone(&asked);

@@ -11,7 +11,8 @@ use crate::Path;
 /// [`atomic_commit_to`](Self::atomic_commit_to) and [`snapshot_listing`](Self::snapshot_listing).
 ///
 /// Start from [`Capabilities::none`], so that a capability that is added later is not claimed by
-/// accident:
+/// accident. That is why the struct is not `#[non_exhaustive]`, which would forbid this form in other crates; a new
+/// capability is not a breaking change for drivers that use it:
 ///
 /// ```
 /// use storage_driver::Capabilities;

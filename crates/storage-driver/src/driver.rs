@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page,
-    Path, Payload, Precondition, ReadRange, Reader, Result, Stat, UploadInfo, Walk, WalkOptions,
-    Writer, WriterOptions,
+    Path, Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, UploadInfo, Walk,
+    WalkOptions, Writer, WriterOptions,
 };
 
 /// The storage layer under a registry: memory, a file system, an object store.
@@ -280,7 +280,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// # }
     /// ```
     ///
-    /// Clauses: [6.4](crate::contract#6.4), [6.5](crate::contract#6.5).
+    /// Clauses: [6.4](crate::contract#6.4), [6.5](crate::contract#6.5), [6.6](crate::contract#6.6).
     ///
     /// # Errors
     ///
@@ -690,16 +690,6 @@ pub trait StorageDriver: Debug + Send + Sync {
     ///
     /// Call it again.
     async fn shutdown(&self) -> Result<()>;
-}
-
-/// The request that a client makes with a [redirect URL](StorageDriver::redirect_url).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RedirectMethod {
-    /// Read the content.
-    Get,
-    /// Read the size only.
-    Head,
 }
 
 /// The error of an operation that is composed of others: it names the operation that was called.

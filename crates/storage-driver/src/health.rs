@@ -10,10 +10,11 @@ use crate::{Error, Result};
 /// use storage_driver::{Error, ErrorKind, Health};
 ///
 /// let full = ErrorKind::StorageFull { needed: None, available: Some(0) };
-/// let health = Health { read: Ok(()), write: Err(Error::new(full)) };
+/// let health = Health::new(Ok(()), Err(Error::new(full)));
 /// assert!(!health.is_healthy());
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Health {
     /// Whether content can be read, or the error.
     pub read: Result<()>,
@@ -22,14 +23,19 @@ pub struct Health {
 }
 
 impl Health {
+    /// Whether content can be read, and whether it can be written.
+    pub const fn new(read: Result<()>, write: Result<()>) -> Self {
+        Self { read, write }
+    }
+
     /// The store can be read and written.
-    pub fn ok() -> Self {
-        Self { read: Ok(()), write: Ok(()) }
+    pub const fn ok() -> Self {
+        Self::new(Ok(()), Ok(()))
     }
 
     /// The store can neither be read nor written.
     pub fn unavailable(error: Error) -> Self {
-        Self { read: Err(error.clone()), write: Err(error) }
+        Self::new(Err(error.clone()), Err(error))
     }
 
     /// Whether content can be read and written.

@@ -67,12 +67,28 @@ impl Default for ListOptions {
 }
 
 /// A part of a listing, in the order of [`Path`].
+///
+/// ```
+/// use storage_driver::{Entry, Page, Path};
+///
+/// let only = Page::new(vec![Entry::directory(Path::parse("/tags")?)], None);
+/// assert!(only.next.is_none());
+/// # Ok::<(), storage_driver::ParsePathError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The items: as many as the limit allows, fewer only on the last page.
     pub items: Vec<T>,
     /// The path that the next page [starts after](ListOptions::start_after); `None` on the last page.
     pub next: Option<Path>,
+}
+
+impl<T> Page<T> {
+    /// A page of these items, and the path that the next one starts after; `None` if it is the last.
+    pub const fn new(items: Vec<T>, next: Option<Path>) -> Self {
+        Self { items, next }
+    }
 }
 
 impl<T: AsRef<Path>> Page<T> {

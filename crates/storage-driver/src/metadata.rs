@@ -26,7 +26,7 @@ impl Metadata {
     }
 }
 
-/// The result of [`stat`](crate::StorageDriver::stat).
+/// The result of [`stat`](crate::StorageDriver::stat). Exhaustive on purpose: nothing else can be at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

@@ -4,7 +4,8 @@ use std::ops::{self, Range};
 
 use crate::{Error, ErrorKind};
 
-/// A range of bytes to read. Every form of Rust's ranges converts to it.
+/// A range of bytes to read. Every form of Rust's ranges converts to it. Exhaustive on purpose: a driver has to
+/// read every form.
 ///
 /// The end is clipped to the content, as in HTTP. The start is not: a read that starts past the end is a
 /// mistake of the caller, and an error.

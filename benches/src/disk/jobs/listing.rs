@@ -18,6 +18,7 @@ const PAGE: usize = 1000;
 /// Lists and walks many files, once each, in one directory or in a thousand.
 ///
 /// - `list`: milliseconds to list the directory, or the thousand.
+/// - `names`: milliseconds to list the names in it.
 /// - `first`: milliseconds for the first page of it, in order. Of the one directory only.
 /// - `walk`: milliseconds to walk everything.
 /// - `peak`: in bytes, as for all jobs; of the listing and the walk alone, for a first page is of
@@ -44,6 +45,9 @@ impl Listing {
             assert_eq!(store.list(dir).await, children);
             let list = milliseconds(start);
             let start = Instant::now();
+            assert_eq!(store.names(dir).await, children);
+            let names = milliseconds(start);
+            let start = Instant::now();
             assert_eq!(store.walk(dir).await, self.count);
             let walk = milliseconds(start);
             let peak = process::peak();
@@ -57,6 +61,7 @@ impl Listing {
             store.close().await;
             Figures::default()
                 .with("list", list)
+                .with("names", names)
                 .with("first", first)
                 .with("walk", walk)
                 .with("peak", peak as f64)

@@ -69,6 +69,12 @@ impl Subject for Ours {
         counted.await.expect("it is listed")
     }
 
+    async fn names(&self, dir: &str) -> usize {
+        let entries = self.0.list_all(&key(dir)).with_options(ListOptions::new().names_only());
+        let counted = entries.try_fold(0, async |count, _| Ok(count + 1));
+        counted.await.expect("it is listed")
+    }
+
     async fn first(&self, dir: &str, count: usize) -> usize {
         let page = self.0.list(&key(dir), ListOptions::new().limit(count)).await;
         page.expect("it is listed").items.len()

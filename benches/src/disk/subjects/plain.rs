@@ -124,6 +124,11 @@ impl Subject for Plain {
         entries.count()
     }
 
+    async fn names(&self, dir: &str) -> usize {
+        let entries = fs::read_dir(self.root.join(dir)).expect("it is there");
+        entries.map(|entry| entry.expect("it can be read").file_name()).count()
+    }
+
     async fn first(&self, dir: &str, count: usize) -> usize {
         let mut first = First::new(count);
         for entry in fs::read_dir(self.root.join(dir)).expect("it is there") {

@@ -114,6 +114,15 @@ impl Subject for Tokio {
         count
     }
 
+    async fn names(&self, dir: &str) -> usize {
+        let mut entries = fs::read_dir(self.root.join(dir)).await.expect("it is there");
+        let mut count = 0;
+        while entries.next_entry().await.expect("it can be read").is_some() {
+            count += 1;
+        }
+        count
+    }
+
     async fn first(&self, dir: &str, count: usize) -> usize {
         let mut first = First::new(count);
         let mut entries = fs::read_dir(self.root.join(dir)).await.expect("it is there");

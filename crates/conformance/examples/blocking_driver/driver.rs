@@ -122,7 +122,7 @@ impl StorageDriver for BlockingDriver {
                 _ => {}
             }
             let note = info.note.unwrap_or_default();
-            Ok(OpenedUpload { upload: Upload { library, path: at }, size, note })
+            Ok(OpenedUpload::new(Upload { library, path: at }, size, note))
         };
         let writer = self.uploads.open(NAME, path, options.mode, open).await;
         writer.map_err(|error| error.context(NAME, Operation::Writer, path))

@@ -23,7 +23,7 @@ async fn page(
     at: &str,
     options: ListOptions,
 ) -> (Vec<String>, Option<Path>) {
-    let Page { items, next } = driver.list(&path(at), options).await.unwrap();
+    let Page { items, next, .. } = driver.list(&path(at), options).await.unwrap();
     (items.iter().map(|entry| entry.path().to_string()).collect(), next)
 }
 

@@ -37,7 +37,7 @@ broken! {
     ListsNothing {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
             match self.0.list(path, options).await {
-                Err(error) if error.is_not_found() => Ok(Page { items: Vec::new(), next: None }),
+                Err(error) if error.is_not_found() => Ok(Page::new(Vec::new(), None)),
                 other => other,
             }
         }

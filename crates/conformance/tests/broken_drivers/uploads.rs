@@ -387,7 +387,7 @@ lists_uploads! {
 lists_uploads! {
     /// 5.16: a page that is full is the last.
     EndsAtTheLimit, |path, options, uploads| {
-        Page { next: None, ..Page::from_sorted(path, options, uploads) }
+        Page::new(Page::from_sorted(path, options, uploads).items, None)
     }
 }
 

@@ -1,10 +1,10 @@
-//! [`Probe`]: what a test sees of the system calls, and does to them.
+//! [`Probe`]: records the system calls of a test, and makes them fail.
 
 use std::{
     collections::HashMap,
     io::IoSlice,
     os::fd::{AsFd, AsRawFd},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
 };
 
 use rustix::{
@@ -15,7 +15,7 @@ use rustix::{
 
 use super::{Call, Result, Sys};
 
-/// Counts the calls of one driver, makes one of them fail, and writes down what each did.
+/// Counts the calls of one driver, makes one of them fail, and records their effects.
 #[derive(Debug, Default)]
 pub(crate) struct Probe(Mutex<Inner>);
 
@@ -23,16 +23,18 @@ pub(crate) struct Probe(Mutex<Inner>);
 struct Inner {
     calls: u64,
     by_name: HashMap<Call, u64>,
-    /// The call that is to fail, by its number, and how.
+    /// The number of the call that fails, and how it fails.
     fault: Option<(u64, Fault)>,
     /// The call that failed.
     fired: Option<Call>,
-    /// What the calls did, in order, if it is written down.
+    /// The effects of the calls in order, if they are recorded.
     effects: Option<Vec<Effect>>,
-    /// Whether the system is one that cannot make files without a name, and has no `openat2`.
+    /// Whether the system has no files without a name and no `openat2`.
     is_old: bool,
-    /// Directories that count as mounts, if a test makes them up.
+    /// Directories that count as mounts in a test.
     mounts: Vec<std::path::PathBuf>,
+    /// A call that waits until the sender is gone.
+    held: Option<(Call, mpsc::Receiver<()>)>,
 }
 
 /// How a call fails, once.
@@ -40,14 +42,14 @@ struct Inner {
 pub(crate) enum Fault {
     /// It returns this.
     Errno(Errno),
-    /// It writes one byte; other calls than a write do what they should.
+    /// A write writes one byte; any other call succeeds.
     Short,
 }
 
 /// The number of an inode.
 pub(crate) type Inode = u64;
 
-/// What a call did to the disk.
+/// The effect of a call on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     Create {
@@ -108,43 +110,50 @@ impl Probe {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How often a call was made.
+    /// The number of calls of this name.
     pub(crate) fn count(&self, call: Call) -> u64 {
         self.inner().by_name.get(&call).copied().unwrap_or(0)
     }
 
-    /// Lets the call number `call`, from now on, counted from 0, fail.
+    /// Makes the call with this number fail, counted from 0 and from now on.
     pub(crate) fn fail(&self, call: u64, fault: Fault) {
         let mut inner = self.inner();
         inner.fault = Some((inner.calls + call, fault));
         inner.fired = None;
     }
 
-    /// Lets no call fail any more, and says which has.
+    /// Makes no further call fail, and returns the call that failed.
     pub(crate) fn disarm(&self) -> Option<Call> {
         let mut inner = self.inner();
         inner.fault = None;
         inner.fired.take()
     }
 
-    /// Goes to a system that has the older calls alone.
+    /// Lets the next call of this name wait until the sender is dropped.
+    pub(crate) fn hold(&self, call: Call) -> mpsc::Sender<()> {
+        let (sender, wait) = mpsc::channel();
+        self.inner().held = Some((call, wait));
+        sender
+    }
+
+    /// A system that has only the older calls.
     pub(crate) fn old() -> Self {
         Self(Mutex::new(Inner { is_old: true, ..Inner::default() }))
     }
 
-    /// A system on which something is mounted at these directories.
+    /// A system with file systems mounted at these directories.
     pub(crate) fn mounted(mounts: Vec<std::path::PathBuf>) -> Self {
         Self(Mutex::new(Inner { mounts, ..Inner::default() }))
     }
 
-    /// The table of mounts, if it is made up.
+    /// The table of mounts, if the test has set one.
     pub(super) fn mounts(&self) -> Option<Vec<u8>> {
         let mounts = &self.inner().mounts;
         let lines = mounts.iter().map(|at| format!("1 2 3 / {} rw - x x x\n", at.display()));
         (!mounts.is_empty()).then(|| lines.collect::<String>().into_bytes())
     }
 
-    /// On which of the mounts that are made up an open file or directory is.
+    /// The mount of the test on which an open file or directory is.
     pub(super) fn mount_of(&self, fd: impl AsFd) -> Option<std::path::PathBuf> {
         let inner = self.inner();
         if inner.mounts.is_empty() {
@@ -159,17 +168,17 @@ impl Probe {
         self.inner().is_old
     }
 
-    /// Begins to write down what the calls do.
+    /// Starts to record effects.
     pub(crate) fn watch(&self) {
         self.inner().effects = Some(Vec::new());
     }
 
-    /// How much has been written down.
+    /// The number of recorded effects.
     pub(crate) fn seen(&self) -> usize {
         self.inner().effects.as_ref().map_or(0, Vec::len)
     }
 
-    /// What has been written down.
+    /// The recorded effects.
     pub(crate) fn effects(&self) -> Vec<Effect> {
         self.inner().effects.clone().unwrap_or_default()
     }
@@ -179,6 +188,12 @@ impl Probe {
         let number = inner.calls;
         inner.calls += 1;
         *inner.by_name.entry(call).or_default() += 1;
+        if let Some((_, wait)) = inner.held.take_if(|(held, _)| *held == call) {
+            drop(inner);
+            // The sender sends nothing.
+            let _ = wait.recv();
+            inner = self.inner();
+        }
         match inner.fault {
             Some((at, fault)) if at == number => {
                 inner.fault = None;
@@ -193,14 +208,14 @@ impl Probe {
     }
 
     pub(super) fn record(&self, effect: impl FnOnce() -> Effect) {
-        // Its system calls are made while no other thread records.
+        // The lock orders the effects of several threads.
         if let Some(effects) = &mut self.inner().effects {
             effects.push(effect());
         }
     }
 }
 
-/// Whether the next call, if it is a write, is to write one byte.
+/// Whether the next call writes one byte, if it is a write.
 pub(super) fn is_short(sys: &Sys) -> bool {
     let Some(probe) = &sys.probe else { return false };
     let inner = probe.inner();
@@ -252,7 +267,7 @@ impl Effect {
         Self::Times { file: inode(file), modified }
     }
 
-    /// A copy inside of the kernel is a write of what is there now.
+    /// A copy by the kernel counts as a write of the whole content.
     pub(super) fn copied(to: impl AsFd) -> Self {
         let size = fs::fstat(to.as_fd()).map_or(0, |stat| stat.st_size as usize);
         let mut bytes = vec![0; size];

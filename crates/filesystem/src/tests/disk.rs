@@ -1,7 +1,7 @@
-//! [`Disk`]: what a disk may hold after a power cut, as far as it was told.
+//! [`Disk`]: a model of a disk, with the trees that it may hold after a power cut.
 //!
-//! Until it is synced, a change to a file's content may be lost, whole or from some byte on; a change
-//! to a directory may be lost, alone or with others, in any order but that of changes to one name; a
+//! Until it is synced, a change of a file's content may be lost, whole or from some byte on; a change
+//! of a directory may be lost, alone or with others, in any order except for changes of one name; a
 //! rename is lost or done on both sides, which journalling file systems promise (ext4, XFS, Btrfs).
 
 use std::{
@@ -24,9 +24,9 @@ pub(super) struct Disk {
     by_inode: HashMap<Inode, Id>,
     /// The names as the running system sees them.
     names: BTreeMap<Slot, Id>,
-    /// The names that are safe.
+    /// The names that are durable.
     durable: BTreeMap<Slot, Id>,
-    /// The changes to names that are not, in order.
+    /// The changes of names that are not durable, in order.
     pending: Vec<Change>,
 }
 
@@ -115,7 +115,7 @@ impl Disk {
         }
     }
 
-    /// Does what a call did.
+    /// Applies the effect of a call.
     pub(super) fn apply(&mut self, effect: &Effect) {
         match effect {
             Effect::Create { dir, name, file } => {
@@ -205,10 +205,9 @@ impl Disk {
         });
     }
 
-    /// What may be found after a power cut now: all that is possible, as far as that is few, or a
-    /// part of it.
+    /// The trees that may be found after a power cut now: all of them if they are few, or a selection.
     pub(super) fn after_a_power_cut(&self) -> HashSet<Tree> {
-        /// With more changes than these, not every choice of them is tried.
+        /// With more changes, not every combination is tried.
         const ALL: usize = 4;
         let count = self.pending.len();
         let mut choices = Vec::new();
@@ -287,7 +286,7 @@ fn apply(names: &mut BTreeMap<Slot, Id>, change: &Change) {
 }
 
 fn is_reserved(path: &str) -> bool {
-    path[1..].starts_with(crate::reserved::RESERVED)
+    path[1..].starts_with(crate::root::reserved::RESERVED)
 }
 
 impl Tree {
@@ -303,7 +302,7 @@ impl Tree {
         Self(reserved.map(|(path, content)| (path.clone(), content.clone())).collect())
     }
 
-    /// Makes it so in an empty directory.
+    /// Writes the tree into an empty directory.
     pub(super) fn write(&self, root: &Path) {
         for (path, content) in &self.0 {
             let place = root.join(&path[1..]);

@@ -23,7 +23,7 @@ const WAYS: [Fault; 5] = [
     Fault::Short,
 ];
 
-/// What each begins with: files, one of them alone in a directory, and an upload that is kept.
+/// The start of each test: files, one of them alone in a directory, and a kept upload.
 async fn scene(driver: &Filesystem) {
     for (at, content) in [("/a", "the old a"), ("/b", "the old b"), ("/d/e/f", "alone")] {
         driver.put(&path(at), content).await.unwrap();
@@ -34,8 +34,8 @@ async fn scene(driver: &Filesystem) {
     writer.suspend().await.unwrap();
 }
 
-/// Runs `act` with each of its calls failing in each way. What fails changes nothing, says why, and
-/// succeeds when it is done again; what succeeds has done all.
+/// Runs `act` once for each of its calls and each way in which it can fail. A failed run changes nothing, has a cause, and
+/// succeeds when it is repeated; a successful run has its whole effect.
 async fn every_call_fails(act: Act, mounts: &[&str]) {
     let done = {
         let fixture = Fixture::fast(Durability::Full, mounts).await;
@@ -85,7 +85,7 @@ async fn every_call_fails(act: Act, mounts: &[&str]) {
     }
 }
 
-/// After the driver was opened anew, the reserved directory holds uploads in progress and no more.
+/// Asserts that after a restart the reserved directories hold only uploads in progress.
 async fn leaves_nothing(fixture: Fixture, mounts: &[&str]) {
     let before = Everything::of(&fixture.driver).await;
     fixture.driver.shutdown().await.unwrap();
@@ -115,7 +115,7 @@ every_call_fails! {
     putting_over_a_file: |driver| driver.put(&path("/a"), "new").await;
     putting_a_large_file: |driver| driver.put(&path("/a"), vec![b'x'; 48 << 10]).await;
     putting_where_nothing_is: |driver| {
-        // Done again after an error, it must not find its own first try.
+        // Repeated after an error, it must not find its own first try.
         driver.put_content(&path("/n"), "new".into(), Precondition::IfAbsent).await
     };
     touching: |driver| driver.touch(&path("/a"), Precondition::None).await;
@@ -171,6 +171,49 @@ async fn upload_of(driver: &Filesystem, at: &str, piece: Vec<u8>, times: usize) 
         driver.cancel_upload(&path(at)).await?;
     }
     result.map(|_| ())
+}
+
+/// The kinds of error that come before a full disk, in the order of clause 8.6.
+#[tokio::test]
+async fn a_full_disk_comes_after_conflicts_and_conditions() {
+    async fn put(driver: &Filesystem, at: &str, size: usize) -> Result<()> {
+        driver.put_content(&path(at), vec![7; size].into(), Precondition::IfAbsent).await.map(drop)
+    }
+    async fn copy(driver: &Filesystem, to: &str) -> Result<()> {
+        driver.copy(&path("/b"), &path(to), Precondition::IfAbsent).await.map(drop)
+    }
+    async fn commit(driver: &Filesystem, to: &str) -> Result<()> {
+        let mut writer = driver.create(&path("/n")).await?;
+        writer.write_bytes("new").await?;
+        let result = writer.commit_to(&path(to), Precondition::IfAbsent).await.map(drop);
+        driver.cancel_upload(&path("/n")).await?;
+        result
+    }
+    let (conflict, condition) = (ErrorKind::PathConflict, ErrorKind::PreconditionFailed);
+    let acts: [(Act, ErrorKind); 9] = [
+        (|driver| put(driver, "/a", 9).boxed(), condition),
+        (|driver| put(driver, "/a", 48 << 10).boxed(), condition),
+        (|driver| put(driver, "/d", 9).boxed(), conflict),
+        (|driver| put(driver, "/a/b/c", 9).boxed(), conflict),
+        (|driver| copy(driver, "/a").boxed(), condition),
+        (|driver| copy(driver, "/d").boxed(), conflict),
+        (|driver| commit(driver, "/a").boxed(), condition),
+        (|driver| commit(driver, "/d").boxed(), conflict),
+        (|driver| commit(driver, "/a/b").boxed(), conflict),
+    ];
+    for (act, kind) in acts {
+        for number in 0.. {
+            let fixture = Fixture::fast(Durability::Full, &[]).await;
+            scene(&fixture.driver).await;
+            fixture.probe.fail(number, Fault::Errno(Errno::NOSPC));
+            let error = act(&fixture.driver).await.unwrap_err();
+            let fired = fixture.probe.disarm();
+            assert_eq!(error.kind(), kind, "call {number}, {fired:?}: {error:?}");
+            if fired.is_none() {
+                break;
+            }
+        }
+    }
 }
 
 /// Looks change nothing, and see what is there or say that they cannot.
@@ -300,7 +343,7 @@ async fn committing_an_upload_that_is_kept() {
     }
 }
 
-/// A root opens, or says why it cannot; and then it opens.
+/// A root opens, or fails with a cause and opens at the next try.
 #[tokio::test]
 async fn opening() {
     let fixture = Fixture::fast(Durability::Full, &[]).await;

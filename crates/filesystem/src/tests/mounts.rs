@@ -1,4 +1,4 @@
-//! A store of which directories are on file systems of their own, as far as the driver can see.
+//! A store with mounts below its root, as far as the driver can see.
 
 use storage_driver::{ErrorKind, Path, Precondition, StorageDriver, StorageDriverExt};
 
@@ -32,7 +32,7 @@ async fn uploads_are_published_on_every_file_system() {
 }
 
 #[tokio::test]
-async fn an_upload_whose_precondition_fails_on_a_mount_is_resumed_with_all_that_was_accepted() {
+async fn an_upload_whose_precondition_fails_on_a_mount_is_resumed_with_all_accepted_data() {
     let fixture = fixture().await;
     let (driver, dest) = (&fixture.driver, path("/r/blobs/1"));
     driver.put(&dest, "there").await.unwrap();
@@ -60,7 +60,7 @@ async fn deleting_a_directory_that_holds_mounts_leaves_the_mounts_and_nothing_in
 }
 
 #[tokio::test]
-async fn no_file_is_put_where_something_is_mounted() {
+async fn a_put_at_a_mount_point_is_a_path_conflict() {
     let fixture = fixture().await;
     for at in ["/r", "/r/blobs"] {
         let error = fixture.driver.put(&path(at), "x").await.unwrap_err();
@@ -85,7 +85,7 @@ async fn renames_are_neither_claimed_nor_done() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_on_a_mount_is_swept() {
+async fn leftovers_of_a_crash_on_a_mount_are_removed() {
     let fixture = fixture().await;
     fixture.driver.shutdown().await.unwrap();
     let reserved = fixture.root.path().join("r/blobs/~storage-driver");
@@ -108,6 +108,24 @@ async fn a_mount_that_another_store_has_open_keeps_a_root_from_opening() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.starts_with(mount.to_str().unwrap()), "{cause}");
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_an_own_directory_on_a_mount_is_named() {
+    for name in ["~storage-driver", "~storage-driver/staging", "~storage-driver/trash"] {
+        let fixture = fixture().await;
+        fixture.driver.shutdown().await.unwrap();
+        let mount = fixture.root.path().canonicalize().unwrap().join("r/blobs");
+        let place = mount.join(name);
+        std::fs::remove_dir_all(&place).unwrap();
+        std::fs::write(&place, "theirs").unwrap();
+        let builder = FilesystemBuilder::default().probe(fixture.probe.clone());
+        let root = fixture.root.path().canonicalize().unwrap();
+        let error = builder.open(root).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotADirectory, "{name}");
+        let cause = std::error::Error::source(&error).unwrap();
+        assert_eq!(cause.to_string(), place.display().to_string());
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A system that has the older calls alone: no `openat2`, no files without a name.
+//! A system with only the older calls: no `openat2`, no files without a name.
 
 use std::sync::Arc;
 

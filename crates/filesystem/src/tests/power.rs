@@ -1,13 +1,14 @@
-//! The power fails after every system call, and the disk holds what it may.
+//! Power cuts after every system call.
 //!
-//! A scene is played once, and what its calls did is written down. Each beginning of that is then done
-//! to a [`Disk`]; whatever that may hold after a power cut is opened, and has to show all that was
-//! acknowledged, nothing half, and of the operation that was under way everything or nothing.
+//! A scene is played once, and the effects of its calls are recorded. Each prefix of the effects is then applied to a
+//! [`Disk`]. Every tree that the disk may hold after a power cut is opened, and has to show all acknowledged operations,
+//! nothing in part, and all or nothing of the operation in progress.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     os::unix::fs::MetadataExt,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,7 +25,7 @@ use crate::{
     sys::probe::{Effect, Probe},
 };
 
-/// What a caller sees, without what a copy of a disk cannot keep: of a version, the inode.
+/// What a caller sees, without the inodes in versions, which a copy of a disk does not keep.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Seen {
     files: BTreeMap<Path, (Bytes, String)>,
@@ -42,23 +43,30 @@ impl Seen {
     }
 }
 
-/// A scene that was played: what the calls did, and what a caller saw after each step.
+/// A scene that was played: the effects of its calls, and what a caller saw after each step.
 struct Played {
     root: u64,
     effects: Vec<Effect>,
     steps: Vec<(usize, Seen)>,
+    /// What was seen after this step may be back after any later power cut.
+    may_return: usize,
 }
 
-/// A part of every upload in the scene: any beginning of it is told from any other content.
+/// A part of the content of every upload in the scene.
 fn part(from: usize, to: usize) -> Bytes {
     (from..to).map(|at| b'a' + (at % 26) as u8).collect()
 }
 
 async fn play(durability: Durability) -> Played {
-    play_on(&tempfile::tempdir().unwrap(), Probe::default(), durability).await
+    play_on(&tempfile::tempdir().unwrap(), Probe::default(), durability, act).await
 }
 
-async fn play_on(dir: &tempfile::TempDir, probe: Probe, durability: Durability) -> Played {
+async fn play_on(
+    dir: &tempfile::TempDir,
+    probe: Probe,
+    durability: Durability,
+    act: impl AsyncFn(&Filesystem, usize) -> Option<Result<()>>,
+) -> Played {
     let probe = Arc::new(probe);
     probe.watch();
     let root = std::fs::metadata(dir.path()).unwrap().ino();
@@ -72,7 +80,7 @@ async fn play_on(dir: &tempfile::TempDir, probe: Probe, durability: Durability) 
         }
         steps.push((probe.seen(), Seen::of(&driver).await));
     }
-    Played { root, effects: probe.effects(), steps }
+    Played { root, effects: probe.effects(), steps, may_return: usize::MAX }
 }
 
 /// One step of the scene. After each, all that was accepted is kept.
@@ -84,7 +92,7 @@ async fn act(driver: &Filesystem, step: usize) -> Option<Result<()>> {
         0 => driver.put(&path("/a"), "the old a").await.map(drop),
         1 => driver.put(&path("/b/c/d"), "in new directories").await.map(drop),
         2 => driver.put(&path("/a"), "the new and longer a").await.map(drop),
-        3 => driver.put(&path("/b/e"), "beside").await.map(drop),
+        3 => driver.put(&path("/b/e"), "a sibling").await.map(drop),
         4 => keep(driver, WriterOptions::create(), part(0, 10)).await,
         5 => keep(driver, WriterOptions::resume_at(10), part(10, 30)).await,
         6 => driver.touch(&path("/b/e"), Precondition::None).await.map(drop),
@@ -128,8 +136,8 @@ async fn keep(driver: &Filesystem, options: WriterOptions, data: Bytes) -> Resul
     writer.suspend().await
 }
 
-/// The note of an upload of so many bytes, in one of several kinds. Their lengths differ, so that a note
-/// replaces longer and shorter ones.
+/// The note of an upload of this size, in one of several kinds. Their lengths differ, so that a note replaces longer
+/// and shorter ones.
 fn note(size: u64, kind: u8) -> Bytes {
     let length = 1 + size as usize * 31 % 150;
     let text = format!("{}{size}:", char::from(kind));
@@ -143,8 +151,7 @@ async fn keep_note(driver: &Filesystem) -> Result<()> {
     writer.suspend().await
 }
 
-/// The verdicts on the trees that were found after power cuts, by the number of acknowledged steps: a tree that
-/// is found again is not opened again.
+/// The verdicts on the trees after power cuts, by the number of acknowledged steps, so that each tree is opened once.
 #[derive(Default)]
 struct Verdicts(HashMap<(usize, Tree), Result<(), String>>);
 
@@ -167,8 +174,7 @@ impl Verdicts {
     }
 }
 
-/// Cuts the power after each call from the call number `from` on, and returns what is wrong after one of the
-/// cuts.
+/// Cuts the power after each call from number `from` on. Fails with the first wrong tree.
 async fn replay(
     played: &Played,
     effects: &[Effect],
@@ -186,9 +192,9 @@ async fn replay(
             continue;
         }
         // Before the first step is acknowledged, the driver is being opened.
-        let under_way = played.steps.get(acknowledged + 1);
-        let expected = [Some(&played.steps[acknowledged]), under_way];
-        let expected: Vec<&Seen> = expected.into_iter().flatten().map(|(_, seen)| seen).collect();
+        let steps = played.steps.iter().take(acknowledged + 2);
+        let expected = steps.skip(acknowledged.min(played.may_return));
+        let expected: Vec<&Seen> = expected.map(|(_, seen)| seen).collect();
         for tree in disk.after_a_power_cut() {
             let verdict = verdicts.of(acknowledged, tree, &expected).await;
             verdict.map_err(|error| {
@@ -219,7 +225,7 @@ async fn check(root: &std::path::Path, expected: &[&Seen]) -> Result<(), String>
     if !expected.iter().any(|expected| expected.uploads == seen.uploads) {
         return Err(format!("{:?}\ninstead of one of {expected:#?}", seen.uploads));
     }
-    // What is resumed is what was kept.
+    // A resumed upload has the kept data and note.
     for (path, (size, note)) in seen.uploads {
         let writer = driver.resume(&path).await.map_err(|error| error.to_string())?;
         if (writer.size(), writer.note()) != (size, &note) {
@@ -295,6 +301,34 @@ async fn without_any_one_sync_something_is_missing_after_some_power_cut() {
     assert!(count > 40, "only {count} syncs");
 }
 
+/// Keeps an upload, and cancels it in one of three ways.
+async fn keep_and_cancel(driver: &Filesystem, step: usize, way: usize) -> Option<Result<()>> {
+    let upload = path("/_uploads/1");
+    let result = match (step, way) {
+        (0, _) => keep(driver, WriterOptions::create(), part(0, 10)).await,
+        (1, _) => keep(driver, WriterOptions::resume_at(10), part(10, 30)).await,
+        (2, 0) => driver.resume(&upload).await.unwrap().cancel().await,
+        (2, 1) => driver.cancel_upload(&upload).await,
+        (2, _) => driver.cancel_uploads(&Path::root(), Duration::ZERO).await.map(drop),
+        _ => return None,
+    };
+    Some(result)
+}
+
+#[tokio::test]
+async fn a_cancelled_upload_is_gone_or_back_as_it_was_kept_after_any_power_cut() {
+    for way in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let scene = async |driver: &Filesystem, step| keep_and_cancel(driver, step, way).await;
+        let mut played = play_on(&dir, Probe::default(), Durability::Full, scene).await;
+        let [.., (_, kept), (_, cancelled)] = &*played.steps else { panic!("two steps") };
+        assert!(cancelled.uploads.is_empty() && !kept.uploads.is_empty());
+        played.may_return = 2;
+        let mut verdicts = Verdicts::default();
+        replay(&played, &played.effects, 0, &mut verdicts).await.unwrap();
+    }
+}
+
 /// The blobs are on a file system of their own, so that uploads are published by a copy.
 #[tokio::test]
 async fn all_that_was_acknowledged_is_there_on_a_mount_too() {
@@ -302,7 +336,7 @@ async fn all_that_was_acknowledged_is_there_on_a_mount_too() {
     let mount = dir.path().canonicalize().unwrap().join("blobs");
     std::fs::create_dir(&mount).unwrap();
     let made = std::fs::metadata(&mount).unwrap().ino();
-    let mut played = play_on(&dir, Probe::mounted(vec![mount]), Durability::Full).await;
+    let mut played = play_on(&dir, Probe::mounted(vec![mount]), Durability::Full, act).await;
     // The mount was there before.
     let name = "blobs".to_owned();
     played.effects.splice(0..0, [Effect::Mkdir { dir: played.root, name, made }, Effect::SyncAll]);
@@ -310,7 +344,7 @@ async fn all_that_was_acknowledged_is_there_on_a_mount_too() {
     replay_all(&played).await;
 }
 
-/// With names not synced, each file is still whole: one of those that were ever there.
+/// If names are not synced, each file is still whole: with the content of one of the commits at its path.
 #[tokio::test]
 async fn content_before_names_leaves_every_file_whole() {
     let played = play(Durability::Data).await;
@@ -327,7 +361,7 @@ async fn content_before_names_leaves_every_file_whole() {
             for (path, bytes) in tree.committed() {
                 assert!(ever.contains(bytes), "{path} {bytes:?} after {effect:?}\n{tree:#?}");
             }
-            // What opening the root does depends on the driver's own files.
+            // Opening the root depends on the driver's own files only.
             if opened.insert(tree.reserved()) {
                 let root = fast_directory();
                 tree.write(root.path());

@@ -1,4 +1,4 @@
-//! A root that is only read.
+//! Read-only roots.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use storage_driver::{
 use super::{Everything, Fixture, path};
 use crate::{Durability, Filesystem, sys::Call};
 
-/// A root with a file and an upload in progress, and a driver that only reads it. The driver that
-/// serves the root is still open.
+/// A root with a file and an upload in progress, and a read-only driver on it. The driver that serves the root is
+/// still open.
 async fn fixture() -> (Fixture, Filesystem) {
     let fixture = Fixture::new(Durability::Full).await;
     fixture.driver.put(&path("/a"), "content").await.unwrap();
@@ -25,7 +25,7 @@ async fn fixture() -> (Fixture, Filesystem) {
     (fixture, reader)
 }
 
-/// How many calls there were that change a file system, or that need the permission to.
+/// The number of calls that change a file system, or that need the permission to do so.
 fn changes(fixture: &Fixture) -> u64 {
     use Call::*;
     let changes = [

@@ -6,33 +6,21 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind, Result};
 
-use super::{Mark, State, Upload, queue::Queue};
+use super::{
+    Upload,
+    queue::Queue,
+    state::{Failure, Mark, State},
+};
 use crate::{
     error::at_place,
-    reserved::Reserved,
+    root::reserved::Reserved,
     store::Store,
     sys::{FileStat, Kind},
 };
 
-/// Why a step of an upload was not done.
-pub(super) enum Failure {
-    /// It can be tried again.
-    Step(Error),
-    /// Of the data that was accepted, no more is left than what was kept, and no more than the first
-    /// `found` bytes.
-    Lost { found: u64, error: Error },
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Step(error)
-    }
-}
-
 impl Upload {
-    /// Opens the file with the data, of which `size` bytes were written, and puts it into `file`. It is
-    /// made only if nothing was written yet, and checked otherwise. No thread but the caller's may be
-    /// at work at the upload.
+    /// Opens the file with the data, of which `size` bytes were written, and puts it into `file`. It is created if
+    /// nothing was written yet, and checked otherwise. No other thread may work on the upload.
     pub(super) fn open<'a>(
         &self,
         store: &Store,
@@ -53,8 +41,12 @@ impl Upload {
                     None => self.open_existing(store)?,
                 };
                 if found.size > size {
-                    // What follows was appended by another program, or lost before.
-                    store.sys.truncate(&open, size).map_err(|errno| self.explain(store, errno))?;
+                    // The rest was appended by another program, or lost before.
+                    store
+                        .root
+                        .sys
+                        .truncate(&open, size)
+                        .map_err(|errno| self.explain(store, errno))?;
                 }
                 open
             }
@@ -62,17 +54,17 @@ impl Upload {
         Ok(file.insert(open))
     }
 
-    /// Opens the file with the data, which must be there.
+    /// Opens the file with the data, which must exist.
     pub(super) fn open_existing(&self, store: &Store) -> Result<OwnedFd> {
-        let opened = store.sys.open_write(&self.dir, &self.data_name());
+        let opened = store.root.sys.open_write(&self.dir, &self.data_name());
         opened.map_err(|errno| self.explain(store, errno))
     }
 
     fn create(&self, store: &Store) -> Result<(OwnedFd, FileStat)> {
-        let (sys, name) = (&store.sys, self.data_name());
-        let create = || sys.create(&self.dir, &name, store.settings.file_mode);
+        let (sys, name) = (&store.root.sys, self.data_name());
+        let create = || sys.create(&self.dir, &name, store.root.settings.file_mode);
         let created = match create() {
-            // Another program has put it there, or what was made could not be looked at.
+            // Another program has created it, or an earlier try could not read its metadata.
             Err(Errno::EXIST) => self
                 .reserved(store)?
                 .remove(sys, (&self.dir, &*name), &store.new_name())
@@ -83,10 +75,10 @@ impl Upload {
         made.map_err(|errno| self.explain(store, errno))
     }
 
-    /// Fails if the file with the data is no longer the one that was made, or is shorter than what
-    /// was written. Else says what is there.
+    /// Fails if the file with the data is no longer the one that was created, or is shorter than what was written.
+    /// Returns its metadata otherwise.
     fn check(&self, store: &Store, data: &FileStat, size: u64) -> Result<FileStat, Failure> {
-        let (found, cause) = match store.sys.stat_at(&self.dir, &self.data_name()) {
+        let (found, cause) = match store.root.sys.stat_at(&self.dir, &self.data_name()) {
             Ok(facts) if facts.kind != Kind::File || !facts.is_same(data) => {
                 (0, format!("another program has replaced it: 0 of {size} bytes are left"))
             }
@@ -104,8 +96,7 @@ impl Upload {
         Err(Failure::Lost { found, error: self.at_file(store, error) })
     }
 
-    /// Looks whether the data is still there, if no thread is at work. What the system answers
-    /// otherwise is met again by the next write or commit.
+    /// Checks that the data is still there, if no thread is working. The next write or commit finds other errors again.
     pub(crate) fn inspect(&self, store: &Store) {
         let state = self.state();
         let (written, data) = (state.written, state.data);
@@ -133,8 +124,8 @@ impl Upload {
         }
     }
 
-    /// Goes back to what was kept, of which no more than the first `found` bytes are there: nobody
-    /// knows what is on the disk of what came later.
+    /// Goes back to the kept data, of which at most the first `found` bytes are left. Of later data, it is not known
+    /// which part is on the disk.
     pub(super) fn lose(
         &self,
         store: &Store,
@@ -155,18 +146,18 @@ impl Upload {
         state.done = state.wanted;
         state.lost = Some(error);
         if found == 0 {
-            // It is made again by the next write.
+            // The next write creates it again.
             state.data = None;
         }
         let exists = state.data.is_some();
         drop(state);
-        if exists && let Ok(file) = store.sys.open_write(&self.dir, &self.data_name()) {
-            // What could not be cut off now is cut off when the file is opened next.
-            let _ = store.sys.truncate(&file, kept);
+        if exists && let Ok(file) = store.root.sys.open_write(&self.dir, &self.data_name()) {
+            // If that fails, the file is cut when it is opened next.
+            let _ = store.root.sys.truncate(&file, kept);
         }
     }
 
-    /// Does what a failure asks for, and says why it failed.
+    /// Handles a failure, and returns its error.
     pub(super) fn settle(&self, store: &Store, failure: Failure) -> Error {
         match failure {
             Failure::Step(error) => error,
@@ -177,7 +168,7 @@ impl Upload {
         }
     }
 
-    /// The reserved directories in which the upload's files are.
+    /// The reserved directories that hold the upload's files.
     pub(super) fn reserved<'a>(&self, store: &'a Store) -> Result<&'a Reserved> {
         store.reserved_for(&storage_driver::Path::root()).map(AsRef::as_ref)
     }

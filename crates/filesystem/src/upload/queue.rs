@@ -1,4 +1,4 @@
-//! [`Queue`]: what a writer has accepted and no thread has taken yet.
+//! [`Queue`]: data that a writer has accepted and no thread has taken yet.
 
 use std::collections::VecDeque;
 
@@ -7,10 +7,10 @@ use bytes::{Buf, Bytes, BytesMut};
 /// Pieces smaller than this are copied together.
 const PIECE: usize = 8 << 10;
 
-/// How much is copied together at most.
+/// How many bytes are copied together at most.
 pub(super) const TAIL: usize = 64 << 10;
 
-/// What was accepted and is not yet on its way.
+/// Accepted data that no thread has taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     parts: VecDeque<Bytes>,
@@ -48,7 +48,7 @@ impl Queue {
         std::mem::take(&mut self.parts).into()
     }
 
-    /// Puts back what could not be written, before what came after it.
+    /// Puts back unwritten parts, before the data that was accepted after them.
     pub(super) fn put_back(&mut self, parts: Vec<Bytes>, mut written: u64) {
         self.end_tail();
         let mut rest = VecDeque::new();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_comes_before_what_came_after_it() {
+    fn unwritten_parts_are_put_back_before_later_data() {
         for written in 0..=10 {
             let mut queue = Queue::default();
             let taken = vec![Bytes::from("abcde"), Bytes::from("fghij")];

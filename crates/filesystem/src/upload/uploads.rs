@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    ops::{Bound, Deref},
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,19 +11,15 @@ use storage_driver::Path;
 use super::Upload;
 use crate::store::Store;
 
-/// A store with its uploads in progress, by their paths.
+/// A store with its uploads in progress, by path.
 pub(crate) struct Uploads {
-    store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
     map: Mutex<BTreeMap<Path, Arc<Upload>>>,
 }
 
 impl Uploads {
     pub(crate) fn new(store: Arc<Store>, uploads: BTreeMap<Path, Arc<Upload>>) -> Self {
         Self { store, map: Mutex::new(uploads) }
-    }
-
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
     }
 
     pub(crate) fn map(&self) -> MutexGuard<'_, BTreeMap<Path, Arc<Upload>>> {
@@ -35,14 +31,6 @@ impl Uploads {
         let uploads = self.map();
         let below = below(&uploads, path, Bound::Included(path.clone()));
         below.map(|(_, upload)| Arc::clone(upload)).collect()
-    }
-}
-
-impl Deref for Uploads {
-    type Target = Arc<Store>;
-
-    fn deref(&self) -> &Arc<Store> {
-        &self.store
     }
 }
 

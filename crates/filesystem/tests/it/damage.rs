@@ -49,7 +49,7 @@ fn content(size: usize) -> Bytes {
 
 const SIZE: usize = 100_000;
 
-/// What another program does to the file with the data of an upload, and how much is left of it.
+/// A change of an upload's data file by another program, and how many bytes are left.
 type Damage = (&'static str, Act, u64);
 
 type Act = fn(&FsPath) -> io::Result<()>;
@@ -70,7 +70,7 @@ fn replace(at: &FsPath) -> io::Result<()> {
     fs::rename(other, at)
 }
 
-/// That the error names the file and says how much of it is left.
+/// Asserts that the error names the file and states how many bytes are left.
 fn is_corrupted(error: &Error, file: &FsPath, left: u64, what: &str) {
     assert_eq!(error.kind(), ErrorKind::Corrupted, "{what}: {error:?}");
     let cause = error.source().unwrap();
@@ -90,7 +90,7 @@ async fn damaged(damage: Act) -> (TempDir, Filesystem, Writer, PathBuf) {
     (root, driver, writer, data)
 }
 
-/// That the upload stands at `left`, and can be continued and published from there.
+/// Asserts that the upload is resumed at `left`, and can be continued and published.
 async fn continues(driver: &Filesystem, left: u64, what: &str) {
     let mut writer = driver.resume(&path("/u")).await.unwrap();
     assert_eq!(writer.size(), left, "{what}");
@@ -100,7 +100,7 @@ async fn continues(driver: &Filesystem, left: u64, what: &str) {
 }
 
 #[tokio::test]
-async fn a_commit_of_damaged_data_publishes_nothing_and_says_how_much_is_left() {
+async fn a_commit_of_damaged_data_publishes_nothing_and_states_how_much_is_left() {
     for (what, damage, left) in DAMAGES {
         let (_root, driver, writer, data) = damaged(damage).await;
         driver.put(&path("/u"), "old").await.unwrap();
@@ -123,11 +123,11 @@ async fn a_large_commit_of_damaged_data_publishes_nothing() {
 }
 
 #[tokio::test]
-async fn keeping_damaged_data_says_how_much_is_left() {
+async fn a_sync_of_damaged_data_states_how_much_is_left() {
     for (what, damage, left) in DAMAGES {
         let (_root, driver, mut writer, data) = damaged(damage).await;
         is_corrupted(&writer.sync().await.expect_err(what), &data, left, what);
-        // The writer says so from then on.
+        // Later calls of the writer fail in the same way.
         assert_eq!(writer.suspend().await.expect_err(what).kind(), ErrorKind::Corrupted, "{what}");
         continues(&driver, left, what).await;
     }
@@ -164,7 +164,7 @@ async fn damaged_data_is_resumed_at_what_is_left() {
 }
 
 #[tokio::test]
-async fn of_data_that_was_cut_no_more_is_resumed_than_was_kept() {
+async fn cut_data_is_resumed_at_the_kept_size_at_most() {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
     writer.write_bytes(content(SIZE).slice(..50_000)).await.unwrap();
@@ -178,7 +178,7 @@ async fn of_data_that_was_cut_no_more_is_resumed_than_was_kept() {
 }
 
 #[tokio::test]
-async fn what_another_program_appends_to_the_data_is_not_published() {
+async fn bytes_that_another_program_appends_are_not_published() {
     let (root, driver) = store().await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
     writer.write_bytes(content(50_000)).await.unwrap();
@@ -212,7 +212,7 @@ async fn damage_to_one_upload_leaves_others_and_files_alone() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_is_written_anew_when_the_upload_is_kept() {
+async fn a_damaged_record_is_replaced_at_the_next_keep() {
     let damages: [(&str, Act); 4] = [
         ("removed", |at| fs::remove_file(at)),
         ("emptied", |at| File::options().write(true).open(at)?.set_len(0)),
@@ -273,7 +273,8 @@ async fn nothing_in_the_directory_of_uploads_keeps_a_root_from_opening() {
 }
 
 #[tokio::test]
-async fn a_store_whose_own_directory_was_removed_is_read_and_says_that_it_cannot_be_written() {
+async fn a_store_whose_own_directory_was_removed_can_be_read_and_reports_that_it_cannot_be_written()
+{
     for name in ["~storage-driver", "~storage-driver/staging"] {
         let (root, driver) = store().await;
         driver.put(&path("/a"), "content").await.unwrap();
@@ -291,7 +292,7 @@ async fn a_store_whose_own_directory_was_removed_is_read_and_says_that_it_cannot
     }
 }
 
-/// A runtime with one thread for what may wait for a disk, so that its tasks run in order.
+/// A runtime with one blocking thread, so that blocking tasks run in order.
 #[test]
 fn a_large_commit_that_is_fenced_meanwhile_leaves_no_file_behind() {
     let mut runtime = tokio::runtime::Builder::new_current_thread();

@@ -1,4 +1,4 @@
-//! The files of the crate stand on floors: no file imports one that imports it, directly or not.
+//! The files of the crate stand on floors: imports point down, and no file imports one that imports it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,35 +6,52 @@ use std::{
     path::Path,
 };
 
-/// Which module of the crate imports which, by the first names of their paths.
-fn imports(dir: &Path, top: Option<&str>, found: &mut BTreeMap<String, BTreeSet<String>>) {
+/// The floors from the ground up, each with its modules. The folders of a module are on its floor.
+const FLOORS: [&[&str]; 6] = [
+    &["clock", "durability", "error", "settings"],
+    &["sys"],
+    &["root"],
+    &["store"],
+    &["upload"],
+    &["builder", "driver", "filesystem", "recovery"],
+];
+
+type Module = Vec<String>;
+
+/// The source of each module, without comments and tests.
+fn sources(dir: &Path, module: &Module, found: &mut BTreeMap<Module, String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let place = entry.unwrap().path();
-        let stem = place.file_stem().unwrap().to_str().unwrap().to_owned();
-        let module = top.unwrap_or(&stem).to_owned();
-        if ["lib", "tests"].contains(&&*module) {
+        let mut module = module.clone();
+        module.push(place.file_stem().unwrap().to_str().unwrap().to_owned());
+        if ["lib", "tests", "probe"].contains(&&*module[module.len() - 1]) {
             continue;
         }
         if place.is_dir() {
-            imports(&place, Some(&module), found);
+            sources(&place, &module, found);
             continue;
         }
         let text = fs::read_to_string(&place).unwrap();
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        let code: String = code.collect::<Vec<_>>().join("\n");
-        let imported = found.entry(module.clone()).or_default();
-        for import in code.split("crate::").skip(1) {
-            let names = match import.strip_prefix('{') {
-                None => vec![import],
-                Some(group) => items(group),
-            };
-            let name = |item: &str| -> String {
-                item.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-            };
-            // Public types stand in the file of their name.
-            imported.extend(names.into_iter().map(name).map(|name| name.to_lowercase()));
-        }
-        imported.remove(&module);
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        found.insert(module, lines.collect::<Vec<_>>().join("\n"));
+    }
+}
+
+/// The paths that a path or a tree of imports stands for. It begins below `above`.
+fn paths(above: &Module, text: &str) -> Vec<Module> {
+    if let Some(group) = text.strip_prefix('{') {
+        return items(group).into_iter().flat_map(|item| paths(above, item.trim())).collect();
+    }
+    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let rest = text[name.len()..].strip_prefix("::");
+    let mut path = above.clone();
+    if name != "self" && !name.is_empty() {
+        path.push(name);
+    }
+    match rest {
+        Some(rest) => paths(&path, rest),
+        None => vec![path],
     }
 }
 
@@ -60,22 +77,75 @@ fn items(group: &str) -> Vec<&str> {
     items
 }
 
+/// The module that declares what is at a path.
+fn declares(path: &Module, modules: &BTreeSet<Module>) -> Option<Module> {
+    let found = (1..=path.len()).rev().map(|length| path[..length].to_vec());
+    // The crate's public types are in the files of their names.
+    let public = path.first().map(|name| vec![name.to_lowercase()]);
+    found.chain(public).find(|module| modules.contains(module))
+}
+
+/// Which module imports which.
+fn imports() -> BTreeMap<Module, BTreeSet<Module>> {
+    let mut sources_found = BTreeMap::new();
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources(&src, &Module::new(), &mut sources_found);
+    let modules: BTreeSet<Module> = sources_found.keys().cloned().collect();
+    let imported = |module: &Module, code: &str| {
+        let parent = module[..module.len() - 1].to_vec();
+        let roots = [("crate::", Module::new()), ("super::", parent), ("self::", module.clone())];
+        let mut imported: BTreeSet<Module> = BTreeSet::new();
+        for (keyword, above) in roots {
+            let found = code.split(keyword).skip(1).flat_map(|text| paths(&above, text));
+            imported.extend(found.filter_map(|path| declares(&path, &modules)));
+        }
+        imported.remove(module);
+        imported
+    };
+    sources_found.iter().map(|(module, code)| (module.clone(), imported(module, code))).collect()
+}
+
+fn module(text: &str) -> Module {
+    text.split("::").map(str::to_owned).collect()
+}
+
+#[test]
+fn imports_are_read_from_the_source() {
+    let imports = imports();
+    for (above, below) in [
+        ("store", "root"),
+        ("store::list", "store"),
+        ("upload", "upload::record"),
+        ("sys", "sys::stat"),
+    ] {
+        assert!(imports[&module(above)].contains(&module(below)), "{above} {below}: {imports:#?}");
+    }
+}
+
+#[test]
+fn no_file_imports_from_a_floor_above_it() {
+    let floor = |module: &Module| {
+        let found = FLOORS.iter().position(|floor| floor.contains(&&*module[0]));
+        found.unwrap_or_else(|| panic!("{module:?} is on no floor"))
+    };
+    for (above, imported) in imports() {
+        for below in imported {
+            assert!(floor(&above) >= floor(&below), "{above:?} imports {below:?}");
+        }
+    }
+}
+
 #[test]
 fn no_two_files_import_each_other() {
-    let mut above = BTreeMap::new();
-    imports(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), None, &mut above);
-    let modules: BTreeSet<String> = above.keys().cloned().collect();
-    above.values_mut().for_each(|imported| imported.retain(|name| modules.contains(name)));
-    assert!(above["store"].contains("root"), "{above:#?}");
-    // Floor by floor, from the ground up.
+    let mut above = imports();
     while !above.is_empty() {
-        let floor: BTreeSet<String> = above
+        let done: BTreeSet<Module> = above
             .iter()
             .filter(|(_, below)| below.is_empty())
-            .map(|(name, _)| name.clone())
+            .map(|(module, _)| module.clone())
             .collect();
-        assert!(!floor.is_empty(), "a circle of imports: {above:#?}");
-        above.retain(|name, _| !floor.contains(name));
-        above.values_mut().for_each(|below| below.retain(|name| !floor.contains(name)));
+        assert!(!done.is_empty(), "a circle of imports: {above:#?}");
+        above.retain(|module, _| !done.contains(module));
+        above.values_mut().for_each(|below| below.retain(|module| !done.contains(module)));
     }
 }

@@ -1,5 +1,5 @@
 //! Disks that are full, mounted read-only, or mounted below the root: small file systems in memory,
-//! which the tests mount where they may, and say so where not.
+//! which the tests mount if the user may. Otherwise they print that they are skipped.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
 
-/// Mounts a file system of 8 MiB, or says that it cannot.
+/// Mounts a file system of 8 MiB, or prints that it cannot.
 fn mount_small(at: &FsPath) -> Option<()> {
     let options = std::ffi::CString::new(format!("size={SIZE},mode=700")).unwrap();
     mounted(mount("tmpfs", at, "tmpfs", MountFlags::empty(), options.as_c_str()))
@@ -34,7 +34,7 @@ fn mounted(result: rustix::io::Result<()>) -> Option<()> {
     result.inspect_err(say).ok()
 }
 
-/// A file system of 8 MiB, for as long as it lives.
+/// A file system of 8 MiB, unmounted when it is dropped.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
@@ -52,7 +52,7 @@ impl SmallDisk {
         rustix::mount::mount_remount(self.0.path(), MountFlags::RDONLY, c"")
     }
 
-    /// Takes all the room that is left.
+    /// Fills the free space.
     fn fill(&self) {
         let mut file = fs::File::create(self.0.path().join("ballast")).unwrap();
         let piece = vec![0; 4096];
@@ -77,7 +77,7 @@ fn is_full(error: &Error) {
 }
 
 #[tokio::test]
-async fn a_put_that_does_not_fit_changes_nothing_and_fits_when_there_is_room() {
+async fn a_put_that_does_not_fit_changes_nothing_and_succeeds_when_there_is_space() {
     let Some(disk) = SmallDisk::mount() else { return };
     let driver = Filesystem::open(disk.root()).await.unwrap();
     let old = driver.put(&path("/a"), "old").await.unwrap();
@@ -95,7 +95,7 @@ async fn a_put_that_does_not_fit_changes_nothing_and_fits_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn an_upload_that_meets_a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
+async fn an_upload_on_a_full_disk_loses_nothing_and_continues_when_there_is_space() {
     let Some(disk) = SmallDisk::mount() else { return };
     let driver = Filesystem::open(disk.root()).await.unwrap();
     let mut writer = driver.create(&path("/u")).await.unwrap();
@@ -113,7 +113,7 @@ async fn an_upload_that_meets_a_full_disk_loses_nothing_and_goes_on_when_there_i
     is_full(&refused);
     assert_eq!(writer.size(), expected, "what was refused is counted");
     is_full(&writer.sync().await.unwrap_err());
-    // Asked again, it is still full; nothing is lost.
+    // The next call fails too; nothing is lost.
     is_full(&writer.write_bytes("c").await.unwrap_err());
 
     disk.make_room();
@@ -127,7 +127,7 @@ async fn an_upload_that_meets_a_full_disk_loses_nothing_and_goes_on_when_there_i
 }
 
 #[tokio::test]
-async fn a_commit_that_meets_a_full_disk_leaves_the_upload_with_all_that_was_accepted() {
+async fn a_commit_on_a_full_disk_leaves_the_upload_with_all_accepted_data() {
     let Some(disk) = SmallDisk::mount() else { return };
     let driver = Filesystem::open(disk.root()).await.unwrap();
     let mut writer = driver.create(&path("/u")).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_copy_that_does_not_fit_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_full_store_is_readable_can_be_deleted_from_and_says_that_it_is_full() {
+async fn a_full_store_can_be_read_and_deleted_from_and_reports_that_it_is_full() {
     let Some(disk) = SmallDisk::mount() else { return };
     let driver = Filesystem::open(disk.root()).await.unwrap();
     driver.put(&path("/a"), "content").await.unwrap();
@@ -174,7 +174,7 @@ async fn a_full_store_is_readable_can_be_deleted_from_and_says_that_it_is_full()
 }
 
 #[tokio::test]
-async fn a_disk_that_is_mounted_read_only_can_be_read_and_says_so() {
+async fn a_disk_that_is_mounted_read_only_can_be_read_and_reports_it() {
     let Some(disk) = SmallDisk::mount() else { return };
     let driver = Filesystem::open(disk.root()).await.unwrap();
     driver.put(&path("/a"), "content").await.unwrap();
@@ -220,7 +220,7 @@ struct MountedBlobs {
 }
 
 impl MountedBlobs {
-    /// Lets `mount` mount something at the blobs of a new root.
+    /// A new root, at whose blobs `mount` mounts a file system.
     fn new(mount: impl FnOnce(&FsPath, &FsPath) -> Option<()>) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let blobs = dir.path().join("root/docker/registry/v2/blobs");

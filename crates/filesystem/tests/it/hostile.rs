@@ -1,4 +1,4 @@
-//! Roots with other people's files in them: neither shown, nor touched, nor a way out.
+//! Roots with foreign files, which are neither shown nor changed, and with links out of the root.
 
 use std::{
     ffi::OsStr,
@@ -38,7 +38,7 @@ async fn fails<T: std::fmt::Debug>(
 }
 
 #[tokio::test]
-async fn what_is_no_path_is_neither_shown_nor_in_the_way() {
+async fn names_that_are_not_path_components_are_not_shown_and_disturb_nothing() {
     let (root, driver) = store().await;
     for name in ["a b", "ä", "x~", "#1", "per%cent", "new\nline"] {
         fs::write(root.path().join(name), "theirs").unwrap();
@@ -74,7 +74,7 @@ async fn a_directory_of_other_peoples_files_alone_is_no_directory() {
 }
 
 #[tokio::test]
-async fn deleting_a_directory_leaves_other_peoples_files_in_it() {
+async fn a_deletion_of_a_directory_leaves_foreign_files_in_it() {
     let (root, driver) = store().await;
     driver.put(&path("/a/b/ours"), "x").await.unwrap();
     driver.put(&path("/a/c"), "x").await.unwrap();
@@ -86,7 +86,7 @@ async fn deleting_a_directory_leaves_other_peoples_files_in_it() {
 }
 
 #[tokio::test]
-async fn empty_directories_of_others_are_not_seen_and_give_way() {
+async fn foreign_empty_directories_are_not_shown_and_can_be_replaced() {
     let (root, driver) = store().await;
     fs::create_dir_all(root.path().join("a/b/c")).unwrap();
     assert_eq!(names(&driver).await, Vec::<String>::new());
@@ -111,7 +111,7 @@ async fn a_symbolic_link_to_a_file_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_symbolic_link_to_a_directory_is_no_way_out() {
+async fn a_symbolic_link_to_a_directory_is_not_followed() {
     let (root, driver) = store().await;
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("file"), "secret").unwrap();
@@ -132,7 +132,7 @@ async fn a_symbolic_link_to_a_directory_is_no_way_out() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_behind_a_symbolic_link_names_the_link() {
+async fn a_put_below_a_symbolic_link_fails_and_names_the_link() {
     let (root, driver) = store().await;
     let outside = tempfile::tempdir().unwrap();
     driver.put(&path("/a/ours"), "x").await.unwrap();
@@ -241,7 +241,7 @@ fn displace(root: &std::path::Path, how: usize) {
 }
 
 #[tokio::test]
-async fn nothing_is_not_found_in_a_root_that_is_no_longer_where_it_was_opened() {
+async fn a_root_that_is_no_longer_where_it_was_opened_is_unavailable() {
     for number in 0..3 {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
@@ -331,7 +331,7 @@ async fn a_socket_is_not_shown() {
 }
 
 #[tokio::test]
-async fn files_and_directories_are_nobody_elses_unless_it_is_said_otherwise() {
+async fn files_and_directories_are_private_unless_modes_are_set() {
     let mode = |at: std::path::PathBuf| fs::metadata(at).unwrap().permissions().mode() & 0o777;
     let (root, driver) = store().await;
     driver.put(&path("/a/b"), "x").await.unwrap();

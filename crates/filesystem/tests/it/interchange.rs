@@ -1,6 +1,6 @@
-//! Interchange with CNCF distribution: Debian's `docker-registry` serves a tree that we wrote, and we
-//! read one that it wrote. Where it is not installed (`apt-get install docker-registry curl`), the
-//! tests say so and are left out.
+//! Interchange with CNCF distribution: Debian's `docker-registry` serves a tree that this driver wrote, and this driver
+//! reads a tree that it wrote. If it is not installed (`apt-get install docker-registry curl`), the tests print that they
+//! are skipped.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ struct Registry {
 }
 
 impl Registry {
-    /// `None`, and a word about it, where it cannot be run.
+    /// `None`, after a message, if it cannot be run.
     fn serve(root: &FsPath) -> Option<Self> {
         for program in ["docker-registry", "curl"] {
             let found = Command::new(program).arg("--version").stdout(Stdio::null()).status();
@@ -54,7 +54,7 @@ impl Registry {
         Some(registry)
     }
 
-    /// What curl prints.
+    /// The output of curl.
     fn curl(&self, options: &[&str], path: &str) -> String {
         String::from_utf8(self.bytes(options, path)).unwrap()
     }
@@ -111,12 +111,12 @@ fn image() -> [Vec<u8>; 3] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn distribution_serves_a_tree_that_we_wrote() {
+async fn distribution_serves_a_tree_of_this_driver() {
     let root = tempfile::tempdir().unwrap();
     let driver = Filesystem::open(root.path()).await.unwrap();
     let [layer, config, manifest] = image();
     for blob in [&layer, &config, &manifest] {
-        // As a registry does: uploaded elsewhere, and committed to where it belongs.
+        // As a registry does: uploaded at one path, and committed to another.
         let session = path("/docker/registry/v2/repositories/our/image/_uploads/1/data");
         let mut writer = driver.create(&session).await.unwrap();
         writer.write_bytes(blob.clone()).await.unwrap();
@@ -137,7 +137,7 @@ async fn distribution_serves_a_tree_that_we_wrote() {
         let link = path(&format!("{repository}/{link}"));
         driver.put(&link, format!("sha256:{digest}")).await.unwrap();
     }
-    // An upload in progress, and what is ours alone, do not disturb it.
+    // An upload in progress and the driver's own files do not disturb it.
     let mut writer = driver.create(&path("/docker/registry/v2/unfinished")).await.unwrap();
     writer.write_bytes("half").await.unwrap();
     writer.suspend().await.unwrap();
@@ -154,7 +154,7 @@ async fn distribution_serves_a_tree_that_we_wrote() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn we_read_a_tree_that_distribution_wrote() {
+async fn this_driver_reads_a_tree_of_distribution() {
     let root = tempfile::tempdir().unwrap();
     let Some(registry) = Registry::serve(root.path()) else { return };
     let [layer, config, manifest] = image();
@@ -191,7 +191,7 @@ async fn we_read_a_tree_that_distribution_wrote() {
     let files = entries.iter().filter(|entry| entry.is_file()).count();
     // Three blobs, two layers, one revision, and two links of the tag.
     assert_eq!(files, 8, "{entries:#?}");
-    // What it wrote can be replaced and removed as what we wrote.
+    // Files of distribution can be replaced and removed.
     driver.put(&path(tag), "sha256:other").await.unwrap();
     driver.delete_dir(&path("/docker")).await.unwrap();
     assert!(!root.path().join("docker").exists());

@@ -9,6 +9,7 @@ mod hostile;
 mod interchange;
 mod model;
 mod notes;
+mod own;
 mod races;
 mod restart;
 mod skips;

@@ -12,7 +12,7 @@ async fn on_disk() -> Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_is_answered_as_in_memory() {
+async fn every_result_is_the_same_as_in_memory() {
     let in_memory = Subject::new(|| async { InMemory::new() });
     storage_driver_conformance::same_answers(Subject::new(on_disk), in_memory, 200, 80).await;
 }

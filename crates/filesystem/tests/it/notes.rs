@@ -1,4 +1,4 @@
-//! The note of an upload: in step with the data, whatever happens to either.
+//! The note of an upload, which always belongs to the kept data.
 
 use std::fs::{self, File};
 
@@ -119,8 +119,8 @@ async fn the_note_is_dropped_with_data_that_another_program_cut() {
     assert_eq!(found(&open(&root).await).await, (4, String::new()));
 }
 
-/// The record says that the first ten bytes have a note. If others are written in their place and the process
-/// ends before they are kept, they must not be found with that note.
+/// The record states that the first ten bytes have a note. If other bytes are written in their place and the process
+/// ends before these are kept, they must not have that note.
 #[tokio::test]
 async fn bytes_in_the_place_of_cut_ones_do_not_get_their_note() {
     let (root, driver) = store().await;

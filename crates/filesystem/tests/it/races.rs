@@ -1,4 +1,4 @@
-//! Directories that come and go under many tasks.
+//! Directories that are created and removed by many tasks.
 
 use futures::future::join_all;
 use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
@@ -46,7 +46,7 @@ async fn a_put_never_fails_because_its_directory_has_just_become_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_lands_beside_renames_of_the_directory_above_it() {
+async fn a_commit_succeeds_during_renames_of_the_directory_above_it() {
     let (_root, driver) = store().await;
     driver.put(&path("/a/keep"), "x").await.unwrap();
     race(|task| {
@@ -55,7 +55,7 @@ async fn a_commit_lands_beside_renames_of_the_directory_above_it() {
             for round in 0..ROUNDS / 4 {
                 if task == 0 {
                     let (from, to) = if round % 2 == 0 { ("/a", "/b") } else { ("/b", "/a") };
-                    // A commit may have made a directory where it was to go.
+                    // A commit may have created a directory at its destination.
                     let _ = driver.rename_dir(&path(from), &path(to)).await;
                 } else {
                     let mut writer = driver.create(&path(format!("/u/{task}"))).await.unwrap();

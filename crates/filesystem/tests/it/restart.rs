@@ -1,4 +1,4 @@
-//! What another process finds: another driver on the same root, after a shutdown or without one.
+//! The next driver on the same root, after a shutdown or without one.
 
 use std::{
     fs::{self, File},
@@ -26,7 +26,7 @@ async fn open(root: &FsPath) -> Filesystem {
     Filesystem::open(root).await.unwrap()
 }
 
-/// As a process that is killed leaves it: nothing is written any more, and the lock is free.
+/// The root as a killed process leaves it: nothing is written any more, and the lock is free.
 async fn killed(root: &TempDir) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     copy_dir(root.path(), copy.path());
@@ -63,14 +63,14 @@ async fn an_upload_is_resumed_after_a_restart_at_the_size_that_was_kept() {
 }
 
 #[tokio::test]
-async fn not_a_byte_more_is_resumed_after_a_crash_than_was_kept() {
+async fn exactly_the_kept_bytes_are_resumed_after_a_crash() {
     let dir = root();
     let driver = open(dir.path()).await;
     let mut writer = driver.create(&path("/u")).await.unwrap();
     writer.write_bytes("kept").await.unwrap();
     writer.sync().await.unwrap();
     writer.write_bytes(vec![b'x'; 100_000]).await.unwrap();
-    // Handed over to the system, and not kept.
+    // Written to the file, and not kept.
     futures::SinkExt::<Bytes>::flush(&mut writer).await.unwrap();
     let after = killed(&dir).await;
 
@@ -139,7 +139,7 @@ async fn times_and_sizes_of_uploads_are_known_after_a_restart() {
 }
 
 #[tokio::test]
-async fn an_append_still_asks_after_a_restart_for_what_it_started_from() {
+async fn an_append_still_checks_its_base_after_a_restart() {
     let root = root();
     let driver = open(root.path()).await;
     driver.put(&path("/a"), "base").await.unwrap();
@@ -184,11 +184,11 @@ async fn versions_and_times_survive_a_restart() {
 }
 
 #[tokio::test]
-async fn versions_go_on_after_a_restart_although_the_clock_was_set_back() {
+async fn versions_are_new_after_a_restart_although_the_clock_was_set_back() {
     let root = root();
     let driver = open(root.path()).await;
     driver.shutdown().await.unwrap();
-    // As if the last process had lived an hour from now.
+    // As if the last process had run an hour from now.
     let later = SystemTime::now() + Duration::from_secs(3600);
     let staging = root.path().join("~storage-driver/staging");
     File::open(staging).unwrap().set_modified(later).unwrap();
@@ -222,7 +222,7 @@ async fn a_root_that_is_open_cannot_be_opened_again_and_the_error_names_it() {
 }
 
 #[tokio::test]
-async fn a_driver_that_is_dropped_gives_up_its_lock() {
+async fn a_dropped_driver_releases_its_lock() {
     let root = root();
     let driver = open(root.path()).await;
     driver.put(&path("/a"), "x").await.unwrap();
@@ -250,7 +250,7 @@ async fn a_root_that_is_a_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_root_is_made_with_the_directories_above_it() {
+async fn a_root_is_created_with_the_directories_above_it() {
     let root = root();
     let deep = root.path().join("var/lib/registry");
     let driver = open(&deep).await;
@@ -259,7 +259,7 @@ async fn a_root_is_made_with_the_directories_above_it() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_of_deletions_and_puts_is_swept() {
+async fn leftovers_of_deletions_and_puts_are_removed_after_a_crash() {
     let root = root();
     open(root.path()).await.shutdown().await.unwrap();
     let reserved = root.path().join("~storage-driver");

@@ -1,4 +1,4 @@
-//! A walk whose caller skips some directories, and others of the same names not.
+//! A walk whose caller skips some directories, and does not skip others of the same names.
 
 #![cfg(target_os = "linux")]
 
@@ -16,7 +16,7 @@ fn choice(seed: u64, path: &Path, of: u64) -> u64 {
     hasher.finish() % of
 }
 
-/// What a walk gives, with directories skipped as `seed` has it: one in `1 + seed % 4` or so.
+/// The entries of a walk that skips about one directory in `1 + seed % 4`, as `seed` decides.
 async fn walked(mut walk: Walk<'_>, seed: u64) -> Vec<String> {
     let mut given = Vec::new();
     while let Some(entry) = walk.try_next().await.unwrap() {
@@ -29,7 +29,7 @@ async fn walked(mut walk: Walk<'_>, seed: u64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_skipped_is_left_out_and_nothing_else() {
+async fn a_walk_leaves_out_exactly_the_skipped_directories() {
     let root = tempfile::tempdir().unwrap();
     let driver =
         Filesystem::builder().durability(Durability::None).open(root.path()).await.unwrap();

@@ -34,6 +34,7 @@ pub trait BlockingUpload: Send + 'static {
 
 /// What [`BlockingUploads::open`](super::BlockingUploads::open) opened.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct OpenedUpload<U> {
     /// The upload.
     pub upload: U,
@@ -41,4 +42,11 @@ pub struct OpenedUpload<U> {
     pub size: u64,
     /// The note that the backend has, empty if there is none.
     pub note: Bytes,
+}
+
+impl<U> OpenedUpload<U> {
+    /// An upload of which the backend has `size` bytes and this note.
+    pub const fn new(upload: U, size: u64, note: Bytes) -> Self {
+        Self { upload, size, note }
+    }
 }

@@ -43,14 +43,14 @@ fn options_admit_paths_after_the_start() {
 fn the_last_page_has_no_next() {
     let items = paths(&["/a", "/b"]);
     let page = Page::from_sorted(&Path::root(), &ListOptions::new().limit(2), items.clone());
-    assert_eq!(page, Page { items, next: None });
+    assert_eq!(page, Page::new(items, None));
 }
 
 #[test]
 fn a_page_before_the_last_has_the_start_of_the_next() {
     let page =
         Page::from_sorted(&Path::root(), &ListOptions::new().limit(2), paths(&["/a", "/b", "/c"]));
-    assert_eq!(page, Page { items: paths(&["/a", "/b"]), next: Some(path("/b")) });
+    assert_eq!(page, Page::new(paths(&["/a", "/b"]), Some(path("/b"))));
 }
 
 #[test]

@@ -67,8 +67,8 @@ fn an_upload_has_the_fields_it_was_made_with() {
 fn a_store_is_healthy_if_it_can_be_read_and_written() {
     let failed = || Err(Error::new(ErrorKind::Unavailable));
     assert!(Health::ok().is_healthy());
-    assert!(!Health { read: Ok(()), write: failed() }.is_healthy());
-    assert!(!Health { read: failed(), write: Ok(()) }.is_healthy());
+    assert!(!Health::new(Ok(()), failed()).is_healthy());
+    assert!(!Health::new(failed(), Ok(())).is_healthy());
 }
 
 #[test]

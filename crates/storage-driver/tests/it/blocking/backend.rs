@@ -122,7 +122,7 @@ impl Backend {
             }
             let note = note.clone();
             drop(guard);
-            Ok(OpenedUpload { upload: Upload { state, path: target }, size, note })
+            Ok(OpenedUpload::new(Upload { state, path: target }, size, note))
         };
         self.uploads.open("test", &at, mode, open).await
     }

@@ -1,24 +1,24 @@
-//! [`Buffers`]: memory to read into, used again and again.
+//! [`Buffers`]: reusable memory to read into.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Buffers of two sizes, of which so many as were used at once, at most [`KEPT`](Self::KEPT) bytes of
-/// each size, wait to be used again.
+/// Buffers of two sizes. Of each size, as many as were used at once are kept for reuse, at most
+/// [`KEPT`](Self::KEPT) bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Buffers(Arc<[Shelf; 2]>);
 
 type Shelf = Mutex<Vec<Box<[u8]>>>;
 
 impl Buffers {
-    /// 256 KiB: so large that handing it between threads is cheap compared with filling it.
+    /// 256 KiB: large enough that passing a buffer between threads costs little compared with filling it.
     pub(crate) const LARGE: usize = 256 << 10;
-    /// 64 KiB: so large that a call to the system is cheap, and so small that it stays in the
-    /// processor's cache between the kernel and the consumer.
+    /// 64 KiB: large enough that a system call costs little, and small enough to stay in the processor's cache
+    /// between the kernel and the consumer.
     pub(crate) const SMALL: usize = 64 << 10;
     const SIZES: [usize; 2] = [Self::SMALL, Self::LARGE];
-    /// Less than this is made to measure.
+    /// A smaller buffer is allocated with its exact length.
     const LEAST: usize = 16 << 10;
     const KEPT: usize = 4 << 20;
 
@@ -38,7 +38,7 @@ impl Buffers {
     }
 }
 
-/// A buffer, which goes home when it is dropped.
+/// A buffer, which returns to its [`Buffers`] when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Box<[u8]>,
@@ -50,7 +50,7 @@ impl Buffer {
         &mut self.bytes
     }
 
-    /// The first `length` bytes. The buffer goes home when the last part of them is dropped.
+    /// The first `length` bytes. The buffer returns when the last part of them is dropped.
     pub(crate) fn into_bytes(mut self, length: usize) -> Bytes {
         if self.home.is_none() {
             return Bytes::from(std::mem::take(&mut self.bytes)).slice(..length);
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_is_used_again_after_its_last_part_was_dropped() {
+    fn a_buffer_is_reused_after_its_last_part_was_dropped() {
         for size in Buffers::SIZES {
             let buffers = Buffers::default();
             let bytes = buffers.get(size).into_bytes(size);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_not_much_larger_than_it_has_to_be() {
+    fn a_buffer_has_the_smallest_size_that_fits() {
         let buffers = Buffers::default();
         for (length, size) in
             [(1000, 1000), (20_000, Buffers::SMALL), (Buffers::SMALL + 1, Buffers::LARGE)]
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_wait() {
+    fn the_memory_that_is_kept_is_bounded() {
         let buffers = Buffers::default();
         let many: Vec<_> = (0..100).map(|_| buffers.get(Buffers::LARGE)).collect();
         drop(many);

@@ -1,4 +1,4 @@
-//! Making directories for what is published, and removing those that have become empty.
+//! Creating directories for published files, and removing directories that have become empty.
 
 use std::os::fd::OwnedFd;
 
@@ -8,19 +8,19 @@ use storage_driver::{Path, Result};
 use crate::{
     Durability,
     error::is_nothing,
-    names::{self, NameKind},
+    root::names::{self, NameKind},
     store::{Store, split},
     sys,
 };
 
 impl Store {
-    /// Makes the directory at `path` and those above it, and opens it. `None` if one of them was
-    /// removed again meanwhile.
+    /// Creates the directory at `path` and those above it, and opens it. `None` if one of them was removed again
+    /// meanwhile.
     pub(crate) fn make_dir(&self, path: &Path) -> Result<Option<OwnedFd>> {
         let mut missing = vec![path.clone()];
         let mut dir = loop {
             let above = missing.last().and_then(Path::parent).unwrap_or_else(Path::root);
-            match self.open_dir(&above) {
+            match self.root.open_dir(&above) {
                 Ok(dir) => break dir,
                 Err(Errno::NOENT) if !above.is_root() => missing.push(above),
                 Err(errno) => return Err(self.conflict(&above, errno)),
@@ -28,16 +28,16 @@ impl Store {
         };
         while let Some(path) = missing.pop() {
             let (_, name) = split(&path)?;
-            // Before it can be seen: who publishes below has to know.
-            if self.settings.durability == Durability::Full {
+            // Before it is visible: a publication below has to sync its name first.
+            if self.root.settings.durability == Durability::Full {
                 self.fresh.add(path.as_str());
             }
-            match self.sys.mkdir(&dir, name, self.settings.dir_mode) {
+            match self.root.sys.mkdir(&dir, name, self.root.settings.dir_mode) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(Errno::NOENT) => return Ok(None),
                 Err(errno) => return Err(self.explain(errno)),
             }
-            dir = match self.sys.open_dir(&dir, name) {
+            dir = match self.root.sys.open_dir(&dir, name) {
                 Ok(dir) => dir,
                 Err(Errno::NOENT) => return Ok(None),
                 Err(errno) => return Err(self.conflict(&path, errno)),
@@ -46,15 +46,15 @@ impl Store {
         Ok(Some(dir))
     }
 
-    /// Makes the name of the directory at `path` durable, and of those above it, where that is new.
+    /// Makes the names of new directories durable, from `path` up.
     ///
-    /// That comes before anything is moved there: a power cut that kept the move and not the
-    /// directory would take with it what was moved.
+    /// Before anything is moved there: a power cut that kept the move but not the directory would lose the moved
+    /// file.
     pub(crate) fn sync_fresh(&self, path: &Path) -> sys::Result<()> {
         let mut path = path.clone();
         while let Some(above) = path.parent().filter(|_| !self.fresh.is_empty()) {
             if let Some(generation) = self.fresh.generation(path.as_str()) {
-                self.syncs.sync(&self.sys, self.open_dir(&above)?)?;
+                self.syncs.sync(&self.root.sys, self.root.open_dir(&above)?)?;
                 self.fresh.remove(path.as_str(), generation);
             }
             path = above;
@@ -64,17 +64,17 @@ impl Store {
 
     /// Makes a change to the entries of an open directory durable.
     pub(crate) fn sync_dir(&self, dir: &OwnedFd) -> sys::Result<()> {
-        if self.settings.durability != Durability::Full {
+        if self.root.settings.durability != Durability::Full {
             return Ok(());
         }
-        self.syncs.sync(&self.sys, dir)
+        self.syncs.sync(&self.root.sys, dir)
     }
 
     /// Removes the directory at `path`, and those above it, as far as they are empty.
     pub(crate) fn prune(&self, path: &Path) {
         let mut path = path.clone();
         while let Some(above) = path.parent() {
-            // A directory that stays is invisible, and is removed with the next one below it.
+            // An empty directory that stays is invisible, and is removed with the next one below it.
             if !self.remove_dir_if_empty(&path).unwrap_or(false) {
                 break;
             }
@@ -85,11 +85,11 @@ impl Store {
     pub(crate) fn remove_dir_if_empty(&self, path: &Path) -> sys::Result<bool> {
         let Ok((parent, name)) = split(path) else { return Ok(false) };
         let generation = self.fresh.generation(path.as_str());
-        let dir = match self.open_dir(&parent) {
+        let dir = match self.root.open_dir(&parent) {
             Err(errno) if is_nothing(errno) => return Ok(false),
             dir => dir?,
         };
-        match self.sys.rmdir(&dir, name) {
+        match self.root.sys.rmdir(&dir, name) {
             Ok(()) => {
                 if let Some(generation) = generation {
                     self.fresh.remove(path.as_str(), generation);
@@ -106,7 +106,7 @@ impl Store {
     /// Removes the directory at `path` and those below it, as far as they are empty.
     pub(crate) fn prune_below(&self, path: &Path) -> sys::Result<()> {
         let mut dirs = vec![path.clone()];
-        names::descend(self, path, |path, kind| {
+        names::descend(&self.root, path, |path, kind| {
             if kind == NameKind::Dir {
                 dirs.push(path.clone());
             }

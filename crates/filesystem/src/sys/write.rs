@@ -1,4 +1,4 @@
-//! Writing bytes in parts to a place in a file.
+//! Writing bytes in parts at an offset of a file.
 
 use std::{io::IoSlice, os::fd::AsFd};
 
@@ -7,10 +7,10 @@ use rustix::io::Errno;
 
 use crate::sys::Sys;
 
-/// The most parts that the system takes at once.
+/// The maximum number of parts of one system call.
 const MOST: usize = 1024;
 
-/// Writes all of `parts` at `offset`. If it fails, says how many bytes were written before.
+/// Writes all of `parts` at `offset`. An error has the number of bytes that were written before it.
 pub(crate) fn write_all(
     sys: &Sys,
     file: impl AsFd,

@@ -1,4 +1,4 @@
-//! [`BlockingTasks`]: threads for work that may wait for a disk.
+//! [`BlockingTasks`]: work that may wait for a disk, on the runtime's blocking threads.
 
 use std::{
     sync::{
@@ -16,17 +16,16 @@ use storage_driver::{Error, ErrorKind, Path, Result};
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
-/// Runs what may wait for a disk on the runtime's threads for that, and knows what runs.
+/// Runs work on the runtime's blocking threads, and keeps track of it.
 ///
-/// A future that is dropped leaves its work running. What comes next on its paths waits for it, as
-/// clause 9.1 asks: a change by the locks, which the work holds; a look by
-/// [`wait_abandoned`](Self::wait_abandoned).
+/// A dropped future leaves its work running. The next operation on its paths waits for it (clause 9.1): a change by
+/// the locks, which the work holds; a lookup by [`wait_abandoned`](Self::wait_abandoned).
 #[derive(Debug)]
 pub(crate) struct BlockingTasks {
     runtime: Handle,
     tracker: TaskTracker,
     abandoned: Mutex<Vec<Abandoned>>,
-    /// How many there are, to be read without the lock.
+    /// The number of abandoned tasks, readable without the lock.
     count: AtomicUsize,
 }
 
@@ -113,7 +112,7 @@ impl<T: Send + 'static> Running<'_, T> {
     }
 }
 
-/// BlockingTasks that did not end: its runtime was shut down, or it panicked.
+/// The error of a task that did not end: its runtime was shut down, or it panicked.
 pub(crate) fn broken(error: tokio::task::JoinError) -> Error {
     let kind = if error.is_cancelled() { ErrorKind::Unavailable } else { ErrorKind::Other };
     Error::new(kind).with_source(error)
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_abandoned_is_waited_for_at_above_and_below_its_path() {
+    async fn a_wait_for_abandoned_work_is_at_above_and_below_its_path() {
         for at in ["/a/b", "/a", "/", "/a/b/c"].map(path) {
             let (work, go) = abandoned().await;
             let mut settled = Box::pin(work.wait_abandoned(&at));
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn elsewhere_nobody_waits() {
+    async fn at_other_paths_there_is_no_wait() {
         let (work, go) = abandoned().await;
         assert!(work.wait_abandoned(&path("/a/c")).now_or_never().is_some());
         assert!(work.wait_abandoned(&path("/a/bb")).now_or_never().is_some());
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_to_be_finished_waits_for_the_abandoned_too() {
+    async fn finished_waits_for_abandoned_work_too() {
         let (work, go) = abandoned().await;
         let mut finished = Box::pin(work.finished());
         assert!(poll!(&mut finished).is_pending());

@@ -6,32 +6,34 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use storage_driver::{Entry, Error, ErrorKind, Path, Result, WalkSource};
+use storage_driver::{Entry, Error, ErrorKind, Path, Result, WalkOptions, WalkSource};
 
 use crate::{
     error::{explain, is_nothing},
-    list::{self, After},
-    names::{self, NameKind, Names},
-    store::Store,
+    root::names::{self, NameKind, Names},
+    store::{
+        Store,
+        list::{self, After},
+    },
     sys::Resolve,
 };
 
-/// How many entries are read ahead: few at first, for a caller who wants no more, then more.
+/// How many entries are read ahead: few at first, for a caller that stops early, then more.
 const BATCH: std::ops::RangeInclusive<usize> = 64..=1000;
 
-/// How many names of directories are remembered that the caller skipped.
+/// How many names of skipped directories are remembered.
 const SKIPPED: usize = 16;
 
-/// A walk: where it is, and what was read ahead.
+/// A walk: its position, and the entries that were read ahead.
 pub(crate) struct Descent {
     state: State,
-    /// In reverse, so that the next is popped.
+    /// In reverse order, so that the next one is popped.
     ready: Vec<Ahead>,
-    /// What was given last, if it is a directory.
+    /// The entry that was returned last, if it is a directory.
     last: Option<Path>,
-    /// Whether the last is a directory that was not read on, for the caller was expected to skip it.
+    /// Whether the last one is a directory that was not read, because the caller was expected to skip it.
     closed: bool,
-    /// A directory to leave, as soon as the levels are back.
+    /// A directory to leave as soon as the levels are back.
     skipped: Option<Path>,
     store: Arc<Store>,
 }
@@ -39,7 +41,7 @@ pub(crate) struct Descent {
 /// An entry that was read ahead.
 struct Ahead {
     entry: Entry,
-    /// It is a directory that was not read on. What follows is what comes after it.
+    /// It is a directory that was not read. The next entry is the one after everything below it.
     closed: bool,
 }
 
@@ -49,25 +51,25 @@ enum State {
     Ended,
 }
 
-/// The directories from the start down to where the walk is.
+/// The directories from the start down to the position of the walk.
 struct Levels {
     start: Path,
-    start_after: Option<Path>,
+    options: WalkOptions,
     open: Vec<Level>,
     begun: bool,
-    /// Whether anything was found.
+    /// Whether any entry was found.
     found: bool,
     batch: usize,
-    /// What directories are called that the caller skipped: others of these names are expected to be
-    /// skipped too, and not read on. One that is not is read when the caller asks for what is in it.
+    /// The names of directories that the caller skipped. Other directories of these names are expected to be skipped
+    /// too, and are not read until the caller asks for their content.
     skipped: Vec<Box<str>>,
 }
 
-/// A directory that is being walked. Only the lowest is open, and only while it is read.
+/// A directory of the walk. Only the lowest is open, and only while it is read.
 struct Level {
     path: Path,
     names: Names,
-    /// Whether it was given: that waits until there is a file below.
+    /// Whether it was returned. A walk with metadata returns it once there is a file below.
     given: bool,
 }
 
@@ -78,10 +80,10 @@ impl Level {
 }
 
 impl Descent {
-    pub(crate) fn new(store: Arc<Store>, start: Path, start_after: Option<Path>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, start: Path, options: WalkOptions) -> Self {
         let state = State::Idle(Levels {
             start,
-            start_after,
+            options,
             open: Vec::new(),
             begun: false,
             found: false,
@@ -97,7 +99,7 @@ impl WalkSource for Descent {
         if std::mem::take(&mut self.closed)
             && let (State::Idle(levels), Some(dir)) = (&mut self.state, &self.last)
         {
-            // It was not skipped after all.
+            // The caller has not skipped it.
             self.ready.clear();
             levels.reopen(dir);
         }
@@ -120,7 +122,7 @@ impl WalkSource for Descent {
                         let of = Arc::clone(&store);
                         let read = move || {
                             let start = levels.start.clone();
-                            of.check_root(&start, levels.read(&of))
+                            of.root.check_root(&start, levels.read(&of))
                         };
                         store.work.run(&[], read).await
                     };
@@ -156,7 +158,7 @@ impl WalkSource for Descent {
         while self.ready.last().is_some_and(|next| next.entry.path().starts_with(&dir)) {
             self.ready.pop();
         }
-        // What comes next may be below it still.
+        // The next batch may still begin below it.
         if self.ready.is_empty() {
             self.skipped = Some(dir);
         }
@@ -169,13 +171,13 @@ impl Levels {
         self.begun = true;
         match list::open(store, &self.start) {
             Ok(dir) => drop(dir),
-            // It has vanished while it was walked.
+            // It has vanished during the walk.
             Err(error) if self.found && error.is_not_found() => return Ok(()),
             Err(error) => return Err(error),
         }
         let mut path = self.start.clone();
         loop {
-            match list::after(&path, self.start_after.as_ref()) {
+            match list::after(&path, self.options.start_after.as_ref()) {
                 After::Beginning => {
                     self.open.push(Level::new(path, None, true));
                     return Ok(());
@@ -184,7 +186,7 @@ impl Levels {
                 After::Name(name) => {
                     let below = path.join(name)?;
                     self.open.push(Level::new(path, Some(name), true));
-                    match names::lookup(store, &below, Resolve::Fully).map_err(explain)? {
+                    match names::lookup(&store.root, &below, Resolve::Fully).map_err(explain)? {
                         Some(facts) if facts.kind == crate::sys::Kind::Dir => path = below,
                         _ => return Ok(()),
                     }
@@ -193,14 +195,14 @@ impl Levels {
         }
     }
 
-    /// Leaves a directory that the caller does not want to see.
+    /// Leaves a directory that the caller skips.
     fn leave(&mut self, dir: &Path) {
         if let Some(depth) = self.open.iter().position(|level| level.path == *dir) {
             self.open.truncate(depth);
         }
     }
 
-    /// Remembers that the caller skipped a directory that is called so.
+    /// Remembers the name of a directory that the caller skipped.
     fn learn(&mut self, dir: &Path) {
         let name = dir.name().unwrap_or_default();
         if self.skipped.len() < SKIPPED && !self.skipped.iter().any(|it| **it == *name) {
@@ -208,15 +210,15 @@ impl Levels {
         }
     }
 
-    /// Goes on with what is in a directory that was expected to be skipped, and expects that no more.
+    /// Continues with the content of a directory that was expected to be skipped, and forgets that expectation.
     fn reopen(&mut self, dir: &Path) {
         self.skipped.retain(|it| Some(&**it) != dir.name());
-        self.start_after = Some(dir.clone());
+        self.options.start_after = Some(dir.clone());
         self.open.clear();
         self.begun = false;
     }
 
-    /// Reads on until there is a batch, or the end.
+    /// Reads until there is a batch, or to the end.
     fn read(mut self, store: &Store) -> Result<(Self, Vec<Ahead>)> {
         let mut entries = Vec::new();
         if !self.begun {
@@ -234,12 +236,12 @@ impl Levels {
         Ok((self, entries))
     }
 
-    /// Reads the lowest directory until there is a batch, it ends, or there is one below.
+    /// Reads the lowest directory until there is a batch, or to its end, or to the first directory in it.
     fn read_level(&mut self, store: &Store, entries: &mut Vec<Ahead>) -> Result<()> {
         let Some(level) = self.open.last_mut() else { return Ok(()) };
-        let dir = match store.open_dir(&level.path) {
+        let dir = match store.root.open_dir(&level.path) {
             Ok(dir) => dir,
-            // It is gone.
+            // The directory is gone.
             Err(errno) if is_nothing(errno) => {
                 self.open.pop();
                 return Ok(());
@@ -248,35 +250,52 @@ impl Levels {
         };
         while entries.len() < self.batch {
             let Some(level) = self.open.last_mut() else { return Ok(()) };
-            let Some(name) = level.names.next(store, &dir).map_err(explain)? else {
+            let Some(name) = level.names.next(&store.root, &dir).map_err(explain)? else {
                 self.open.pop();
                 return Ok(());
             };
-            if names::kind_of(&store.sys, &dir, &name).map_err(explain)? == Some(NameKind::Dir) {
-                if let Ok(path) = level.path.join(&*name.text) {
-                    self.open.push(Level::new(path, None, false));
+            let Some(kind) = names::kind_of(&store.root.sys, &dir, &name).map_err(explain)? else {
+                continue;
+            };
+            // Too long for a path: a foreign file or directory.
+            let Ok(child) = level.path.join(&*name.text) else { continue };
+            if kind == NameKind::Dir {
+                self.open.push(Level::new(child, None, false));
+                if self.options.names_only {
+                    self.return_open(entries);
+                }
+                return Ok(());
+            }
+            let file = match self.options.names_only {
+                true => Some(Entry::bare_file(child)),
+                false => list::entry(store, &level.path, &dir, &name, |_| Ok(false))?,
+            };
+            if let Some(entry) = file {
+                if !self.return_open(entries) {
                     return Ok(());
                 }
-                continue;
-            }
-            let path = level.path.clone();
-            if let Some(file) = list::entry(store, &path, &dir, &name, |_| Ok(false))? {
-                for depth in 0..self.open.len() {
-                    let level = &mut self.open[depth];
-                    if std::mem::replace(&mut level.given, true) {
-                        continue;
-                    }
-                    let entry = Entry::directory(level.path.clone());
-                    let closed = self.skipped.iter().any(|it| **it == *entry.name());
-                    entries.push(Ahead { entry, closed });
-                    if closed {
-                        self.open.truncate(depth);
-                        return Ok(());
-                    }
-                }
-                entries.push(Ahead { entry: file, closed: false });
+                entries.push(Ahead { entry, closed: false });
             }
         }
         Ok(())
+    }
+
+    /// Adds the open directories that were not returned yet. `false` if the caller is expected to skip one of
+    /// them, which the walk then leaves.
+    fn return_open(&mut self, entries: &mut Vec<Ahead>) -> bool {
+        for depth in 0..self.open.len() {
+            let level = &mut self.open[depth];
+            if std::mem::replace(&mut level.given, true) {
+                continue;
+            }
+            let entry = Entry::directory(level.path.clone());
+            let closed = self.skipped.iter().any(|it| **it == *entry.name());
+            entries.push(Ahead { entry, closed });
+            if closed {
+                self.open.truncate(depth);
+                return false;
+            }
+        }
+        true
     }
 }

@@ -1,4 +1,4 @@
-//! Making content that has no name in the tree yet.
+//! Staging: creating files that are not published yet.
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
@@ -8,27 +8,25 @@ use storage_driver::{ErrorKind, Path, Payload, Result};
 
 use crate::{
     Durability,
-    buffers::Buffers,
     error::at_place,
-    reserved::Reserved,
-    store::{SMALL, Store},
-    sys::{self, FileStat, Resolve},
-    write::write_all,
+    root::reserved::Reserved,
+    store::{SMALL, Store, buffers::Buffers},
+    sys::{self, FileStat, Resolve, write::write_all},
 };
 
-/// A file that is to get a name.
+/// A file that is about to get a name.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
     /// It has none yet.
     Unnamed(&'a OwnedFd),
-    /// It is one of our own.
+    /// It is in one of our own directories.
     Reserved(&'a OwnedFd, &'a str),
-    /// Callers see it already.
+    /// It is in the tree.
     Committed(&'a OwnedFd, &'a str),
 }
 
-/// A file that is complete but for its name. One that has a name in the staging directory is removed
-/// when it is dropped unpublished; one that has none goes by itself.
+/// A complete file that is not published. If it has a name in the staging directory, it is removed when this is
+/// dropped unpublished; the system removes a file without a name.
 pub(crate) struct Staged {
     store: Arc<Store>,
     reserved: Arc<Reserved>,
@@ -40,13 +38,13 @@ pub(crate) struct Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         let Some(name) = self.name.as_ref().filter(|_| !self.published) else { return };
-        let size = self.store.sys.stat(&self.file).map_or(0, |facts| facts.size);
+        let size = self.store.root.sys.stat(&self.file).map_or(0, |facts| facts.size);
         self.store.discard(&self.reserved, (&self.reserved.staging, name), size);
     }
 }
 
 impl Staged {
-    /// Where the file comes from when it is given its name in the tree.
+    /// Where the file is before it is published.
     pub(crate) fn source(&self) -> Source<'_> {
         match &self.name {
             None => Source::Unnamed(&self.file),
@@ -56,24 +54,23 @@ impl Staged {
 }
 
 impl Store {
-    /// Makes a file that is to be published at `dest`: without a name, or with one in the staging
-    /// directory where that is not possible.
+    /// Creates a file that is to be published at `dest`: without a name, or with one in the staging directory if the
+    /// file system cannot name files later.
     pub(crate) fn stage(self: &Arc<Self>, dest: &Path) -> Result<Staged> {
-        let mode = self.settings.file_mode;
+        let mode = self.root.settings.file_mode;
         let reserved = Arc::clone(self.reserved_for(dest)?);
         let name = (!reserved.has_unnamed).then(|| self.new_name());
         let file = match &name {
-            None => self.sys.create_unnamed(&reserved.staging, mode),
-            Some(name) => self.sys.create(&reserved.staging, name, mode),
+            None => self.root.sys.create_unnamed(&reserved.staging, mode),
+            Some(name) => self.root.sys.create(&reserved.staging, name, mode),
         };
         let file = file.map_err(|errno| {
-            let error = at_place(self.explain(errno), reserved.place.join("staging"));
-            reserved.require_present(&self.sys).err().unwrap_or(error)
+            self.own_error(&reserved, at_place(self.explain(errno), reserved.place.join("staging")))
         })?;
         Ok(Staged { store: Arc::clone(self), reserved, name, file, published: false })
     }
 
-    /// Makes a file with this content, to be published at `dest`.
+    /// Creates a file with this content, to be published at `dest`.
     pub(crate) fn stage_content(
         self: &Arc<Self>,
         content: &Payload,
@@ -81,42 +78,43 @@ impl Store {
     ) -> Result<Staged> {
         let staged = self.stage(dest)?;
         let parts: Vec<Bytes> = content.parts().cloned().collect();
-        write_all(&self.sys, &staged.file, &parts, 0).map_err(|(_, errno)| self.explain(errno))?;
+        write_all(&self.root.sys, &staged.file, &parts, 0)
+            .map_err(|(_, errno)| self.explain(errno))?;
         self.sync_if_large(&staged, content.len() as u64)?;
         Ok(staged)
     }
 
-    /// Makes a file with the content of the file at `from`, to be published at `dest`.
+    /// Creates a file with the content of the file at `from`, to be published at `dest`.
     pub(crate) fn stage_copy(self: &Arc<Self>, from: &Path, dest: &Path) -> Result<Staged> {
         let (source, facts) =
-            self.open_file(from, Resolve::Fully).map_err(|e| self.explain_open(from, e))?;
+            self.root.open_file(from, Resolve::Fully).map_err(|e| self.explain_open(from, e))?;
         let staged = self.stage(dest)?;
         self.copy_file(&source, &facts, &staged.file)?;
         self.sync_if_large(&staged, facts.size)?;
         Ok(staged)
     }
 
-    /// Syncs what takes long while no lock is held.
+    /// Syncs a large file before locks are taken, because that takes long.
     pub(crate) fn sync_if_large(&self, staged: &Staged, size: u64) -> Result<()> {
         if size > SMALL { self.sync_content(&staged.file) } else { Ok(()) }
     }
 
     /// Copies a whole file into an empty one, or shares its blocks.
     pub(crate) fn copy_file(&self, source: &OwnedFd, facts: &FileStat, to: &OwnedFd) -> Result<()> {
-        if self.sys.clone_file(source, to).is_ok() {
+        if self.root.sys.clone_file(source, to).is_ok() {
             return Ok(());
         }
         let mut offset = 0;
         while offset < facts.size {
             let length = (facts.size - offset).min(64 << 20) as usize;
-            let copied = match self.sys.copy_range(source, to, offset, length) {
+            let copied = match self.root.sys.copy_range(source, to, offset, length) {
                 Err(Errno::INVAL | Errno::XDEV | Errno::OPNOTSUPP | Errno::NOSYS) => {
                     self.copy_piece(source, to, offset)
                 }
                 result => result,
             };
             match copied.map_err(|errno| self.explain(errno))? {
-                // Somebody else has cut it short.
+                // Another program has cut the source short.
                 0 => return Err(ErrorKind::ContentChanged.into()),
                 copied => offset += copied as u64,
             }
@@ -126,17 +124,17 @@ impl Store {
 
     fn copy_piece(&self, source: &OwnedFd, to: &OwnedFd, offset: u64) -> sys::Result<usize> {
         let mut buffer = self.buffers.get(Buffers::LARGE);
-        let length = self.sys.read(source, buffer.as_mut(), offset)?;
+        let length = self.root.sys.read(source, buffer.as_mut(), offset)?;
         let piece = buffer.into_bytes(length);
-        write_all(&self.sys, to, &[piece], offset).map_err(|(_, errno)| errno)?;
+        write_all(&self.root.sys, to, &[piece], offset).map_err(|(_, errno)| errno)?;
         Ok(length)
     }
 
-    /// Makes content durable before it has its time.
+    /// Makes content durable, before it is given its time.
     pub(crate) fn sync_content(&self, file: &OwnedFd) -> Result<()> {
-        if self.settings.durability == Durability::None {
+        if self.root.settings.durability == Durability::None {
             return Ok(());
         }
-        self.sys.sync_data(file).map_err(|errno| self.explain(errno))
+        self.root.sys.sync_data(file).map_err(|errno| self.explain(errno))
     }
 }

@@ -1,4 +1,4 @@
-//! [`Windows`]: names that were read for one page and belong to the next pages.
+//! [`Windows`]: names that were read for one page of a listing and are kept for the next pages.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,18 +7,17 @@ use std::{
 
 use storage_driver::Path;
 
-use crate::{clock, names::Window, sys::FileStat};
+use crate::{clock, root::names::Window, sys::FileStat};
 
-/// What has been read of directories that are listed page by page, so that the next page need not
-/// read them again: the names of at most [`MOST`](Self::MOST) directories, of which those that have
-/// waited for longer than [`FOR`](Self::FOR) go with the next listing.
+/// Names of directories that are listed page by page, so that the next page need not read the directory again: of at
+/// most [`MOST`](Self::MOST) directories. The next listing drops those older than [`FOR`](Self::FOR).
 #[derive(Debug, Default)]
 pub(crate) struct Windows(Mutex<Vec<Kept>>);
 
 #[derive(Debug)]
 struct Kept {
     dir: Path,
-    /// What the directory was when it was read; it is the same as long as no name has come or gone.
+    /// The metadata of the directory when it was read. It is equal as long as no name was added or removed.
     facts: FileStat,
     after: Path,
     window: Window,
@@ -28,8 +27,8 @@ struct Kept {
 impl Windows {
     const MOST: usize = 4;
     const FOR: Duration = Duration::from_secs(10);
-    /// A directory that changed so shortly before it was read may have changed again within one tick
-    /// of the kernel's clock, unseen.
+    /// In nanoseconds. A directory that changed less than this before it was read may have changed again within the same
+    /// tick of the kernel's clock, which its metadata would not show.
     const TICK: i128 = 20_000_000;
 
     pub(crate) fn take(

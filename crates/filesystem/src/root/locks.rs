@@ -1,5 +1,5 @@
-//! [`Locks`]: who may change what. They are waited for without a thread, and held by the thread
-//! that does the work, so that an operation whose future is dropped still ends in order.
+//! [`Locks`]: the locks on paths. A future waits for them without a thread. The thread that does the work holds
+//! them, so that an operation whose future is dropped still ends in order.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ pub(crate) struct Locks {
     files: Arc<Keyed>,
 }
 
-/// What a thread holds while it changes the store.
+/// The locks that a thread holds while it changes the store.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     _files: Vec<KeyGuard>,
@@ -33,7 +33,7 @@ pub(crate) struct Held {
 }
 
 impl Locks {
-    /// For a change to these files, and to the upload at a path.
+    /// Locks these files, and the upload at a path.
     pub(crate) async fn paths(&self, upload: Option<&Path>, files: &[&Path]) -> Held {
         let shared = Arc::clone(&self.tree).read_owned().await;
         let upload = match upload {
@@ -50,7 +50,7 @@ impl Locks {
         Held { _files: held, _upload: upload, _shared: Some(shared), _whole: None }
     }
 
-    /// For a change of many paths at once: nothing else changes meanwhile.
+    /// Locks the whole tree, for a change of many paths: nothing else changes meanwhile.
     pub(crate) async fn whole(&self) -> Held {
         let whole = Arc::clone(&self.tree).write_owned().await;
         Held { _whole: Some(whole), ..Held::default() }
@@ -61,7 +61,7 @@ impl Locks {
 #[derive(Debug, Default)]
 struct Keyed(Mutex<HashMap<Path, Arc<AsyncMutex<()>>>>);
 
-/// A lock on a path, or the wait for it.
+/// A lock on a path, or the wait for one.
 #[derive(Debug)]
 struct KeyGuard {
     keyed: Arc<Keyed>,
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_lock_is_left_behind_even_by_who_gave_up_waiting() {
+    async fn a_dropped_wait_leaves_no_lock_behind() {
         let locks = Locks::default();
         let held = locks.paths(None, &[&path("/a"), &path("/b")]).await;
         let at = path("/a");

@@ -1,7 +1,7 @@
 //! [`Mount`]: a directory of the store on which another file system is mounted.
 //!
 //! Between two file systems nothing can be renamed or linked, nor between two mounts of one. So each
-//! mount has [reserved directories](crate::reserved) of its own, and content is made on the mount on
+//! mount has [reserved directories](crate::root::reserved) of its own, and content is made on the mount on
 //! which it is to be published.
 
 use std::{
@@ -14,7 +14,7 @@ use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
     error::{at_place, explain, is_nothing},
-    reserved::RESERVED,
+    root::reserved::RESERVED,
     sys::Sys,
 };
 
@@ -22,13 +22,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Mount {
     pub(crate) at: Path,
-    /// Where it is on this machine.
+    /// Its place on this machine.
     pub(crate) place: PathBuf,
     pub(crate) dir: OwnedFd,
 }
 
 impl Mount {
-    /// Opens those below a root, in the order of their paths.
+    /// Opens all mounts below a root, in the order of their paths.
     ///
     /// # Errors
     ///
@@ -42,12 +42,12 @@ impl Mount {
                              be on that of the root";
                 return Err(at_place(Error::new(ErrorKind::Unsupported).with_source(cause), place));
             }
-            // What is no path of the store is not the driver's.
+            // The driver does not use names that are not paths of the store.
             let at = relative.to_str().and_then(|relative| Path::root().join(relative).ok());
             let Some(at) = at else { continue };
             match sys.open_dir(root, &at.as_str()[1..]) {
                 Ok(dir) => mounts.push(Self { at, place, dir }),
-                // A file, or hidden below another mount.
+                // A file, or a directory hidden by another mount.
                 Err(errno) if is_nothing(errno) => {}
                 Err(errno) => return Err(at_place(explain(errno), place)),
             }
@@ -57,7 +57,7 @@ impl Mount {
         Ok(mounts)
     }
 
-    /// Fails if something was mounted below a root since `mounts` were opened.
+    /// Fails if a file system was mounted below a root since `mounts` were opened.
     pub(crate) fn require_all(mounts: &[Self], sys: &Sys, location: &FsPath) -> Result<()> {
         for relative in below(sys, location)? {
             let place = location.join(&relative);
@@ -72,18 +72,18 @@ impl Mount {
     }
 }
 
-/// Where something is mounted below a directory, relative to it.
+/// The mount points below a directory, relative to it.
 fn below(sys: &Sys, location: &FsPath) -> Result<Vec<PathBuf>> {
     let table = sys.mounts().map_err(|errno| at_place(explain(errno), Sys::MOUNTS))?;
-    // The table has no symbolic links in it.
+    // The paths of the table have no symbolic links.
     let location = location.canonicalize().unwrap_or_else(|_| location.to_owned());
     let relative = |place: PathBuf| Some(place.strip_prefix(&location).ok()?.to_owned());
     let below = table.split(|&byte| byte == b'\n').filter_map(mount_point).filter_map(relative);
     Ok(below.filter(|relative| !relative.as_os_str().is_empty()).collect())
 }
 
-/// The place in a line of the table, the fifth field, in which a backslash and three octal digits
-/// stand for a byte.
+/// The mount point in a line of the table: the fifth field, where a backslash and three octal digits stand for a
+/// byte.
 fn mount_point(line: &[u8]) -> Option<PathBuf> {
     let mut rest = line.split(|&byte| byte == b' ').nth(4)?;
     let mut place = Vec::with_capacity(rest.len());

@@ -1,7 +1,6 @@
-//! Giving content its name in the tree, so that it is seen all at once, and so that it can be taken
-//! back until it is durable.
+//! Publishing: giving a file its name in the tree in one step, which is undone if it cannot be made durable.
 
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, sync::Arc};
 
 use rustix::{fs::RenameFlags, io::Errno};
 use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, Version};
@@ -9,20 +8,19 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, Ver
 use crate::{
     Durability,
     error::explain,
-    names,
-    reserved::Reserved,
-    root::version,
-    staging::{Source, Staged},
-    store::{SMALL, Store, split},
+    root::{names, reserved::Reserved, version},
+    store::{
+        SMALL, Store, split,
+        staging::{Source, Staged},
+    },
     sys::{self, FileStat, Kind, Resolve},
 };
 
-/// How often a step is tried again when directories vanish under it because others remove what they
-/// think is empty.
+/// How often a publication is tried again when other operations remove its directories, which are still empty.
 const TRIES: usize = 1000;
 
 impl Store {
-    /// Gives a file that was made its name. Under the lock of `dest`.
+    /// Publishes a staged file at `dest`. Under the lock of `dest`.
     pub(crate) fn publish_staged(
         &self,
         mut staged: Staged,
@@ -33,27 +31,64 @@ impl Store {
         self.sync_whole(&staged.file)?;
         self.install(staged.source(), dest, &|current| precondition.check(current))?;
         staged.published = true;
-        Ok(self.metadata(dest, &facts))
+        Ok(self.root.metadata(dest, &facts))
     }
 
-    /// Gives a file the time that makes its version unique, and says what it then is.
+    /// The result of a publication at `dest`. A full disk is found before `dest` is looked at. It is reported unless
+    /// something else, which comes first, keeps the file from being published: a conflict, or `check`.
+    pub(crate) async fn order_errors<T>(
+        self: &Arc<Self>,
+        result: Result<T>,
+        dest: &Path,
+        check: impl FnOnce(Option<&Version>) -> Result<()> + Send + 'static,
+    ) -> Result<T> {
+        let error = match result {
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull { .. }) => error,
+            result => return result,
+        };
+        let (store, at) = (Arc::clone(self), dest.clone());
+        match self.work.run(&[], move || store.require_target(&at, check)).await {
+            Err(first) if first.is_precondition_failed() => Err(first.at(dest)),
+            Err(first) if first.kind() == ErrorKind::PathConflict => Err(first.at(dest)),
+            _ => Err(error),
+        }
+    }
+
+    /// Fails if nothing can be published at `dest` as it is now.
+    fn require_target(
+        &self,
+        dest: &Path,
+        check: impl FnOnce(Option<&Version>) -> Result<()>,
+    ) -> Result<()> {
+        let relative = self.root.relative(dest);
+        let found = self.root.sys.open_path(&self.root.dir, relative, Resolve::Fully);
+        match found.and_then(|found| self.root.sys.stat(&found)) {
+            Ok(facts) if facts.kind == Kind::File => check(Some(&version(&facts))),
+            Ok(facts) if facts.kind == Kind::Dir && !self.is_visible(dest)? => check(None),
+            Ok(_) => Err(self.conflict(dest, Errno::LOOP)),
+            Err(Errno::NOENT) => check(None),
+            Err(errno) => Err(self.conflict(dest, errno)),
+        }
+    }
+
+    /// Gives a file the time that makes its version unique, and returns its metadata.
     pub(crate) fn stamp(&self, file: &OwnedFd) -> Result<FileStat> {
-        let facts = self.sys.stat(file).map_err(explain)?;
+        let facts = self.root.sys.stat(file).map_err(explain)?;
         let modified = self.clock.next();
-        self.sys.set_modified(file, modified).map_err(|errno| self.explain(errno))?;
+        self.root.sys.set_modified(file, modified).map_err(|errno| self.explain(errno))?;
         Ok(FileStat { modified: modified.into(), ..facts })
     }
 
     /// Makes a file durable, with its time.
     pub(crate) fn sync_whole(&self, file: &OwnedFd) -> Result<()> {
-        if self.settings.durability == Durability::None {
+        if self.root.settings.durability == Durability::None {
             return Ok(());
         }
-        self.sys.sync_file(file).map_err(|errno| self.explain(errno))
+        self.root.sys.sync_file(file).map_err(|errno| self.explain(errno))
     }
 
-    /// Moves a file to `dest`, if `check` agrees to the version that is there. Under the lock of
-    /// `dest`. If it fails, the file is where it was, and so is what was at `dest`.
+    /// Moves a file to `dest`, if `check` accepts the version of the file there. Under the lock of `dest`. If it fails,
+    /// both files are where they were.
     pub(crate) fn install(
         &self,
         from: Source<'_>,
@@ -63,7 +98,7 @@ impl Store {
         let (parent, name) = split(dest)?;
         let reserved = self.reserved_for(dest)?;
         for _ in 0..TRIES {
-            let dir = match self.open_dir(&parent) {
+            let dir = match self.root.open_dir(&parent) {
                 Ok(dir) => dir,
                 Err(Errno::NOENT) => {
                     check(None)?;
@@ -85,7 +120,7 @@ impl Store {
                 Err(errno) => return Err(self.undone(&parent, self.explain(errno))),
             }
             if matches!(from, Source::Unnamed(_)) && check(None).is_ok() {
-                // It never replaces what is there, so that there is no need to look first.
+                // This never replaces a file, so that no lookup is needed first.
                 match self.install_new(from, (&dir, name)) {
                     Ok(()) => return Ok(()),
                     Err(Errno::EXIST) => {}
@@ -95,7 +130,7 @@ impl Store {
                     }
                 }
             }
-            let current = match self.sys.stat_at(&dir, name) {
+            let current = match self.root.sys.stat_at(&dir, name) {
                 Ok(facts) => Some(facts),
                 Err(Errno::NOENT) => None,
                 Err(errno) => return Err(self.undone(&parent, explain(errno))),
@@ -117,8 +152,8 @@ impl Store {
             };
             match done {
                 Ok(()) => return Ok(()),
-                // The directory was removed because it was empty, or somebody else put something
-                // here: look again.
+                // The directory was removed because it was empty, or another program has put a file here: look
+                // again.
                 Err(Errno::NOENT | Errno::EXIST | Errno::ISDIR) => {}
                 Err(errno) => {
                     return Err(self.undone(&parent, self.explain_move(dest, errno)));
@@ -126,35 +161,35 @@ impl Store {
             }
         }
         let cause = "directories on the way to the path were removed again and again";
-        Err(Error::new(ErrorKind::Unavailable).with_source(cause))
+        Err(self.own_error(reserved, Error::new(ErrorKind::Unavailable).with_source(cause)))
     }
 
-    /// Removes directories that were made for nothing.
+    /// Removes directories that were created for a change that failed with `error`.
     pub(crate) fn undone(&self, parent: &Path, error: Error) -> Error {
         self.prune(parent);
         error
     }
 
-    /// Gives a file, or a directory, a name that nothing has.
+    /// Gives a file or directory a name that is not taken.
     pub(crate) fn install_new(&self, from: Source<'_>, to: (&OwnedFd, &str)) -> sys::Result<()> {
         match from {
-            Source::Unnamed(file) => self.sys.name(file, to)?,
+            Source::Unnamed(file) => self.root.sys.name(file, to)?,
             Source::Reserved(dir, name) | Source::Committed(dir, name) => {
-                self.sys.rename_new((dir, name), to)?;
+                self.root.sys.rename_new((dir, name), to)?;
             }
         }
         self.sync_move(from, to.0).inspect_err(|_| {
             let _ = match from {
-                Source::Unnamed(_) => self.sys.unlink(to.0, to.1),
+                Source::Unnamed(_) => self.root.sys.unlink(to.0, to.1),
                 Source::Reserved(dir, name) | Source::Committed(dir, name) => {
-                    self.sys.rename_new(to, (dir, name))
+                    self.root.sys.rename_new(to, (dir, name))
                 }
             };
         })
     }
 
-    /// Gives a file the name of another. That one is held until the change is durable, so that it can
-    /// come back.
+    /// Gives a file the name of another file, which is kept under a second name until the change is durable, so that
+    /// the change can be undone.
     fn replace(
         &self,
         reserved: &Reserved,
@@ -166,16 +201,16 @@ impl Store {
         let hold = (&reserved.staging, hold.as_str());
         let old = match from {
             Source::Unnamed(file) => {
-                self.sys.name(file, (&reserved.staging, &named))?;
+                self.root.sys.name(file, (&reserved.staging, &named))?;
                 (&reserved.staging, named.as_str())
             }
             Source::Reserved(dir, name) | Source::Committed(dir, name) => (dir, name),
         };
-        let wanted = self.settings.durability == Durability::Full || replaced.size > SMALL;
+        let wanted = self.root.settings.durability == Durability::Full || replaced.size > SMALL;
         let held = if wanted {
-            match self.sys.link(to, hold) {
+            match self.root.sys.link(to, hold) {
                 Ok(()) => Ok(true),
-                // No second names on this file system, or no more of this file.
+                // The file system has no hard links, or the file has too many.
                 Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK | Errno::NOSYS) => Ok(false),
                 Err(errno) => Err(errno),
             }
@@ -183,11 +218,11 @@ impl Store {
             Ok(false)
         };
         let moved = held.and_then(|held| {
-            let moved = self.sys.rename(old, to, RenameFlags::empty()).and_then(|()| {
+            let moved = self.root.sys.rename(old, to, RenameFlags::empty()).and_then(|()| {
                 self.sync_move(from, to.0).inspect_err(|_| {
                     if held {
-                        let _ = self.sys.rename_new(to, old);
-                        let _ = self.sys.rename(hold, to, RenameFlags::empty());
+                        let _ = self.root.sys.rename_new(to, old);
+                        let _ = self.root.sys.rename(hold, to, RenameFlags::empty());
                     }
                 })
             });
@@ -197,12 +232,12 @@ impl Store {
             moved
         });
         if moved.is_err() && matches!(from, Source::Unnamed(_)) {
-            let _ = self.sys.unlink(old.0, old.1);
+            let _ = self.root.sys.unlink(old.0, old.1);
         }
         moved
     }
 
-    /// Makes a move durable: the new name first, then that the old one is gone.
+    /// Makes a move durable: first the new name, then the removal of the old one.
     fn sync_move(&self, from: Source<'_>, dir: &OwnedFd) -> sys::Result<()> {
         self.sync_dir(dir)?;
         match from {
@@ -211,17 +246,19 @@ impl Store {
         }
     }
 
-    /// Removes the directory at `path` if no caller can see it. Others may make it again at once.
+    /// Removes the directory at `path` if callers do not see it. Other operations may create it again at once.
     pub(crate) fn clear_target(&self, path: &Path) -> Result<()> {
-        if self.is_mount_below(path) || names::has_file_below(self, path).map_err(explain)? {
+        if self.root.is_mount_below(path)
+            || names::has_file_below(&self.root, path).map_err(explain)?
+        {
             return Err(ErrorKind::PathConflict.into());
         }
         self.prune_below(path).map_err(explain)?;
-        let in_the_way = match names::lookup(self, path, Resolve::Fully).map_err(explain)? {
+        let in_the_way = match names::lookup(&self.root, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::Dir => {
-                names::has_file_below(self, path).and_then(|found| {
+                names::has_file_below(&self.root, path).and_then(|found| {
                     // Foreign files are not removed either.
-                    Ok(found || names::has_foreign_below(self, path)?)
+                    Ok(found || names::has_foreign_below(&self.root, path)?)
                 })
             }
             _ => Ok(false),

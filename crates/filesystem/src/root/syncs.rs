@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use crate::sys::{FileStat, Result, Sys};
 
-/// Syncs directories, each once for all who ask for it at the same time.
+/// Syncs directories: callers that ask at the same time share a sync.
 #[derive(Debug, Default)]
 pub(crate) struct DirSyncs(Mutex<HashMap<(u64, u64), Arc<Dir>>>);
 
@@ -28,18 +28,18 @@ struct Dir {
 struct Turns {
     running: bool,
     waiting: usize,
-    /// The sync that begins next; it covers all that was done before it was taken from here.
+    /// The result of the sync that begins next. It covers all changes from before it was taken from here.
     next: Arc<Mutex<Option<Result<()>>>>,
 }
 
 impl DirSyncs {
-    /// Makes what was done to the open directory `dir` durable: by a sync that begins from now on.
+    /// Makes all changes to the open directory `dir` durable, by a sync that begins after this call.
     pub(crate) fn sync(&self, sys: &Sys, dir: impl AsFd) -> Result<()> {
         let FileStat { device, inode, .. } = sys.stat(dir.as_fd())?;
         let key = (device, inode);
         let turns = Arc::clone(lock(&self.0).entry(key).or_default());
         let result = turns.sync(|| match sys.sync_dir(dir.as_fd()) {
-            // There are file systems that have no sync of a directory, and need none.
+            // Some file systems have no sync of a directory, and need none.
             Err(Errno::INVAL) => Ok(()),
             result => result,
         });
@@ -71,7 +71,7 @@ impl Dir {
         *lock(&ours) = Some(result);
         let mut state = lock(&self.state);
         state.running = false;
-        // It is a system call even if no thread waits.
+        // A notification is a system call even if no thread waits.
         if state.waiting > 0 {
             self.ended.notify_all();
         }
@@ -79,10 +79,10 @@ impl Dir {
     }
 }
 
-/// Directories that were made and whose names are not yet known to be durable.
+/// New directories whose names are not durable yet.
 ///
-/// Who publishes beneath one that another has made must not return before it is: so it is written
-/// down here from before it can be seen until after the sync.
+/// A publication below a directory that another operation has created must not return before that directory is
+/// durable. So the directory is recorded here from before it is visible until after the sync.
 #[derive(Debug, Default)]
 pub(crate) struct FreshDirs {
     made: Mutex<Made>,
@@ -96,7 +96,7 @@ struct Made {
 }
 
 impl FreshDirs {
-    /// The directory, which has just been made.
+    /// Adds a directory that is about to be created.
     pub(crate) fn add(&self, dir: &str) {
         let mut made = lock(&self.made);
         made.last += 1;
@@ -105,12 +105,12 @@ impl FreshDirs {
         self.count.store(made.generations.len(), Ordering::Release);
     }
 
-    /// Which making of the directory is not durable, if that is so.
+    /// The generation of the directory whose name is not durable, if there is one.
     pub(crate) fn generation(&self, dir: &str) -> Option<u64> {
         if self.is_empty() { None } else { lock(&self.made).generations.get(dir).copied() }
     }
 
-    /// The directory is durable, or gone, as it was when its generation was asked for.
+    /// Removes a directory that is durable or gone, if it is still of this generation.
     pub(crate) fn remove(&self, dir: &str, generation: u64) {
         let mut made = lock(&self.made);
         if made.generations.get(dir) == Some(&generation) {
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_who_ask_during_a_sync_share_the_next_one() {
+    fn callers_that_ask_during_a_sync_share_the_next_one() {
         let dir = Arc::new(Dir::default());
         let runs = Arc::new(AtomicUsize::new(0));
         let (started, is_started) = mpsc::channel();
@@ -163,7 +163,7 @@ mod tests {
                 })
             })
             .collect();
-        // Each has taken its place in the next turn when it holds the turn's result.
+        // Each thread waits for the next sync once it holds its result.
         while Arc::strong_count(&lock(&dir.state).next) < 9 {
             std::thread::yield_now();
         }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_made_again_is_fresh_again() {
+    fn a_directory_that_is_created_again_is_fresh_again() {
         let fresh = FreshDirs::default();
         fresh.add("a");
         let first = fresh.generation("a").unwrap();

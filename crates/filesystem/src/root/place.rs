@@ -10,12 +10,12 @@ use crate::{
     sys::Sys,
 };
 
-/// Fails if an open directory is no longer at a place: it was removed, renamed, replaced or unmounted.
+/// Fails if an open directory is no longer at `place`: it was removed, renamed, replaced or unmounted.
 pub(crate) fn require_at(sys: &Sys, dir: &OwnedFd, place: &FsPath) -> Result<()> {
     let opened = sys.stat(dir).map_err(|errno| at_place(explain(errno), place))?;
     let cause = match sys.stat_place(place) {
         Ok(facts) if facts.is_same(&opened) => return Ok(()),
-        // The process has given up the privilege to look at it since.
+        // The process has since dropped the privilege to see it.
         Err(Errno::ACCESS) => return Ok(()),
         Ok(_) => "another directory or file system is there since it was opened",
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {

@@ -1,4 +1,4 @@
-//! Listing: the children of a directory in order, a page at a time.
+//! Listing: the children of a directory in order, one page at a time.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -7,7 +7,7 @@ use storage_driver::{Entry, Error, ErrorKind, ListOptions, Page, Path, Result};
 
 use crate::{
     error::{explain, is_nothing},
-    names::{self, Name, NameKind, Names},
+    root::names::{self, Name, NameKind, Names},
     store::Store,
     sys::{Kind, Resolve},
 };
@@ -20,24 +20,24 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
         After::Beginning => None,
         After::End => {
             require_visible(store, path)?;
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok(Page::new(Vec::new(), None));
         }
     };
-    // Before it is read: later changes are seen by the next reading.
-    let facts = store.sys.stat(&dir).map_err(explain)?;
+    // Before the directory is read, so that later changes are noticed by the next listing.
+    let facts = store.root.sys.stat(&dir).map_err(explain)?;
     let mut names = Names::new(after);
     names.window = store.windows.take(path, &facts, options.start_after.as_ref());
     let mut items = Vec::new();
     let mut next = None;
     let mut hint = None;
-    while let Some(name) = names.next(store, &dir).map_err(explain)? {
+    while let Some(name) = names.next(&store.root, &dir).map_err(explain)? {
         let entry = match options.names_only {
             true => bare_entry(store, path, &dir, &name)?,
             false => child(store, path, &dir, &name, &mut hint)?,
         };
         let Some(entry) = entry else { continue };
         if items.len() == options.limit {
-            // It belongs to the page that follows.
+            // It belongs to the next page.
             if let Some(window) = &mut names.window {
                 window.put_back(name);
             }
@@ -54,17 +54,17 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
     if items.is_empty() && next.is_none() {
         require_visible(store, path)?;
     }
-    Ok(Page { items, next })
+    Ok(Page::new(items, next))
 }
 
 fn require_visible(store: &Store, path: &Path) -> Result<()> {
     if store.is_visible(path)? { Ok(()) } else { Err(ErrorKind::PathNotFound.into()) }
 }
 
-/// Opens a directory to be listed.
+/// Opens a directory for a listing.
 pub(crate) fn open(store: &Store, path: &Path) -> Result<OwnedFd> {
-    store.open_dir(path).map_err(|errno| match errno {
-        Errno::NOTDIR => match names::lookup(store, path, Resolve::Fully) {
+    store.root.open_dir(path).map_err(|errno| match errno {
+        Errno::NOTDIR => match names::lookup(&store.root, path, Resolve::Fully) {
             Ok(Some(facts)) if facts.kind == Kind::File => Error::new(ErrorKind::NotADirectory),
             Ok(_) => ErrorKind::PathNotFound.into(),
             Err(errno) => explain(errno),
@@ -74,7 +74,7 @@ pub(crate) fn open(store: &Store, path: &Path) -> Result<OwnedFd> {
     })
 }
 
-/// Where in a directory a listing begins that starts after a path.
+/// Where in a directory a listing begins, if it starts after a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum After<'a> {
     Beginning,
@@ -93,9 +93,9 @@ pub(crate) fn after<'a>(dir: &Path, start: Option<&'a Path>) -> After<'a> {
     }
 }
 
-/// What a caller sees of a child of the open directory `dir`: `None` if that is nothing.
+/// The entry of a child of the open directory `dir`; `None` if callers do not see it.
 ///
-/// `hint` is where a file was found below a child before: siblings tend to look alike.
+/// `hint` is where a file was found below an earlier child: siblings tend to have the same layout.
 fn child(
     store: &Store,
     path: &Path,
@@ -106,32 +106,32 @@ fn child(
     entry(store, path, dir, name, |path| {
         if let Some(hint) = hint {
             let likely = format!("{}/{hint}", name.text);
-            if names::is_file(store, dir, &likely).map_err(explain)? {
+            if names::is_file(&store.root, dir, &likely).map_err(explain)? {
                 return Ok(true);
             }
         }
-        if names::begins_with_a_file(store, dir, &name.text).map_err(explain)? {
+        if names::begins_with_a_file(&store.root, dir, &name.text).map_err(explain)? {
             return Ok(true);
         }
-        let found = names::file_below(store, path).map_err(explain)?;
+        let found = names::file_below(&store.root, path).map_err(explain)?;
         *hint = found.as_ref().and_then(|found| found.strip_prefix(path)).map(str::to_owned);
         Ok(found.is_some())
     })
 }
 
-/// The entry of a child in a listing of names only: from what the directory itself says, without a look at
-/// the child. A directory is given even if there is no file in it.
+/// The entry of a child in a listing of names only, from what the directory states, without a lookup of the child. A
+/// directory has an entry even if there is no file in it.
 fn bare_entry(store: &Store, path: &Path, dir: &OwnedFd, name: &Name) -> Result<Option<Entry>> {
     // A name that makes a path too long is not in the store.
     let Ok(child) = path.join(&*name.text) else { return Ok(None) };
-    let kind = names::kind_of(&store.sys, dir, name).map_err(explain)?;
+    let kind = names::kind_of(&store.root.sys, dir, name).map_err(explain)?;
     Ok(kind.map(|kind| match kind {
         NameKind::Dir => Entry::directory(child),
         NameKind::File | NameKind::Unknown => Entry::bare_file(child),
     }))
 }
 
-/// What a caller sees of a child, if `visible` says so of a directory.
+/// The entry of a child; `visible` decides whether callers see a directory.
 pub(crate) fn entry(
     store: &Store,
     path: &Path,
@@ -143,9 +143,10 @@ pub(crate) fn entry(
     let Ok(child) = path.join(&*name.text) else { return Ok(None) };
     let is_dir = match name.kind {
         NameKind::Dir => true,
-        NameKind::File | NameKind::Unknown => match store.sys.stat_at(dir.as_fd(), &name.text) {
+        NameKind::File | NameKind::Unknown => match store.root.sys.stat_at(dir.as_fd(), &name.text)
+        {
             Ok(facts) if facts.kind == Kind::File => {
-                return Ok(Some(Entry::file(store.metadata(&child, &facts))));
+                return Ok(Some(Entry::file(store.root.metadata(&child, &facts))));
             }
             Ok(facts) => facts.kind == Kind::Dir,
             Err(errno) if is_nothing(errno) => false,
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_starts_after_a_child_whatever_lies_below_it() {
+    fn a_listing_starts_after_a_child_and_everything_below_it() {
         let dir = path("/d");
         let start = |text: &str| path(text);
         assert_eq!(after(&dir, None), After::Beginning);

@@ -1,8 +1,7 @@
-//! Removing what was deleted.
+//! Emptying the trash: removing deleted files and directories.
 //!
-//! A directory that is found in the trash is flattened: the directories in it are moved up into the
-//! trash, to be removed as entries of their own. So however deep a tree was, two directories are open
-//! at a time, and the next opening of the store continues after a crash.
+//! A directory in the trash is flattened: the directories in it are moved up into the trash and removed there. So two
+//! directories are open at a time, however deep the tree was, and the next opening continues after a crash.
 
 use std::{
     ffi::CStr,
@@ -16,7 +15,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{reserved::Reserved, store::Store, sys::Result};
+use crate::{root::reserved::Reserved, store::Store, sys::Result};
 
 impl Store {
     /// Starts to empty the trash, unless it is empty or is being emptied.
@@ -29,9 +28,9 @@ impl Store {
             while store.littered.swap(false, Ordering::AcqRel) {
                 if let Err(errno) = empty(&store) {
                     tracing::warn!(
-                        root = %store.location.display(),
+                        root = %store.root.location.display(),
                         error = %std::io::Error::from(errno),
-                        "what was deleted could not all be removed yet"
+                        "some deleted files could not be removed yet"
                     );
                 }
             }
@@ -60,7 +59,7 @@ fn remove(store: &Store, trash: &OwnedFd, name: &CStr, kind: FileType) -> Result
     if kind != FileType::Directory && unlink(store, trash, name)? {
         return Ok(());
     }
-    let sys = &store.sys;
+    let sys = &store.root.sys;
     let text = name.to_str().map_err(|_| Errno::ILSEQ)?;
     let dir = sys.open_dir(trash, text)?;
     each(store, &dir, |entry, kind| {
@@ -70,7 +69,7 @@ fn remove(store: &Store, trash: &OwnedFd, name: &CStr, kind: FileType) -> Result
         Ok(!store.closed.load(Ordering::Acquire))
     })?;
     match sys.rmdir(trash, text) {
-        // Reading what changes meanwhile may leave entries out: it is found again.
+        // A directory that changes while it is read may miss entries: the next round finds them.
         Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
         result => result,
     }
@@ -78,7 +77,7 @@ fn remove(store: &Store, trash: &OwnedFd, name: &CStr, kind: FileType) -> Result
 
 /// Removes a file; `false` if it is a directory.
 fn unlink(store: &Store, dir: impl AsFd, name: &CStr) -> Result<bool> {
-    match store.sys.unlink(dir, name) {
+    match store.root.sys.unlink(dir, name) {
         Ok(()) | Err(Errno::NOENT) => Ok(true),
         Err(Errno::ISDIR | Errno::PERM) => Ok(false),
         Err(errno) => Err(errno),
@@ -90,10 +89,10 @@ fn each(
     dir: impl AsFd,
     mut found: impl FnMut(&CStr, FileType) -> Result<bool>,
 ) -> Result<()> {
-    store.sys.rewind(dir.as_fd())?;
+    store.root.sys.rewind(dir.as_fd())?;
     let mut buffer = [MaybeUninit::uninit(); 32 << 10];
     let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
-    store.sys.read_dir()?;
+    store.root.sys.read_dir()?;
     while let Some(entry) = entries.next() {
         let entry = match entry {
             Err(Errno::INTR) => continue,

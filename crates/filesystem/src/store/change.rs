@@ -1,4 +1,4 @@
-//! Changing what is in the tree: renaming, touching, deleting.
+//! Changes of files and directories in the tree: rename, touch, delete.
 
 use std::{os::fd::OwnedFd, sync::atomic::Ordering};
 
@@ -7,14 +7,15 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result};
 
 use crate::{
     error::{explain, not_found},
-    names::{self, NameKind},
-    root::version,
-    staging::Source,
-    store::{SMALL, Store, split},
+    root::{
+        names::{self, NameKind},
+        version,
+    },
+    store::{SMALL, Store, split, staging::Source},
     sys::{Kind, Resolve},
 };
 
-/// What a deletion found.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Removed {
     Done,
@@ -33,20 +34,23 @@ impl Store {
         let facts = self.file(from)?;
         if from == to {
             precondition.check(Some(&version(&facts))).map_err(|error| error.at(to))?;
-            return Ok(self.metadata(to, &facts));
+            return Ok(self.root.metadata(to, &facts));
         }
         let (parent, name) = split(from)?;
-        let dir = self.open_dir(&parent).map_err(not_found)?;
+        let dir = self.root.open_dir(&parent).map_err(not_found)?;
         let source = Source::Committed(&dir, name);
         self.install(source, to, &|current| precondition.check(current))
             .map_err(|error| error.at(to))?;
         self.prune(&parent);
-        Ok(self.metadata(to, &facts))
+        Ok(self.root.metadata(to, &facts))
     }
 
     /// Moves the directory at `from` to `to`. Under the lock of the whole tree.
     pub(crate) fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
-        match names::lookup(self, from, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+        match names::lookup(&self.root, from, Resolve::Fully)
+            .map_err(explain)?
+            .map(|facts| facts.kind)
+        {
             Some(Kind::File) => return Err(ErrorKind::NotADirectory.into()),
             Some(Kind::Dir) if self.is_visible(from)? => {}
             _ => return Err(ErrorKind::PathNotFound.into()),
@@ -60,20 +64,23 @@ impl Store {
         }
         let (from_parent, from_name) = split(from)?;
         let (to_parent, to_name) = split(to)?;
-        match names::lookup(self, to, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+        match names::lookup(&self.root, to, Resolve::Fully)
+            .map_err(explain)?
+            .map(|facts| facts.kind)
+        {
             None => {}
             Some(Kind::Dir) => self.clear_target(to).map_err(|error| error.at(to))?,
             Some(_) => return Err(conflict()),
         }
         let growth = to.as_str().len().saturating_sub(from.as_str().len());
         if growth > 0 {
-            let longest = names::longest_below(self, from).map_err(explain)?;
+            let longest = names::longest_below(&self.root, from).map_err(explain)?;
             if longest + growth > Path::MAX_BYTES {
                 return Err(Error::new(ErrorKind::InvalidPath).at(to));
             }
         }
-        let above = self.open_dir(&from_parent).map_err(not_found)?;
-        let dir = match self.open_dir(&to_parent) {
+        let above = self.root.open_dir(&from_parent).map_err(not_found)?;
+        let dir = match self.root.open_dir(&to_parent) {
             Ok(dir) => dir,
             Err(Errno::NOENT) => match self.make_dir(&to_parent) {
                 Ok(Some(dir)) => dir,
@@ -92,32 +99,35 @@ impl Store {
         Ok(())
     }
 
-    /// Gives a file a new time, and so a new version. Under its lock.
+    /// Gives a file a new time, and with it a new version. Under its lock.
     pub(crate) fn touch(&self, path: &Path, precondition: &Precondition) -> Result<Metadata> {
         let (file, before) =
-            self.open_file(path, Resolve::Fully).map_err(|e| self.explain_open(path, e))?;
+            self.root.open_file(path, Resolve::Fully).map_err(|e| self.explain_open(path, e))?;
         precondition.check(Some(&version(&before)))?;
         let facts = self.stamp(&file)?;
         if let Err(error) = self.sync_whole(&file) {
             if let Ok(modified) = i64::try_from(before.modified) {
-                let _ = self.sys.set_modified(&file, modified);
+                let _ = self.root.sys.set_modified(&file, modified);
             }
             return Err(error);
         }
-        Ok(self.metadata(path, &facts))
+        Ok(self.root.metadata(path, &facts))
     }
 
-    /// What is visible at `path`: a file, a directory, or nothing.
+    /// The kind of `path`, if callers see anything there.
     pub(crate) fn kind(&self, path: &Path) -> Result<Option<Kind>> {
-        match names::lookup(self, path, Resolve::Fully).map_err(explain)?.map(|facts| facts.kind) {
+        match names::lookup(&self.root, path, Resolve::Fully)
+            .map_err(explain)?
+            .map(|facts| facts.kind)
+        {
             Some(Kind::Dir) if !self.is_visible(path)? => Ok(None),
             kind => Ok(kind),
         }
     }
 
-    /// Removes the file at `path`, if it is one. Under its lock.
+    /// Removes the file at `path`, if there is one. Under its lock.
     pub(crate) fn delete_file(&self, path: &Path, precondition: &Precondition) -> Result<Removed> {
-        let facts = match names::lookup(self, path, Resolve::Fully).map_err(explain)? {
+        let facts = match names::lookup(&self.root, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::File => facts,
             Some(facts) if facts.kind == Kind::Dir && self.is_visible(path)? => {
                 return Ok(Removed::IsADirectory);
@@ -126,37 +136,37 @@ impl Store {
         };
         precondition.check(Some(&version(&facts)))?;
         let (parent, name) = split(path)?;
-        let dir = self.open_dir(&parent).map_err(not_found)?;
+        let dir = self.root.open_dir(&parent).map_err(not_found)?;
         self.move_aside(path, (&dir, name), facts.size)?;
         self.prune(&parent);
         Ok(Removed::Done)
     }
 
-    /// Removes the directory at `path` with all that is ours below. Under the lock of the whole
-    /// tree.
+    /// Removes the directory at `path` with the files of the store below. Under the lock of the whole tree.
     pub(crate) fn delete_dir(&self, path: &Path, shared: bool) -> Result<()> {
         let (parent, name) = split(path)?;
-        if shared || self.is_mount_below(path) {
+        if shared || self.root.is_mount_below(path) {
             return self.delete_below(path);
         }
-        let dir = self.open_dir(&parent).map_err(not_found)?;
+        let dir = self.root.open_dir(&parent).map_err(not_found)?;
         self.move_aside(path, (&dir, name), u64::MAX)?;
         self.prune(&parent);
         Ok(())
     }
 
-    /// Moves the entry for `path` into the trash, from where it is removed: at once if it is small.
+    /// Moves the entry for `path` into the trash, and removes it from there: at once if it is small.
     fn move_aside(&self, path: &Path, from: (&OwnedFd, &str), size: u64) -> Result<()> {
         let name = self.new_name();
-        let to = (&self.reserved_for(path)?.trash, name.as_str());
-        let moved = self.sys.rename_new(from, to).and_then(|()| {
+        let reserved = self.reserved_for(path)?;
+        let to = (&reserved.trash, name.as_str());
+        let moved = self.root.sys.rename_new(from, to).and_then(|()| {
             self.sync_dir(from.0).inspect_err(|_| {
-                let _ = self.sys.rename_new(to, from);
+                let _ = self.root.sys.rename_new(to, from);
             })
         });
-        moved.map_err(|errno| self.explain_move(path, errno))?;
-        // What cannot be removed at once is trash.
-        if size > SMALL || self.sys.unlink(to.0, to.1).is_err() {
+        moved.map_err(|errno| self.own_error(reserved, self.explain_move(path, errno)))?;
+        // Otherwise it stays in the trash.
+        if size > SMALL || self.root.sys.unlink(to.0, to.1).is_err() {
             self.littered.store(true, Ordering::Release);
         }
         Ok(())
@@ -165,7 +175,7 @@ impl Store {
     /// Removes the driver's files below a directory one by one, and leaves foreign files.
     fn delete_below(&self, path: &Path) -> Result<()> {
         let mut files = Vec::new();
-        names::descend(self, path, |path, kind| {
+        names::descend(&self.root, path, |path, kind| {
             if kind == NameKind::File {
                 files.push(path.clone());
             }

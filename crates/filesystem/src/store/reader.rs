@@ -1,4 +1,4 @@
-//! [`Pieces`]: the bytes of an open file, a piece at a time.
+//! [`Pieces`]: the bytes of an open file, one piece at a time.
 
 use std::{
     ops::Range,
@@ -15,26 +15,29 @@ use rustix::io::Errno;
 use storage_driver::Result;
 use tokio::task::JoinHandle;
 
-use crate::{blocking::broken, buffers::Buffers, error::explain, store::Store};
+use crate::{
+    error::explain,
+    store::{Store, blocking::broken, buffers::Buffers},
+};
 
-/// After so many pieces that were at hand, 1 MiB, other tasks get a turn.
+/// After this many cached pieces, 1 MiB, the reader yields to other tasks.
 const TURN: u32 = 16;
 
 /// Reads a range of an open file.
 ///
-/// What the kernel has in memory is read where the stream is polled, without a thread; so is all of
-/// a file system in memory. From the first piece that it does not have, a thread reads, one piece
-/// ahead of the consumer: so a reader holds two pieces at most.
+/// Bytes that the kernel has cached are read where the stream is polled, without a thread, and so are all bytes of a
+/// file system in memory. From the first piece that is not cached, a thread reads one piece ahead of the consumer. So a
+/// reader holds two pieces at most.
 pub(crate) struct Pieces {
     store: Arc<Store>,
     file: Arc<OwnedFd>,
-    /// What is still to be read, and is not being read.
+    /// The range that is not read yet, and that no thread is reading.
     rest: Range<u64>,
     mode: Mode,
 }
 
 enum Mode {
-    /// So many pieces were read in a row.
+    /// The number of pieces that were read in a row.
     Here(u32),
     Thread(Option<JoinHandle<Result<Bytes>>>),
 }
@@ -44,17 +47,17 @@ impl Pieces {
         Self { store, file: Arc::new(file), rest: range, mode: Mode::Here(0) }
     }
 
-    /// How long the next piece is, if it is to be at most so long.
+    /// The length of the next piece, at most `most`.
     fn length(&self, most: usize) -> usize {
         (self.rest.end - self.rest.start).min(most as u64) as usize
     }
 
-    /// Reads what is at hand; `None` if nothing is.
+    /// Reads cached bytes; `None` if there are none.
     fn read_here(&mut self) -> Option<Result<Bytes>> {
         let (length, offset) = (self.length(Buffers::SMALL), self.rest.start);
         let mut buffer = self.store.buffers.get(length);
         let place = &mut buffer.as_mut()[..length];
-        let sys = &self.store.sys;
+        let sys = &self.store.root.sys;
         let read = if self.store.in_memory {
             sys.read(&*self.file, place, offset)
         } else {
@@ -70,7 +73,7 @@ impl Pieces {
         }
     }
 
-    /// Lets a thread read the next piece.
+    /// Starts to read the next piece on a thread.
     fn read_ahead(&mut self) -> Option<JoinHandle<Result<Bytes>>> {
         let (length, offset) = (self.length(Buffers::LARGE), self.rest.start);
         if length == 0 {
@@ -83,7 +86,7 @@ impl Pieces {
             let mut filled = 0;
             while filled < length {
                 let place = &mut buffer.as_mut()[filled..length];
-                match store.sys.read(&*file, place, offset + filled as u64).map_err(explain)? {
+                match store.root.sys.read(&*file, place, offset + filled as u64).map_err(explain)? {
                     0 => break,
                     read => filled += read,
                 }
@@ -109,7 +112,7 @@ impl Stream for Pieces {
                 Mode::Here(count) => {
                     *count += 1;
                     match this.read_here() {
-                        // The end, before what was announced.
+                        // The file ends before its size.
                         Some(Ok(piece)) if piece.is_empty() => return Poll::Ready(None),
                         Some(piece) => return Poll::Ready(Some(piece)),
                         None => this.mode = Mode::Thread(this.read_ahead()),

@@ -1,4 +1,4 @@
-//! Reading directories: their names in order, a window at a time, and what lies below.
+//! Reading directories: their names in order, one window at a time, and the files below.
 
 use std::{mem::MaybeUninit, os::fd::AsFd};
 
@@ -10,52 +10,50 @@ use storage_driver::{Error, ErrorKind, Path};
 
 use crate::{
     error::{at_place, explain, is_nothing},
-    reserved::RESERVED,
-    root::Root,
+    root::{Root, reserved::RESERVED},
     sys::{Kind, Resolve, Result, Sys},
 };
 
-/// The most bytes of names that a [`Window`] holds: 8 MiB, about 100,000 names of 64 bytes. While it
-/// is filled it may hold twice as much. Tests have windows that a few names fill.
+/// The maximum size of the names of a [`Window`], in bytes: 8 MiB, about 100,000 names of 64 bytes. While it is
+/// filled it may hold twice as much. In tests, a few names fill a window.
 const WINDOW: usize = if cfg!(test) { 2 << 10 } else { 8 << 20 };
 
-/// The memory that a name takes in a window in addition to its text.
+/// The memory of a name in a window in addition to its text, in bytes.
 const NAME: usize = size_of::<Name>();
 
-/// An entry of a directory whose name is one of ours.
+/// An entry of a directory whose name is a component of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name {
     pub(crate) text: Box<str>,
     pub(crate) kind: NameKind,
 }
 
-/// What the directory itself says that an entry is.
+/// The kind of an entry, as the directory states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum NameKind {
     File,
     Dir,
-    /// Some file systems do not tell.
+    /// Some file systems do not state it.
     Unknown,
 }
 
-/// The names of a directory that follow one name, sorted: all of them, or as many as are held at
-/// once.
+/// The names of a directory that follow one name, sorted: all of them, or as many as a window holds.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    /// In reverse, so that the next is popped.
+    /// In reverse order, so that the next one is popped.
     names: Vec<Name>,
-    /// Whether more follow.
+    /// Whether more names follow.
     more: bool,
     last: Option<Box<str>>,
 }
 
 impl Window {
-    /// Reads the open directory from its beginning, and takes what comes after `after`.
+    /// Reads the open directory from its beginning, and takes the names after `after`.
     pub(crate) fn read(root: &Root, dir: impl AsFd, after: Option<&str>) -> Result<Self> {
         // It may have been read before.
         root.sys.rewind(dir.as_fd())?;
         let (mut names, mut bytes, mut more) = (Vec::<Name>::new(), 0, false);
-        // Beyond this name the window is full already.
+        // The window is full up to this name.
         let mut bound: Option<Box<str>> = None;
         each_name(root, dir, |text, kind| {
             if after.is_some_and(|after| text <= after) {
@@ -87,12 +85,12 @@ impl Window {
         self.names.pop()
     }
 
-    /// After which name the next window begins, if there is one.
+    /// The name after which the next window begins, if there is one.
     pub(crate) fn next_after(&self) -> Option<&str> {
         if self.more { self.last.as_deref() } else { None }
     }
 
-    /// Takes back the name that was given last.
+    /// Puts back the name that was returned last.
     pub(crate) fn put_back(&mut self, name: Name) {
         self.names.push(name);
     }
@@ -102,7 +100,7 @@ impl Window {
     }
 }
 
-/// The names of a directory in order, a window after the other.
+/// The names of a directory in order, one window after the other.
 #[derive(Debug)]
 pub(crate) struct Names {
     after: Option<Box<str>>,
@@ -114,7 +112,7 @@ impl Names {
         Self { after: after.map(Box::from), window: None }
     }
 
-    /// The next name. `dir` is the directory, open; it is read where a window begins.
+    /// The next name of the open directory `dir`, which is read where a window begins.
     pub(crate) fn next(&mut self, root: &Root, dir: impl AsFd) -> Result<Option<Name>> {
         loop {
             let window = match &mut self.window {
@@ -134,8 +132,9 @@ impl Names {
     }
 }
 
-/// Calls `found` with each valid name in the open directory, in no order, until it says `false`: from
-/// where its descriptor stands, which is the beginning of one that was just opened. What is not ours is passed over, and said in the log once.
+/// Calls `found` with each valid name in the open directory, in no order, until it returns `false`. It starts at the
+/// position of the descriptor, which is the beginning if the directory was just opened. Other names are skipped, and
+/// reported in the log once.
 fn each_name(
     root: &Root,
     dir: impl AsFd,
@@ -150,8 +149,8 @@ fn each_name(
     })
 }
 
-/// Calls `found` with each name in the open directory, and what it is if it is one of ours, until it
-/// says `false`; from where its descriptor stands.
+/// Calls `found` with each name in the open directory, with its text and kind if it may be part of the store, until it
+/// returns `false`. It starts at the position of the descriptor.
 fn each_entry(
     root: &Root,
     dir: impl AsFd,
@@ -163,7 +162,7 @@ fn each_entry(
     while let Some(entry) = entries.next() {
         let entry = match entry {
             Err(Errno::INTR) => continue,
-            // It was removed while it was open.
+            // The directory was removed while it was open.
             Err(Errno::NOENT) => break,
             entry => entry?,
         };
@@ -186,7 +185,8 @@ fn each_entry(
     Ok(())
 }
 
-/// What an entry is, where the directory did not tell. `None` if it is gone, or nothing of ours.
+/// The kind of an entry, looked up if the directory does not state it. `None` if it is gone, or not part of the
+/// store.
 pub(crate) fn kind_of(sys: &Sys, dir: impl AsFd, name: &Name) -> Result<Option<NameKind>> {
     if name.kind != NameKind::Unknown {
         return Ok(Some(name.kind));
@@ -202,8 +202,8 @@ pub(crate) fn kind_of(sys: &Sys, dir: impl AsFd, name: &Name) -> Result<Option<N
     }
 }
 
-/// Whether a file is among the first entries of a directory in the open directory `dir`: what nearly
-/// always tells, at little cost, that a file lies below.
+/// Whether a file is among the first entries of the directory `name` in the open directory `dir`. That nearly always
+/// shows, at little cost, that the directory has a file below it.
 pub(crate) fn begins_with_a_file(root: &Root, dir: impl AsFd, name: &str) -> Result<bool> {
     let dir = match root.sys.open_dir(dir, name) {
         Err(errno) if is_nothing(errno) => return Ok(false),
@@ -225,7 +225,7 @@ pub(crate) fn begins_with_a_file(root: &Root, dir: impl AsFd, name: &str) -> Res
     Ok(false)
 }
 
-/// Whether a committed file lies anywhere below the directory `path`: whether a caller may see it.
+/// Whether a committed file is anywhere below the directory `path`, so that callers see the directory.
 pub(crate) fn has_file_below(root: &Root, path: &Path) -> Result<bool> {
     Ok(file_below(root, path)?.is_some())
 }
@@ -242,7 +242,7 @@ pub(crate) fn file_below(root: &Root, path: &Path) -> Result<Option<Path>> {
     Ok(found)
 }
 
-/// Whether a file lies at the relative path `name`, without a symbolic link on the way.
+/// Whether a file is at the relative path `name`, without a symbolic link on the path.
 pub(crate) fn is_file(root: &Root, dir: impl AsFd, name: &str) -> Result<bool> {
     match root.sys.open_path(dir, name, Resolve::Fully) {
         Ok(place) => Ok(root.sys.stat(&place)?.kind == Kind::File),
@@ -261,7 +261,7 @@ pub(crate) fn longest_below(root: &Root, path: &Path) -> Result<usize> {
     Ok(longest)
 }
 
-/// Whether anything that is not ours lies below the directory `path`.
+/// Whether anything that is not part of the store is below the directory `path`.
 pub(crate) fn has_foreign_below(root: &Root, path: &Path) -> Result<bool> {
     let mut open = vec![path.clone()];
     let mut foreign = false;
@@ -274,7 +274,7 @@ pub(crate) fn has_foreign_below(root: &Root, path: &Path) -> Result<bool> {
             match ours.and_then(|(text, kind)| Some((path.join(text).ok()?, kind))) {
                 Some((child, NameKind::Dir)) => open.push(child),
                 Some((_, NameKind::File)) => {}
-                // Where the directory does not tell, it is looked at one by one.
+                // If the directory does not state the kind, a deletion checks file after file.
                 Some((_, NameKind::Unknown)) | None => foreign = true,
             }
             !foreign
@@ -283,8 +283,8 @@ pub(crate) fn has_foreign_below(root: &Root, path: &Path) -> Result<bool> {
     Ok(foreign)
 }
 
-/// Calls `found` with each valid path below a directory, the files of a directory first, until it
-/// says `false`. It holds one directory open, and the names of those that are still to be visited.
+/// Calls `found` with each valid path below a directory until it returns `false`. It holds one directory open, and the
+/// names of the directories that are still to be visited.
 pub(crate) fn descend(
     root: &Root,
     path: &Path,
@@ -297,20 +297,20 @@ pub(crate) fn descend(
             dir => dir?,
         };
         let mut unknown = Vec::new();
-        let mut goes_on = true;
+        let mut proceed = true;
         each_name(root, &dir, |text, kind| {
             // A name that is too long for a path is foreign.
             let Ok(child) = path.join(text) else { return true };
             match kind {
                 NameKind::Unknown => unknown.push(Name { text: text.into(), kind }),
                 kind => {
-                    goes_on = found(&child, kind);
+                    proceed = found(&child, kind);
                     if kind == NameKind::Dir {
                         open.push(child);
                     }
                 }
             }
-            goes_on
+            proceed
         })?;
         for name in unknown {
             let (Ok(child), Some(kind)) =
@@ -318,22 +318,21 @@ pub(crate) fn descend(
             else {
                 continue;
             };
-            goes_on = goes_on && found(&child, kind);
+            proceed = proceed && found(&child, kind);
             if kind == NameKind::Dir {
                 open.push(child);
             }
         }
-        if !goes_on {
+        if !proceed {
             break;
         }
     }
     Ok(())
 }
 
-/// Fails if one of the first directories of the store is a symbolic link to a directory, or to nothing,
-/// as when a disk is not mounted: what is behind it would be missing from the root, and nothing could
-/// be put there. It looks no deeper than
-/// four names, and at no more than 1,024 entries in all.
+/// Fails if one of the first directories of the store is a symbolic link to a directory, or to nothing, as when a disk
+/// is not mounted: its content would be missing from the store, and nothing could be put there. It looks at four
+/// levels, and at 1,024 entries at most.
 pub(crate) fn require_no_linked_dir(root: &Root) -> storage_driver::Result<()> {
     const DEPTH: usize = 4;
     const TO_DIR: &str = "a symbolic link to a directory, which the driver does not follow: mount the \
@@ -346,7 +345,7 @@ pub(crate) fn require_no_linked_dir(root: &Root) -> storage_driver::Result<()> {
     for _ in 0..DEPTH {
         for path in std::mem::take(&mut dirs) {
             let dir = match root.open_dir(&path) {
-                // It is foreign, or it is gone.
+                // It is not readable for the driver, or it is gone.
                 Err(Errno::ACCESS) => continue,
                 Err(errno) if is_nothing(errno) => continue,
                 dir => dir.map_err(explain)?,
@@ -379,13 +378,13 @@ pub(crate) fn require_no_linked_dir(root: &Root) -> storage_driver::Result<()> {
     Ok(())
 }
 
-/// What is at a path: `None` if there is nothing, or nothing of ours.
+/// The metadata of a path: `None` if nothing of the store can be there.
 pub(crate) fn lookup(
     root: &Root,
     path: &Path,
     resolve: Resolve,
 ) -> Result<Option<crate::sys::FileStat>> {
-    match root.sys.open_path(&root.root, root.relative(path), resolve) {
+    match root.sys.open_path(&root.dir, root.relative(path), resolve) {
         Ok(fd) => root.sys.stat(&fd).map(Some),
         Err(errno) if is_nothing(errno) => Ok(None),
         Err(errno) => Err(errno),
@@ -399,7 +398,7 @@ mod tests {
     use super::*;
     use crate::{Durability, settings::Settings};
 
-    /// A directory with these names, and all its windows.
+    /// All windows of a directory with these names.
     async fn windows(names: &BTreeSet<String>, after: Option<&str>) -> Vec<Vec<String>> {
         let dir = tempfile::tempdir().unwrap();
         names.iter().for_each(|name| fs::write(dir.path().join(name), "").unwrap());
@@ -415,7 +414,7 @@ mod tests {
         let mut windows = Vec::new();
         let mut after = after.map(str::to_owned);
         loop {
-            let mut window = Window::read(&root, &root.root, after.as_deref()).unwrap();
+            let mut window = Window::read(&root, &root.dir, after.as_deref()).unwrap();
             let mut names = Vec::new();
             while let Some(name) = window.next() {
                 names.push(name.text.into());
@@ -429,12 +428,12 @@ mod tests {
     }
 
     fn names(count: usize) -> BTreeSet<String> {
-        // In no order that a directory might have by itself.
+        // In an order that a directory would not have by itself.
         (0..count).map(|n| format!("{:08x}", (n as u32).wrapping_mul(2_654_435_761))).collect()
     }
 
     #[tokio::test]
-    async fn the_windows_of_a_directory_give_each_name_once_and_in_order() {
+    async fn the_windows_of_a_directory_have_each_name_once_and_in_order() {
         let names = names(1000);
         let windows = windows(&names, None).await;
         assert!(windows.len() > 5, "{}", windows.len());
@@ -442,7 +441,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_window_holds_more_than_twice_its_measure() {
+    async fn a_window_holds_at_most_twice_its_size() {
         for window in windows(&names(1000), None).await {
             let bytes: usize = window.iter().map(|name| name.len() + NAME).sum();
             assert!(bytes <= 2 * WINDOW + 8 + NAME, "{bytes}");
@@ -450,7 +449,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_window_begins_after_a_name_that_need_not_be_there() {
+    async fn a_window_begins_after_a_name_that_need_not_exist() {
         let names = names(300);
         for after in ["7fffffff", "0", "ffffffff0"] {
             let expected = names.range(after.to_owned()..).filter(|name| *name != after);
