@@ -3,8 +3,8 @@
 //! A module imports only modules that are listed above it:
 //!
 //! ```text
-//! error   accept   byteranges   conditions   cursors   endpoint   range
-//! body    responses
+//! error   accept   byteranges   conditions   cursors   endpoint
+//! body    range    responses
 //! service                                     what all requests share, and a request
 //! blobs   catalog  lists  manifests  uploads  the handlers
 //! routes                                      which request is handled where

@@ -12,13 +12,28 @@ use crate::support::{Answer, Service, blob, digest};
 const CONTENT: &[u8] = b"0123456789";
 
 async fn ranged(headers: &[(&str, &str)]) -> Answer {
+    ranged_of(CONTENT, headers).await
+}
+
+async fn ranged_of(content: &'static [u8], headers: &[(&str, &str)]) -> Answer {
     let service = Service::new();
-    service.push_blob("demo", CONTENT).await;
-    service.send("GET", &blob("demo", CONTENT), headers, "").await
+    service.push_blob("demo", content).await;
+    service.send("GET", &blob("demo", content), headers, "").await
 }
 
 async fn part(range: &str) -> Answer {
     ranged(&[("range", range)]).await
+}
+
+/// The digits of [`CONTENT`], 100 times: several small parts of it, with their headers, are smaller than the whole.
+const LARGE: &[u8] = {
+    const DIGITS: [[u8; 10]; 100] = [*b"0123456789"; 100];
+    DIGITS.as_flattened()
+};
+
+/// Several ranges of [`LARGE`].
+async fn several(ranges: &str) -> Answer {
+    ranged_of(LARGE, &[("range", ranges)]).await
 }
 
 #[tokio::test]
@@ -144,15 +159,15 @@ fn assert_parts(answer: &Answer, expected: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn several_ranges_are_parts_in_the_order_that_was_asked() {
-    let got = part("bytes=6-7, 0-1,-1").await.expect(206);
-    assert_parts(&got, &[("6-7/10", "67"), ("0-1/10", "01"), ("9-9/10", "9")]);
-    assert_eq!(got.header("etag"), format!("\"{}\"", digest(CONTENT)));
+    let got = several("bytes=6-7, 0-1,-1").await.expect(206);
+    assert_parts(&got, &[("6-7/1000", "67"), ("0-1/1000", "01"), ("999-999/1000", "9")]);
+    assert_eq!(got.header("etag"), format!("\"{}\"", digest(LARGE)));
 }
 
 #[tokio::test]
 async fn ranges_that_overlap_are_one_part_in_the_place_of_the_first() {
-    let got = part("bytes=8-8,3-4,0-1,4-5").await.expect(206);
-    assert_parts(&got, &[("8-8/10", "8"), ("3-5/10", "345"), ("0-1/10", "01")]);
+    let got = several("bytes=8-8,3-4,0-1,4-5").await.expect(206);
+    assert_parts(&got, &[("8-8/1000", "8"), ("3-5/1000", "345"), ("0-1/1000", "01")]);
     let got = part("bytes=2-4,3-3,2-2").await.expect(206);
     assert_eq!((&*got.body, got.header("content-range")), (&b"234"[..], "bytes 2-4/10"));
 }
@@ -160,14 +175,14 @@ async fn ranges_that_overlap_are_one_part_in_the_place_of_the_first() {
 // podman takes as many parts as it asked for ranges, and asks for files that lie one after the other.
 #[tokio::test]
 async fn ranges_that_touch_are_parts_of_their_own() {
-    let got = part("bytes=2-3,4-5").await.expect(206);
-    assert_parts(&got, &[("2-3/10", "23"), ("4-5/10", "45")]);
+    let got = several("bytes=2-3,4-5").await.expect(206);
+    assert_parts(&got, &[("2-3/1000", "23"), ("4-5/1000", "45")]);
 }
 
 #[tokio::test]
 async fn of_several_ranges_those_past_the_end_are_left_out() {
-    let got = part("bytes=0-1,20-30,8-99").await.expect(206);
-    assert_parts(&got, &[("0-1/10", "01"), ("8-9/10", "89")]);
+    let got = several("bytes=0-1,2000-3000,998-9999").await.expect(206);
+    assert_parts(&got, &[("0-1/1000", "01"), ("998-999/1000", "89")]);
 }
 
 #[tokio::test]
@@ -192,11 +207,29 @@ async fn ranges_of_more_bytes_than_the_blob_give_the_whole() {
 }
 
 #[tokio::test]
+async fn parts_that_are_larger_than_the_blob_with_their_headers_give_the_whole() {
+    let ranges = |count| {
+        let ranges: Vec<_> = (0..count).map(|n| format!("{0}-{0}", n * 10)).collect();
+        format!("bytes={}", ranges.join(","))
+    };
+    let mut statuses = Vec::new();
+    for count in 2..=20 {
+        let got = several(&ranges(count)).await;
+        assert!(got.body.len() <= LARGE.len(), "{count} ranges: {} bytes", got.body.len());
+        statuses.push(got.status.as_u16());
+    }
+    assert!(statuses.is_sorted_by(|one, next| one >= next), "{statuses:?}");
+    assert_eq!((statuses[0], statuses[18]), (206, 200));
+    let got = part("bytes=0-0,2-2").await.expect(200);
+    assert_eq!((&*got.body, got.header("content-length")), (CONTENT, "10"));
+}
+
+#[tokio::test]
 async fn if_range_is_heeded_for_several_ranges() {
-    let tag = format!("\"{}\"", digest(CONTENT));
+    let tag = format!("\"{}\"", digest(LARGE));
     let range = ("range", "bytes=0-0,2-2");
-    ranged(&[range, ("if-range", &tag)]).await.expect(206);
-    ranged(&[range, ("if-range", "\"other\"")]).await.expect(200);
+    ranged_of(LARGE, &[range, ("if-range", &tag)]).await.expect(206);
+    ranged_of(LARGE, &[range, ("if-range", "\"other\"")]).await.expect(200);
     ranged(&[("range", "bytes=5-2"), ("if-range", "\"other\"")]).await.expect(200);
 }
 
@@ -245,14 +278,14 @@ async fn a_blob_whose_first_read_fails_is_503() {
     let store = InMemory::new();
     let faulty = Faulty::new(store.clone());
     let service = Service::on(Arc::new(faulty.clone()), store, |builder| builder);
-    service.push_blob("demo", CONTENT).await;
+    service.push_blob("demo", LARGE).await;
     faulty.plan(|call| {
         (call.operation == Operation::Read).then_some(Fault::Before(ErrorKind::Unavailable))
     });
     for range in ["", "bytes=0-1", "bytes=0-1,4-5"] {
         let headers = [("range", range)];
         let headers = if range.is_empty() { &headers[..0] } else { &headers };
-        service.send("GET", &blob("demo", CONTENT), headers, "").await.expect(503);
+        service.send("GET", &blob("demo", LARGE), headers, "").await.expect(503);
     }
 }
 
