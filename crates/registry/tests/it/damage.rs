@@ -15,9 +15,7 @@ use crate::support::{
 use axum::body::Body;
 use inmemory::InMemory;
 use serde_json::json;
-use storage_driver::{
-    ErrorKind, Operation, Path, Precondition, StorageDriver, StorageDriverExt, Version,
-};
+use storage_driver::{ErrorKind, Operation, Path, StorageDriver, StorageDriverExt, Version};
 use storage_driver_conformance::layers::{Fault, Faulty};
 use storage_driver_registry::GcOptions;
 
@@ -273,52 +271,6 @@ async fn an_empty_file_in_place_of_a_blob_is_no_blob() {
     let manifest = image(&[b"layer"]).to_string();
     let answer = service.send("PUT", "/v2/demo/manifests/v2", &headers, manifest).await;
     assert_eq!(answer.expect(404).code(), "MANIFEST_BLOB_UNKNOWN");
-}
-
-#[tokio::test]
-async fn content_that_was_replaced_by_a_directory_is_unknown() {
-    let service = Service::new();
-    let pushed = service.push_image("demo", "v1", "layer").await;
-    for digest in [&digest(b"layer"), &pushed] {
-        service.store.delete(&data(digest), Precondition::None).await.unwrap();
-        service.store.put(&data(digest).join("file").unwrap(), "").await.unwrap();
-    }
-    let manifest = format!("/v2/demo/manifests/{pushed}");
-    for uri in [&blob("demo", b"layer"), &manifest, "/v2/demo/manifests/v1"] {
-        service.get(uri).await.expect(404);
-        service.head(uri).await.expect(404);
-    }
-    service.delete(&manifest).await.expect(202);
-}
-
-#[tokio::test]
-async fn a_push_to_a_directory_in_place_of_a_file_fails_with_its_path() {
-    let service = Service::new();
-    let link = "/docker/registry/v2/repositories/demo/_manifests/tags/v1/current/link";
-    let layer = format!(
-        "/docker/registry/v2/repositories/demo/_layers/sha256/{}/link",
-        &digest(b"linked")["sha256:".len()..]
-    );
-    let blob = data(&digest(b"layer")).to_string();
-    for path in [link, &layer, &blob] {
-        let path = Path::parse(path).unwrap();
-        service.store.put(&path.join("file").unwrap(), "").await.unwrap();
-    }
-    for (content, path) in [("linked", &layer), ("layer", &blob)] {
-        let upload = service.start("demo").await;
-        service.send("PATCH", &upload, &[], content).await.expect(202);
-        let answer = service.put(&upload, content.as_bytes()).await.expect(500);
-        let message = answer.json()["errors"][0]["message"].to_string();
-        assert!(message.contains(path), "{message}");
-    }
-    service.push_blob("demo", "{}").await;
-    let headers = [("content-type", OCI_MANIFEST)];
-    let manifest = image(&[]).to_string();
-    let answer = service.send("PUT", "/v2/demo/manifests/v1", &headers, manifest).await;
-    let message = answer.expect(500).json()["errors"][0]["message"].to_string();
-    assert!(message.contains(link), "{message}");
-    // Others continue.
-    service.push_image("demo", "v2", "another").await;
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod interchange;
 mod interleavings;
 mod malformed;
 mod metered;
+mod obstructions;
 mod program;
 mod races;
 mod server;
