@@ -3,8 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{Answer, OCI_MANIFEST, Service, blob, clock::Clock, digest, image};
-use futures::{executor::block_on, future::BoxFuture};
+use crate::support::{
+    Answer, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, in_a_thread,
+};
+use futures::executor::block_on;
 use inmemory::InMemory;
 use serde_json::{Value, json};
 use storage_driver_conformance::layers::Faulty;
@@ -52,13 +54,7 @@ impl Two {
 fn push(service: &Service, reference: &str, manifest: &Value) -> Answer {
     let uri = format!("/v2/demo/manifests/{reference}");
     let headers = [("content-type", OCI_MANIFEST)];
-    run(service.send("PUT", &uri, &headers, manifest.to_string()))
-}
-
-/// Sends a request from a thread of its own: there is a runtime here already.
-fn run(request: BoxFuture<'static, Answer>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    std::thread::spawn(move || runtime.block_on(request)).join().unwrap()
+    in_a_thread(service.send("PUT", &uri, &headers, manifest.to_string()))
 }
 
 async fn assert_whole(service: &Service, reference: &str, context: &str) {
@@ -198,8 +194,8 @@ async fn a_blob_that_comes_back_by_another_repository_stays_where_head_found_it(
         let (sender, receiver) = std::sync::mpsc::channel();
         two.before(n, move |other| {
             let uri = format!("/v2/other/blobs/uploads/?digest={}", digest(b"layer"));
-            run(other.send("POST", &uri, &[], "layer")).expect(201);
-            let _ = sender.send(run(other.head(&blob("demo", b"layer"))).status.as_u16());
+            in_a_thread(other.send("POST", &uri, &[], "layer")).expect(201);
+            let _ = sender.send(in_a_thread(other.head(&blob("demo", b"layer"))).status.as_u16());
         });
         two.one.registry.collect(&two.options(false)).await.unwrap();
         match receiver.try_recv() {

@@ -11,6 +11,7 @@ mod damage;
 mod faults;
 mod interchange;
 mod interleavings;
+mod lost_children;
 mod malformed;
 mod metered;
 mod obstructions;

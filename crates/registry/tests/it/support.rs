@@ -297,3 +297,9 @@ pub fn slow() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
 pub fn poll_once<T>(request: &mut BoxFuture<'_, T>) {
     assert!(request.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
 }
+
+/// Runs `work` on another thread with a runtime of its own, because the thread of a test has one already.
+pub fn in_a_thread<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    std::thread::spawn(move || runtime.block_on(work)).join().unwrap()
+}
