@@ -296,7 +296,7 @@ impl StorageDriver for Filesystem {
 
     fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
         let store = Arc::clone(self.store.store());
-        Walk::new(NAME, path.clone(), Descent::new(store, path.clone(), options.start_after))
+        Walk::new(NAME, path.clone(), Descent::new(store, path.clone(), options))
     }
 
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {

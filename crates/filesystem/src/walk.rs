@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use storage_driver::{Entry, Error, ErrorKind, Path, Result, WalkSource};
+use storage_driver::{Entry, Error, ErrorKind, Path, Result, WalkOptions, WalkSource};
 
 use crate::{
     error::{explain, is_nothing},
@@ -52,7 +52,7 @@ enum State {
 /// The directories from the start down to where the walk is.
 struct Levels {
     start: Path,
-    start_after: Option<Path>,
+    options: WalkOptions,
     open: Vec<Level>,
     begun: bool,
     /// Whether anything was found.
@@ -67,7 +67,7 @@ struct Levels {
 struct Level {
     path: Path,
     names: Names,
-    /// Whether it was given: that waits until there is a file below.
+    /// Whether it was returned. A walk with metadata returns it once there is a file below.
     given: bool,
 }
 
@@ -78,10 +78,10 @@ impl Level {
 }
 
 impl Descent {
-    pub(crate) fn new(store: Arc<Store>, start: Path, start_after: Option<Path>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, start: Path, options: WalkOptions) -> Self {
         let state = State::Idle(Levels {
             start,
-            start_after,
+            options,
             open: Vec::new(),
             begun: false,
             found: false,
@@ -175,7 +175,7 @@ impl Levels {
         }
         let mut path = self.start.clone();
         loop {
-            match list::after(&path, self.start_after.as_ref()) {
+            match list::after(&path, self.options.start_after.as_ref()) {
                 After::Beginning => {
                     self.open.push(Level::new(path, None, true));
                     return Ok(());
@@ -211,7 +211,7 @@ impl Levels {
     /// Goes on with what is in a directory that was expected to be skipped, and expects that no more.
     fn reopen(&mut self, dir: &Path) {
         self.skipped.retain(|it| Some(&**it) != dir.name());
-        self.start_after = Some(dir.clone());
+        self.options.start_after = Some(dir.clone());
         self.open.clear();
         self.begun = false;
     }
@@ -252,31 +252,48 @@ impl Levels {
                 self.open.pop();
                 return Ok(());
             };
-            if names::kind_of(&store.sys, &dir, &name).map_err(explain)? == Some(NameKind::Dir) {
-                if let Ok(path) = level.path.join(&*name.text) {
-                    self.open.push(Level::new(path, None, false));
+            let Some(kind) = names::kind_of(&store.sys, &dir, &name).map_err(explain)? else {
+                continue;
+            };
+            // Too long for a path: a foreign file or directory.
+            let Ok(child) = level.path.join(&*name.text) else { continue };
+            if kind == NameKind::Dir {
+                self.open.push(Level::new(child, None, false));
+                if self.options.names_only {
+                    self.return_open(entries);
+                }
+                return Ok(());
+            }
+            let file = match self.options.names_only {
+                true => Some(Entry::bare_file(child)),
+                false => list::entry(store, &level.path, &dir, &name, |_| Ok(false))?,
+            };
+            if let Some(entry) = file {
+                if !self.return_open(entries) {
                     return Ok(());
                 }
-                continue;
-            }
-            let path = level.path.clone();
-            if let Some(file) = list::entry(store, &path, &dir, &name, |_| Ok(false))? {
-                for depth in 0..self.open.len() {
-                    let level = &mut self.open[depth];
-                    if std::mem::replace(&mut level.given, true) {
-                        continue;
-                    }
-                    let entry = Entry::directory(level.path.clone());
-                    let closed = self.skipped.iter().any(|it| **it == *entry.name());
-                    entries.push(Ahead { entry, closed });
-                    if closed {
-                        self.open.truncate(depth);
-                        return Ok(());
-                    }
-                }
-                entries.push(Ahead { entry: file, closed: false });
+                entries.push(Ahead { entry, closed: false });
             }
         }
         Ok(())
+    }
+
+    /// Adds the open directories that were not returned yet. `false` if the caller is expected to skip one of
+    /// them, which the walk then leaves.
+    fn return_open(&mut self, entries: &mut Vec<Ahead>) -> bool {
+        for depth in 0..self.open.len() {
+            let level = &mut self.open[depth];
+            if std::mem::replace(&mut level.given, true) {
+                continue;
+            }
+            let entry = Entry::directory(level.path.clone());
+            let closed = self.skipped.iter().any(|it| **it == *entry.name());
+            entries.push(Ahead { entry, closed });
+            if closed {
+                self.open.truncate(depth);
+                return false;
+            }
+        }
+        true
     }
 }

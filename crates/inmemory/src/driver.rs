@@ -216,10 +216,8 @@ impl StorageDriver for InMemory {
 
     async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
         let dir = self.explain(Operation::List, path, || self.view(|tree| tree.dir(path)))?;
-        let mut children = Children::after(&dir, path, options.start_after.as_ref());
-        if options.names_only {
-            children = children.map(Children::names_only);
-        }
+        let start = options.start_after.as_ref();
+        let children = Children::after(&dir, path, start, options.names_only);
         let mut snapshot = Snapshot::new(dir, self.store.reclaimer());
         let page = collect(path, &options, Vec::new(), children.into_iter().flatten()).await;
         poll_fn(|cx| snapshot.poll_release(cx)).await;
@@ -229,8 +227,8 @@ impl StorageDriver for InMemory {
     fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
         match self.view(|tree| tree.dir(path)) {
             Ok(dir) => {
-                let (start, reclaimer) = (options.start_after.as_ref(), self.store.reclaimer());
-                Walk::new(self.name, path.clone(), Descent::after(dir, path, start, reclaimer))
+                let descent = Descent::new(dir, path, options, self.store.reclaimer());
+                Walk::new(self.name, path.clone(), descent)
             }
             Err(error) => Walk::new(self.name, path.clone(), Failed(Some(error))),
         }

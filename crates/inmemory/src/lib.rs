@@ -118,8 +118,8 @@
 //!
 //! # Limits
 //!
-//! Content is kept as long as the store: it is not `durable`. `list` with
-//! [`names_only`](storage_driver::ListOptions::names_only) leaves out the metadata of files.
+//! Content is kept as long as the store: it is not `durable`. `list` and `walk` with
+//! [`names_only`](storage_driver::ListOptions::names_only) leave out the metadata of files.
 
 mod blob;
 mod budget;

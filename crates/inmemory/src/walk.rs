@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use storage_driver::{Entry, Path, Result, WalkSource};
+use storage_driver::{Entry, Path, Result, WalkOptions, WalkSource};
 use triomphe::Arc;
 
 use crate::{
@@ -27,8 +27,14 @@ enum Nodes {
 }
 
 impl Children {
-    /// The children of `dir`, the directory at `path`, that order after `start`.
-    pub(crate) fn after(dir: &Directory, path: &Path, start: Option<&Path>) -> Option<Self> {
+    /// The children of `dir`, the directory at `path`, that order after `start`; without metadata under
+    /// `names_only`.
+    pub(crate) fn after(
+        dir: &Directory,
+        path: &Path,
+        start: Option<&Path>,
+        names_only: bool,
+    ) -> Option<Self> {
         let name = match start {
             None => None,
             Some(start) => match start.strip_prefix(path) {
@@ -48,12 +54,7 @@ impl Children {
                 Nodes::Implied(is_after.then(|| (file.clone(), *at)))
             }
         };
-        Some(Self { path: path.clone(), nodes, names_only: false })
-    }
-
-    /// The same without metadata.
-    pub(crate) fn names_only(self) -> Self {
-        Self { names_only: true, ..self }
+        Some(Self { path: path.clone(), nodes, names_only })
     }
 
     /// The next child, with its directory if it is one.
@@ -116,6 +117,7 @@ pub(crate) struct Descent<'a> {
     open: Vec<Children>,
     /// The directory that was returned last, to be opened next.
     below: Option<(Path, Directory)>,
+    names_only: bool,
     /// How many entries are returned before the walk yields to other tasks.
     until_yield: usize,
     /// The directory of the walk. It holds everything that the fields above refer to, so that these free
@@ -124,23 +126,25 @@ pub(crate) struct Descent<'a> {
 }
 
 impl<'a> Descent<'a> {
-    /// Everything below `dir`, the directory at `path`, that orders after `start`.
-    pub(crate) fn after(
+    /// What `options` ask for of everything below `dir`, the directory at `path`.
+    pub(crate) fn new(
         dir: Directory,
         path: &Path,
-        start: Option<&Path>,
+        options: WalkOptions,
         reclaimer: &'a Reclaimer,
     ) -> Self {
-        let mut open = Vec::from_iter(Children::after(&dir, path, start));
+        let (start, names_only) = (options.start_after.as_ref(), options.names_only);
+        let mut open = Vec::from_iter(Children::after(&dir, path, start, names_only));
         // A start below is reached through directories that are not returned.
         let names = start.and_then(|start| start.strip_prefix(path)).unwrap_or_default();
         let (mut last, mut path) = (dir.clone(), path.clone());
         for name in names.split('/') {
             let (Some(below), Ok(joined)) = (last.child(name), path.join(name)) else { break };
             (last, path) = (below, joined);
-            open.extend(Children::after(&last, &path, start));
+            open.extend(Children::after(&last, &path, start, names_only));
         }
-        Self { open, below: None, until_yield: ENTRIES, start: Snapshot::new(dir, reclaimer) }
+        let start = Snapshot::new(dir, reclaimer);
+        Self { open, below: None, names_only, until_yield: ENTRIES, start }
     }
 }
 
@@ -152,7 +156,7 @@ impl WalkSource for Descent<'_> {
         }
         self.until_yield -= 1;
         if let Some((path, dir)) = self.below.take() {
-            self.open.extend(Children::after(&dir, &path, None));
+            self.open.extend(Children::after(&dir, &path, None, self.names_only));
         }
         while let Some(children) = self.open.last_mut() {
             if let Some((entry, dir)) = children.next_child() {

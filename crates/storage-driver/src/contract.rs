@@ -148,8 +148,8 @@
 //! - <a id="6.5"></a>**6.5** `list` and `walk` return no entry twice, no entry that never existed during the call, and
 //!   every entry that existed throughout. Entries that vanish meanwhile are skipped. Under
 //!   [`snapshot_listing`](crate::Capabilities::snapshot_listing) they show the state at one moment.
-//! - <a id="6.6"></a>**6.6** With [`names_only`](crate::ListOptions::names_only), `list` may omit metadata, and may return
-//!   a directory that turns out to be empty. *A registry lists ten thousand tags by their names.*
+//! - <a id="6.6"></a>**6.6** With [`names_only`](crate::ListOptions::names_only), `list` and `walk` may omit metadata,
+//!   and may return a directory that turns out to be empty. *A registry lists ten thousand tags by their names.*
 //!
 //! # 7. Rename, copy, delete, touch
 //!

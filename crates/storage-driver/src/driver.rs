@@ -280,7 +280,7 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// # }
     /// ```
     ///
-    /// Clauses: [6.4](crate::contract#6.4), [6.5](crate::contract#6.5).
+    /// Clauses: [6.4](crate::contract#6.4), [6.5](crate::contract#6.5), [6.6](crate::contract#6.6).
     ///
     /// # Errors
     ///

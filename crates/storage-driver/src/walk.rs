@@ -18,18 +18,28 @@ use crate::{Entry, ErrorKind, ListOptions, Operation, Pages, Path, Result, Stora
 pub struct WalkOptions {
     /// Return only entries that order after this path, including those below it. The path need not exist.
     pub start_after: Option<Path>,
+    /// The caller needs names only. The walk may then return entries without metadata, and directories that turn
+    /// out to be empty.
+    pub names_only: bool,
 }
 
 impl WalkOptions {
-    /// The whole walk.
+    /// The whole walk, with metadata.
     pub const fn new() -> Self {
-        Self { start_after: None }
+        Self { start_after: None, names_only: false }
     }
 
     /// Returns only entries that order after `path`.
     #[must_use]
     pub fn start_after(mut self, path: Path) -> Self {
         self.start_after = Some(path);
+        self
+    }
+
+    /// Returns names only; see [`names_only`](Self::names_only).
+    #[must_use]
+    pub fn names_only(mut self) -> Self {
+        self.names_only = true;
         self
     }
 }
@@ -136,11 +146,13 @@ struct ByList<'a, D: ?Sized> {
     open: Vec<Pages<'a, Entry>>,
     /// The directory that was returned last and is opened next.
     below: Option<Path>,
+    names_only: bool,
 }
 
 impl<'a, D: StorageDriver + ?Sized> ByList<'a, D> {
     fn new(driver: &'a D, path: &Path, options: WalkOptions) -> Self {
-        let mut walk = Self { driver, open: Vec::new(), below: None };
+        let names_only = options.names_only;
+        let mut walk = Self { driver, open: Vec::new(), below: None, names_only };
         walk.push(path.clone(), options.start_after.clone());
         // If the start is below `path`, the walk resumes in the middle: every directory from `path` down to
         // the start is open, and returns what orders after the start.
@@ -156,7 +168,8 @@ impl<'a, D: StorageDriver + ?Sized> ByList<'a, D> {
     }
 
     fn push(&mut self, dir: Path, start_after: Option<Path>) {
-        let options = ListOptions { start_after, ..ListOptions::new() };
+        let options =
+            ListOptions { start_after, names_only: self.names_only, ..ListOptions::new() };
         self.open.push(Pages::of_list(self.driver, dir).with_options(options));
     }
 }

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use storage_driver::{ListOptions, Page, Path, StorageDriver, StorageDriverExt};
+use futures::TryStreamExt;
+use storage_driver::{
+    Entry, ListOptions, Page, Path, StorageDriver, StorageDriverExt, WalkOptions,
+};
 
 use super::{Fixture, path};
 use crate::{Durability, sys::Call};
@@ -61,7 +64,7 @@ async fn a_listing_of_names_looks_at_no_child() {
         looks.push(calls.iter().map(|&call| fixture.probe.count(call)).sum::<u64>() - before);
     }
     let names = |page: &Page<_>| -> Vec<(String, bool)> {
-        let entries: &[storage_driver::Entry] = &page.items;
+        let entries: &[Entry] = &page.items;
         entries.iter().map(|entry| (entry.name().to_owned(), entry.is_file())).collect()
     };
     assert_eq!(names(&pages[0]), names(&pages[1]));
@@ -81,6 +84,62 @@ async fn a_listing_of_names_of_a_directory_without_files_is_not_found() {
     assert!(names("/d/missing").await.unwrap_err().is_not_found());
     // It may be given by its name, and turns out to hold nothing.
     assert_eq!(names("/").await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_walk_of_names_looks_at_no_file() {
+    let fixture = fixture().await;
+    let mut walks = Vec::new();
+    let mut looks = Vec::new();
+    for options in [WalkOptions::new().names_only(), WalkOptions::new()] {
+        let before = fixture.probe.count(Call::Stat);
+        let walk = fixture.driver.walk(&Path::root(), options);
+        let entries: Vec<Entry> = walk.try_collect().await.unwrap();
+        looks.push(fixture.probe.count(Call::Stat) - before);
+        walks.push(entries);
+    }
+    let names = |entries: &[Entry]| -> Vec<(Path, bool)> {
+        entries.iter().map(|entry| (entry.path().clone(), entry.is_file())).collect()
+    };
+    assert_eq!(names(&walks[0]), names(&walks[1]));
+    assert!(walks[0].iter().all(|entry| entry.metadata().is_none()));
+    assert!(looks[0] <= 5, "{} looks for 101 names", looks[0]);
+    assert!(looks[1] >= 100, "{} looks with metadata", looks[1]);
+}
+
+#[tokio::test]
+async fn a_walk_of_names_returns_a_directory_without_a_look_at_its_content() {
+    let fixture = Fixture::new(Durability::None).await;
+    std::fs::create_dir_all(fixture.root.path().join("d/empty")).unwrap();
+    let walk = |options| fixture.driver.walk(&Path::root(), options);
+    let names: Vec<Entry> = walk(WalkOptions::new().names_only()).try_collect().await.unwrap();
+    assert_eq!(names, [Entry::directory(path("/d")), Entry::directory(path("/d/empty"))]);
+    let entries: Vec<Entry> = walk(WalkOptions::new()).try_collect().await.unwrap();
+    assert_eq!(entries, []);
+}
+
+#[tokio::test]
+async fn a_walk_of_names_reads_no_directory_that_it_expects_to_be_skipped() {
+    let fixture = Fixture::new(Durability::None).await;
+    for number in 0..20 {
+        for at in ["_layers/a/b", "_uploads/a/b", "_manifests/a/b"] {
+            let at = path(&format!("/{number:02}/{at}"));
+            fixture.driver.put(&at, "x").await.unwrap();
+        }
+    }
+    let before = fixture.probe.count(Call::ReadDir);
+    let mut walk = fixture.driver.walk(&Path::root(), WalkOptions::new().names_only());
+    let mut inner = 0;
+    while let Some(entry) = walk.try_next().await.unwrap() {
+        if entry.name().starts_with('_') {
+            inner += 1;
+            walk.skip_dir();
+        }
+    }
+    assert_eq!(inner, 60);
+    // Each of the twenty directories and the root is read by two calls, and the first batch reads on.
+    let calls = fixture.probe.count(Call::ReadDir) - before;
+    assert!(calls <= 70, "{calls} calls");
 }
 
 #[tokio::test]

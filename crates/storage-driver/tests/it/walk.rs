@@ -46,6 +46,16 @@ fn after(start: &Path) -> WalkOptions {
 }
 
 #[test]
+fn a_walk_of_names_lists_each_directory_by_name() {
+    let map = Map::of(FILES);
+    let names = map.walk(&Path::root(), WalkOptions::new().names_only());
+    let entries: Vec<_> = block_on(names.collect());
+    let entries: Vec<Entry> = entries.into_iter().collect::<Result<_>>().unwrap();
+    assert!(entries.iter().map(Entry::path).eq(&model(FILES, &Path::root())));
+    assert!(entries.iter().all(|entry| entry.metadata().is_none()));
+}
+
+#[test]
 fn every_file_and_directory_below_is_visited_in_order() {
     let map = Map::of(FILES);
     for dir in ["/", "/a", "/a/b", "/a-b"].map(path) {

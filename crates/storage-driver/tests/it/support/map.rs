@@ -143,7 +143,11 @@ impl StorageDriver for Map {
             return Err(Error::new(ErrorKind::NotADirectory));
         }
         let files = state.files.values().map(|(_, metadata)| metadata.clone());
-        Ok(Page::from_sorted(path, &options, Entry::children(path, files)))
+        let children = Entry::children(path, files).map(|entry| match options.names_only {
+            true if entry.is_file() => Entry::bare_file(entry.path().clone()),
+            _ => entry,
+        });
+        Ok(Page::from_sorted(path, &options, children))
     }
 
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
