@@ -5,7 +5,7 @@
 //! ```text
 //! error   accept   byteranges   conditions   cursors   endpoint
 //! body    range    responses
-//! service                                     what all requests share, and a request
+//! service                                     the state of all requests, and a request
 //! blobs   catalog  lists  manifests  uploads  the handlers
 //! routes                                      which request is handled where
 //! ```

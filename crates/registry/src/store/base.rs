@@ -213,7 +213,7 @@ impl Store {
         }
     }
 
-    /// The metadata of the content of a blob or manifest, in whatever repository it is.
+    /// The metadata of the content of a blob or manifest of any repository.
     pub(super) async fn content(&self, digest: &Digest) -> Result<Option<Metadata>> {
         let file = self.file(&layout::blob(digest)).await?;
         Ok(file.filter(|file| is_whole(file, digest)))

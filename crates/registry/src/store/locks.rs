@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deletion_is_told_of_the_tags_that_were_set_since_it_began() {
+    async fn a_deletion_learns_of_the_tags_that_were_set_since_it_began() {
         let locks = Locks::default();
         let [before, meanwhile, elsewhere] =
             ["before", "meanwhile", "elsewhere"].map(|tag| Tag::parse(tag).unwrap());

@@ -305,7 +305,7 @@ impl Store {
         Ok((Served { digest: *digest, media_type, size, content }, read))
     }
 
-    /// The result of `read` for the content of a manifest, in whatever repository it is; `None` if the content is missing
+    /// The result of `read` for the content of a manifest of any repository; `None` if the content is missing
     /// or damaged. Damaged content counts as missing, so that clients push it again.
     ///
     /// The content is in memory during `read`, and counted by the [`Budget`](super::budget::Budget).

@@ -1,5 +1,5 @@
-//! Stores that are not perfect: files that a power cut emptied, that another program damaged, that
-//! cannot be read or written. One bad file never stops work on others.
+//! Damaged stores: files that a power cut emptied, that another program changed, or that cannot be read or written.
+//! One bad file never stops work on others.
 
 use std::{
     sync::{
@@ -32,8 +32,8 @@ fn data(digest: &str) -> Path {
     Path::parse(path).unwrap()
 }
 
-/// A registry with the tags `bad`, whose link holds `link`, and `good`, which names another image. Says
-/// the digest of that.
+/// A registry with the tags `bad`, whose link holds `link`, and `good`, which names another image, with the digest of
+/// that image.
 async fn with_bad_tag(service: Service, link: &'static [u8]) -> (Service, String) {
     service.push_image("demo", "bad", "layer").await;
     let good = service.push_image("demo", "good", "another").await;
@@ -45,8 +45,8 @@ async fn with_bad_tag(service: Service, link: &'static [u8]) -> (Service, String
 async fn a_tag_with_a_damaged_link_is_unknown() {
     for link in LINKS {
         let (service, _) = with_bad_tag(Service::new(), link).await;
-        let answer = service.get("/v2/demo/manifests/bad").await.expect(404);
-        assert_eq!(answer.code(), "MANIFEST_UNKNOWN");
+        let response = service.get("/v2/demo/manifests/bad").await.expect(404);
+        assert_eq!(response.code(), "MANIFEST_UNKNOWN");
         service.head("/v2/demo/manifests/bad").await.expect(404);
         service.get("/v2/demo/manifests/good").await.expect(200);
     }
@@ -210,7 +210,7 @@ async fn a_repository_with_nothing_but_leftovers_is_not_in_the_catalog() {
 }
 
 const CONTENT: &[u8] = b"the content of a blob";
-/// Content that is shorter than [`CONTENT`], and longer.
+/// Content of other lengths than [`CONTENT`].
 const DAMAGED: [&[u8]; 3] = [b"", b"the content", b"the content of a blob, and more"];
 
 #[tokio::test]
@@ -269,8 +269,8 @@ async fn an_empty_file_in_place_of_a_blob_is_no_blob() {
     service.post(&mount).await.expect(202);
     let headers = [("content-type", OCI_MANIFEST)];
     let manifest = image(&[b"layer"]).to_string();
-    let answer = service.send("PUT", "/v2/demo/manifests/v2", &headers, manifest).await;
-    assert_eq!(answer.expect(404).code(), "MANIFEST_BLOB_UNKNOWN");
+    let response = service.send("PUT", "/v2/demo/manifests/v2", &headers, manifest).await;
+    assert_eq!(response.expect(404).code(), "MANIFEST_BLOB_UNKNOWN");
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn a_damaged_manifest_is_replaced_by_a_push() {
         service.push_blob("demo", EMPTY_CONFIG).await;
         let pushed = service.push_manifest("demo", "v1", OCI_MANIFEST, &image(&[])).await;
         service.store.put(&data(&pushed), damaged.to_vec()).await.unwrap();
-        // A client that finds it does not push it.
+        // A client that finds the manifest does not push it.
         service.head(&format!("/v2/demo/manifests/{pushed}")).await.expect(404);
         service.get("/v2/demo/manifests/v1").await.expect(404);
         service.push_manifest("demo", "v1", OCI_MANIFEST, &image(&[])).await;
@@ -328,7 +328,7 @@ async fn old_image(read_only: bool) -> (Service, Faulty<InMemory>, String) {
 
 const FULL: ErrorKind = ErrorKind::StorageFull { needed: None, available: None };
 
-/// Everything that reads, and what it is to answer.
+/// Sends every kind of request that reads content.
 async fn read_all(service: &Service, image: &str) {
     let layer = blob("demo", b"layer");
     let by_digest = format!("/v2/demo/manifests/{image}");

@@ -1,4 +1,4 @@
-//! The tests of the registry that need no process of their own.
+//! The tests of the registry that need no separate process.
 
 #![cfg(feature = "program")]
 

@@ -25,7 +25,7 @@ use crate::{
 pub(super) struct Revision {
     /// `None` if it is lost.
     pub(super) link: Option<Metadata>,
-    /// What it refers to; an error if that cannot be known.
+    /// Its references; an error if they cannot be known.
     pub(super) read: Result<Marks>,
 }
 
@@ -78,7 +78,7 @@ impl Store {
         Ok(used)
     }
 
-    /// The manifests of a repository, with what they refer to.
+    /// The manifests of a repository, with their references.
     pub(super) async fn revisions(
         &self,
         name: &Name,

@@ -1,4 +1,4 @@
-//! [`Fuzz`]: makes requests that are right, wrong, and nearly right.
+//! [`Fuzz`]: generates valid, invalid, and nearly valid requests.
 
 use std::io;
 
@@ -13,7 +13,7 @@ pub(crate) const NAMES: [&str; 4] = ["a", "a/b", "demo/app", "x--y/z__0"];
 pub(crate) const CONTENTS: [&[u8]; 6] =
     [b"", b"{}", b"layer", b"another layer", b"\0\xff", &[7; 5000]];
 
-/// What is sent, with what came of earlier requests.
+/// The generator, with the uploads that earlier requests began.
 pub(crate) struct Fuzz {
     pub(crate) random: Random,
     pub(crate) service: Service,
@@ -185,7 +185,7 @@ impl Fuzz {
         }
     }
 
-    /// A request, if an HTTP library would have made one of it.
+    /// A request, if the HTTP library accepts its parts.
     pub(crate) fn request(&mut self) -> Option<Request<Body>> {
         let target = self.target();
         let path = target.split('?').next().unwrap_or_default();
