@@ -28,7 +28,10 @@ struct Client {
 
 impl Client {
     fn new(context: String) -> Self {
-        let store = InMemory::new();
+        Self::over(InMemory::new(), context)
+    }
+
+    fn over(store: InMemory, context: String) -> Self {
         let driver = Faulty::new(store.clone());
         let faulty = Service::on(Arc::new(driver.clone()), store.clone(), |builder| builder);
         Self { faulty, sound: Service::over(store, |builder| builder), driver, context }
@@ -255,12 +258,14 @@ async fn at_every_call<F: Future<Output = ()>>(
     prepare: impl AsyncFn(&Service),
     work: impl Fn(Arc<Client>) -> F,
 ) -> u64 {
+    let prepared = Service::new();
+    prepare(&prepared).await;
     let mut calls = 0;
     for kind in KINDS {
         for fault in [Fault::Before(kind), Fault::LostAnswer(kind)] {
             for n in 0.. {
-                let client = Arc::new(Client::new(format!("{fault:?} at call {n}")));
-                prepare(&client.sound).await;
+                let context = format!("{fault:?} at call {n}");
+                let client = Arc::new(Client::over(prepared.store.fork(), context));
                 client.driver.fail_nth(n, fault);
                 work(client.clone()).await;
                 if client.driver.struck() == 0 {

@@ -73,6 +73,8 @@ fn padded(size: usize, subject: &str, annotations: usize) -> Bytes {
 async fn client(address: SocketAddr) -> http2::SendRequest<Body> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (client, connection) = http2::Builder::new(TokioExecutor::new())
+        // The limit of the server, which a client under load learns late.
+        .initial_max_send_streams(STREAMS)
         .initial_stream_window_size(64 << 10)
         .initial_connection_window_size(64 << 10)
         .handshake(TokioIo::new(stream))

@@ -1,6 +1,6 @@
 //! [`Fuzz`]: generates valid, invalid, and nearly valid requests.
 
-use std::io;
+use std::{io, sync::LazyLock};
 
 use axum::body::Body;
 use futures::stream;
@@ -18,6 +18,27 @@ pub(crate) struct Fuzz {
     pub(crate) random: Random,
     pub(crate) service: Service,
     pub(crate) uploads: Vec<String>,
+}
+
+/// The manifests that requests push, whole or changed.
+fn manifests() -> &'static [String] {
+    static MANIFESTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let child = digest(image(&[]).to_string().as_bytes());
+        let mut about = image(&[b"layer"]);
+        about["subject"] = support::descriptor(OCI_MANIFEST, b"subject");
+        let manifests = [
+            image(&[]),
+            image(&[b"layer"]),
+            image(&[b"layer", b"not there"]),
+            about,
+            index(&[]),
+            index(&[&child]),
+            serde_json::json!({ "schemaVersion": 2 }),
+            serde_json::json!([]),
+        ];
+        manifests.iter().map(ToString::to_string).collect()
+    });
+    &MANIFESTS
 }
 
 impl Fuzz {
@@ -46,20 +67,7 @@ impl Fuzz {
     }
 
     fn manifest(&mut self) -> Vec<u8> {
-        let child = digest(image(&[]).to_string().as_bytes());
-        let mut about = image(&[b"layer"]);
-        about["subject"] = support::descriptor(OCI_MANIFEST, b"subject");
-        let manifests = [
-            image(&[]),
-            image(&[b"layer"]),
-            image(&[b"layer", b"not there"]),
-            about,
-            index(&[]),
-            index(&[&child]),
-            serde_json::json!({ "schemaVersion": 2 }),
-            serde_json::json!([]),
-        ];
-        let text = self.random.pick(&manifests).to_string();
+        let text = self.random.pick(manifests());
         self.random.bent(text).into_bytes()
     }
 
