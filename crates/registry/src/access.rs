@@ -1,4 +1,4 @@
-//! [`Authorize`]: who may do what.
+//! [`Authorize`]: access control.
 
 use std::time::Duration;
 

@@ -3,9 +3,9 @@
 //! A module imports only modules that are listed above it:
 //!
 //! ```text
-//! error   accept   byteranges   conditions   cursors   endpoint   range
-//! body    responses
-//! service                                     what all requests share, and a request
+//! error   accept   byteranges   conditions   cursors   endpoint
+//! body    range    responses
+//! service                                     the state of all requests, and a request
 //! blobs   catalog  lists  manifests  uploads  the handlers
 //! routes                                      which request is handled where
 //! ```

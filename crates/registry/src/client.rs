@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_address_is_what_the_proxy_has_seen() {
+    fn the_last_address_is_the_one_that_the_proxy_saw() {
         assert_forwarded(&["192.0.2.1"], Some("192.0.2.1"));
         assert_forwarded(&["10.0.0.1, 192.0.2.1"], Some("192.0.2.1"));
         assert_forwarded(&["10.0.0.1", "192.0.2.1"], Some("192.0.2.1"));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_ignored() {
+    fn text_that_is_no_address_is_ignored() {
         for text in ["", "unknown", "192.0.2.1,", "192.0.2.1, _hidden"] {
             assert_forwarded(&[text], None);
         }

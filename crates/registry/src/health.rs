@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_cannot_be_read_says_why_and_when_to_ask_again() {
+    async fn an_unreadable_store_reports_the_cause_and_when_to_retry() {
         let faulty = Faulty::new(InMemory::new());
         faulty.plan(|_| Some(Fault::Before(ErrorKind::PermissionDenied)));
         let response = get(&HealthRoutes::new(Arc::new(faulty)).router(), "/healthz").await;
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_store_says_that_it_cannot_be_written() {
+    async fn a_full_store_is_reported_as_not_writable() {
         let full = ErrorKind::StorageFull { needed: None, available: Some(0) };
         let health = Health::new(Ok(()), Err(Error::new(full)));
         let router = asking(move || std::future::ready(health.clone()).boxed());
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_is_unhealthy_says_all_causes() {
+    async fn an_unhealthy_store_is_reported_with_all_causes() {
         let ask = || {
             let cause = std::io::Error::other("/srv/registry: no such device");
             let read = Err(Error::new(ErrorKind::Unavailable).with_source(cause));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_probes_make_one_check_in_two_seconds_whatever_its_outcome() {
+    async fn many_probes_make_one_check_in_two_seconds() {
         let healthy = || Health::ok();
         let failed = || Health::new(Err(Error::new(ErrorKind::Unavailable)), Ok(()));
         for health in [healthy as fn() -> Health, failed, || panic!("on purpose")] {
@@ -303,7 +303,7 @@ mod tests {
         }
     }
 
-    /// A store that answers when the semaphore has a permit for it, and how often it was asked.
+    /// A store whose check ends when the semaphore has a permit, and the number of its checks.
     fn slow() -> (Router, Arc<Semaphore>, Arc<AtomicUsize>) {
         let (gate, asked) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
         let (gate_, asked_) = (Arc::clone(&gate), Arc::clone(&asked));
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_does_not_answer_is_waited_for_five_seconds() {
+    async fn a_check_without_a_result_fails_after_five_seconds() {
         let (router, ..) = slow();
         let start = Instant::now();
         let response = get(&router, "/healthz").await;
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_hangs_is_asked_once() {
+    async fn a_store_that_hangs_is_checked_once() {
         let (router, gate, asked) = slow();
         for _ in 0..3 {
             get(&router, "/healthz").await;

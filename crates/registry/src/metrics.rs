@@ -23,7 +23,7 @@ pub use self::{http::Route, memory::Memory};
 
 /// The metrics of a registry: requests, operations of its driver, uploads, garbage collections, memory.
 ///
-/// A clone is the same metrics. Every label has a bounded number of values, whatever clients send. Names begin
+/// A clone is the same metrics. Every label has a bounded number of values for any requests. Names begin
 /// with `registry_`, except `process_resident_memory_bytes`.
 ///
 /// ```
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_collections_count_with_what_they_deleted() {
+    fn garbage_collections_are_counted_with_the_deleted_bytes() {
         let metrics = Metrics::new();
         metrics.garbage_collected(2, 100);
         metrics.garbage_collected(1, 11);

@@ -32,7 +32,7 @@ impl Options {
     }
 }
 
-/// What a garbage collection deletes and what it keeps.
+/// The options of a garbage collection: what it deletes and how long content is kept.
 ///
 /// ```
 /// use std::time::Duration;

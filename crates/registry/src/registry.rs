@@ -138,7 +138,7 @@ impl RegistryBuilder {
         self
     }
 
-    /// How much memory the content of manifests may use, whatever clients do. 128 MiB by default; a lower value
+    /// How much memory the content of manifests may use in total. 128 MiB by default; a lower value
     /// than 32 times [`max_manifest_size`](Self::max_manifest_size) is raised to that.
     ///
     /// A manifest counts twice: once for its content, once for its parsed form. A quarter is for reading

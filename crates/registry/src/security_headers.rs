@@ -1,4 +1,4 @@
-//! Response headers that keep browsers from rendering what clients pushed.
+//! Response headers that keep browsers from rendering pushed content.
 
 use axum::response::Response;
 use http::{HeaderValue, header};
@@ -8,7 +8,7 @@ pub(crate) const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
 /// A browser runs no script of the content, loads nothing for it, and gives it a unique origin.
 const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
-/// Keeps browsers from rendering the response: its content is whatever a client pushed.
+/// Keeps browsers from rendering the response, because a client pushed its content.
 pub(crate) fn seal(response: &mut Response) {
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, SANDBOX);

@@ -106,7 +106,7 @@ impl Server {
         Self { shutdown_grace: grace, ..self }
     }
 
-    /// Serves TLS only. A client that sends plain HTTP gets a 400 in plain HTTP that says so.
+    /// Serves TLS only. A client that sends plain HTTP gets a 400 in plain HTTP with the reason.
     #[cfg(feature = "tls")]
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self }

@@ -31,7 +31,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// A handle of its own.
+    /// A new handle.
     pub fn new() -> Self {
         Self::default()
     }

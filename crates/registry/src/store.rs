@@ -1,4 +1,4 @@
-//! The content of a registry on a driver, without HTTP. [`Store`] is its type, [`Error`] its language.
+//! The content of a registry on a driver, without HTTP. [`Store`] is its type, [`Error`] the type of its errors.
 //!
 //! A module imports only modules that are listed above it:
 //!

@@ -26,9 +26,9 @@ use crate::{
 ///
 /// let mut client = TcpStream::connect(registry.address()).await?;
 /// client.write_all(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
-/// let mut answer = String::new();
-/// client.read_to_string(&mut answer).await?;
-/// assert!(answer.starts_with("HTTP/1.1 200 OK"));
+/// let mut response = String::new();
+/// client.read_to_string(&mut response).await?;
+/// assert!(response.starts_with("HTTP/1.1 200 OK"));
 ///
 /// registry.shutdown().await?;
 /// # Ok::<(), std::io::Error>(())

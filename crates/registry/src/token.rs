@@ -63,7 +63,7 @@ const SERVICE: &str = "registry";
 /// response to a request
 ///
 /// - with an invalid or expired token is 401, `error="invalid_token"`;
-/// - of a user without the permission is 403, whatever the token;
+/// - of a user without the permission is 403 with any token;
 /// - without a user who has the permission, or with a token for something else, is 401,
 ///   `error="insufficient_scope"`. If a mount fails because of that, the challenge names both scopes: push to the
 ///   target, and pull from the source;
@@ -201,7 +201,7 @@ impl Authorize for Tokens {
         })
     }
 
-    /// By the rules, whatever repositories a token was issued for.
+    /// By the rules alone: tokens do not restrict it.
     async fn may_pull(&self, parts: &Parts, repositories: &[&str]) -> Result<Vec<bool>, Refusal> {
         let Some(token) = bearer(&parts.headers) else {
             return self.users.may_pull(parts, repositories).await;

@@ -41,10 +41,10 @@ pub fn traced(router: Router) -> Router {
     let trace = TraceLayer::new(SharedClassifier::new(BrokenBodies))
         .make_span_with(span)
         .on_request(())
-        .on_response(answered)
+        .on_response(log_response)
         .on_body_chunk(())
         .on_eos(())
-        .on_failure(broken);
+        .on_failure(log_broken_body);
     // The first is the outermost. One layer of five boxes the service once, instead of five times.
     router.layer((
         MapRequestLayer::new(without_hostile_id),
@@ -93,12 +93,12 @@ pub(crate) fn record_user(name: &str) {
     Span::current().record("user", name);
 }
 
-fn answered<B>(response: &http::Response<B>, latency: Duration, _: &Span) {
+fn log_response<B>(response: &http::Response<B>, latency: Duration, _: &Span) {
     let latency_ms = latency.as_micros() as f64 / 1000.0;
-    info!(status = response.status().as_u16(), latency_ms, "answered");
+    info!(status = response.status().as_u16(), latency_ms, "response sent");
 }
 
-fn broken(error: String, _: Duration, _: &Span) {
+fn log_broken_body(error: String, _: Duration, _: &Span) {
     warn!(error, "the response broke off");
 }
 
@@ -119,7 +119,7 @@ impl ClassifyResponse for BrokenBodies {
     }
 
     fn classify_error<E: fmt::Display + 'static>(self, error: &E) -> String {
-        // What the layer for panics makes of every body's error.
+        // The layer for panics converts every error of a body to this type.
         match (error as &dyn Any).downcast_ref::<BoxError>() {
             Some(error) => ErrorChain(&**error).to_string(),
             None => error.to_string(),
@@ -168,13 +168,13 @@ mod tests {
         traced(Router::new().route("/", get(async || "12345")).route("/panic", get(panic)))
     }
 
-    async fn answer(request: http::request::Builder) -> Response {
+    async fn send(request: http::request::Builder) -> Response {
         router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     async fn id_after(ids: &[&[u8]]) -> String {
         let request = ids.iter().fold(Request::get("/"), |it, id| it.header(REQUEST_ID, *id));
-        let response = answer(request).await;
+        let response = send(request).await;
         let ids: Vec<_> = response.headers().get_all(REQUEST_ID).iter().collect();
         assert_eq!(ids.len(), 1);
         ids[0].to_str().unwrap().to_owned()
@@ -226,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_oci_error() {
-        let response = answer(Request::get("/panic")).await;
+        let response = send(Request::get("/panic")).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
         assert!(response.headers().contains_key(REQUEST_ID));
@@ -237,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_keeps_its_size() {
-        let response = answer(Request::get("/")).await;
+        let response = send(Request::get("/")).await;
         assert_eq!(response.body().size_hint().exact(), Some(5));
         assert_eq!(response.headers()[http::header::CONTENT_LENGTH], "5");
     }

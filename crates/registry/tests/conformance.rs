@@ -1,6 +1,6 @@
-//! A driver whose operations are counted keeps the contract.
+//! A driver whose operations are counted fulfils the contract.
 //!
-//! This is a separate program: the suite brings its own names of tests.
+//! This is a separate program, because the suite generates its tests.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What requests leave in the log. The tests have a process of their own: what is logged before its
-//! one subscriber is there would stay disabled.
+//! The log lines of requests. The tests are a separate program, because a log line that is used before the
+//! subscriber is installed stays disabled.
 
 #![cfg(feature = "program")]
 
@@ -18,7 +18,7 @@ use storage_driver_registry::traced;
 use tower::ServiceExt;
 
 thread_local! {
-    /// What the test on this thread has logged.
+    /// The log of the test on this thread.
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -35,7 +35,7 @@ impl io::Write for Log {
     }
 }
 
-/// What a request leaves in the log.
+/// The log of one request.
 async fn log_of(request: http::request::Builder) -> String {
     static SUBSCRIBED: Once = Once::new();
     SUBSCRIBED.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init());

@@ -8,7 +8,6 @@ use http::{HeaderName, StatusCode, header};
 use storage_driver::ReadRange;
 
 use super::{
-    byteranges::ByteRanges,
     conditions,
     error::{Code, Error, Result},
     range::{self, Requested, Selection},
@@ -84,8 +83,7 @@ pub(super) async fn pull(call: Call, name: Name, digest: &Digest) -> Result<Resp
                 Body::from_stream(reader),
             )
         }
-        Selection::Parts(ranges) => {
-            let parts = ByteRanges::new(size, ranges);
+        Selection::Parts(parts) => {
             let (length, content_type) = (parts.length(), parts.content_type());
             let body = Body::from_stream(parts.read(store.clone(), *digest).await?);
             (StatusCode::PARTIAL_CONTENT, length, content_type, None, body)

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sealed_position_is_opened_and_tells_no_name() {
+    fn a_sealed_position_is_opened_and_reveals_no_name() {
         let (cursors, name) = (Cursors::new(), Name::parse("team/secret").unwrap());
         let sealed = cursors.seal(&name).unwrap();
         assert_eq!(cursors.parse(&sealed).unwrap(), name);

@@ -67,7 +67,7 @@ impl Code {
     }
 }
 
-/// A status, a code, a message for a person, and headers that tell the client how to continue.
+/// A status, a code, a message for a person, and headers with which the client continues.
 #[derive(Debug)]
 pub(crate) struct Error(Box<Parts>);
 
@@ -194,8 +194,8 @@ impl From<storage_driver::Error> for Error {
     }
 }
 
-/// A directory or something else is in the place of a file of the registry. The path is one of the registry's
-/// layout, not of the machine.
+/// A directory or a special file is in the place of a file of the registry. The path is one of the registry's layout,
+/// not of the machine.
 fn damaged(error: &storage_driver::Error) -> String {
     let path = error.path().map(|path| format!(" at {path}")).unwrap_or_default();
     let kind = error.kind();
@@ -269,7 +269,7 @@ impl IntoResponse for Error {
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         for (name, value) in headers {
-            // What a client sent back to it may hold bytes that a header cannot.
+            // Text from a request may contain bytes that are invalid in a header.
             if let Ok(value) = HeaderValue::try_from(value) {
                 response.headers_mut().insert(name, value);
             }

@@ -5,7 +5,10 @@ use std::ops::Range;
 use http::{HeaderMap, header};
 use storage_driver::ReadRange;
 
-use super::error::{Code, Error, Result};
+use super::{
+    byteranges::ByteRanges,
+    error::{Code, Error, Result},
+};
 use crate::store::Chunk;
 
 /// The largest number of ranges of one request. The response to more is the whole blob.
@@ -23,12 +26,11 @@ pub(super) enum Requested {
 }
 
 /// The part of a blob that is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Selection {
     Whole,
     Part(Range<u64>),
     /// Two or more, in the order of the request.
-    Parts(Vec<Range<u64>>),
+    Parts(ByteRanges),
     Unsatisfiable,
 }
 
@@ -72,8 +74,8 @@ fn parse(range: &str) -> Option<ReadRange> {
 /// Resolves `ranges` of a blob of `size` bytes.
 ///
 /// Ranges that overlap are merged, in the place of the first of them, so that no byte is sent twice.
-/// Adjacent ranges are not: podman expects one part for each range that it requests. If the ranges
-/// together have more bytes than the blob, the whole blob is sent instead.
+/// Adjacent ranges are not: podman expects one part for each range that it requests. The whole blob is sent
+/// instead if the ranges together have more bytes than the blob, or if their parts do, with the header of each.
 pub(super) fn select(ranges: &[ReadRange], size: u64) -> Selection {
     let satisfiable = ranges.iter().filter_map(|range| range.resolve(size).ok());
     let mut ranges: Vec<(usize, Range<u64>)> =
@@ -99,7 +101,8 @@ pub(super) fn select(ranges: &[ReadRange], size: u64) -> Selection {
         (Some(one), true) => Selection::Part(one),
         (Some(last), false) => {
             ranges.push(last);
-            Selection::Parts(ranges)
+            let parts = ByteRanges::new(size, ranges);
+            if parts.length() > size { Selection::Whole } else { Selection::Parts(parts) }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Api`]: what all requests share; [`Call`]: one of them.
+//! [`Api`]: the state that all requests share; [`Call`]: one request.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     store::Store,
 };
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
     pub(crate) authorize: Option<Arc<dyn Authorize>>,
@@ -54,7 +54,7 @@ impl Api {
         Ok(authorize.authorize(asked).await?)
     }
 
-    /// Tells caches which headers of a request its response depends on.
+    /// Names the headers of a request that its response depends on, for caches.
     pub(crate) fn set_vary(&self, response: &mut Response, is_negotiated: bool) {
         let vary = match (is_negotiated, self.authorize.is_some()) {
             (true, true) => "Accept, Authorization",

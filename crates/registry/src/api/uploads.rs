@@ -28,7 +28,7 @@ pub(super) async fn begin(call: Call, name: Name, body: Body) -> Result<Response
     call.admit(&name, Action::Push).await?;
     call.api.writable()?;
     let query = call.query();
-    // A client that cannot mount the blob uploads it, whatever the reason.
+    // A client that cannot mount the blob, for any reason, uploads it.
     if let Some(digest) = query.get("mount").and_then(|digest| Digest::parse(digest).ok())
         && mount(&call, &name, &digest, query.get("from")).await?
     {
@@ -116,7 +116,7 @@ pub(super) async fn finish(call: Call, name: Name, id: Uuid, body: Body) -> Resu
     Ok(created(&location, &digest))
 }
 
-/// GET: how far the upload has come.
+/// GET: the size of the upload.
 pub(super) async fn status(call: Call, name: Name, id: Uuid) -> Result<Response> {
     call.admit(&name, Action::Push).await?;
     let upload = Upload { name, id, algorithm: algorithm(&call.query())? };
@@ -154,7 +154,7 @@ fn algorithm(query: &Query) -> Result<Algorithm> {
     Ok(query.get("digest-algorithm").map_or(Ok(Algorithm::Sha256), Algorithm::parse)?)
 }
 
-/// A response that tells where an upload is and how far it has come.
+/// A response with the location and the size of an upload.
 fn respond(status: StatusCode, upload: &UploadStatus) -> Response {
     let headers = [
         (header::LOCATION, location(&upload.upload)),
@@ -164,7 +164,7 @@ fn respond(status: StatusCode, upload: &UploadStatus) -> Response {
     empty(status, headers)
 }
 
-/// An error response that tells how far the upload has come, where that is known.
+/// An error response with the size of the upload, if that is known.
 fn failure(upload: &Upload, UploadError { error, size }: UploadError) -> Error {
     let error = Error::from(error);
     match size {

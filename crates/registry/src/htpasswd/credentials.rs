@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_basic_is_malformed() {
+    fn other_schemes_than_basic_are_malformed() {
         assert_eq!(read(b"Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), Err(Malformed));
     }
 
     #[test]
-    fn what_is_not_base64_of_utf8_with_a_colon_is_malformed() {
+    fn text_that_is_not_base64_of_utf8_with_a_colon_is_malformed() {
         assert_eq!(read(b"Basic"), Err(Malformed));
         assert_eq!(read(b"Basic !!!!"), Err(Malformed));
         assert_eq!(read(&basic("Basic", b"a:\xff")), Err(Malformed));
@@ -131,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_header_is_answered(value in "[ -~\u{80}-\u{ff}]{0,100}") {
+        fn any_header_is_parsed_or_refused(value in "[ -~\u{80}-\u{ff}]{0,100}") {
             let _ = read(value.as_bytes());
         }
 

@@ -190,7 +190,7 @@ impl Drop for Permit {
             sender
         };
         if let Some(sender) = sender {
-            // A request that is gone drops the turn, which goes to the next one.
+            // A dropped request drops the turn, which passes to the next one.
             let _ = sender.send(Permit(self.0.clone()));
         }
     }
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_comes_back_waits_behind_those_that_wait() {
+    fn a_repeated_request_waits_behind_the_waiting_ones() {
         let (queue, turn) = busy();
         let mut patient = [(); 2].map(|()| enter!(queue, Line::Unknown, peer(1)));
         let mut back = enter!(queue, Line::Unknown, peer(2));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Action;
 
-/// In the users of a rule: every user who has proven to be one.
+/// In the users of a rule: every authenticated user.
 pub(super) const ANY_USER: &str = "*";
 
 /// In the users of a rule: everyone, with and without credentials.
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rules_every_user_may_do_everything_and_nobody_else_anything() {
+    fn without_rules_users_may_do_everything_and_anonymous_clients_nothing() {
         let rules = AccessRules::default();
         for action in [Pull, Push, Delete] {
             assert!(rules.allow(Some("a"), Some("x"), action));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_rule_allows_is_denied() {
+    fn actions_without_a_rule_are_denied() {
         let rules = team();
         assert!(rules.allow(Some("alice"), Some("team/x"), Push));
         assert!(!rules.allow(Some("alice"), Some("team/x"), Delete));
@@ -229,13 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_every_user_and_nobody_else() {
+    fn a_star_is_every_user_but_not_anonymous_clients() {
         assert!(team().allow(Some("bob"), Some("shared"), Pull));
         assert!(!team().allow(None, Some("shared"), Pull));
     }
 
     #[test]
-    fn anonymous_is_everybody() {
+    fn anonymous_is_every_client() {
         assert!(team().allow(None, Some("public/x"), Pull));
         assert!(team().allow(Some("bob"), Some("public/x"), Pull));
         assert!(!team().allow(None, Some("public/x"), Push));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_for_everybody_where_anything_is() {
+    fn the_root_is_open_where_any_anonymous_access_is() {
         assert!(team().allow(None, None, Pull));
         assert!(
             AccessRules { anonymous_pull: true, ..AccessRules::default() }.allow(None, None, Pull)
@@ -261,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn the_catalog_is_for_every_user_and_not_for_everybody() {
+    fn the_catalog_is_for_users_only() {
         assert!(team().allow(Some("bob"), None, Catalog));
         assert!(!team().allow(None, None, Catalog));
         assert!(AccessRules { anonymous_pull: true, ..team() }.allow(None, None, Catalog));
     }
 
     #[test]
-    fn anonymous_pull_is_everybody_and_everywhere_and_only_pulls() {
+    fn anonymous_pull_allows_every_client_to_pull_everywhere() {
         let rules = AccessRules { anonymous_pull: true, ..team() };
         for user in [None, Some("bob")] {
             assert!(rules.allow(user, Some("team/x"), Pull));
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_what_is_below_it() {
+    fn a_prefix_matches_the_repositories_below_it() {
         let pattern: RepositoryPattern = "team/*".parse().unwrap();
         assert!(pattern.matches("team/a") && pattern.matches("team/a/b"));
         for other in ["team", "team/", "teams/a", "a/team/b"] {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn malformed_patterns_are_refused() {
         for text in ["", "/*", "a*", "*/a", "a/*/b", "a/**", "**", "/a", "a/", "a b", "a//*"] {
             assert!(text.parse::<RepositoryPattern>().is_err(), "{text}");
         }

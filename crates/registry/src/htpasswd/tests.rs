@@ -60,7 +60,7 @@ async fn push_from(
     htpasswd.authorize(AccessRequest::new(&parts, Some("a"), Push)).await
 }
 
-/// Takes all turns: what is not remembered waits.
+/// Takes all turns, so that credentials that are not remembered wait.
 fn occupy(htpasswd: &Htpasswd) -> Vec<Permit> {
     let enter = || htpasswd.queue.enter(Line::Unknown, Peer::new(None)).now_or_never();
     std::iter::from_fn(enter).map(Result::unwrap).collect()
@@ -194,11 +194,11 @@ async fn who_waited_for_the_same_credentials_is_not_verified_again() {
         drop(turns);
     };
     let waiting = push(&htpasswd, basic("alice", "not the password"));
-    // A verification would have said no.
+    // A verification would have failed.
     assert_eq!(tokio::join!(waiting, prove_meanwhile).0, Ok(()));
 }
 
-/// A registry that verifies one password at a time, whenever the test says so.
+/// A registry that verifies one password at a time, each time that the test permits it.
 struct Stepped {
     htpasswd: Arc<Htpasswd>,
     step: mpsc::Sender<()>,
@@ -239,7 +239,7 @@ impl Stepped {
         self.verified.lock().unwrap().len()
     }
 
-    /// Logs `alice` in from `address`; says how many verifications were made before its own.
+    /// Logs `alice` in from `address`; returns the number of verifications before this one.
     async fn log_in(&self, address: &'static str) -> usize {
         let start = self.verifications();
         let login = push_from(self.htpasswd.clone(), address, basic("alice", "secret"));
@@ -321,7 +321,7 @@ async fn a_reload_of_the_same_users_asks_for_no_password_again() {
 #[tokio::test]
 async fn a_file_that_became_empty_or_is_gone_keeps_the_users() {
     let (file, htpasswd) = registry().await;
-    std::fs::write(file.path(), "# nobody\n").unwrap();
+    std::fs::write(file.path(), "# empty\n").unwrap();
     let error = htpasswd.reload().await.unwrap_err();
     assert!(matches!(error, HtpasswdError::Emptied { .. }), "{error}");
     std::fs::remove_file(file.path()).unwrap();

@@ -98,7 +98,7 @@ pub(crate) struct User {
 pub(super) struct Users {
     hashes: HashMap<String, String>,
     /// A hash of nothing, as costly as most of the others.
-    nobody: String,
+    unknown_user: String,
     pub(super) verified: VerifiedCache,
 }
 
@@ -144,8 +144,8 @@ impl Users {
         // Of several that are as common, the highest.
         let most_common = costs.into_iter().max_by_key(|(_, users): &(_, usize)| *users);
         let cost = most_common.map_or(USUAL_COST, |(cost, _)| cost);
-        let nobody = format!("$2b${cost:02}${}", ".".repeat(22 + 31));
-        Ok(Self { hashes, nobody, verified: VerifiedCache::new() })
+        let unknown_user = format!("$2b${cost:02}${}", ".".repeat(22 + 31));
+        Ok(Self { hashes, unknown_user, verified: VerifiedCache::new() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -162,10 +162,10 @@ impl Users {
         Some(User { name: name.to_owned(), hash })
     }
 
-    /// Whether `password` is that of `user`. Blocks for long, and as long if there is no such user.
+    /// Whether `password` is that of `user`. Blocks for the time of a verification, also if there is no such user.
     pub(super) fn verify(&self, user: &str, password: &str) -> bool {
         let hash = self.hashes.get(user);
-        let same = bcrypt::verify(password, hash.unwrap_or(&self.nobody)).unwrap_or(false);
+        let same = bcrypt::verify(password, hash.unwrap_or(&self.unknown_user)).unwrap_or(false);
         same && hash.is_some()
     }
 }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_comes_once() {
+    fn a_user_may_occur_once() {
         let text = format!("a:{0}\nb:{0}\n\na:{0}", hash());
         assert_eq!(problem(&text), (4, HtpasswdProblem::Duplicate { first: 1 }));
     }
@@ -270,21 +270,21 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_cost_of_nobody(costs: &[u32], cost: u32) {
+    fn assert_cost_of_unknown_users(costs: &[u32], cost: u32) {
         let line = |(n, cost): (usize, &u32)| {
             format!("u{n}:{}\n", hash().replacen("$04$", &format!("${cost:02}$"), 1))
         };
         let users = users(&costs.iter().enumerate().map(line).collect::<String>());
-        let parts: bcrypt::HashParts = users.nobody.parse().unwrap();
+        let parts: bcrypt::HashParts = users.unknown_user.parse().unwrap();
         assert_eq!(parts.get_cost(), cost, "{costs:?}");
     }
 
     #[test]
     fn a_user_who_does_not_exist_costs_as_much_as_most_users() {
-        assert_cost_of_nobody(&[], 10);
-        assert_cost_of_nobody(&[5], 5);
-        assert_cost_of_nobody(&[5, 12, 5], 5);
-        assert_cost_of_nobody(&[6, 12, 12, 6], 12);
+        assert_cost_of_unknown_users(&[], 10);
+        assert_cost_of_unknown_users(&[5], 5);
+        assert_cost_of_unknown_users(&[5, 12, 5], 5);
+        assert_cost_of_unknown_users(&[6, 12, 12, 6], 12);
     }
 
     #[test]

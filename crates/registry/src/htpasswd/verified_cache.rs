@@ -1,4 +1,4 @@
-//! [`VerifiedCache`]: credentials that were right a moment ago.
+//! [`VerifiedCache`]: recently verified credentials.
 
 use std::{
     collections::HashMap,
@@ -16,9 +16,9 @@ use super::{
     queue::{Line, Peer},
 };
 
-/// Credentials that need no verification for a while, by a digest under a secret of this process:
-/// neither the passwords nor anything that they could be guessed from is kept. And the peers that have
-/// logged in as which user.
+/// Recently verified credentials, which need no verification, and the users as which each peer has logged in.
+///
+/// Credentials are kept as a digest under a secret of this process: passwords cannot be guessed from it.
 pub(super) struct VerifiedCache {
     secret: [u8; 32],
     state: Mutex<State>,
@@ -38,7 +38,7 @@ impl VerifiedCache {
     /// How long credentials need no verification after their last use.
     pub(super) const IDLE: Duration = Duration::from_secs(5 * 60);
 
-    /// How long they need none after a verification, however often they are used.
+    /// How long credentials need no verification after the last one, if they are used all the time.
     pub(super) const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
     pub(super) fn new() -> Self {
@@ -52,7 +52,7 @@ impl VerifiedCache {
     pub(super) fn proof(&self, credentials: &Credentials) -> Proof {
         let digest = Sha256::new()
             .chain_update(self.secret)
-            // So that no other user and password make the same text.
+            // The length makes the text unique for this user and password.
             .chain_update((credentials.user.len() as u64).to_le_bytes())
             .chain_update(&credentials.user)
             .chain_update(&credentials.password)

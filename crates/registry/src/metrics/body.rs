@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_the_same_buffer() {
+    fn read_bytes_are_in_the_same_buffer() {
         let content = Bytes::from(vec![7; 100]);
         let mut body = counted(Body::from(content.clone()), &Counter::default(), ());
         let frame = block_on(body.frame()).unwrap().unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_let_go_at_the_end() {
+    fn a_held_value_is_dropped_at_the_end() {
         let held = std::sync::Arc::new(());
         let body = counted(Body::from("1"), &Counter::default(), held.clone());
         let mut stream = body.into_data_stream();

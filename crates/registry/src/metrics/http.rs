@@ -23,7 +23,7 @@ use super::{body::counted, durations::durations};
 pub struct Route(pub &'static str);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct ResponseLabels {
     route: &'static str,
     method: &'static str,
     status: u16,
@@ -39,7 +39,7 @@ type Durations = Family<Timed, Histogram, fn() -> Histogram>;
 
 #[derive(Debug)]
 pub(super) struct HttpMetrics {
-    answered: Family<Answered, Counter>,
+    responses: Family<ResponseLabels, Counter>,
     dropped: Counter,
     in_flight: Gauge,
     /// Until the head of the response.
@@ -53,7 +53,7 @@ pub(super) struct HttpMetrics {
 impl HttpMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let this = Self {
-            answered: Family::default(),
+            responses: Family::default(),
             dropped: Counter::default(),
             in_flight: Gauge::default(),
             heads: Family::new_with_constructor(durations),
@@ -62,7 +62,7 @@ impl HttpMetrics {
             sent: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("http");
-        registry.register("requests", "Requests with a response", this.answered.clone());
+        registry.register("requests", "Requests with a response", this.responses.clone());
         let help = "Requests that were dropped before their response";
         registry.register("requests_dropped", help, this.dropped.clone());
         let help = "Requests whose response has not ended";
@@ -93,10 +93,10 @@ impl Flight {
         Self { metrics, since: Instant::now(), labels: None }
     }
 
-    fn answer(&mut self, method: &'static str, response: &Response) {
+    fn count_response(&mut self, method: &'static str, response: &Response) {
         let route = response.extensions().get().map_or("other", |Route(route)| route);
-        let answered = Answered { route, method, status: response.status().as_u16() };
-        self.metrics.answered.get_or_create(&answered).inc();
+        let labels = ResponseLabels { route, method, status: response.status().as_u16() };
+        self.metrics.responses.get_or_create(&labels).inc();
         let timed = Timed { route, method };
         self.labels = Some(timed);
         self.metrics.heads.get_or_create(&timed).observe(self.since.elapsed().as_secs_f64());
@@ -128,7 +128,7 @@ pub(super) async fn track(
     let method = known(request.method());
     let request = request.map(|body| counted(body, &metrics.received, ()));
     let response = next.run(request).await;
-    flight.answer(method, &response);
+    flight.count_response(method, &response);
     response.map(|body| counted(body, &metrics.sent, flight))
 }
 
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_counts_by_route_method_and_status() {
+    async fn a_response_is_counted_by_route_method_and_status() {
         let metrics = Metrics::new();
         let handler = async || (StatusCode::CREATED, Extension(Route("blob")));
         let router = metrics.track(Router::new().route("/{*path}", any(handler)));

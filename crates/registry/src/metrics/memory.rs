@@ -120,7 +120,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_process_says_how_much_memory_it_has() {
+    fn the_resident_memory_of_the_process_is_reported() {
         let text = Metrics::new().encode();
         assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
     }

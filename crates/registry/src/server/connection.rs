@@ -1,4 +1,4 @@
-//! [`Connections`]: what all connections of a server share, and how one is served.
+//! [`Connections`]: the state that all connections of a server share, and how one is served.
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
 
@@ -30,7 +30,7 @@ const MAX_STREAMS: u32 = 64;
 /// How long a client has to close its connection at a shutdown.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(super) struct Connections {
     router: Router,
@@ -64,7 +64,7 @@ impl Connections {
         Self { router, scheme, limits, http, stopping, end: CancellationToken::new() }
     }
 
-    /// Serves a connection until it ends, for whatever reason.
+    /// Serves a connection until it ends.
     pub(super) async fn serve<I>(self: Arc<Self>, io: I, peer: SocketAddr)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -78,7 +78,7 @@ impl Connections {
             let in_flight = activity.begin();
             let (shared, progress) = (self.clone(), progress.clone());
             async move {
-                let response = shared.answer(request, peer).await;
+                let response = shared.respond(request, peer).await;
                 let of_stream = StreamTasks::progress();
                 let is_stream = of_stream.is_some();
                 let progress = of_stream.unwrap_or(progress);
@@ -127,7 +127,7 @@ impl Connections {
         }
     }
 
-    async fn answer(
+    async fn respond(
         &self,
         request: Request<Incoming>,
         peer: SocketAddr,

@@ -64,7 +64,7 @@ fn connect_to(router: Router, bytes: usize) -> (DuplexStream, JoinHandle<()>) {
     (client, tokio::spawn(Arc::new(connections).serve(server, peer)))
 }
 
-/// Sends `request`, and reads what is answered until the connection ends.
+/// Sends `request`, and reads the response until the connection ends.
 async fn ask(request: impl AsRef<[u8]>) -> (String, Duration) {
     let (mut client, _server) = connect(1 << 20);
     client.write_all(request.as_ref()).await.unwrap();
@@ -72,9 +72,9 @@ async fn ask(request: impl AsRef<[u8]>) -> (String, Duration) {
 }
 
 async fn read(client: &mut DuplexStream) -> (String, Duration) {
-    let (start, mut answer) = (Instant::now(), Vec::new());
-    client.read_to_end(&mut answer).await.unwrap();
-    (String::from_utf8_lossy(&answer).into_owned(), start.elapsed())
+    let (start, mut response) = (Instant::now(), Vec::new());
+    client.read_to_end(&mut response).await.unwrap();
+    (String::from_utf8_lossy(&response).into_owned(), start.elapsed())
 }
 
 fn assert_about(took: Duration, timeout: Duration) {
@@ -83,13 +83,13 @@ fn assert_about(took: Duration, timeout: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_a_byte_ends() {
-    let (answer, took) = ask("").await;
-    assert_eq!(answer, "");
+    let (response, took) = ask("").await;
+    assert_eq!(response, "");
     assert_about(took, LIMITS.header_timeout);
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_of_what_says_http_2_ends() {
+async fn half_of_an_http_2_preface_ends() {
     assert_about(ask("PRI * HT").await.1, LIMITS.header_timeout);
 }
 
@@ -112,8 +112,8 @@ async fn a_connection_ends_some_time_after_its_last_request() {
         sleep(Duration::from_secs(20)).await;
         client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     }
-    let (answer, took) = read(&mut client).await;
-    assert_eq!(answer.matches("hello").count(), 2, "{answer}");
+    let (response, took) = read(&mut client).await;
+    assert_eq!(response.matches("hello").count(), 2, "{response}");
     assert_about(took, LIMITS.header_timeout);
     drop(client);
     server.await.unwrap();
@@ -121,15 +121,15 @@ async fn a_connection_ends_some_time_after_its_last_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_may_take_its_time() {
-    let (answer, took) = ask("GET /long HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (response, took) = ask("GET /long HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     assert_about(took, Duration::from_secs(3_600));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_content_of_a_response_may_take_its_time() {
-    let (answer, took) = ask("GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
-    assert!(answer.len() > 1_000 << 10, "{}", answer.len());
+    let (response, took) = ask("GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(response.len() > 1_000 << 10, "{}", response.len());
     assert_about(took, Duration::from_secs(100 * 1_000));
 }
 
@@ -241,9 +241,9 @@ async fn the_extension_of_a_chunk_is_no_progress_of_a_body() {
             sleep(Duration::from_secs(1)).await;
         }
     });
-    let (start, mut answer) = (Instant::now(), Vec::new());
-    reader.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+    let (start, mut response) = (Instant::now(), Vec::new());
+    reader.read_to_end(&mut response).await.unwrap();
+    assert!(response.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&response));
     assert_about(start.elapsed(), Duration::from_secs(20));
     sending.await.unwrap();
 }
@@ -252,23 +252,23 @@ async fn the_extension_of_a_chunk_is_no_progress_of_a_body() {
 async fn headers_over_the_limit_are_refused() {
     for bytes in [65 << 10, 600 << 10] {
         let header = "b".repeat(bytes);
-        let (answer, _) = ask(format!("GET / HTTP/1.1\r\nhost: a\r\na: {header}\r\n\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.1 431"), "{bytes}: {answer}");
+        let (response, _) = ask(format!("GET / HTTP/1.1\r\nhost: a\r\na: {header}\r\n\r\n")).await;
+        assert!(response.starts_with("HTTP/1.1 431"), "{bytes}: {response}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn headers_within_the_limit_are_taken() {
     let header = "b".repeat(60 << 10);
-    let (answer, _) = ask(format!("GET / HTTP/1.1\r\nhost: a\r\na: {header}\r\n\r\n")).await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (response, _) = ask(format!("GET / HTTP/1.1\r\nhost: a\r\na: {header}\r\n\r\n")).await;
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn too_many_headers_are_refused() {
     let headers = "a: b\r\n".repeat(101);
-    let (answer, _) = ask(format!("GET / HTTP/1.1\r\n{headers}\r\n")).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let (response, _) = ask(format!("GET / HTTP/1.1\r\n{headers}\r\n")).await;
+    assert!(response.starts_with("HTTP/1.1 431"), "{response}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,17 +279,17 @@ async fn headers_over_the_limit_of_http_2_are_refused() {
     let mut request = request("/");
     let header = http::HeaderValue::from_str(&"b".repeat(65 << 10)).unwrap();
     request.headers_mut().insert("a", header);
-    // A client that heeds what the server has said does not even send it.
+    // A client that respects the server's settings does not send it.
     let status = sender.send_request(request).await.map(|response| response.status());
     assert!(!matches!(status, Ok(status) if status.is_success()), "{status:?}");
     connection.abort();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_is_told_that_it_is_not_tls() {
+async fn a_handler_knows_that_a_connection_has_no_tls() {
     let request = "GET /scheme HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    let (answer, _) = ask(request).await;
-    assert!(answer.ends_with("\r\n\r\nhttp"), "{answer}");
+    let (response, _) = ask(request).await;
+    assert!(response.ends_with("\r\n\r\nhttp"), "{response}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,9 +305,9 @@ async fn headers_within_the_limit_of_http_2_are_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_request_is_refused() {
-    let (answer, _) = ask("hello, is it you?\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+async fn malformed_requests_are_refused() {
+    let (response, _) = ask("hello, is it you?\r\n\r\n").await;
+    assert!(response.starts_with("HTTP/1.1 400"), "{response}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,8 +319,8 @@ async fn an_answer_before_the_end_of_a_body_can_be_read_while_it_is_sent() {
         writer.write_all(head).await?;
         writer.write_all(&vec![0; 1 << 20]).await
     });
-    let mut answer = Vec::new();
-    reader.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 401"));
+    let mut response = Vec::new();
+    reader.read_to_end(&mut response).await.unwrap();
+    assert!(response.starts_with(b"HTTP/1.1 401"));
     sent.await.unwrap().unwrap();
 }

@@ -34,8 +34,8 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain
 /// A certificate and its key, for a [`Server`](super::Server).
 ///
 /// They are read from two PEM files: a chain, the server's own certificate first, and a key. Both are
-/// read again by [`reload`](Self::reload) and [`watch`](Self::watch), for the connections that come
-/// from then on. TLS 1.2 and 1.3 are spoken, HTTP/2 and HTTP/1.1 agreed on.
+/// read again by [`reload`](Self::reload) and [`watch`](Self::watch), for later
+/// connections. TLS 1.2 and 1.3 are supported, and HTTP/2 and HTTP/1.1 are negotiated.
 ///
 /// Clones share the certificate.
 #[derive(Debug, Clone)]
@@ -146,7 +146,7 @@ impl Tls {
         }
     }
 
-    /// Performs the handshake. Returns `None` if the client sent plain HTTP: it has got a response that says so, and
+    /// Performs the handshake. Returns `None` if the client sent plain HTTP: it has received a response about that, and
     /// the connection is closed.
     pub(super) async fn accept(
         &self,

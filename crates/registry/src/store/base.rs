@@ -155,6 +155,15 @@ impl Store {
         }
     }
 
+    /// The precondition that a file is as it was `seen`, or still absent, if the driver supports it.
+    pub(super) fn if_unchanged(&self, seen: Option<Metadata>) -> Precondition {
+        match seen {
+            Some(file) => self.if_version(file.version),
+            None if self.capabilities.preconditions => Precondition::IfAbsent,
+            None => Precondition::None,
+        }
+    }
+
     /// The metadata of a file; `None` if there is no file.
     pub(super) async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
         match self.driver.stat(path).await.and_then(Stat::into_file) {
@@ -204,7 +213,7 @@ impl Store {
         }
     }
 
-    /// The metadata of the content of a blob or manifest, in whatever repository it is.
+    /// The metadata of the content of a blob or manifest of any repository.
     pub(super) async fn content(&self, digest: &Digest) -> Result<Option<Metadata>> {
         let file = self.file(&layout::blob(digest)).await?;
         Ok(file.filter(|file| is_whole(file, digest)))

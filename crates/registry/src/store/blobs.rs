@@ -53,7 +53,7 @@ impl Store {
         Err(Error::BlobUnknown(*digest))
     }
 
-    /// Opens a range of a blob, in whatever repository it is, and reads the first bytes. If that fails, the
+    /// Opens a range of a blob of any repository, and reads the first bytes. If that fails, the
     /// client gets an error instead of a response that breaks off after its headers.
     pub(crate) async fn read_content(&self, digest: &Digest, range: ReadRange) -> Result<Reader> {
         let mut reader = match self.driver.reader(&layout::blob(digest), range).await {

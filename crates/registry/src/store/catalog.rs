@@ -68,7 +68,7 @@ impl Store {
         &self,
         options: WalkOptions,
     ) -> impl Stream<Item = storage_driver::Result<Path>> + Send + Unpin {
-        let walk = self.driver.walk(&layout::repositories(), options);
+        let walk = self.driver.walk(&layout::repositories(), options.names_only());
         Box::pin(stream::try_unfold(walk, async |mut walk| {
             loop {
                 let entry = match walk.try_next().await {

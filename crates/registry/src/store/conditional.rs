@@ -1,6 +1,6 @@
 //! Changes of manifests and tags that depend on [`Conditions`].
 
-use storage_driver::{Metadata, Path, Payload, Precondition};
+use storage_driver::{Metadata, Path, Payload};
 
 use super::{
     base::Store,
@@ -50,34 +50,33 @@ impl Store {
         conditions.check(self.current(name, reference).await?.as_ref())
     }
 
-    /// Writes the link of `reference` if `conditions` hold. Checking and writing are one step: if another
-    /// client writes in between, the driver refuses, and the conditions are evaluated again.
+    /// Writes the link of `reference` if `conditions` hold. Returns its metadata, and whether it is new.
+    ///
+    /// Checking and writing are one step: if another client writes in between, the driver refuses, and the
+    /// conditions are evaluated again. On a driver without `preconditions`, a concurrent write is not noticed.
     ///
     /// # Errors
     ///
-    /// [`Error::PreconditionFailed`] if they do not hold; [`Error::PreconditionUnsupported`] on a driver without
-    /// `preconditions`.
+    /// [`Error::PreconditionFailed`] if they do not hold; [`Error::PreconditionUnsupported`] if there are any on a
+    /// driver without `preconditions`.
     pub(super) async fn put_link_if(
         &self,
         name: &Name,
         reference: &Reference,
         digest: &Digest,
         conditions: &Conditions,
-    ) -> Result<Metadata> {
+    ) -> Result<(Metadata, bool)> {
         let path = link_of(name, reference);
-        if conditions.is_none() {
-            return Ok(self.put_link(&path, digest).await?);
-        }
         loop {
-            let seen = self.seen(&path).await?;
-            conditions.check(self.current(name, reference).await?.as_ref())?;
+            let seen = self.file(&path).await?;
+            self.check(name, reference, conditions).await?;
             if let (Reference::Tag(tag), true) = (reference, self.options.immutable_tags) {
                 self.require_free(name, tag, digest).await?;
             }
-            let content = Payload::from(digest.to_string());
-            match self.driver.put_content(&path, content, seen).await {
+            let (is_new, content) = (seen.is_none(), Payload::from(digest.to_string()));
+            match self.driver.put_content(&path, content, self.if_unchanged(seen)).await {
                 Err(error) if error.is_precondition_failed() => {}
-                put => return Ok(put?),
+                put => return Ok((put?, is_new)),
             }
         }
     }
@@ -92,17 +91,12 @@ impl Store {
         let path = layout::current(name, tag);
         let reference = Reference::Tag(tag.clone());
         loop {
-            let seen = self.seen(&path).await?;
-            if seen == Precondition::IfAbsent {
+            let Some(seen) = self.file(&path).await? else {
                 return Err(Error::manifest_unknown(tag));
-            }
-            conditions.check(self.current(name, &reference).await?.as_ref())?;
-            match self.driver.delete(&path, seen).await {
-                Err(error) if error.is_not_found() || error.is_precondition_failed() => {}
-                deleted => {
-                    deleted?;
-                    break;
-                }
+            };
+            self.check(name, &reference, conditions).await?;
+            if self.deleted(&path, self.if_version(seen.version)).await? {
+                break;
             }
         }
         // Not the whole directory of the tag: another client may have pushed it again.
@@ -114,13 +108,6 @@ impl Store {
             return Ok(());
         }
         Err(Error::PreconditionUnsupported)
-    }
-
-    /// The precondition that the file at `path` is unchanged.
-    async fn seen(&self, path: &Path) -> Result<Precondition> {
-        self.require_preconditions()?;
-        let file = self.file(path).await?;
-        Ok(file.map_or(Precondition::IfAbsent, |file| Precondition::IfVersion(file.version)))
     }
 }
 

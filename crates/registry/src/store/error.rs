@@ -63,7 +63,7 @@ pub(crate) enum Error {
     Internal(String),
 }
 
-/// The content has another digest than the request says.
+/// The content has another digest than the one in the request.
 #[derive(Debug, thiserror::Error)]
 #[error("the content is {found}, not {expected}{}", if *.is_deleted { "; it is deleted" } else { "" })]
 pub(crate) struct DigestMismatch {

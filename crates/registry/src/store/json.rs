@@ -1,8 +1,8 @@
 //! [`Object`] and [`Value`]: a view of JSON text that is read at least as leniently as Go's
 //! `encoding/json` reads it.
 //!
-//! The text is checked once, and then read in place: nothing is copied, and a value that is not read
-//! costs nothing, whatever its type. Keys match in any case, and a key that occurs several times
+//! The text is checked once, and then read in place: nothing is copied, and a value of any type
+//! that is not read costs nothing. Keys match in any case, and a key that occurs several times
 //! has several values. Text that is not UTF-8 is read with replacement characters.
 
 use std::borrow::Cow;
@@ -132,7 +132,7 @@ impl<'a> Object<'a> {
         values.map(|(_, value)| value).filter(|value| !matches!(value, Value::Null))
     }
 
-    /// The last value of `key` that is a text, and not an empty one: what Go reads.
+    /// The last value of `key` that is a text, if that is not empty, as Go reads it.
     pub(crate) fn text(self, key: &'static str) -> Option<Cow<'a, str>> {
         let text = self.given(key).filter_map(Value::as_text).last()?.read();
         Some(text).filter(|text| !text.is_empty())

@@ -18,7 +18,8 @@ use crate::name::{Name, Tag};
 /// are read under the lock.
 ///
 /// This holds within one process. Two processes on one store may leave a tag without a manifest. It
-/// cannot be pulled until it is pushed again.
+/// cannot be pulled until it is pushed again. An index without its child is prevented by the push: see
+/// [`Store::put_manifest`](super::base::Store::put_manifest).
 #[derive(Debug, Default)]
 pub(super) struct Locks(Keyed<Name, Repository>);
 
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deletion_is_told_of_the_tags_that_were_set_since_it_began() {
+    async fn a_deletion_learns_of_the_tags_that_were_set_since_it_began() {
         let locks = Locks::default();
         let [before, meanwhile, elsewhere] =
             ["before", "meanwhile", "elsewhere"].map(|tag| Tag::parse(tag).unwrap());

@@ -4,9 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures::{TryStreamExt, stream};
-use storage_driver::{
-    ErrorKind, Metadata, Payload, Precondition, ReadRange, Reader, StorageDriverExt,
-};
+use storage_driver::{ErrorKind, Metadata, Payload, ReadRange, Reader, StorageDriverExt};
 
 use super::{
     base::{Hold, Store},
@@ -44,6 +42,17 @@ pub(crate) struct Pushed {
 
 impl Store {
     /// Stores a manifest and sets `tags`, if `conditions` hold for the manifest that `reference` names now.
+    ///
+    /// # An index whose child is deleted meanwhile
+    ///
+    /// The references are looked up under the repository's [lock](super::locks::Locks). In this process, the deletion
+    /// of a manifest therefore waits for the push, or the push finds that the child is missing before it writes
+    /// anything.
+    ///
+    /// The lock does not exclude other processes, nor the deletion of a blob, which can be a child too. So the
+    /// children are looked up once more after the last write. If one is missing, the push is withdrawn and fails. If
+    /// all are there, a later deletion finds a complete index with its tags: the outcome is the same as if the child
+    /// was deleted after the push.
     pub(crate) async fn put_manifest(
         &self,
         name: &Name,
@@ -54,6 +63,8 @@ impl Store {
         content: Bytes,
     ) -> Result<Pushed> {
         let Checked { references, subject, is_typed } = Manifest::check(&content, content_type)?;
+        let children: Vec<Referred> =
+            references.iter().filter(|it| matches!(it, Referred::Child(_))).copied().collect();
         let digest = match reference {
             Reference::Tag(_) => Digest::of(Algorithm::Sha256, &content),
             Reference::Digest(expected) => {
@@ -71,13 +82,12 @@ impl Store {
             Reference::Digest(_) => (conditions, &unconditional),
             Reference::Tag(_) => (&unconditional, conditions),
         };
-        let mut has_tagged = false;
+        let (mut is_new, mut has_tagged) = (false, false);
         loop {
             let since = Instant::now();
             let held = || since.elapsed() < self.options.gc_grace / 2;
-            self.require(name, &references).await?;
-
             let push = self.locks.push(name).await;
+            self.require(name, &references).await?;
             if self.options.immutable_tags {
                 for tag in tags {
                     self.require_free(name, tag, &digest).await?;
@@ -85,7 +95,8 @@ impl Store {
             }
             self.put_manifest_blob(&digest, content.clone()).await?;
             let revision = Reference::Digest(digest);
-            let link = self.put_link_if(name, &revision, &digest, of_link).await?;
+            let (link, is_created) = self.put_link_if(name, &revision, &digest, of_link).await?;
+            is_new |= is_created;
             of_link = &unconditional;
             // After the link: see how a collection deletes an untagged manifest.
             if let Some(kind) = noted {
@@ -94,27 +105,20 @@ impl Store {
             if let Some(subject) = &subject {
                 self.put_link(&layout::referrer(name, subject, &digest), &digest).await?;
             }
-            if !held()
-                && let Err(error) = self.require(name, &references).await
-            {
-                if matches!(error, Error::ReferenceUnknown(_)) {
-                    // A blob was collected in between. No client has learned of the manifest yet.
-                    let seen = Precondition::IfVersion(link.version);
-                    match self.driver.delete(&link.path, seen).await {
-                        Err(error) if !error.is_not_found() && !error.is_precondition_failed() => {
-                            return Err(error.into());
-                        }
-                        _ => {}
-                    }
-                }
-                return Err(error);
-            }
             // A conditional change is made once. A second one could undo a later change of another client.
             if !has_tagged || of_tag.is_none() {
                 for tag in tags {
                     self.put_tag(&push, name, tag, &digest, of_tag).await?;
                 }
                 has_tagged = true;
+            }
+            // A collection cannot have deleted references that are still held.
+            let at_risk = if held() { &children } else { &references };
+            if let Err(error) = self.require(name, at_risk).await {
+                if is_new && matches!(error, Error::ReferenceUnknown(_)) {
+                    self.withdraw(name, tags, &digest, link).await?;
+                }
+                return Err(error);
             }
             match held() {
                 true => return Ok(Pushed { digest, subject }),
@@ -125,6 +129,21 @@ impl Store {
                 },
             }
         }
+    }
+
+    /// Takes back the push of a new manifest: its tags, where they still name it, and its link, unless another
+    /// client pushed the manifest meanwhile.
+    async fn withdraw(
+        &self,
+        name: &Name,
+        tags: &[Tag],
+        digest: &Digest,
+        link: Metadata,
+    ) -> Result<()> {
+        let tags = stream::iter(tags.iter().cloned().map(Ok));
+        self.delete_tags_of(name, tags, digest).await?;
+        self.deleted(&link.path, self.if_version(link.version)).await?;
+        Ok(())
     }
 
     /// Checks that the references of a manifest are in the repository, and holds them.
@@ -197,8 +216,7 @@ impl Store {
                     tracing::warn!(%path, "this manifest is damaged and is replaced");
                     self.if_version(damaged.version)
                 }
-                None if self.capabilities.preconditions => Precondition::IfAbsent,
-                None => Precondition::None,
+                None => self.if_unchanged(None),
             };
             let content = Payload::from(content.clone());
             match self.driver.put_content(&path, content, precondition).await {
@@ -287,7 +305,7 @@ impl Store {
         Ok((Served { digest: *digest, media_type, size, content }, read))
     }
 
-    /// The result of `read` for the content of a manifest, in whatever repository it is; `None` if the content is missing
+    /// The result of `read` for the content of a manifest of any repository; `None` if the content is missing
     /// or damaged. Damaged content counts as missing, so that clients push it again.
     ///
     /// The content is in memory during `read`, and counted by the [`Budget`](super::budget::Budget).

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use storage_driver::{Entry, ListOptions, Path, Payload, Precondition};
+use storage_driver::{Entry, ListOptions, Path, Payload};
 
 use super::{
     base::{Link, Store},
@@ -56,13 +56,8 @@ impl Store {
                 // It names no manifest and may be replaced.
                 Link::Damaged => self.file(current).await?,
             };
-            let precondition = match seen {
-                Some(damaged) => self.if_version(damaged.version),
-                None if self.capabilities.preconditions => Precondition::IfAbsent,
-                None => Precondition::None,
-            };
             let content = Payload::from(digest.to_string());
-            match self.driver.put_content(current, content, precondition).await {
+            match self.driver.put_content(current, content, self.if_unchanged(seen)).await {
                 Err(error) if error.is_precondition_failed() => {}
                 put => return Ok(put.map(drop)?),
             }

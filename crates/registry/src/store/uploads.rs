@@ -2,8 +2,8 @@
 //!
 //! A driver does not show uploaded content before it is committed, so the digest is computed as the bytes
 //! pass. Its state is the note of the upload ([`Writer::set_note`](storage_driver::Writer::set_note)), which
-//! the driver keeps together with the data: whatever data a request finds when it continues an upload, the
-//! note belongs to exactly that data.
+//! the driver keeps together with the data: a request that continues an upload finds a note that belongs to
+//! exactly the data that was kept.
 //!
 //! A note is missing, or of another algorithm, in rare cases: the client finishes with a digest of another
 //! algorithm than it announced, or another registry began the upload. The upload is then finished by committing

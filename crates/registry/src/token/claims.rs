@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_is_opened() {
+    fn sealed_text_is_opened() {
         let (key, claims) = (TokenKey::random(), claims(SystemTime::now()));
         assert_eq!(Claims::open(&claims.seal(&key).unwrap(), &key), Some(claims));
     }

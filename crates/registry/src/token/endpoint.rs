@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_does_not_say_is_that_of_the_request() {
+    fn parts_that_a_proxy_does_not_name_are_those_of_the_request() {
         let headers = [("host", "inside"), ("x-forwarded-proto", "gopher")];
         assert_url(&TRUSTING, &parts("/", &headers, Some(Scheme::HTTPS)), "https://inside/token");
     }
 
     #[test]
-    fn what_is_set_is_heeded_whatever_the_request_says() {
+    fn a_configured_url_overrides_the_request() {
         let external = Some("https://registry.example/oci/".parse().unwrap());
         let endpoint = TokenEndpoint { external, trust_proxy: true };
         let url = "https://registry.example/oci/token";
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_external_url_is_refused() {
+    fn invalid_external_urls_are_refused() {
         for text in [
             "",
             "a",

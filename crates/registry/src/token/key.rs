@@ -96,12 +96,12 @@ impl TokenKey {
         URL_SAFE_NO_PAD.decode(content).ok()
     }
 
-    /// A text that stands for `secret` and does not tell it.
+    /// A text that identifies `secret` without revealing it.
     pub(super) fn stamp(&self, secret: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.mac("stamp", secret.as_bytes()).finalize().into_bytes())
     }
 
-    /// What is made for one `purpose` is of no use for another.
+    /// The code for one `purpose` is invalid for another.
     fn mac(&self, purpose: &str, content: &[u8]) -> Hmac<Sha256> {
         self.0.clone().chain_update(purpose).chain_update([0]).chain_update(content)
     }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_is_opened() {
+    fn sealed_text_is_opened() {
         let key = TokenKey::random();
         assert_eq!(key.open(&key.seal(b"content")).unwrap(), b"content");
     }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_makes_one_key_whatever_an_editor_adds() {
+    async fn white_space_at_the_end_of_the_file_does_not_change_the_key() {
         let (one, other) = (read(&[b'x'; 32]).await.unwrap(), "x".repeat(32) + "\r\n");
         assert!(read(other.as_bytes()).await.unwrap().open(&one.seal(b"a")).is_some());
         assert!(read(&[b'y'; 32]).await.unwrap().open(&one.seal(b"a")).is_none());
@@ -186,7 +186,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_answered(text in "[A-Za-z0-9_.-]{0,100}") {
+        fn any_text_is_parsed_or_refused(text in "[A-Za-z0-9_.-]{0,100}") {
             prop_assert_eq!(TokenKey::random().open(&text), None);
         }
     }

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_here_is_left_out() {
+    fn unknown_scopes_are_left_out() {
         for text in [
             "repository(plugin):a:pull",
             "repository:localhost:5000/a:pull",
@@ -169,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_the_form_is_malformed() {
+    fn text_of_another_form_is_malformed() {
         for text in ["repository", "repository:a", ":a:pull", "repository::pull", "::", "a:b:c d"] {
             assert_eq!(Scope::parse_all(text), Err(MalformedScope), "{text}");
         }
     }
 
     #[test]
-    fn only_what_rules_allow_is_granted() {
+    fn only_allowed_actions_are_granted() {
         let rules = AccessRules { anonymous_pull: true, access: vec![] };
         let asked = repository("a", &[Pull, Push]);
         assert_eq!(asked.clone().granted(&rules, None), Some(repository("a", &[Pull])));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_is_what_covers_it() {
+    fn the_wanted_scope_covers_the_request() {
         for (repository, action) in
             [(Some("a"), Pull), (Some("a"), Push), (Some("a"), Delete), (None, Catalog)]
         {
@@ -214,7 +214,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_answered(text in "(repository|registry|[a-z:,* ]){0,10}") {
+        fn any_text_is_parsed_or_refused(text in "(repository|registry|[a-z:,* ]){0,10}") {
             let Ok(scopes) = Scope::parse_all(&text) else { return Ok(()) };
             for scope in scopes {
                 prop_assert_eq!(Scope::parse_all(&scope.to_string()).unwrap(), [scope]);

@@ -14,7 +14,7 @@ const HOST: &str = "registry.example:5000";
 const ROOT: &str = r#"Bearer realm="http://registry.example:5000/token",service="registry""#;
 const BASIC: &str = r#"Basic realm="registry", charset="UTF-8""#;
 
-/// Everybody may pull from `public`, users may push there; `alice` may do more in `team`.
+/// Every client may pull from `public`, users may push there; `alice` may do more in `team`.
 const RULES: &str = r#"
     access = [
         { repositories = "public/*", users = ["anonymous"], actions = ["pull"] },
@@ -30,13 +30,13 @@ struct Service {
     router: Router,
 }
 
-struct Answer {
+struct Response {
     status: StatusCode,
     challenge: String,
     body: Value,
 }
 
-impl Answer {
+impl Response {
     #[track_caller]
     fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{} {}", self.challenge, self.body);
@@ -62,43 +62,43 @@ impl Service {
         Self { router: serve(&tokens), tokens, file }
     }
 
-    async fn send(&self, request: http::request::Builder, body: impl Into<Body>) -> Answer {
+    async fn send(&self, request: http::request::Builder, body: impl Into<Body>) -> Response {
         let request = request.header("host", HOST).body(body.into()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let challenge = response.headers().get(WWW_AUTHENTICATE);
         let challenge = challenge.map_or("", |it| it.to_str().unwrap()).to_owned();
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        Answer { status, challenge, body: serde_json::from_slice(&body).unwrap_or_default() }
+        Response { status, challenge, body: serde_json::from_slice(&body).unwrap_or_default() }
     }
 
-    async fn ask(&self, method: &str, uri: &str, authorization: Option<&str>) -> Answer {
+    async fn ask(&self, method: &str, uri: &str, authorization: Option<&str>) -> Response {
         let request = Request::builder().method(method).uri(uri);
         let request =
             authorization.into_iter().fold(request, |it, a| it.header("authorization", a));
         self.send(request, Body::empty()).await
     }
 
-    async fn get(&self, uri: &str, authorization: Option<&str>) -> Answer {
+    async fn get(&self, uri: &str, authorization: Option<&str>) -> Response {
         self.ask("GET", uri, authorization).await
     }
 
     /// `Authorization` with a token for `scope`.
     async fn token(&self, user: Option<&str>, scope: &str) -> String {
         let basic = user.map(|user| basic(user, "secret"));
-        let answer = self.get(&format!("/token?scope={scope}"), basic.as_deref()).await;
-        format!("Bearer {}", answer.expect(200).text("token"))
+        let response = self.get(&format!("/token?scope={scope}"), basic.as_deref()).await;
+        format!("Bearer {}", response.expect(200).text("token"))
     }
 
-    async fn pull(&self, repository: &str, authorization: Option<&str>) -> Answer {
+    async fn pull(&self, repository: &str, authorization: Option<&str>) -> Response {
         self.get(&format!("/v2/{repository}/tags/list"), authorization).await
     }
 
-    async fn push(&self, repository: &str, authorization: Option<&str>) -> Answer {
+    async fn push(&self, repository: &str, authorization: Option<&str>) -> Response {
         self.ask("POST", &format!("/v2/{repository}/blobs/uploads/"), authorization).await
     }
 
-    async fn form(&self, form: impl Into<Body>) -> Answer {
+    async fn form(&self, form: impl Into<Body>) -> Response {
         self.send(Request::post("/token"), form).await
     }
 }
@@ -126,7 +126,7 @@ fn scoped(scope: &str, error: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_root_says_where_tokens_are_even_if_all_may_pull() {
+async fn the_root_names_the_token_endpoint_even_if_all_may_pull() {
     for rules in ["", RULES, "anonymous_pull = true"] {
         Service::new(rules).await.get("/v2/", None).await.refuses_with(ROOT);
     }
@@ -149,7 +149,7 @@ async fn the_root_takes_the_token_of_anybody_where_anybody_may_do_anything() {
 }
 
 #[tokio::test]
-async fn the_root_is_for_users_where_nobody_else_may_do_anything() {
+async fn the_root_is_for_users_where_anonymous_access_is_denied() {
     let service = Service::new("").await;
     let token = service.token(None, "").await;
     let challenge = format!(r#"{ROOT},error="insufficient_scope""#);
@@ -167,17 +167,17 @@ async fn a_password_works_without_a_token() {
 async fn a_wrong_password_leads_to_a_token() {
     let service = Service::new("anonymous_pull = true").await;
     service.get("/v2/", Some(&basic("alice", "wrong"))).await.refuses_with(ROOT);
-    let answer = service.pull("a", Some(&basic("alice", "wrong"))).await;
-    answer.refuses_with(&scoped("repository:a:pull", ""));
+    let response = service.pull("a", Some(&basic("alice", "wrong"))).await;
+    response.refuses_with(&scoped("repository:a:pull", ""));
 }
 
 #[tokio::test]
-async fn a_challenge_says_what_to_ask_for() {
+async fn a_challenge_names_the_scope_to_request() {
     let service = Service::new("").await;
     service.pull("a/b", None).await.refuses_with(&scoped("repository:a/b:pull", ""));
     service.push("a/b", None).await.refuses_with(&scoped("repository:a/b:pull,push", ""));
-    let answer = service.ask("DELETE", "/v2/a/b/manifests/c", None).await;
-    answer.refuses_with(&scoped("repository:a/b:delete", ""));
+    let response = service.ask("DELETE", "/v2/a/b/manifests/c", None).await;
+    response.refuses_with(&scoped("repository:a/b:delete", ""));
     service.get("/v2/_catalog", None).await.refuses_with(&scoped("registry:catalog:*", ""));
 }
 
@@ -191,7 +191,7 @@ async fn without_credentials_there_is_a_token_to_pull() {
 }
 
 #[tokio::test]
-async fn what_everybody_may_do_needs_no_token() {
+async fn anonymous_access_needs_no_token() {
     Service::new("anonymous_pull = true").await.pull("a", None).await.expect(404);
 }
 
@@ -227,7 +227,7 @@ async fn a_user_who_may_not_is_denied() {
 }
 
 #[tokio::test]
-async fn a_token_has_what_is_allowed_of_what_was_asked_for() {
+async fn a_token_has_the_allowed_part_of_the_requested_scope() {
     let service = Service::new(RULES).await;
     let uri =
         "/token?scope=repository:public/a:*%20repository:team/a:pull&scope=registry:catalog:*";
@@ -256,7 +256,7 @@ async fn the_catalog_is_for_the_tokens_that_say_so() {
 }
 
 #[tokio::test]
-async fn the_catalog_is_not_for_everybody_where_some_may_be_pulled() {
+async fn the_catalog_needs_a_login_although_anonymous_pulls_do_not() {
     let service = Service::new(RULES).await;
     let token = service.token(None, "registry:catalog:*").await;
     let challenge = scoped("registry:catalog:*", "insufficient_scope");
@@ -267,7 +267,7 @@ async fn the_catalog_is_not_for_everybody_where_some_may_be_pulled() {
 }
 
 #[tokio::test]
-async fn an_answer_has_what_clients_look_for() {
+async fn a_token_response_has_the_fields_that_clients_read() {
     let service = Service::new("").await;
     let request = Request::get("/token").header("host", HOST).body(Body::empty()).unwrap();
     let response = service.router.clone().oneshot(request).await.unwrap();
@@ -286,13 +286,13 @@ async fn wrong_credentials_get_no_token_even_where_none_are_needed() {
     for authorization in
         [basic("alice", "wrong"), basic("eve", "secret"), "Basic ?".into(), "Bearer a".into()]
     {
-        let answer = service.get("/token", Some(&authorization)).await;
-        answer.refuses_with(BASIC);
+        let response = service.get("/token", Some(&authorization)).await;
+        response.refuses_with(BASIC);
     }
 }
 
 #[tokio::test]
-async fn what_is_no_scope_is_answered_400() {
+async fn a_malformed_scope_is_400() {
     let service = Service::new("").await;
     service.get("/token?scope=repository", None).await.expect(400);
     service.get("/token?scope=%ff:%00", None).await.expect(400);
@@ -303,9 +303,9 @@ async fn a_form_gets_a_token() {
     let service = Service::new("").await;
     let form = "grant_type=password&service=registry&client_id=test&username=alice\
         &password=secret&scope=repository:a:pull,push+repository:b:pull";
-    let answer = service.form(form).await.expect(200);
-    assert_eq!(answer.text("scope"), "repository:a:pull,push repository:b:pull");
-    let token = format!("Bearer {}", answer.text("access_token"));
+    let response = service.form(form).await.expect(200);
+    assert_eq!(response.text("scope"), "repository:a:pull,push repository:b:pull");
+    let token = format!("Bearer {}", response.text("access_token"));
     service.push("a", Some(&token)).await.expect(202);
 }
 
@@ -319,7 +319,7 @@ async fn a_form_with_a_wrong_password_gets_none() {
 }
 
 #[tokio::test]
-async fn a_form_that_asks_otherwise_is_answered_400() {
+async fn a_form_with_another_grant_is_400() {
     let service = Service::new("").await;
     for form in [
         "",
@@ -337,7 +337,7 @@ async fn a_form_that_asks_otherwise_is_answered_400() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_form_that_does_not_come_is_answered_408_after_10_seconds() {
+async fn a_form_that_stalls_is_408_after_10_seconds() {
     let service = Service::new("").await;
     let never = futures::stream::pending::<Result<&str, std::io::Error>>();
     let start = tokio::time::Instant::now();
@@ -354,16 +354,16 @@ async fn a_token_that_ended_is_refused() {
     let bearer = |claims: &Claims| format!("Bearer {}", claims.seal(&service.tokens.key).unwrap());
     service.pull("a", Some(&bearer(&claims))).await.expect(404);
     let ended = Claims { expires: claims.expires - 301, ..claims };
-    let answer = service.pull("a", Some(&bearer(&ended))).await;
-    answer.refuses_with(&scoped("repository:a:pull", "invalid_token"));
+    let response = service.pull("a", Some(&bearer(&ended))).await;
+    response.refuses_with(&scoped("repository:a:pull", "invalid_token"));
 }
 
 #[tokio::test]
 async fn a_token_of_another_key_is_refused() {
     let service = Service::new("").await;
     let token = Service::new("").await.token(Some("alice"), "repository:a:pull").await;
-    let answer = service.pull("a", Some(&token)).await;
-    answer.refuses_with(&scoped("repository:a:pull", "invalid_token"));
+    let response = service.pull("a", Some(&token)).await;
+    response.refuses_with(&scoped("repository:a:pull", "invalid_token"));
 }
 
 #[tokio::test]
@@ -379,14 +379,14 @@ async fn two_processes_with_one_key_take_each_other_s_tokens() {
 #[tokio::test]
 async fn rules_hold_when_a_token_is_used() {
     let mut service = Service::new("anonymous_pull = true").await;
-    let anybody = service.token(None, "repository:a:pull").await;
+    let anonymous = service.token(None, "repository:a:pull").await;
     let bob = service.token(Some("bob"), "repository:a:pull").await;
     let users = Htpasswd::open(service.file.path()).await.unwrap();
     let users = users.with_rules(toml::from_str::<AccessRules>(RULES).unwrap());
     let other = Tokens::new(Arc::new(users)).with_key(service.tokens.key.clone());
     service.router = serve(&other);
     let challenge = scoped("repository:a:pull", "insufficient_scope");
-    service.pull("a", Some(&anybody)).await.refuses_with(&challenge);
+    service.pull("a", Some(&anonymous)).await.refuses_with(&challenge);
     service.pull("a", Some(&bob)).await.expect(403);
 }
 
@@ -446,7 +446,7 @@ async fn clients_are_sent_where_the_settings_say() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_says_where_clients_are_sent() {
+async fn a_trusted_proxy_names_the_external_url() {
     let mut service = Service::new("").await;
     service.router = serve(&service.tokens.clone().with_trusted_proxy(true));
     let request = Request::get("/v2/").header("x-forwarded-proto", "https");
@@ -476,7 +476,7 @@ async fn push_hello(service: &Service, repository: &str) {
     service.send(request, "hello").await.expect(201);
 }
 
-async fn mount(service: &Service, to: &str, from: &str, authorization: &str) -> Answer {
+async fn mount(service: &Service, to: &str, from: &str, authorization: &str) -> Response {
     let uri = format!("/v2/{to}/blobs/uploads/?mount={DIGEST}&from={from}");
     service.ask("POST", &uri, Some(authorization)).await
 }
@@ -487,8 +487,8 @@ async fn a_mount_for_which_only_the_token_lacks_the_scope_asks_for_both() {
     push_hello(&service, "a/source").await;
     let token = service.token(Some("alice"), "repository:a/target:pull,push").await;
     let scopes = "repository:a/target:pull,push repository:a/source:pull";
-    let answer = mount(&service, "a/target", "a/source", &token).await;
-    answer.refuses_with(&scoped(scopes, "insufficient_scope"));
+    let response = mount(&service, "a/target", "a/source", &token).await;
+    response.refuses_with(&scoped(scopes, "insufficient_scope"));
     for scopes in [
         "repository:a/target:pull,push%20repository:a/source:pull",
         "repository:a/target:pull,push+repository:a/source:pull",
@@ -511,7 +511,7 @@ async fn a_mount_from_where_one_may_not_pull_begins_an_upload() {
 }
 
 #[tokio::test]
-async fn a_mount_from_what_is_no_name_begins_an_upload_with_a_token_too() {
+async fn a_mount_from_an_invalid_name_begins_an_upload_with_a_token_too() {
     let service = Service::new("").await;
     let token = service.token(Some("alice"), "repository:a:pull,push").await;
     for from in ["UPPER", "", "..", "b%20c"] {
@@ -520,7 +520,7 @@ async fn a_mount_from_what_is_no_name_begins_an_upload_with_a_token_too() {
 }
 
 #[tokio::test]
-async fn a_mount_from_where_nobody_without_credentials_may_pull_begins_an_upload() {
+async fn a_mount_from_a_repository_without_anonymous_pull_begins_an_upload() {
     let rules = r#"
         access = [
             { repositories = "open/*", users = ["anonymous"], actions = ["pull", "push"] },
@@ -542,13 +542,13 @@ async fn catalog(service: &Service, authorization: Option<&str>) -> Vec<String> 
             .header("authorization", basic("alice", "secret"));
         service.send(request, manifest).await.expect(201);
     }
-    let answer = service.get("/v2/_catalog", authorization).await.expect(200);
-    let names = answer.body["repositories"].as_array().unwrap();
+    let response = service.get("/v2/_catalog", authorization).await.expect(200);
+    let names = response.body["repositories"].as_array().unwrap();
     names.iter().map(|it| it.as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn the_catalog_lists_what_the_rules_let_its_reader_pull_from() {
+async fn the_catalog_lists_the_repositories_that_the_rules_allow() {
     let service = Service::new(RULES).await;
     for (user, expected) in [("alice", &["public/a", "team/a"][..]), ("bob", &["public/a"])] {
         let token = service.token(Some(user), "registry:catalog:*").await;

@@ -31,7 +31,7 @@ const LAYER: &str = "application/x.test.layer";
 const ANONYMOUS: &RegistryAuth = &RegistryAuth::Anonymous;
 
 fn client(monolithic: bool) -> Client {
-    // The crate asks for one even where nothing is encrypted; whoever comes first installs it.
+    // The crate needs a provider even without TLS. The first test installs it.
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     Client::new(ClientConfig {
         protocol: ClientProtocol::Http,
@@ -53,7 +53,7 @@ fn small_layer() -> ImageLayer {
 }
 
 fn layers() -> Vec<ImageLayer> {
-    // The second is larger than a chunk that the client pushes.
+    // The second is larger than the client's chunks.
     [small_layer(), layer(5_000_000)].into()
 }
 
@@ -65,7 +65,7 @@ async fn push(client: &Client, image: &Reference) {
     client.push(image, &layers(), config("{}"), ANONYMOUS, None).await.unwrap();
 }
 
-/// An artifact of next to nothing.
+/// A very small artifact.
 async fn push_small(client: &Client, image: &Reference) {
     client.push(image, &[small_layer()], config("{}"), ANONYMOUS, None).await.unwrap();
 }

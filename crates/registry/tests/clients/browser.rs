@@ -1,4 +1,4 @@
-//! Chromium: what it makes of content that a client stored.
+//! Chromium: content that a client stored is not rendered.
 
 use std::{
     fs,
@@ -13,10 +13,10 @@ use crate::support::{
     served::Served,
 };
 
-/// Marks the page if it is run.
+/// A script that marks the page.
 const SCRIPT: &str = "<script>document.documentElement.setAttribute('ran','yes')</script>";
 
-/// The page that Chromium makes of `url`, after its scripts have run; empty for a download.
+/// The page that Chromium renders for `url` after its scripts have run; empty for a download.
 fn rendered(chromium: &Program, url: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let profile = format!("--user-data-dir={}", text(profile.path()));
@@ -35,7 +35,7 @@ fn rendered(chromium: &Program, url: &str) -> String {
         url,
     ];
     let mut browser = chromium.command().args(flags).spawn().unwrap();
-    // A page ends the program, a download does not.
+    // Chromium exits after a page, but not after a download.
     let log = BufReader::new(browser.stderr.take().unwrap()).lines();
     let is_download = log.map_while(Result::ok).any(|line| line.contains("Page load failed"));
     let mut page = String::new();
@@ -48,7 +48,7 @@ fn rendered(chromium: &Program, url: &str) -> String {
     page
 }
 
-/// A manifest of `media_type` with a script in it, stored as a registry would have that takes any type.
+/// A manifest of `media_type` with a script, stored as by a registry that accepts any type.
 fn store(root: &Path, media_type: &str) -> String {
     let content = format!(r#"{{"mediaType":"{media_type}","x":"{SCRIPT}"}}"#);
     let digest = digest(content.as_bytes());
@@ -70,7 +70,7 @@ fn a_script_in_a_manifest_does_not_run() {
     // SVG has its scripts in XML, which a manifest is not.
     let manifests = ["text/html", "application/xhtml+xml"].map(|kind| store(root.path(), kind));
     let served = Served::on(root.path());
-    // The page for people is rendered, so that the browser works.
+    // The web interface is rendered, so the browser works.
     let page = rendered(&chromium, &format!("http://{}/", served.address));
     assert!(page.contains("Repositories"), "{page}");
     for manifest in manifests {
@@ -88,7 +88,7 @@ fn a_manifest_that_a_browser_renders_is_refused() {
         let header = format!("Content-Type: {kind}");
         let options = ["-X", "PUT", "--header", &header];
         let content = format!(r#"{{"x":"{SCRIPT}"}}"#);
-        let answer = curl.ask(&options, "/v2/some/image/manifests/v1", Some(content.as_bytes()));
-        assert_eq!((answer.status, &*answer.code()), (400, "MANIFEST_INVALID"));
+        let response = curl.ask(&options, "/v2/some/image/manifests/v1", Some(content.as_bytes()));
+        assert_eq!((response.status, &*response.code()), (400, "MANIFEST_INVALID"));
     }
 }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::support::program::{Program, run, text};
 
-/// A store of its own for each, so that what is in one was pulled.
+/// A new store, so that all of its images were pulled.
 #[derive(Debug)]
 pub(crate) struct Containers {
     pub(crate) program: Program,
@@ -19,13 +19,13 @@ impl Containers {
     pub(crate) fn buildah(program: &Program) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [root, run] = ["root", "run"].map(|name| text(&folder.path().join(name)).to_owned());
-        // `vfs` needs nothing of the system.
+        // `vfs` needs no support of the system.
         let options = ["--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
         let options = options.map(str::to_owned).to_vec();
         Self { program: program.clone(), options, folder }
     }
 
-    /// For podman, which keeps more.
+    /// For podman, which needs more directories.
     pub(crate) fn podman(program: &Program) -> Self {
         let mut containers = Self::buildah(program);
         let state = text(&containers.folder.path().join("state")).to_owned();
@@ -34,14 +34,14 @@ impl Containers {
         containers
     }
 
-    /// The program, about to work on this store.
+    /// A command on this store.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.program.command();
         command.args(&self.options).args(args);
         command
     }
 
-    /// Runs it to a good end, and returns what it prints, without the end of the line.
+    /// Runs the command, and returns its output without the end of the line. It panics if the command fails.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> String {
         run(&mut self.command(args)).trim_end().to_owned()

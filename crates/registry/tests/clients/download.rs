@@ -16,7 +16,7 @@ use crate::{
 on_each_storage! {
     a_part_is_read,
     the_end_is_read,
-    a_part_behind_the_end_is_refused,
+    a_part_past_the_end_is_refused,
     a_broken_download_continues_where_it_stopped,
     blobs_that_the_client_has_are_not_sent_again,
 }
@@ -31,32 +31,32 @@ fn ready(storage: Storage) -> Option<(Served, Curl, Vec<u8>, String)> {
     let content = Random::new(2).bytes(LEN);
     let digest = digest(&content);
     let end = finish(&curl.begin("some/image"), &digest);
-    let answer = curl.ask(&["-X", "PUT"], &end, Some(&content));
-    assert_eq!(answer.status, 201, "{answer:?}");
+    let response = curl.ask(&["-X", "PUT"], &end, Some(&content));
+    assert_eq!(response.status, 201, "{response:?}");
     Some((served, curl, content, format!("/v2/some/image/blobs/{digest}")))
 }
 
 fn a_part_is_read(storage: Storage) {
     let Some((_served, curl, content, blob)) = ready(storage) else { return };
-    let answer = curl.ask(&["-H", "Range: bytes=999999-1500000"], &blob, None);
-    assert_eq!(answer.status, 206);
-    assert_eq!(answer.header("content-range"), format!("bytes 999999-1500000/{LEN}"));
-    assert!(answer.body == content[999_999..=1_500_000]);
+    let response = curl.ask(&["-H", "Range: bytes=999999-1500000"], &blob, None);
+    assert_eq!(response.status, 206);
+    assert_eq!(response.header("content-range"), format!("bytes 999999-1500000/{LEN}"));
+    assert!(response.body == content[999_999..=1_500_000]);
 }
 
 fn the_end_is_read(storage: Storage) {
     let Some((_served, curl, content, blob)) = ready(storage) else { return };
-    let answer = curl.ask(&["-H", "Range: bytes=-1000"], &blob, None);
-    assert_eq!(answer.status, 206);
-    assert_eq!(answer.header("content-range"), format!("bytes {}-{}/{LEN}", LEN - 1000, LEN - 1));
-    assert!(answer.body == content[LEN - 1000..]);
+    let response = curl.ask(&["-H", "Range: bytes=-1000"], &blob, None);
+    assert_eq!(response.status, 206);
+    assert_eq!(response.header("content-range"), format!("bytes {}-{}/{LEN}", LEN - 1000, LEN - 1));
+    assert!(response.body == content[LEN - 1000..]);
 }
 
-fn a_part_behind_the_end_is_refused(storage: Storage) {
+fn a_part_past_the_end_is_refused(storage: Storage) {
     let Some((_served, curl, _, blob)) = ready(storage) else { return };
-    let answer = curl.ask(&["-H", &format!("Range: bytes={LEN}-")], &blob, None);
-    assert_eq!(answer.status, 416);
-    assert_eq!(answer.header("content-range"), format!("bytes */{LEN}"));
+    let response = curl.ask(&["-H", &format!("Range: bytes={LEN}-")], &blob, None);
+    assert_eq!(response.status, 416);
+    assert_eq!(response.header("content-range"), format!("bytes */{LEN}"));
 }
 
 fn a_broken_download_continues_where_it_stopped(storage: Storage) {
@@ -74,7 +74,7 @@ fn blobs_that_the_client_has_are_not_sent_again(storage: Storage) {
     let Some((_served, curl, _, blob)) = ready(storage) else { return };
     let first = curl.ask(&["--head"], &blob, None);
     let known = format!("If-None-Match: {}", first.header("etag"));
-    let answer = curl.ask(&["-H", &known], &blob, None);
-    assert_eq!(answer.status, 304);
-    assert!(answer.body.is_empty());
+    let response = curl.ask(&["-H", &known], &blob, None);
+    assert_eq!(response.status, 304);
+    assert!(response.body.is_empty());
 }

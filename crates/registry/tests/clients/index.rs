@@ -12,12 +12,12 @@ use crate::{
 };
 
 on_each_storage! {
-    an_index_comes_back_with_every_image,
+    an_index_is_pulled_with_every_image,
     an_image_of_an_index_is_pulled_for_a_platform,
     an_index_is_copied_to_another_repository,
 }
 
-fn an_index_comes_back_with_every_image(storage: Storage) {
+fn an_index_is_pulled_with_every_image(storage: Storage) {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
     };
@@ -62,7 +62,7 @@ fn an_index_is_copied_to_another_repository(storage: Storage) {
     assert_same_index(&pulled, &fixture.layout);
 }
 
-/// Whether the index is there, and all that its images are of.
+/// Asserts that the index is there, with all content of its images.
 #[track_caller]
 fn assert_same_index(pulled: &Layout, pushed: &Layout) {
     assert_eq!(pulled.manifest(INDEX), pushed.manifest(INDEX));

@@ -1,8 +1,8 @@
-//! The program as real clients meet it: skopeo, umoci, buildah, podman, curl, Chromium, and the crate
-//! `oci-client`, on a store in memory and on files.
+//! The program with real clients: skopeo, umoci, buildah, podman, curl, Chromium, and the crate `oci-client`, on a
+//! store in memory and on files.
 //!
-//! Where a client is not installed, its tests say so and are left out. `REGISTRY_CLIENT_IMAGE_MIB`
-//! makes the large image larger, or smaller.
+//! The tests of a client that is not installed are skipped, with a message. `REGISTRY_CLIENT_IMAGE_MIB` sets the size
+//! of the large image.
 
 mod support;
 

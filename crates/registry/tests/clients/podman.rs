@@ -34,7 +34,7 @@ struct Ready {
     image: String,
 }
 
-/// podman on a store of its own, and a registry with images.
+/// podman with a new store, and a registry with images.
 fn ready(storage: Storage) -> Option<Ready> {
     let (podman, skopeo) = (Program::find("podman")?, Program::find("skopeo")?);
     let fixture = Fixture::shared()?;
@@ -67,7 +67,7 @@ fn an_image_that_was_pulled_runs(storage: Storage) {
     let mut plain = podman.command(&[&least, &limits[..], &echo].concat());
     let mut output = plain.output().unwrap();
     if !output.status.success() {
-        // The runtime knows one hierarchy of control groups or the other; here may be both.
+        // The runtime supports one version of control groups, and a machine may have both.
         let script = "umount --recursive --lazy /sys/fs/cgroup; \
                       mount -t cgroup2 none /sys/fs/cgroup; exec \"$0\" \"$@\"";
         let mut own = Command::new("unshare");

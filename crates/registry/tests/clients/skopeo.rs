@@ -1,4 +1,4 @@
-//! skopeo: what it says of a registry, and what it deletes there.
+//! skopeo: inspection, lists and deletion.
 
 use serde_json::Value;
 
@@ -14,36 +14,36 @@ use crate::{
 };
 
 on_each_storage! {
-    inspect_tells_an_image,
-    inspect_tells_a_manifest_and_a_configuration_as_they_are,
+    inspect_describes_an_image,
+    inspect_prints_a_manifest_and_a_configuration_unchanged,
     every_tag_is_listed,
     a_deleted_image_is_gone_and_others_stay,
-    a_missing_image_is_an_error_that_says_so,
+    a_missing_image_is_reported_as_an_error,
 }
 
-/// A copy to where it needs no certificate.
+/// A copy to a registry without a certificate.
 pub(crate) const PUSH: [&str; 3] = ["--insecure-policy", "copy", "--dest-tls-verify=false"];
-/// A copy from there.
+/// A copy from a registry without a certificate.
 pub(crate) const PULL: [&str; 3] = ["--insecure-policy", "copy", "--src-tls-verify=false"];
-/// A question that needs no certificate.
+/// A query of a registry without a certificate.
 const PLAIN: &str = "--tls-verify=false";
 
-fn inspect_tells_an_image(storage: Storage) {
+fn inspect_describes_an_image(storage: Storage) {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
     };
     let served = Served::start(storage);
     let image = served.docker("some/image:v1");
     skopeo.run(&[&PUSH[..], &[&fixture.layout.oci(SMALL), &image]].concat());
-    let told = parse(skopeo.run(&["inspect", PLAIN, &image]).as_bytes());
-    assert_eq!(told["Name"], served.image("some/image"));
-    assert_eq!(told["Digest"], fixture.layout.tagged(SMALL)["digest"]);
-    assert_eq!(told["RepoTags"], Value::from(vec!["v1"]));
-    assert_eq!(told["Architecture"], "amd64");
-    assert_eq!(told["Layers"], Value::from(fixture.layout.closure(SMALL)[2..].to_vec()));
+    let inspected = parse(skopeo.run(&["inspect", PLAIN, &image]).as_bytes());
+    assert_eq!(inspected["Name"], served.image("some/image"));
+    assert_eq!(inspected["Digest"], fixture.layout.tagged(SMALL)["digest"]);
+    assert_eq!(inspected["RepoTags"], Value::from(vec!["v1"]));
+    assert_eq!(inspected["Architecture"], "amd64");
+    assert_eq!(inspected["Layers"], Value::from(fixture.layout.closure(SMALL)[2..].to_vec()));
 }
 
-fn inspect_tells_a_manifest_and_a_configuration_as_they_are(storage: Storage) {
+fn inspect_prints_a_manifest_and_a_configuration_unchanged(storage: Storage) {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
     };
@@ -66,9 +66,10 @@ fn every_tag_is_listed(storage: Storage) {
         let image = served.docker(&format!("some/image:{tag}"));
         skopeo.run(&[&PUSH[..], &[&fixture.layout.oci(SMALL), &image]].concat());
     }
-    let told = parse(skopeo.run(&["list-tags", PLAIN, &served.docker("some/image")]).as_bytes());
-    assert_eq!(told["Repository"], served.image("some/image"));
-    assert_eq!(told["Tags"], Value::from(tags.to_vec()));
+    let inspected =
+        parse(skopeo.run(&["list-tags", PLAIN, &served.docker("some/image")]).as_bytes());
+    assert_eq!(inspected["Repository"], served.image("some/image"));
+    assert_eq!(inspected["Tags"], Value::from(tags.to_vec()));
 }
 
 fn a_deleted_image_is_gone_and_others_stay(storage: Storage) {
@@ -83,11 +84,11 @@ fn a_deleted_image_is_gone_and_others_stay(storage: Storage) {
     skopeo.run(&["delete", PLAIN, &gone]);
     let error = skopeo.fails(&["inspect", "--raw", PLAIN, &gone]);
     assert!(error.contains("manifest unknown"), "{error}");
-    let told = parse(skopeo.run(&["inspect", PLAIN, &kept]).as_bytes());
-    assert_eq!(told["RepoTags"], Value::from(vec!["kept"]));
+    let inspected = parse(skopeo.run(&["inspect", PLAIN, &kept]).as_bytes());
+    assert_eq!(inspected["RepoTags"], Value::from(vec!["kept"]));
 }
 
-fn a_missing_image_is_an_error_that_says_so(storage: Storage) {
+fn a_missing_image_is_reported_as_an_error(storage: Storage) {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
     };

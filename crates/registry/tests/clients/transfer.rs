@@ -1,4 +1,4 @@
-//! skopeo: images that are pushed, pulled, and copied inside of a registry.
+//! skopeo: images that are pushed, pulled, and copied within a registry.
 
 use std::process::{Child, Output};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 on_each_storage! {
-    an_image_comes_back_as_it_was_pushed,
+    an_image_is_pulled_as_it_was_pushed,
     an_image_is_copied_to_another_repository_by_mounts,
     existing_blobs_are_not_pushed_again,
     many_push_the_same_image_at_once,
@@ -22,7 +22,7 @@ on_each_storage! {
     a_layer_whose_size_is_not_known_before_is_pushed,
 }
 
-fn an_image_comes_back_as_it_was_pushed(storage: Storage) {
+fn an_image_is_pulled_as_it_was_pushed(storage: Storage) {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
     };
@@ -43,7 +43,7 @@ fn an_image_is_copied_to_another_repository_by_mounts(storage: Storage) {
     let [one, other] = ["one/image:v1", "another/image:v2"].map(|image| served.docker(image));
     skopeo.run(&[&PUSH[..], &[&fixture.layout.oci(LARGE), &one]].concat());
     let log = logged(&skopeo, &["--src-tls-verify=false", &one, &other]);
-    // The configuration is read anyway, and pushed.
+    // skopeo always reads the configuration, and pushes it.
     let layers = fixture.layout.closure(LARGE).len() - 2;
     assert_eq!(log.matches("... mount OK").count(), layers, "{log}");
     assert_eq!(log.matches("PATCH http").count(), 1, "{log}");
@@ -54,7 +54,7 @@ fn an_image_is_copied_to_another_repository_by_mounts(storage: Storage) {
     assert_same_image(&pulled, &fixture.layout, LARGE);
 }
 
-/// Copies, and returns what skopeo says that it does.
+/// Copies, and returns the log of skopeo.
 #[track_caller]
 fn logged(skopeo: &Program, copy: &[&str]) -> String {
     let command = skopeo.command().arg("--debug").args(PUSH).args(copy).output();

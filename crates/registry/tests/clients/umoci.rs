@@ -1,4 +1,4 @@
-//! umoci: what was pulled is a root file system.
+//! umoci: a pulled image is unpacked to a root file system.
 
 use crate::{
     on_each_storage,

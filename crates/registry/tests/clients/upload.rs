@@ -1,4 +1,4 @@
-//! curl, as crane pushes: blobs whole, in chunks, mounted, and taken up again.
+//! curl, with the requests of crane: blobs pushed whole, in chunks, by a mount, and resumed.
 
 use std::{
     io::Write,
@@ -8,7 +8,7 @@ use std::{
 use crate::{
     on_each_storage,
     support::{
-        curl::{Answer, Curl, finish},
+        curl::{Curl, Response, finish},
         digest,
         random::Random,
         served::{Served, Storage},
@@ -34,45 +34,45 @@ fn content() -> Vec<u8> {
     Random::new(1).bytes(LEN)
 }
 
-/// Whether `repository` has the blob, byte for byte.
+/// Asserts that `repository` has the blob, byte for byte.
 #[track_caller]
-fn assert_there(curl: &Curl, repository: &str, content: &[u8]) {
+fn assert_pushed(curl: &Curl, repository: &str, content: &[u8]) {
     let digest = digest(content);
     let blob = format!("/v2/{repository}/blobs/{digest}");
-    let answer = curl.ask(&["--head"], &blob, None);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.header("content-length"), content.len().to_string());
-    assert_eq!(answer.header("docker-content-digest"), digest);
-    let answer = curl.ask(&[], &blob, None);
-    assert_eq!(answer.status, 200);
-    assert!(answer.body == content);
+    let response = curl.ask(&["--head"], &blob, None);
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.header("content-length"), content.len().to_string());
+    assert_eq!(response.header("docker-content-digest"), digest);
+    let response = curl.ask(&[], &blob, None);
+    assert_eq!(response.status, 200);
+    assert!(response.body == content);
 }
 
 #[track_caller]
 fn push_by_post_patch_put(curl: &Curl, options: &[&str], content: &[u8]) {
     let digest = digest(content);
     let blob = format!("/v2/some/image/blobs/{digest}");
-    let answer = curl.ask(&[options, &["--head"]].concat(), &blob, None);
-    assert_eq!(answer.status, 404);
+    let response = curl.ask(&[options, &["--head"]].concat(), &blob, None);
+    assert_eq!(response.status, 404);
     let upload = curl.begin("some/image");
-    let answer = curl.ask(&[options, &["-X", "PATCH"]].concat(), &upload, Some(content));
-    assert_eq!(answer.status, 202, "{answer:?}");
-    assert_eq!(answer.header("range"), format!("0-{}", content.len() - 1));
-    let end = finish(answer.header("location"), &digest);
-    let answer = curl.ask(&[options, &["-X", "PUT"]].concat(), &end, None);
-    assert_eq!(answer.status, 201, "{answer:?}");
-    assert_eq!(answer.header("docker-content-digest"), digest);
-    let answer = curl.ask(&[options, &["--head"]].concat(), answer.header("location"), None);
-    assert_eq!(answer.status, 200);
+    let response = curl.ask(&[options, &["-X", "PATCH"]].concat(), &upload, Some(content));
+    assert_eq!(response.status, 202, "{response:?}");
+    assert_eq!(response.header("range"), format!("0-{}", content.len() - 1));
+    let end = finish(response.header("location"), &digest);
+    let response = curl.ask(&[options, &["-X", "PUT"]].concat(), &end, None);
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_eq!(response.header("docker-content-digest"), digest);
+    let response = curl.ask(&[options, &["--head"]].concat(), response.header("location"), None);
+    assert_eq!(response.status, 200);
 }
 
 fn a_blob_is_pushed_as_a_stream(storage: Storage) {
     let Some(curl) = Curl::find() else { return };
     let served = Served::start(storage);
     let curl = Curl::new(&curl, &served);
-    // From standard input: its length is not known, and it is sent in pieces as they come.
+    // From standard input: the length is unknown, and the body is sent in pieces.
     push_by_post_patch_put(&curl, &["--http1.1"], &content());
-    assert_there(&curl, "some/image", &content());
+    assert_pushed(&curl, "some/image", &content());
 }
 
 fn a_blob_is_pushed_over_http_2(storage: Storage) {
@@ -80,16 +80,16 @@ fn a_blob_is_pushed_over_http_2(storage: Storage) {
     let served = Served::start(storage);
     let curl = Curl::new(&curl, &served);
     push_by_post_patch_put(&curl, &["--http2-prior-knowledge"], &content());
-    assert_there(&curl, "some/image", &content());
+    assert_pushed(&curl, "some/image", &content());
 }
 
 /// A PATCH of `content`, which begins at `start`.
 #[track_caller]
-fn patch(curl: &Curl, upload: &str, start: usize, content: &[u8]) -> Answer {
+fn patch(curl: &Curl, upload: &str, start: usize, content: &[u8]) -> Response {
     try_patch(curl, upload, start, content).unwrap()
 }
 
-fn try_patch(curl: &Curl, upload: &str, start: usize, content: &[u8]) -> Result<Answer, String> {
+fn try_patch(curl: &Curl, upload: &str, start: usize, content: &[u8]) -> Result<Response, String> {
     let range = format!("Content-Range: {start}-{}", start + content.len() - 1);
     let length = format!("Content-Length: {}", content.len());
     let whole = ["-X", "PATCH", "-H", &range, "-H", "Transfer-Encoding:", "-H", &length];
@@ -104,14 +104,14 @@ fn a_blob_is_pushed_in_chunks(storage: Storage) {
     let mut upload = curl.begin("some/image");
     for (n, chunk) in content.chunks(1 << 20).enumerate() {
         let start = n << 20;
-        let answer = patch(&curl, &upload, start, chunk);
-        assert_eq!(answer.status, 202, "{answer:?}");
-        assert_eq!(answer.header("range"), format!("0-{}", start + chunk.len() - 1));
-        upload = answer.header("location").to_owned();
+        let response = patch(&curl, &upload, start, chunk);
+        assert_eq!(response.status, 202, "{response:?}");
+        assert_eq!(response.header("range"), format!("0-{}", start + chunk.len() - 1));
+        upload = response.header("location").to_owned();
     }
-    let answer = curl.ask(&["-X", "PUT"], &finish(&upload, &digest(&content)), None);
-    assert_eq!(answer.status, 201, "{answer:?}");
-    assert_there(&curl, "some/image", &content);
+    let response = curl.ask(&["-X", "PUT"], &finish(&upload, &digest(&content)), None);
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_pushed(&curl, "some/image", &content);
 }
 
 fn a_chunk_out_of_order_is_refused(storage: Storage) {
@@ -119,14 +119,14 @@ fn a_chunk_out_of_order_is_refused(storage: Storage) {
     let served = Served::start(storage);
     let curl = Curl::new(&curl, &served);
     let upload = curl.begin("some/image");
-    let answer = patch(&curl, &upload, 0, b"first");
-    assert_eq!(answer.status, 202, "{answer:?}");
-    let upload = answer.header("location").to_owned();
-    let answer = patch(&curl, &upload, 6, b"third");
-    assert_eq!(answer.status, 416, "{answer:?}");
-    let answer = curl.ask(&[], &upload, None);
-    assert_eq!(answer.status, 204, "{answer:?}");
-    assert_eq!(answer.header("range"), "0-4");
+    let response = patch(&curl, &upload, 0, b"first");
+    assert_eq!(response.status, 202, "{response:?}");
+    let upload = response.header("location").to_owned();
+    let response = patch(&curl, &upload, 6, b"third");
+    assert_eq!(response.status, 416, "{response:?}");
+    let response = curl.ask(&[], &upload, None);
+    assert_eq!(response.status, 204, "{response:?}");
+    assert_eq!(response.header("range"), "0-4");
 }
 
 fn a_blob_is_pushed_by_one_put(storage: Storage) {
@@ -134,9 +134,9 @@ fn a_blob_is_pushed_by_one_put(storage: Storage) {
     let served = Served::start(storage);
     let curl = Curl::new(&curl, &served);
     let end = finish(&curl.begin("some/image"), &digest(&content()));
-    let answer = curl.ask(&["-X", "PUT"], &end, Some(&content()));
-    assert_eq!(answer.status, 201, "{answer:?}");
-    assert_there(&curl, "some/image", &content());
+    let response = curl.ask(&["-X", "PUT"], &end, Some(&content()));
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_pushed(&curl, "some/image", &content());
 }
 
 fn a_blob_is_pushed_by_one_post(storage: Storage) {
@@ -145,9 +145,9 @@ fn a_blob_is_pushed_by_one_post(storage: Storage) {
     let curl = Curl::new(&curl, &served);
     let digest = digest(&content());
     let uploads = format!("/v2/some/image/blobs/uploads/?digest={digest}");
-    let answer = curl.ask(&["-X", "POST"], &uploads, Some(&content()));
-    assert_eq!(answer.status, 201, "{answer:?}");
-    assert_there(&curl, "some/image", &content());
+    let response = curl.ask(&["-X", "POST"], &uploads, Some(&content()));
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_pushed(&curl, "some/image", &content());
 }
 
 fn a_blob_of_another_digest_is_refused(storage: Storage) {
@@ -156,9 +156,9 @@ fn a_blob_of_another_digest_is_refused(storage: Storage) {
     let curl = Curl::new(&curl, &served);
     let other = digest(b"something else");
     let end = finish(&curl.begin("some/image"), &other);
-    let answer = curl.ask(&["-X", "PUT"], &end, Some(&content()));
-    assert_eq!(answer.status, 400);
-    assert_eq!(answer.code(), "DIGEST_INVALID");
+    let response = curl.ask(&["-X", "PUT"], &end, Some(&content()));
+    assert_eq!(response.status, 400);
+    assert_eq!(response.code(), "DIGEST_INVALID");
     for digest in [other, digest(&content())] {
         let blob = format!("/v2/some/image/blobs/{digest}");
         assert_eq!(curl.ask(&["--head"], &blob, None).status, 404);
@@ -171,15 +171,15 @@ fn a_blob_is_mounted_from_another_repository(storage: Storage) {
     let curl = Curl::new(&curl, &served);
     let digest = digest(&content());
     let mount = format!("/v2/some/other/blobs/uploads/?mount={digest}&from=some/image");
-    // It is not there yet: an upload begins instead.
-    let answer = curl.ask(&["-X", "POST"], &mount, None);
-    assert_eq!(answer.status, 202, "{answer:?}");
-    assert!(!answer.header("location").is_empty());
+    // The blob does not exist yet, so an upload begins instead.
+    let response = curl.ask(&["-X", "POST"], &mount, None);
+    assert_eq!(response.status, 202, "{response:?}");
+    assert!(!response.header("location").is_empty());
     push_by_post_patch_put(&curl, &[], &content());
-    let answer = curl.ask(&["-X", "POST"], &mount, None);
-    assert_eq!(answer.status, 201, "{answer:?}");
-    assert_eq!(answer.header("docker-content-digest"), digest);
-    assert_there(&curl, "some/other", &content());
+    let response = curl.ask(&["-X", "POST"], &mount, None);
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_eq!(response.header("docker-content-digest"), digest);
+    assert_pushed(&curl, "some/other", &content());
 }
 
 fn an_upload_continues_after_its_client_died(storage: Storage) {
@@ -194,24 +194,24 @@ fn an_upload_continues_after_its_client_died(storage: Storage) {
     client.kill().unwrap();
     client.wait().unwrap();
 
-    // What the dead client sent may still arrive: then what was told is too little by now, and the rest
-    // is refused, as early as it can be.
+    // Bytes of the dead client may still arrive. Then the reported size is outdated, and the next chunk is refused
+    // at its beginning.
     let deadline = Instant::now() + Duration::from_secs(30);
     let upload = loop {
-        let told = curl.ask(&[], &upload, None);
-        assert_eq!(told.status, 204, "{told:?}");
-        let last: usize = told.header("range").split_once('-').unwrap().1.parse().unwrap();
-        // Of nothing at all it is said in the same words as of one byte.
+        let status = curl.ask(&[], &upload, None);
+        assert_eq!(status.status, 204, "{status:?}");
+        let last: usize = status.header("range").split_once('-').unwrap().1.parse().unwrap();
+        // The range of an empty upload is the same as that of one byte.
         let kept = if last == 0 { 0 } else { last + 1 };
         assert!(kept <= first.len(), "{kept}");
-        match try_patch(&curl, told.header("location"), kept, &content[kept..]) {
-            Ok(answer) if answer.status == 202 => break answer.header("location").to_owned(),
+        match try_patch(&curl, status.header("location"), kept, &content[kept..]) {
+            Ok(response) if response.status == 202 => break response.header("location").to_owned(),
             refused => assert!(Instant::now() < deadline, "{refused:?}"),
         }
     };
-    let answer = curl.ask(&["-X", "PUT"], &finish(&upload, &digest(&content)), None);
-    assert_eq!(answer.status, 201, "{answer:?}");
-    assert_there(&curl, "some/image", &content);
+    let response = curl.ask(&["-X", "PUT"], &finish(&upload, &digest(&content)), None);
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_pushed(&curl, "some/image", &content);
 }
 
 fn a_manifest_is_pushed_by_tag_and_by_digest(storage: Storage) {
@@ -220,7 +220,7 @@ fn a_manifest_is_pushed_by_tag_and_by_digest(storage: Storage) {
     let curl = Curl::new(&curl, &served);
     push_by_post_patch_put(&curl, &[], b"{}");
     let media_type = "application/vnd.oci.image.manifest.v1+json";
-    // The spaces are a part of it.
+    // The spaces are part of the content.
     let manifest = format!(
         "{{ \"schemaVersion\": 2,\n  \"mediaType\": \"{media_type}\",\n  \"config\": {{\
          \"mediaType\": \"application/vnd.oci.empty.v1+json\", \"digest\": \"{}\", \"size\": 2 }},\n\
@@ -232,12 +232,12 @@ fn a_manifest_is_pushed_by_tag_and_by_digest(storage: Storage) {
     let put = ["-X", "PUT", "-H", &content_type];
     for reference in ["v1", &digest] {
         let target = format!("/v2/some/image/manifests/{reference}");
-        let answer = curl.ask(&put, &target, Some(manifest.as_bytes()));
-        assert_eq!(answer.status, 201, "{answer:?}");
-        assert_eq!(answer.header("docker-content-digest"), digest);
-        let answer = curl.ask(&["-H", &format!("Accept: {media_type}")], &target, None);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.header("content-type"), media_type);
-        assert_eq!(answer.body, manifest.as_bytes());
+        let response = curl.ask(&put, &target, Some(manifest.as_bytes()));
+        assert_eq!(response.status, 201, "{response:?}");
+        assert_eq!(response.header("docker-content-digest"), digest);
+        let response = curl.ask(&["-H", &format!("Accept: {media_type}")], &target, None);
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(response.header("content-type"), media_type);
+        assert_eq!(response.body, manifest.as_bytes());
     }
 }

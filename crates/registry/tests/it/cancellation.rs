@@ -1,6 +1,6 @@
-//! Requests whose connection breaks, or whose server does: the future of each is dropped after its first
-//! poll, its second, and so on up to its end; by itself, or with all tasks that it has started. The same
-//! request again then succeeds, or finds that it has succeeded.
+//! Requests whose connection or server breaks. The future of each request is dropped after its first poll, its
+//! second, and so on: alone, or with all tasks that it has started. The repeated request succeeds, or finds that
+//! the first has succeeded.
 
 use std::{
     pin::pin,
@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::support::{
-    Answer, OCI_MANIFEST, Service, blob, descriptor, digest, image, streamed, with_digest,
+    OCI_MANIFEST, Response, Service, blob, descriptor, digest, image, streamed, with_digest,
 };
 use axum::body::Body;
 use inmemory::InMemory;
@@ -22,35 +22,37 @@ fn service() -> Service {
     Service::on(Arc::new(Yielding::new(store.clone())), store, |builder| builder)
 }
 
-/// Polls `request` `polls` times, other tasks in between, and drops it. Its answer, if it got that far.
+/// Polls `request` `polls` times, runs other tasks in between, and drops it. Returns its response, if it is
+/// complete by then.
 async fn dropped<T>(request: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut request = pin!(request);
     for _ in 0..polls {
-        if let Poll::Ready(answer) = request.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        if let Poll::Ready(response) =
+            request.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         {
-            return Some(answer);
+            return Some(response);
         }
         tokio::task::yield_now().await;
     }
     None
 }
 
-/// Lets tasks that requests left behind come to their ends.
+/// Runs tasks that requests left behind to completion.
 async fn settled() {
     for _ in 0..2000 {
         tokio::task::yield_now().await;
     }
 }
 
-/// What breaks.
+/// The broken part.
 #[derive(Debug, Clone, Copy)]
 enum Broken {
     Connection,
     Server,
 }
 
-/// Drops what `request` makes after each of its polls; `check` looks at what it leaves, and repeats it.
-async fn at_every_poll<S, F: Future<Output = Answer> + Send + 'static>(
+/// Drops `request` after each of its polls. `check` examines the store, and repeats the request.
+async fn at_every_poll<S, F: Future<Output = Response> + Send + 'static>(
     prepare: impl AsyncFn(&Service) -> S,
     request: impl Fn(&Service, &S) -> F,
     check: impl AsyncFn(&Service, &S),
@@ -60,26 +62,26 @@ async fn at_every_poll<S, F: Future<Output = Answer> + Send + 'static>(
             let mut service = service();
             let state = prepare(&service).await;
             let request = request(&service, &state);
-            let answer = match broken {
+            let response = match broken {
                 Broken::Connection => dropped(request, polls).await,
                 Broken::Server => {
-                    let answer = dropped_with_tasks(request, polls);
+                    let response = dropped_with_tasks(request, polls);
                     let store = service.store.clone();
                     let driver = Arc::new(Yielding::new(store.clone()));
                     service = Service::on(driver, store, |builder| builder);
-                    answer
+                    response
                 }
             };
-            if answer.is_none() && polls % 2 == 0 {
-                // A client may come back at once, or when all has come to its end.
+            if response.is_none() && polls % 2 == 0 {
+                // A client may repeat the request at once, or after all tasks have ended.
                 settled().await;
             }
             check(&service, &state).await;
             settled().await;
             service.registry.cancel_uploads(std::time::Duration::ZERO).await.unwrap();
             assert_eq!(service.uploads().await, 0, "{broken:?} after {polls} polls");
-            if let Some(answer) = answer {
-                assert!(answer.status.is_success(), "{answer:?}");
+            if let Some(response) = response {
+                assert!(response.status.is_success(), "{response:?}");
                 assert!(polls > 2 || matches!(broken, Broken::Connection), "{polls}");
                 break;
             }
@@ -87,7 +89,7 @@ async fn at_every_poll<S, F: Future<Output = Answer> + Send + 'static>(
     }
 }
 
-/// As [`dropped`], on a runtime of its own that ends with it.
+/// As [`dropped`], on another runtime, which ends with the request.
 fn dropped_with_tasks<T: Send>(
     request: impl Future<Output = T> + Send + 'static,
     polls: usize,
@@ -183,7 +185,7 @@ async fn the_end_of_an_upload() {
         let again = put(service, upload).await;
         match again.status.as_u16() {
             201 => {}
-            // The bytes have come: it is to be finished without them.
+            // The bytes have been received: the upload is finished without a body.
             416 => drop(service.put(upload, b"hello world").await.expect(201)),
             status => panic!("{status}: {again:?}"),
         }

@@ -1,4 +1,4 @@
-//! `Registry::collect`: what it takes, and what it leaves.
+//! `Registry::collect`: the content that it deletes, and the content that it keeps.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use storage_driver_registry::{GcOptions, GcReport};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A registry in which everything was pushed thirty days ago, until it is told that it is today.
+/// A registry in which everything is pushed thirty days ago, until its clock is set to today.
 fn long_ago() -> (Service, Clock) {
     let clock = Clock::default();
     clock.write_as_of(30 * 24 * HOUR);
@@ -35,7 +35,7 @@ async fn collect_unused(service: &Service, clock: &Clock) -> GcReport {
     collect(service, clock, &GcOptions::default()).await
 }
 
-/// Pushes a manifest about another, with `layer`, and says its digest.
+/// Pushes a manifest whose subject is another one, with `layer`, and returns its digest.
 async fn push_about(
     service: &Service,
     tag_or_digest: Option<&str>,
@@ -101,8 +101,8 @@ async fn an_unused_blob_stays_for_the_time_of_the_grace() {
 }
 
 #[tokio::test]
-async fn a_blob_that_a_client_was_told_of_stays() {
-    let told: [fn(&Service) -> futures::future::BoxFuture<'_, ()>; 4] = [
+async fn a_blob_that_a_client_has_learned_of_stays() {
+    let requests: [fn(&Service) -> futures::future::BoxFuture<'_, ()>; 4] = [
         |service| Box::pin(async { drop(service.head(&blob("demo", b"old")).await.expect(200)) }),
         |service| {
             Box::pin(async {
@@ -113,11 +113,11 @@ async fn a_blob_that_a_client_was_told_of_stays() {
         |service| Box::pin(async { drop(service.push_blob("demo", "old").await) }),
         |service| Box::pin(async { drop(service.push_blob("other", "old").await) }),
     ];
-    for tell in told {
+    for request in requests {
         let (service, clock) = long_ago();
         service.push_blob("demo", "old").await;
         clock.write_as_of(Duration::ZERO);
-        tell(&service).await;
+        request(&service).await;
         let report = collect_unused(&service, &clock).await;
         assert_eq!((report.recent, report.blobs), (1, 0));
         service.get(&blob("demo", b"old")).await.expect(200);
@@ -125,7 +125,7 @@ async fn a_blob_that_a_client_was_told_of_stays() {
 }
 
 #[tokio::test]
-async fn an_untagged_manifest_that_a_client_was_told_of_stays() {
+async fn an_untagged_manifest_that_a_client_has_learned_of_stays() {
     let (service, clock) = long_ago();
     let child = service.push_image("demo", "v1", "layer").await;
     service.delete("/v2/demo/manifests/v1").await.expect(202);
@@ -160,7 +160,7 @@ async fn a_blob_that_another_repository_uses_is_kept() {
 }
 
 #[tokio::test]
-async fn untagged_manifests_stay_unless_they_are_asked_for() {
+async fn untagged_manifests_stay_by_default() {
     let (service, clock) = long_ago();
     let image = service.push_image("demo", "v1", "layer").await;
     service.delete("/v2/demo/manifests/v1").await.expect(202);
@@ -220,7 +220,7 @@ async fn referrers_stay_with_their_subject() {
 }
 
 #[tokio::test]
-async fn referrers_go_with_their_subject() {
+async fn referrers_are_collected_with_their_subject() {
     let (service, clock) = long_ago();
     let subject = service.push_image("demo", "v1", "layer").await;
     push_about(&service, None, &subject, "signature").await;
@@ -242,7 +242,7 @@ async fn a_tagged_referrer_stays_without_its_subject() {
 }
 
 #[tokio::test]
-async fn uploads_that_were_left_alone_are_cancelled() {
+async fn abandoned_uploads_are_cancelled() {
     let (service, clock) = long_ago();
     let old = service.start("demo").await;
     service.patch(&old, "0-4", "hello").await.expect(202);
@@ -282,7 +282,7 @@ async fn links_without_a_blob_are_deleted() {
 }
 
 #[tokio::test]
-async fn a_link_that_was_just_made_stays_until_its_blob_comes() {
+async fn a_new_link_stays_until_its_blob_is_published() {
     let (service, clock) = long_ago();
     clock.write_as_of(Duration::ZERO);
     service.push_blob("demo", "gone").await;
@@ -291,7 +291,7 @@ async fn a_link_that_was_just_made_stays_until_its_blob_comes() {
     assert_eq!(collect(&service, &clock, &options).await.links, 0);
 }
 
-/// Something of everything that a collection takes.
+/// A store with one item of each kind that a collection deletes.
 async fn with_everything() -> (Service, Clock) {
     let (service, clock) = long_ago();
     service.push_image("demo", "v1", "layer").await;
@@ -332,8 +332,8 @@ async fn a_dry_run_reports_the_same_as_a_collection() {
         let (service, clock) = with_everything().await;
         let options = GcOptions { untagged, ..GcOptions::default() };
         let dry = GcOptions { dry_run: true, ..options.clone() };
-        let said = collect(&service, &clock, &dry).await;
-        assert_eq!(said, collect(&service, &clock, &options).await, "untagged: {untagged}");
+        let expected = collect(&service, &clock, &dry).await;
+        assert_eq!(expected, collect(&service, &clock, &options).await, "untagged: {untagged}");
     }
 }
 
@@ -472,7 +472,7 @@ async fn a_tag_keeps_a_manifest_whose_link_is_lost_and_everything_in_it() {
         let options = GcOptions { untagged, ..GcOptions::default() };
         let report = collect(&service, &clock, &options).await;
         assert_eq!((report.blobs, report.links, report.skipped), (0, 0, 2));
-        // A client that is told that they are missing pushes them again, and no layer.
+        // A client that learns that they are missing pushes them again, and no layer.
         let manifest = image(&[b"layer"]);
         service.push_manifest("demo", &child, OCI_MANIFEST, &manifest).await;
         service.push_manifest("demo", "v1", OCI_INDEX, &list).await;
@@ -490,7 +490,7 @@ async fn an_index_keeps_the_layers_of_a_child_whose_link_is_lost() {
     service.get(&blob("demo", b"layer")).await.expect(200);
 }
 
-/// What can become of the file of a manifest.
+/// The ways in which the file of a manifest can be damaged.
 async fn damage_content(service: &Service, manifest: &str, damage: usize) {
     let hex = &manifest["sha256:".len()..];
     let path = format!("/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);

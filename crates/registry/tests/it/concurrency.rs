@@ -1,7 +1,7 @@
 //! Clients and collections at the same time.
 //!
-//! Blobs are few and manifests are made of some of them, so that everybody pushes, mounts, deletes and
-//! pulls the same. What is random comes from a seed; what the threads make of it does not.
+//! There are few blobs, and manifests consist of some of them, so that all clients push, mount, delete and pull the
+//! same content. Random choices come from a seed; the order of the threads does not.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::support::{
-    Answer, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, with_digest,
+    OCI_MANIFEST, Response, Service, blob, clock::Clock, digest, image, with_digest,
 };
 use futures::future::join_all;
 use inmemory::InMemory;
@@ -23,7 +23,7 @@ use storage_driver_registry::GcOptions;
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 const REPOSITORIES: [&str; 3] = ["a", "a/b", "c"];
 const LAYERS: u64 = 6;
-/// In rounds, each on a store of its own: what the first collection finds is old, and nothing after it.
+/// The number of rounds, each on a new store, because only the first collection of a store finds old content.
 const ROUNDS: u64 = 40;
 const CLIENTS: u64 = 25;
 
@@ -51,7 +51,7 @@ fn layer(n: u64) -> Vec<u8> {
     format!("layer {n}").into_bytes()
 }
 
-/// Makes sure of a blob as clients do: asks, mounts, or uploads, in one piece or several.
+/// Provides a blob as clients do: by HEAD, by a mount, or by an upload in one request or several.
 async fn ensure(service: &Service, random: &mut Random, name: &str, content: &[u8]) {
     if random.below(2) == 0 {
         match service.head(&blob(name, content)).await.status.as_u16() {
@@ -62,11 +62,11 @@ async fn ensure(service: &Service, random: &mut Random, name: &str, content: &[u
     if random.below(2) == 0 {
         let (from, named) = (random.pick(&REPOSITORIES), digest(content));
         let uri = format!("/v2/{name}/blobs/uploads/?mount={named}&from={from}");
-        let answer = service.post(&uri).await;
-        if answer.status == 201 {
+        let response = service.post(&uri).await;
+        if response.status == 201 {
             return;
         }
-        service.put_chunks(&answer.expect(202), content).await;
+        service.put_chunks(&response.expect(202), content).await;
     } else if random.below(2) == 0 {
         let uri = format!("/v2/{name}/blobs/uploads/?digest={}", digest(content));
         service.send("POST", &uri, &[], content.to_vec()).await.expect(201);
@@ -77,7 +77,7 @@ async fn ensure(service: &Service, random: &mut Random, name: &str, content: &[u
 }
 
 impl Service {
-    async fn put_chunks(&self, begun: &Answer, content: &[u8]) {
+    async fn put_chunks(&self, begun: &Response, content: &[u8]) {
         let upload = begun.header("location");
         let (first, rest) = content.split_at(content.len() / 2);
         let range = format!("0-{}", first.len().saturating_sub(1));
@@ -89,7 +89,7 @@ impl Service {
     }
 }
 
-/// What a run counts, so that a test knows that it has tested something.
+/// The counts of a run, from which a test knows that it has tested something.
 #[derive(Debug, Default)]
 struct Counts {
     pushed: AtomicU64,
@@ -107,15 +107,15 @@ impl Counts {
 
 struct Run {
     service: Service,
-    /// Without one, what a client was told of may be gone when it pushes its manifest; not so, what
-    /// a manifest is made of that was taken.
+    /// Without a grace, a blob that a client has learned of may be gone when it pushes its manifest. The blobs of an
+    /// accepted manifest are never gone.
     grace: Duration,
     untagged: bool,
     counts: Counts,
 }
 
 impl Run {
-    /// Pushes an image of its own, blobs first; pulls it, and perhaps deletes it.
+    /// Pushes a new image, blobs first, pulls it, and may delete it.
     async fn push(&self, n: u64) {
         let mut random = Random::new(n);
         let name = random.pick(&REPOSITORIES);
@@ -132,12 +132,12 @@ impl Run {
             for layer in &layers {
                 ensure(&self.service, &mut random, name, layer).await;
             }
-            let answer = self.service.put_manifest(uri, OCI_MANIFEST, &manifest).await;
-            if answer.status == 201 {
+            let response = self.service.put_manifest(uri, OCI_MANIFEST, &manifest).await;
+            if response.status == 201 {
                 break;
             }
-            assert!(self.grace.is_zero(), "a blob that was promised is gone: {answer:?}");
-            assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+            assert!(self.grace.is_zero(), "a blob that was promised is gone: {response:?}");
+            assert_eq!(response.code(), "MANIFEST_BLOB_UNKNOWN");
             Counts::add(&self.counts.lost);
         }
         Counts::add(&self.counts.pushed);
@@ -169,8 +169,8 @@ impl Run {
         }
     }
 
-    /// A blob that a manifest names and that is not there.
-    async fn missing(&self, name: &str, manifest: &Answer) -> Option<String> {
+    /// A missing blob of a manifest.
+    async fn missing(&self, name: &str, manifest: &Response) -> Option<String> {
         assert_eq!(manifest.header("docker-content-digest"), digest(&manifest.body));
         let manifest = manifest.json();
         let layers = manifest["layers"].as_array().cloned().unwrap_or_default();
@@ -185,7 +185,7 @@ impl Run {
         None
     }
 
-    /// Every manifest that is left, by the store's own list.
+    /// Checks every manifest that is left, by a listing of the store.
     async fn check_all(&self) {
         for name in REPOSITORIES {
             let root =
@@ -225,7 +225,7 @@ async fn run(
     clock.write_as_of(LONG * 2);
     let service = Service::on(driver, store, |builder| builder.gc_grace(grace));
     let run = Arc::new(Run { service, grace, untagged, counts: Counts::default() });
-    // All is there, and old, and nothing makes use of it.
+    // All blobs exist, are old, and are not used.
     let mut random = Random::new(round);
     for name in REPOSITORIES {
         for n in 0..LAYERS {
@@ -241,7 +241,7 @@ async fn run(
         let (run, done) = (run.clone(), done.clone());
         async move {
             let options = GcOptions { grace, untagged, ..GcOptions::default() };
-            // The first, which finds what is old, begins at another moment in each round.
+            // The first collection, which finds the old content, begins at another moment in each round.
             for _ in 0..round * 4 {
                 tokio::task::yield_now().await;
             }
@@ -273,7 +273,7 @@ async fn run(
 /// A thousand clients and their collections.
 async fn with_collections(grace: Duration, untagged: bool, pauses: bool) {
     let sum = Counts::default();
-    // Twice as many calls of the runtime: half as many rounds.
+    // This driver yields twice as often, so half of the rounds take as long.
     let rounds = if pauses { ROUNDS / 2 } else { ROUNDS };
     for round in 0..rounds {
         let clock = Clock::default();
@@ -313,7 +313,7 @@ async fn a_manifest_is_never_without_its_blobs_even_without_a_grace() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_manifest_is_never_without_its_blobs_while_untagged_ones_go() {
+async fn a_manifest_is_never_without_its_blobs_while_untagged_ones_are_collected() {
     with_collections(Duration::ZERO, true, false).await;
 }
 

@@ -1,10 +1,9 @@
-//! A driver that fails at each of its calls in turn: what a client is told then, and that it gets there
-//! in the end.
+//! A driver that fails at each of its calls in turn: clients get clear errors, and succeed when they retry.
 
 use std::sync::Arc;
 
 use crate::support::{
-    Answer, OCI_MANIFEST, Service, blob, descriptor, digest, image, sha512, with_digest,
+    OCI_MANIFEST, Response, Service, blob, descriptor, digest, image, sha512, with_digest,
 };
 use axum::body::to_bytes;
 use inmemory::InMemory;
@@ -14,12 +13,12 @@ use storage_driver_conformance::layers::{Fault, Faulty};
 use storage_driver_registry::GcOptions;
 
 const KINDS: [ErrorKind; 3] = [ErrorKind::Other, ErrorKind::Unavailable, ErrorKind::Timeout];
-/// A client gives up after so many attempts; one fault is to cost one.
+/// The number of attempts of a client. One fault costs one attempt.
 const ATTEMPTS: usize = 4;
-/// One that meets many faults tries for longer.
+/// The number of attempts of a client that meets many faults.
 const MANY: usize = 1000;
 
-/// A client of a registry whose driver fails, and a look at what is really there.
+/// A client of a registry whose driver fails, and a sound registry on the same store.
 struct Client {
     faulty: Service,
     sound: Service,
@@ -29,51 +28,60 @@ struct Client {
 
 impl Client {
     fn new(context: String) -> Self {
-        let store = InMemory::new();
+        Self::over(InMemory::new(), context)
+    }
+
+    fn over(store: InMemory, context: String) -> Self {
         let driver = Faulty::new(store.clone());
         let faulty = Service::on(Arc::new(driver.clone()), store.clone(), |builder| builder);
         Self { faulty, sound: Service::over(store, |builder| builder), driver, context }
     }
 
-    /// One request; `None` if the body of its answer broke off.
+    /// Sends one request. `None` if the body of its response breaks off.
     async fn once(
         &self,
         method: &str,
         uri: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let response = self.faulty.request(method, uri, headers, body.to_vec()).await;
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.ok()?;
-        let answer = Answer { status: parts.status, headers: parts.headers, body };
-        match answer.status.as_u16() {
-            503 => assert_eq!(answer.header("retry-after"), "5"),
-            status => assert!(status <= 500 || status == 507, "{}: {answer:?}", self.context),
+        let response = Response { status: parts.status, headers: parts.headers, body };
+        match response.status.as_u16() {
+            503 => assert_eq!(response.header("retry-after"), "5"),
+            status => assert!(status <= 500 || status == 507, "{}: {response:?}", self.context),
         }
-        Some(answer)
+        Some(response)
     }
 
-    /// Repeats a request until it is not the server's fault any more.
-    async fn send(&self, method: &str, uri: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    /// Repeats a request until the response is no server error.
+    async fn send(
+        &self,
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
         for _ in 0..ATTEMPTS {
             match self.once(method, uri, headers, body).await {
-                Some(answer) if !answer.status.is_server_error() => return answer,
+                Some(response) if !response.status.is_server_error() => return response,
                 _ => {}
             }
         }
         panic!("{}: {method} {uri} fails again and again", self.context);
     }
 
-    async fn pull(&self, uri: &str, range: Option<&str>) -> Answer {
+    async fn pull(&self, uri: &str, range: Option<&str>) -> Response {
         let headers: Vec<_> = range.map(|range| ("range", range)).into_iter().collect();
-        let answer = self.send("GET", uri, &headers, b"").await;
-        assert!(answer.status.is_success(), "{}: {uri}: {answer:?}", self.context);
-        answer
+        let response = self.send("GET", uri, &headers, b"").await;
+        assert!(response.status.is_success(), "{}: {uri}: {response:?}", self.context);
+        response
     }
 
-    /// Uploads in chunks; asks where the upload stands after a failure, and begins again where it is
-    /// unknown.
+    /// Uploads in chunks. After a failure it gets the status of the upload and continues, or begins again if the
+    /// upload is unknown.
     async fn push_in_chunks(&self, name: &str, content: &[u8]) {
         let location = blob(name, content);
         'upload: for _ in 0..ATTEMPTS {
@@ -120,14 +128,14 @@ impl Client {
         panic!("{}: the upload fails again and again", self.context);
     }
 
-    /// Uploads in chunks, as a client that never begins again: after each failure it asks where the
-    /// upload stands and continues from there. An upload may be unknown only once its blob is there.
+    /// Uploads in chunks, as a client that never begins again: after each failure it gets the status of the upload and
+    /// continues from there. An upload may be unknown only after its blob was published.
     async fn push_resuming(&self, name: &str, content: &[u8]) {
         let begin = format!("/v2/{name}/blobs/uploads/");
         let begun = loop {
             match self.once("POST", &begin, &[], b"").await {
-                Some(answer) if answer.status == 202 => break answer,
-                answer => assert!(answer.unwrap().status.is_server_error(), "{}", self.context),
+                Some(response) if response.status == 202 => break response,
+                response => assert!(response.unwrap().status.is_server_error(), "{}", self.context),
             }
         };
         let upload = begun.header("location").to_owned();
@@ -151,7 +159,7 @@ impl Client {
                 status => {
                     assert!(status >= 500, "{}: {sent:?}", self.context);
                     if attempt % 2 == 1 {
-                        // Else a period of faults may meet the same call of each attempt.
+                        // Otherwise periodic faults could hit the same call of each attempt.
                         self.ask(&upload).await;
                     }
                     match self.ask(&upload).await {
@@ -164,14 +172,14 @@ impl Client {
         panic!("{}: the upload fails again and again", self.context);
     }
 
-    /// Asks for the status of an upload until there is one. `None` if the upload is unknown.
-    async fn ask(&self, upload: &str) -> Option<Answer> {
+    /// Requests the status of an upload until there is a response. `None` if the upload is unknown.
+    async fn ask(&self, upload: &str) -> Option<Response> {
         for _ in 0..MANY {
-            let answer = self.once("GET", upload, &[], b"").await.unwrap();
-            match answer.status.as_u16() {
-                204 => return Some(answer),
+            let response = self.once("GET", upload, &[], b"").await.unwrap();
+            match response.status.as_u16() {
+                204 => return Some(response),
                 404 => return None,
-                status => assert!(status >= 500, "{}: {answer:?}", self.context),
+                status => assert!(status >= 500, "{}: {response:?}", self.context),
             }
         }
         panic!("{}: the status of an upload fails again and again", self.context);
@@ -204,14 +212,14 @@ impl Client {
     }
 
     async fn delete(&self, uri: &str) {
-        let answer = self.send("DELETE", uri, &[], b"").await;
-        // Of one whose answer was lost, nothing is left to be deleted.
-        let known = answer.status == 202 || (answer.status == 404 && self.driver.struck() > 0);
-        assert!(known, "{}: {answer:?}", self.context);
+        let response = self.send("DELETE", uri, &[], b"").await;
+        // A deletion whose response was lost leaves nothing to delete.
+        let known = response.status == 202 || (response.status == 404 && self.driver.struck() > 0);
+        assert!(known, "{}: {response:?}", self.context);
         self.sound.get(uri).await.expect(404);
     }
 
-    /// Nothing of what was pushed is gone, and no upload is left once stale ones are cancelled.
+    /// Asserts that all pushed content is there, and that no upload is left after stale ones are cancelled.
     async fn check(&self, manifest: &Value) {
         let got = self.sound.get("/v2/demo/manifests/v1").await.expect(200);
         assert_eq!(got.body, manifest.to_string(), "{}", self.context);
@@ -228,9 +236,9 @@ impl Client {
     }
 }
 
-/// Where a client continues. Of an empty upload, too, the range is 0-0.
-fn upload_size(answer: &Answer) -> usize {
-    let last: usize = answer.header("range").strip_prefix("0-").unwrap().parse().unwrap();
+/// The offset at which a client continues. The range of an empty upload is 0-0 too.
+fn upload_size(response: &Response) -> usize {
+    let last: usize = response.header("range").strip_prefix("0-").unwrap().parse().unwrap();
     if last == 0 { 0 } else { last + 1 }
 }
 
@@ -245,17 +253,19 @@ fn manifest() -> Value {
     manifest
 }
 
-/// Has each call of `work` fail in turn, in every way, and says how many there are.
+/// Runs `work` with a fault at each of its calls in turn, of every kind. Returns the number of calls.
 async fn at_every_call<F: Future<Output = ()>>(
     prepare: impl AsyncFn(&Service),
     work: impl Fn(Arc<Client>) -> F,
 ) -> u64 {
+    let prepared = Service::new();
+    prepare(&prepared).await;
     let mut calls = 0;
     for kind in KINDS {
         for fault in [Fault::Before(kind), Fault::LostAnswer(kind)] {
             for n in 0.. {
-                let client = Arc::new(Client::new(format!("{fault:?} at call {n}")));
-                prepare(&client.sound).await;
+                let context = format!("{fault:?} at call {n}");
+                let client = Arc::new(Client::over(prepared.store.fork(), context));
                 client.driver.fail_nth(n, fault);
                 work(client.clone()).await;
                 if client.driver.struck() == 0 {
@@ -271,7 +281,7 @@ async fn at_every_call<F: Future<Output = ()>>(
 async fn nothing(_: &Service) {}
 
 #[tokio::test]
-async fn an_image_is_pushed_whatever_call_fails() {
+async fn an_image_is_pushed_although_any_one_call_fails() {
     let prepare = async |sound: &Service| {
         sound.push_blob("other", MOUNTED).await;
         sound.push_blob("demo", "{}").await;
@@ -295,7 +305,7 @@ async fn push_all(sound: &Service) {
 }
 
 #[tokio::test]
-async fn an_image_is_pulled_whatever_call_fails() {
+async fn an_image_is_pulled_although_any_one_call_fails() {
     let calls = at_every_call(push_all, async |client| {
         let got = client.pull("/v2/demo/manifests/v1", None).await;
         assert_eq!(got.body, manifest().to_string());
@@ -310,7 +320,7 @@ async fn an_image_is_pulled_whatever_call_fails() {
             client.send("HEAD", uri, &[], b"").await.expect(200);
         }
         let tags = client.pull("/v2/demo/tags/list", None).await.json();
-        // A list leaves out a tag that cannot be read, unless that may pass.
+        // A list leaves out a tag that cannot be read, except after a fault that may be repeated.
         let is_bad = client.context.contains("Other") && tags["tags"] == json!([]);
         assert!(is_bad || tags["tags"] == json!(["v1"]), "{}: {tags}", client.context);
         let names = client.pull("/v2/_catalog", None).await.json();
@@ -322,7 +332,7 @@ async fn an_image_is_pulled_whatever_call_fails() {
 }
 
 #[tokio::test]
-async fn everything_is_deleted_whatever_call_fails() {
+async fn everything_is_deleted_although_any_one_call_fails() {
     let calls = at_every_call(push_all, async |client| {
         let own = digest(manifest().to_string().as_bytes());
         let content = manifest().to_string();
@@ -347,7 +357,7 @@ async fn everything_is_deleted_whatever_call_fails() {
 }
 
 #[tokio::test]
-async fn a_collection_that_fails_takes_nothing_that_is_used_and_can_be_made_again() {
+async fn a_failed_collection_deletes_nothing_used_and_can_be_repeated() {
     let prepare = async |sound: &Service| {
         push_all(sound).await;
         sound.push_blob("demo", "unused").await;
@@ -366,10 +376,10 @@ async fn a_collection_that_fails_takes_nothing_that_is_used_and_can_be_made_agai
             let first = client.faulty.registry.collect(&options).await;
             client.check(&manifest()).await;
             let second = client.sound.registry.collect(&options).await.unwrap();
-            // A collection that left something says so.
+            // A collection that skipped a file reports it.
             let left = (second.blobs, second.untagged_manifests, second.links) != (0, 0, 0);
-            let told = first.map_or(true, |report| report.skipped > 0);
-            assert!(told || !left, "{}: {second:?}", client.context);
+            let is_reported = first.map_or(true, |report| report.skipped > 0);
+            assert!(is_reported || !left, "{}: {second:?}", client.context);
             client.check(&manifest()).await;
             client.sound.get(&blob("demo", b"unused")).await.expect(404);
         }
@@ -414,15 +424,15 @@ async fn a_full_store_is_507_and_loses_nothing() {
 #[tokio::test]
 async fn errors_of_the_driver_are_not_shown_to_clients() {
     at_every_call(nothing, async |client| {
-        let answer = client.once("POST", "/v2/demo/blobs/uploads/", &[], b"").await.unwrap();
-        let text = String::from_utf8_lossy(&answer.body);
+        let response = client.once("POST", "/v2/demo/blobs/uploads/", &[], b"").await.unwrap();
+        let text = String::from_utf8_lossy(&response.body);
         assert!(!text.contains("injected") && !text.contains("/docker/"), "{text}");
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_upload_is_resumed_to_its_end_whatever_call_fails() {
+async fn an_upload_is_resumed_to_its_end_although_any_one_call_fails() {
     let calls = at_every_call(nothing, async |client| {
         client.push_resuming("demo", CHUNKED).await;
     });
@@ -490,10 +500,10 @@ async fn an_upload_that_is_read_for_its_digest_reports_its_size() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_read_for_its_digest_takes_more() {
+async fn an_upload_that_is_read_for_its_digest_accepts_more() {
     let (client, upload) = staged().await;
-    let answer = client.faulty.patch(&upload, "0-4", "hello").await.expect(416);
-    assert_eq!(answer.header("range"), "0-4");
+    let response = client.faulty.patch(&upload, "0-4", "hello").await.expect(416);
+    assert_eq!(response.header("range"), "0-4");
     client.faulty.patch(&upload, "5-10", " world").await.expect(202);
     client.faulty.assert_upload_size(&upload, "0-10").await;
     client.faulty.put(&upload, b"hello world").await.expect(201);
@@ -502,7 +512,7 @@ async fn an_upload_that_is_read_for_its_digest_takes_more() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_read_for_its_digest_takes_its_last_chunk() {
+async fn an_upload_that_is_read_for_its_digest_accepts_its_last_chunk() {
     let (client, upload) = staged().await;
     let uri = with_digest(&upload, &digest(b"hello world"));
     let range = [("content-range", "5-10")];
@@ -528,8 +538,8 @@ async fn a_download_whose_first_read_fails_is_503() {
             .driver
             .plan(move |call| (call.operation == Operation::Read).then_some(Fault::Before(kind)));
         for headers in [&[][..], &[("range", "bytes=3-7")]] {
-            let answer = client.once("GET", &blob("demo", WHOLE), headers, b"").await;
-            answer.expect("the connection is closed without a response").expect(503);
+            let response = client.once("GET", &blob("demo", WHOLE), headers, b"").await;
+            response.expect("the connection is closed without a response").expect(503);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Interchange with CNCF distribution: Debian's `docker-registry` serves a tree that we wrote, and we one
-//! that it wrote. Where it is not installed (`apt-get install docker-registry curl`), the tests say so and
-//! are left out.
+//! Interchange with CNCF distribution: Debian's `docker-registry` serves a store that this registry wrote, and
+//! the reverse. The tests are skipped, with a message, where it is not installed (`apt-get install docker-registry
+//! curl`).
 
 use std::{
     collections::BTreeSet,
@@ -33,7 +33,7 @@ struct Serving {
 }
 
 impl Distribution {
-    /// `None`, and a word about it, where it cannot be run.
+    /// `None`, after a message, if it is not installed.
     fn on(root: &Path) -> Option<Self> {
         for program in ["docker-registry", "curl"] {
             let found = Command::new(program).arg("--version").stdout(Stdio::null()).status();
@@ -70,15 +70,15 @@ impl Distribution {
 }
 
 impl Serving {
-    /// The answer's body; with `--include`, its head before it.
+    /// The body of the response; with `--include`, after its head.
     fn curl(&self, options: &[&str], path: &str) -> String {
         let url = if path.starts_with("http") { path.to_owned() } else { self.url.clone() + path };
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]).args(options).arg(&url);
-        let answer = curl.output().unwrap();
-        let error = String::from_utf8_lossy(&answer.stderr);
-        assert!(answer.status.success(), "{url}: {error}");
-        String::from_utf8(answer.stdout).unwrap()
+        let response = curl.output().unwrap();
+        let error = String::from_utf8_lossy(&response.stderr);
+        assert!(response.status.success(), "{url}: {error}");
+        String::from_utf8(response.stdout).unwrap()
     }
 
     fn push_blob(&self, name: &str, content: &str) {
@@ -103,7 +103,7 @@ impl Drop for Serving {
     }
 }
 
-/// Our registry on a directory, for the time of `work`.
+/// Runs `work` on our registry on a directory.
 async fn ours<T>(root: &Path, work: impl AsyncFnOnce(&Service) -> T) -> T {
     let location = format!("file://{}?durability=none", root.display());
     let driver = location.parse::<Location>().unwrap().open().await.unwrap();
@@ -118,7 +118,7 @@ async fn ours<T>(root: &Path, work: impl AsyncFnOnce(&Service) -> T) -> T {
 const ACCEPT: [&str; 2] = ["-H", "Accept: application/vnd.oci.image.manifest.v1+json"];
 
 #[tokio::test]
-async fn distribution_serves_what_we_wrote() {
+async fn distribution_serves_our_store() {
     let root = tempfile::tempdir().unwrap();
     let Some(distribution) = Distribution::on(root.path()) else { return };
     let manifest = image(&[b"a layer"]).to_string();
@@ -138,7 +138,7 @@ async fn distribution_serves_what_we_wrote() {
     assert_eq!(read(&by_digest), manifest);
     assert_eq!(read(&blob("some/app", b"a layer")), "a layer");
     let tags: serde_json::Value = serde_json::from_str(&read("/v2/some/app/tags/list")).unwrap();
-    // In whatever order: this version has none.
+    // Debian's version does not sort them.
     let tags: Vec<_> =
         tags["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
     assert_eq!(BTreeSet::from_iter(tags), BTreeSet::from(["signature", "v1", "v2"]));
@@ -155,7 +155,7 @@ async fn distribution_serves_what_we_wrote() {
 }
 
 #[tokio::test]
-async fn distribution_collects_the_garbage_of_what_we_wrote() {
+async fn distribution_collects_the_garbage_of_our_store() {
     let root = tempfile::tempdir().unwrap();
     let Some(distribution) = Distribution::on(root.path()) else { return };
     ours(root.path(), async |service| {
@@ -173,7 +173,7 @@ async fn distribution_collects_the_garbage_of_what_we_wrote() {
 }
 
 #[tokio::test]
-async fn we_serve_what_distribution_wrote_and_collect_its_garbage() {
+async fn we_serve_the_store_of_distribution_and_collect_its_garbage() {
     let root = tempfile::tempdir().unwrap();
     let Some(distribution) = Distribution::on(root.path()) else { return };
     let manifest = image(&[b"a layer"]).to_string();

@@ -1,10 +1,12 @@
-//! A collection in the midst of a push, and a push in the midst of a collection: between every two
-//! calls of the driver, and as another process would do it.
+//! A collection during a push, and a push during a collection, between every two calls of the driver. The two are
+//! different registries on one store, as in two processes.
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{Answer, OCI_MANIFEST, Service, blob, clock::Clock, digest, image};
-use futures::{executor::block_on, future::BoxFuture};
+use crate::support::{
+    OCI_MANIFEST, Response, Service, blob, clock::Clock, digest, image, in_a_thread,
+};
+use futures::executor::block_on;
 use inmemory::InMemory;
 use serde_json::{Value, json};
 use storage_driver_conformance::layers::Faulty;
@@ -12,7 +14,7 @@ use storage_driver_registry::GcOptions;
 
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Two registries on one store, one of which does something in the midst of what the other does.
+/// Two registries on one store. The other one acts between two calls of the first.
 struct Two {
     one: Service,
     other: Arc<Service>,
@@ -32,8 +34,8 @@ impl Two {
         Self { one, other, driver, clock, grace }
     }
 
-    /// Has `act` done by the other registry before call `n` of the one. Says whether there is such a
-    /// call, once the one is done: `calls() > n`.
+    /// Runs `act` on the other registry before call `n` of the first. `calls() > n` holds afterwards if there
+    /// was such a call.
     fn before(&self, n: u64, mut act: impl FnMut(&Service) + Send + 'static) {
         let other = self.other.clone();
         self.driver.plan(move |call| {
@@ -49,16 +51,10 @@ impl Two {
     }
 }
 
-fn push(service: &Service, reference: &str, manifest: &Value) -> Answer {
+fn push(service: &Service, reference: &str, manifest: &Value) -> Response {
     let uri = format!("/v2/demo/manifests/{reference}");
     let headers = [("content-type", OCI_MANIFEST)];
-    run(service.send("PUT", &uri, &headers, manifest.to_string()))
-}
-
-/// Sends a request from a thread of its own: there is a runtime here already.
-fn run(request: BoxFuture<'static, Answer>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    std::thread::spawn(move || runtime.block_on(request)).join().unwrap()
+    in_a_thread(service.send("PUT", &uri, &headers, manifest.to_string()))
 }
 
 async fn assert_whole(service: &Service, reference: &str, context: &str) {
@@ -71,7 +67,7 @@ async fn assert_whole(service: &Service, reference: &str, context: &str) {
 }
 
 #[tokio::test]
-async fn a_collection_during_a_push_deletes_nothing_that_the_push_refers_to() {
+async fn a_collection_during_a_push_deletes_no_reference_of_the_push() {
     for (grace, untagged) in
         [(LONG, false), (LONG, true), (Duration::ZERO, false), (Duration::ZERO, true)]
     {
@@ -90,12 +86,12 @@ async fn a_collection_during_a_push_deletes_nothing_that_the_push_refers_to() {
             });
             let headers = [("content-type", OCI_MANIFEST)];
             let manifest = image(&[b"layer"]).to_string();
-            let answer = two.one.send("PUT", "/v2/demo/manifests/v1", &headers, manifest).await;
+            let response = two.one.send("PUT", "/v2/demo/manifests/v1", &headers, manifest).await;
             let context = format!("grace {grace:?}, untagged {untagged}, before call {n}");
-            if answer.status == 201 {
+            if response.status == 201 {
                 assert_whole(&two.other, "v1", &context).await;
             } else {
-                assert_eq!((answer.status.as_u16(), grace), (404, Duration::ZERO), "{context}");
+                assert_eq!((response.status.as_u16(), grace), (404, Duration::ZERO), "{context}");
                 two.other.get("/v2/demo/manifests/v1").await.expect(404);
             }
             if two.driver.calls() <= n {
@@ -107,7 +103,7 @@ async fn a_collection_during_a_push_deletes_nothing_that_the_push_refers_to() {
 }
 
 #[tokio::test]
-async fn a_push_in_the_midst_of_a_collection_is_whole() {
+async fn a_push_during_a_collection_is_whole() {
     for (grace, untagged) in
         [(LONG, false), (LONG, true), (Duration::ZERO, false), (Duration::ZERO, true)]
     {
@@ -124,7 +120,7 @@ async fn a_push_in_the_midst_of_a_collection_is_whole() {
             let context = format!("grace {grace:?}, untagged {untagged}, before call {n}");
             match receiver.try_recv() {
                 Ok(201) => assert_whole(&two.other, "v1", &context).await,
-                // What nobody was told of may be gone.
+                // Content that no client has learned of may be deleted.
                 Ok(status) => assert_eq!(status, 404, "{context}"),
                 Err(_) => break,
             }
@@ -190,7 +186,7 @@ async fn a_manifest_pushed_again_while_it_is_dropped_is_whole_and_listed() {
 }
 
 #[tokio::test]
-async fn a_blob_that_comes_back_by_another_repository_stays_where_head_found_it() {
+async fn a_blob_pushed_again_to_another_repository_stays_where_head_found_it() {
     for n in 0.. {
         let two = Two::new(LONG);
         two.one.push_blob("demo", "layer").await;
@@ -198,8 +194,8 @@ async fn a_blob_that_comes_back_by_another_repository_stays_where_head_found_it(
         let (sender, receiver) = std::sync::mpsc::channel();
         two.before(n, move |other| {
             let uri = format!("/v2/other/blobs/uploads/?digest={}", digest(b"layer"));
-            run(other.send("POST", &uri, &[], "layer")).expect(201);
-            let _ = sender.send(run(other.head(&blob("demo", b"layer"))).status.as_u16());
+            in_a_thread(other.send("POST", &uri, &[], "layer")).expect(201);
+            let _ = sender.send(in_a_thread(other.head(&blob("demo", b"layer"))).status.as_u16());
         });
         two.one.registry.collect(&two.options(false)).await.unwrap();
         match receiver.try_recv() {

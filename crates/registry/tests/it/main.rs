@@ -1,4 +1,4 @@
-//! The tests of the registry that need no process of their own.
+//! The tests of the registry that need no separate process.
 
 #![cfg(feature = "program")]
 
@@ -11,8 +11,10 @@ mod damage;
 mod faults;
 mod interchange;
 mod interleavings;
+mod lost_children;
 mod malformed;
 mod metered;
+mod obstructions;
 mod program;
 mod races;
 mod server;

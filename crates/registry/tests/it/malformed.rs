@@ -1,8 +1,8 @@
-//! Requests that make no sense, among such that do: never an answer of the 5xx, never a panic, nothing
-//! half visible, and nothing left when all is deleted.
+//! Malformed requests among valid ones: no response is a 5xx, no handler panics, nothing is partly visible, and
+//! nothing is left after everything is deleted.
 //!
-//! `MALFORMED_REQUESTS=100000 cargo test -p storage-driver-registry --test it malformed` sends more of them than the usual
-//! few thousand; `MALFORMED_SEED` begins elsewhere.
+//! `MALFORMED_REQUESTS=100000 cargo test -p storage-driver-registry --test it malformed` sends more of them.
+//! `MALFORMED_SEED` selects another sequence.
 
 mod fuzz;
 mod random;

@@ -155,7 +155,7 @@ async fn buffers_of_the_driver_are_not_copied() {
 }
 
 #[test]
-fn nothing_of_what_is_claimed() {
+fn the_capabilities_of_the_driver_are_unchanged() {
     let claimed: Capabilities = metered().1.capabilities();
     assert_eq!(claimed, InMemory::new().capabilities());
 }

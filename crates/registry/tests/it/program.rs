@@ -1,4 +1,4 @@
-//! The program as it runs: what it prints, and how it ends.
+//! The running program: its output, its signals, and its exit codes.
 #![cfg(all(unix, feature = "program"))]
 
 use std::{
@@ -43,7 +43,7 @@ impl Serving {
         self.url.split_once("://").unwrap().1.parse().unwrap()
     }
 
-    /// The status line and the headers of an answer, and its body.
+    /// The status line, the headers and the body of a response.
     fn get(&self, path: &str) -> String {
         get(self.address(), path)
     }
@@ -76,12 +76,12 @@ impl Drop for Serving {
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\nhost: a\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
-/// The line that says why the program ended with the code 1.
+/// The single line of a program that ends with exit code 1.
 fn failure(arguments: &[&str]) -> String {
     let output = registry(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -94,8 +94,8 @@ fn failure(arguments: &[&str]) -> String {
 fn it_serves_at_the_address_that_it_prints() {
     let serving = Serving::new(&[]);
     assert!(serving.url.starts_with("http://127.0.0.1:"));
-    let answer = serving.get("/v2/");
-    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    let response = serving.get("/v2/");
+    assert!(response.starts_with("HTTP/1.0 200"), "{response}");
 }
 
 #[test]
@@ -111,10 +111,10 @@ fn a_signal_stops_it() {
 #[test]
 fn a_second_signal_stops_it_at_once() {
     let mut serving = Serving::new(&[]);
-    // Half a request keeps it from stopping.
+    // An incomplete request delays the shutdown.
     let mut stream = TcpStream::connect(serving.address()).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
-    // And now it has been accepted: connections are, one after the other.
+    // Connections are accepted in order, so the first has been accepted now.
     serving.get("/v2/");
     serving.signal(Signal::TERM);
     serving.wait_for("stopping");
@@ -126,12 +126,12 @@ fn a_second_signal_stops_it_at_once() {
 
 #[test]
 fn metrics_are_on_the_main_listener() {
-    let answer = Serving::new(&[]).get("/metrics");
-    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    let response = Serving::new(&[]).get("/metrics");
+    assert!(response.starts_with("HTTP/1.0 200"), "{response}");
 }
 
 #[test]
-fn metrics_may_have_a_listener_of_their_own() {
+fn metrics_may_have_a_separate_listener() {
     let mut serving = Serving::new(&["--metrics-listen=127.0.0.1:0", "--log-format=json"]);
     let line = serving.wait_for("\"metrics\"");
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -227,7 +227,7 @@ fn a_request_is_logged_with_the_client_that_a_trusted_proxy_names_and_the_user()
          x-forwarded-for: 203.0.113.1, 192.0.2.7\r\n\r\n"
     )
     .unwrap();
-    let line = serving.wait_for("answered");
+    let line = serving.wait_for("response sent");
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["span"]["client"], "192.0.2.7", "{line}");
     assert_eq!(line["span"]["user"], "alice", "{line}");
@@ -288,9 +288,9 @@ fn a_read_only_registry_writes_nothing_and_is_healthy() {
         assert!(serving.get("/v2/a/manifests/b").starts_with("HTTP/1.0 404"));
         let mut stream = TcpStream::connect(serving.address()).unwrap();
         write!(stream, "POST /v2/a/blobs/uploads/ HTTP/1.0\r\nhost: a\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.0 405"), "{answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.0 405"), "{response}");
         serving.signal(Signal::TERM);
         let (status, log) = serving.end();
         assert!(status.success() && !log.contains("ERROR"), "{log}");
@@ -321,7 +321,7 @@ fn a_directory_that_is_reached_by_a_link_is_named_at_the_start() {
 }
 
 #[test]
-fn a_certificate_that_is_not_there_is_an_error() {
+fn a_missing_certificate_is_an_error() {
     let text = failure(&["serve", "--tls-cert=absent.crt", "--tls-key=absent.key"]);
     assert!(text.starts_with("registry: absent.crt: "), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Two things at the same time that want the same: which comes first does not matter.
+//! Concurrent requests on the same content. The outcome is valid in any order.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use storage_driver_registry::GcOptions;
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_index_that_was_taken_has_its_manifests_while_untagged_ones_go() {
+async fn an_accepted_index_keeps_its_manifests_while_untagged_ones_are_collected() {
     for seed in 0..20 {
         let clock = Clock::default();
         clock.write_as_of(LONG * 2);
@@ -90,7 +90,7 @@ async fn clients_that_push_the_same_blob_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn clients_that_push_the_same_tag_leave_one_of_theirs() {
+async fn clients_that_push_the_same_tag_leave_one_of_their_manifests() {
     let service = Arc::new(Service::new());
     let pushes = (0..20).map(|n| {
         let service = service.clone();
@@ -106,7 +106,7 @@ async fn clients_that_push_the_same_tag_leave_one_of_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_clients_that_push_an_immutable_tag_one_succeeds() {
+async fn one_of_the_clients_that_push_an_immutable_tag_succeeds() {
     let service = Arc::new(Service::with(|builder| builder.immutable_tags(true)));
     service.push_blob("demo", "{}").await;
     let pushes = (0..20).map(|n| {
@@ -114,9 +114,9 @@ async fn of_clients_that_push_an_immutable_tag_one_succeeds() {
         tokio::spawn(async move {
             let mut manifest = image(&[]);
             manifest["annotations"] = serde_json::json!({ "n": n.to_string() });
-            let answer =
+            let response =
                 service.put_manifest("/v2/demo/manifests/v1", OCI_MANIFEST, &manifest).await;
-            (answer.status == 201).then(|| digest(manifest.to_string().as_bytes()))
+            (response.status == 201).then(|| digest(manifest.to_string().as_bytes()))
         })
     });
     let pushed: Vec<String> =
@@ -151,8 +151,8 @@ async fn writers_that_compare_and_swap_a_tag_lose_no_update() {
                 let read = service.get(uri).await.expect(200);
                 let next = with_writer(&read.body, writer).to_string();
                 let headers = [("content-type", OCI_MANIFEST), ("if-match", read.header("etag"))];
-                let answer = service.send("PUT", uri, &headers, next).await;
-                match answer.status.as_u16() {
+                let response = service.send("PUT", uri, &headers, next).await;
+                match response.status.as_u16() {
                     201 => return,
                     status => assert_eq!(status, 412),
                 }
@@ -167,7 +167,7 @@ async fn writers_that_compare_and_swap_a_tag_lose_no_update() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_clients_that_create_a_tag_if_there_is_none_one_succeeds() {
+async fn one_of_the_clients_that_create_a_tag_succeeds() {
     let store = InMemory::new();
     let driver = Arc::new(Yielding::new(store.clone()));
     let service = Arc::new(Service::on(driver, store, |builder| builder));
@@ -181,16 +181,16 @@ async fn of_clients_that_create_a_tag_if_there_is_none_one_succeeds() {
         let pushed = service.send("PUT", "/v2/demo/manifests/v1", &headers, content.clone());
         tokio::spawn(async move { (pushed.await.status.as_u16(), digest(content.as_bytes())) })
     });
-    let answers = join_all(pushes).await.into_iter().map(|push| push.unwrap());
-    let (created, refused): (Vec<_>, Vec<_>) = answers.partition(|(status, _)| *status == 201);
+    let responses = join_all(pushes).await.into_iter().map(|push| push.unwrap());
+    let (created, refused): (Vec<_>, Vec<_>) = responses.partition(|(status, _)| *status == 201);
     assert!(refused.iter().all(|(status, _)| *status == 412), "{refused:?}");
     let got = service.get("/v2/demo/manifests/v1").await.expect(200);
     assert_eq!(created, [(201, digest(&got.body))]);
 }
 
-// Only the manifest that the condition names is deleted. A manifest that is pushed meanwhile stays.
+// Only the manifest of the condition is deleted. A manifest that is pushed meanwhile stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_conditional_deletion_of_a_tag_takes_no_later_push() {
+async fn a_conditional_deletion_of_a_tag_keeps_a_later_push() {
     for turn in 0..40 {
         let store = InMemory::new();
         let driver = Arc::new(Yielding::new(store.clone()));
@@ -244,7 +244,7 @@ async fn a_remaining_tag_names_an_existing_manifest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_deletion_in_one_repository_takes_nothing_from_another() {
+async fn a_deletion_in_one_repository_changes_no_other() {
     let service = Arc::new(Service::new());
     service.push_image("kept", "v1", "layer").await;
     let work = (0..100).map(|n| {

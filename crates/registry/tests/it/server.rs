@@ -1,4 +1,4 @@
-//! The server on real sockets: how it stops, and how many connections it has.
+//! The server on real sockets: its shutdown, and its limit on connections.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -32,13 +32,13 @@ async fn send(address: SocketAddr, path: &str) -> TcpStream {
 }
 
 async fn rest(mut stream: TcpStream) -> String {
-    let mut answer = Vec::new();
-    // What was not answered may end as a reset.
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8(answer).unwrap()
+    let mut response = Vec::new();
+    // A connection without a response may end with a reset.
+    let _ = stream.read_to_end(&mut response).await;
+    String::from_utf8(response).unwrap()
 }
 
-/// A router whose `/` tells that it is there and answers once it may.
+/// A router whose `/` reports that it has begun, and returns when it is permitted.
 struct Gate {
     entered: Arc<Notify>,
     open: Arc<Notify>,
@@ -64,7 +64,7 @@ async fn a_request_in_flight_is_finished_when_it_stops() {
     let stream = send(running.address, "/").await;
     gate.entered.notified().await;
     running.shutdown.start();
-    // It does not listen any more, from some moment on.
+    // At some moment it stops listening.
     while TcpStream::connect(running.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
@@ -82,9 +82,9 @@ async fn an_idle_connection_ends_when_it_stops() {
     let silent = TcpStream::connect(running.address).await.unwrap();
     stream.readable().await.unwrap();
     running.shutdown.start();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.ends_with("hello"));
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.ends_with("hello"));
     drop((stream, rest(silent).await));
     running.task.await.unwrap();
 }
@@ -93,9 +93,9 @@ async fn an_idle_connection_ends_when_it_stops() {
 async fn handlers_are_interrupted_after_the_grace() {
     let interrupt = Arc::new(std::sync::OnceLock::<Shutdown>::new());
     let (entered, watched) = (Arc::new(Notify::new()), interrupt.clone());
-    let tell = entered.clone();
+    let notifier = entered.clone();
     let handler = move || async move {
-        tell.notify_one();
+        notifier.notify_one();
         watched.get().unwrap().interrupted().await;
         "interrupted"
     };
@@ -120,7 +120,7 @@ async fn a_handler_that_ignores_the_interrupt_is_dropped() {
     .await;
     let stream = send(running.address, "/").await;
     gate.entered.notified().await;
-    // From here on only the clock moves the server.
+    // From here on, only time can end the server.
     tokio::time::pause();
     running.shutdown.start();
     assert_eq!(rest(stream).await, "");
@@ -148,7 +148,7 @@ async fn one_connection_more_waits_until_another_has_ended() {
     gate.entered.notified().await;
     let mut second = send(running.address, "/").await;
     gate.open.notify_one();
-    // The first is still open: nobody has entered for the second.
+    // The first connection is still open, so the handler was not called for the second.
     first.readable().await.unwrap();
     let mut byte = [0];
     assert!(second.try_read(&mut byte).is_err());

@@ -1,4 +1,4 @@
-//! The settings of the program: which source comes first, and what is said of a bad one.
+//! The settings of the program: the order of their sources, and the messages about errors.
 use std::{
     collections::BTreeSet,
     fs,
@@ -16,7 +16,7 @@ fn registry(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         .unwrap()
 }
 
-/// What `registry config` prints.
+/// The output of `registry config`.
 fn config(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = registry(&[&["config"], arguments].concat(), variables);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -40,7 +40,7 @@ fn file(text: &str) -> File {
     File { _directory: directory, path }
 }
 
-/// The one line that a failure prints, with the code 1.
+/// The single line that a failure prints, with exit code 1.
 fn failure(arguments: &[&str]) -> String {
     let output = registry(arguments, &[]);
     assert_eq!(output.status.code(), Some(1));
@@ -93,7 +93,7 @@ actions = []
 "#;
 
 #[test]
-fn each_source_comes_before_the_next() {
+fn each_source_overrides_the_next() {
     let file = file("max-uploads = 2\n");
     let from_file: &[&str] = &["--config", &file.path];
     let of = |arguments: &[&str], variables: &[(&str, &str)]| {
@@ -149,29 +149,29 @@ fn the_defaults_are_printed_in_the_format_of_the_file() {
     assert_eq!(config(&["--config", &file(&defaults).path], &[]), defaults);
 }
 
-/// The example, and the same with its settings said instead of left out.
+/// The example, and the same with its settings in effect instead of commented out.
 fn example() -> (String, String) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/registry.toml");
     let text = fs::read_to_string(path).unwrap();
-    let said = text.lines().map(|line| match line.strip_prefix('#') {
+    let in_effect = text.lines().map(|line| match line.strip_prefix('#') {
         Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => setting,
         _ => line,
     });
-    let said = said.collect::<Vec<_>>().join("\n");
-    (text, said)
+    let in_effect = in_effect.collect::<Vec<_>>().join("\n");
+    (text, in_effect)
 }
 
 #[test]
 fn the_example_is_the_defaults() {
-    let (text, said) = example();
+    let (text, in_effect) = example();
     let defaults = config(&[], &[]);
     assert_eq!(config(&["--config", &file(&text).path], &[]), defaults);
-    assert_eq!(config(&["--config", &file(&said).path], &[]), defaults);
+    assert_eq!(config(&["--config", &file(&in_effect).path], &[]), defaults);
     let keys = |text: &str| -> BTreeSet<String> {
         let table: toml::Table = text.parse().unwrap();
         table.keys().cloned().collect()
     };
-    assert_eq!(keys(&said), keys(&defaults));
+    assert_eq!(keys(&in_effect), keys(&defaults));
 }
 
 #[test]
@@ -201,14 +201,14 @@ fn a_bad_file_is_named_with_line_and_key() {
 }
 
 #[test]
-fn a_key_that_is_unknown_is_an_error() {
+fn an_unknown_key_is_an_error() {
     let file = file("paeg = true\n");
     let text = failure(&["serve", "--config", &file.path]);
     assert_eq!(text, format!("registry: {}:1: unknown field `paeg`\n", file.path));
 }
 
 #[test]
-fn a_file_that_is_not_there_is_an_error() {
+fn a_missing_file_is_an_error() {
     let text = failure(&["config", "--config", "absent.toml"]);
     assert!(text.starts_with("registry: cannot read absent.toml: "), "{text}");
 }
@@ -245,7 +245,7 @@ fn an_empty_variable_counts_as_unset() {
     config(&[], &[("REGISTRY_CONFIG", ""), ("REGISTRY_LISTEN", "")]);
 }
 
-/// What `registry config` warns of.
+/// The warnings of `registry config`.
 fn warnings(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = registry(&[&["config"], arguments].concat(), variables);
     assert!(output.status.success(), "{output:?}");
@@ -253,7 +253,7 @@ fn warnings(arguments: &[&str], variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn variables_that_mean_nothing_are_warned_of() {
+fn unknown_variables_are_warned_of() {
     let root = ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/srv/secret");
     let text = warnings(&[], &[root, ("REGISTRY_LSITEN", ":80"), ("REGISTRY_LISTEN", ":80")]);
     assert_eq!(text.lines().count(), 2, "{text}");
@@ -263,7 +263,7 @@ fn variables_that_mean_nothing_are_warned_of() {
 }
 
 #[test]
-fn settings_that_others_deprive_of_their_effect_are_warned_of() {
+fn settings_without_effect_are_warned_of() {
     assert!(warnings(&["--gc-untagged"], &[]).contains("`gc-untagged`"));
     let text = warnings(&["--read-only", "--gc-interval=1h"], &[]);
     assert!(text.contains("`gc-interval`") && text.contains("`read-only`"), "{text}");
@@ -271,7 +271,7 @@ fn settings_that_others_deprive_of_their_effect_are_warned_of() {
 }
 
 #[test]
-fn a_collection_warns_of_variables_that_mean_nothing_and_of_a_store_in_memory() {
+fn a_collection_warns_of_unknown_variables_and_of_a_store_in_memory() {
     let root = ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/srv/secret");
     let output = registry(&["gc", "--dry-run"], &[root]);
     assert!(output.status.success(), "{output:?}");
@@ -307,7 +307,7 @@ fn uploads_that_would_be_cancelled_at_once_are_an_error() {
 }
 
 #[test]
-fn a_warning_tells_that_the_memory_for_manifests_is_raised() {
+fn a_warning_reports_that_the_memory_for_manifests_is_raised() {
     for (given, is_raised) in [("--manifest-memory=1MiB", true), ("--manifest-memory=1GiB", false)]
     {
         let output = registry(&["config", given], &[]);

@@ -1,4 +1,4 @@
-//! Slow clients by the thousand, beside fast ones, on sockets.
+//! Thousands of slow clients, and fast ones at the same time, on sockets.
 
 use std::{fs, time::Duration};
 
@@ -10,20 +10,20 @@ use tokio::{
     time::timeout,
 };
 
-/// How many clients stand still in the middle of a push, and as many in the middle of a pull.
+/// The number of clients that stall during a push, and of those that stall during a pull.
 const SLOW: usize = 1000;
 const LARGE: usize = 8 << 20;
 
-/// One request on a connection of its own: the answer, head and body.
+/// Sends one request on a new connection, and returns the response, head and body.
 async fn ask(registry: &TestRegistry, head: &str, body: &[u8]) -> String {
     let mut client = begin(registry, head, body.len()).await;
     client.write_all(body).await.unwrap();
-    let mut answer = Vec::new();
-    client.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    client.read_to_end(&mut response).await.unwrap();
+    String::from_utf8_lossy(&response).into_owned()
 }
 
-/// A request whose body is to come.
+/// Sends the head of a request, without its body.
 async fn begin(registry: &TestRegistry, head: &str, length: usize) -> TcpStream {
     let mut client = TcpStream::connect(registry.address()).await.unwrap();
     let head = format!(
@@ -34,25 +34,26 @@ async fn begin(registry: &TestRegistry, head: &str, length: usize) -> TcpStream 
 }
 
 async fn start(registry: &TestRegistry) -> String {
-    let answer = ask(registry, "POST /v2/demo/blobs/uploads/", b"").await;
-    let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
-    location.unwrap_or_else(|| panic!("{answer}")).trim().to_owned()
+    let response = ask(registry, "POST /v2/demo/blobs/uploads/", b"").await;
+    let location = response.lines().find_map(|line| line.strip_prefix("location: "));
+    location.unwrap_or_else(|| panic!("{response}")).trim().to_owned()
 }
 
 async fn push(registry: &TestRegistry, content: &[u8]) {
     let finish = with_digest(&start(registry).await, &digest(content));
-    let answer = ask(registry, &format!("PUT {finish}"), content).await;
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let response = ask(registry, &format!("PUT {finish}"), content).await;
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
 }
 
-/// Bytes of this process that are in memory.
+/// The resident memory of this process, in bytes.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() << 10
 }
 
-/// How many slow clients there can be: each has two connections, whose ends are both here.
+/// The number of slow clients that the limit of descriptors allows. Each has two connections, and both ends of them
+/// are in this process.
 #[cfg(target_os = "linux")]
 fn raise_the_limit_of_descriptors() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -79,7 +80,7 @@ async fn stalled_clients_use_little_memory_and_do_not_delay_others() {
         let mut pusher = begin(&registry, &format!("PATCH {upload}"), LARGE).await;
         pusher.write_all(&[0; 100]).await.unwrap();
         let mut puller = begin(&registry, &get, 0).await;
-        // The answer has begun, and stops where nobody takes it.
+        // The response has begun, and stalls because the client does not read it.
         puller.read_exact(&mut [0; 12]).await.unwrap();
         slow.push((pusher, puller));
     }
@@ -88,8 +89,8 @@ async fn stalled_clients_use_little_memory_and_do_not_delay_others() {
         let work = push(&registry, &content);
         timeout(Duration::from_secs(60), work).await.expect("held up by those who stand still");
         let get = format!("GET /v2/demo/blobs/{}", digest(&content));
-        let answer = ask(&registry, &get, b"").await;
-        assert!(answer.ends_with(&format!("round {round}")), "{answer}");
+        let response = ask(&registry, &get, b"").await;
+        assert!(response.ends_with(&format!("round {round}")), "{response}");
     }
     // An upload in memory takes its first 4 KiB, a connection its buffers and its task.
     let each = (resident().saturating_sub(before)) / (2 * clients as u64);

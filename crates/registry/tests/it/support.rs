@@ -1,7 +1,7 @@
-//! A registry to send requests to, and a look into its store.
+//! A registry that takes requests without a connection, and its store.
 #![allow(dead_code, unreachable_pub, missing_docs)] // Not every test binary uses all of it.
 
-// For the program `memory`, which includes this file from elsewhere.
+// The program `memory` includes this file from another directory.
 #[path = "support/clock.rs"]
 pub mod clock;
 
@@ -37,16 +37,16 @@ pub struct Service {
     router: Router,
 }
 
-/// An answer, its body read to the end.
+/// A response with its whole body.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl Answer {
-    /// A header as text; empty, if it is not there.
+impl Response {
+    /// A header as text; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -55,7 +55,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The code of the error that it is.
+    /// The code of the error in its body.
     pub fn code(&self) -> String {
         self.json()["errors"][0]["code"].as_str().unwrap().to_owned()
     }
@@ -80,7 +80,7 @@ impl Service {
         Self::on(Arc::new(store.clone()), store, options)
     }
 
-    /// A registry on `driver`, which has `store` inside.
+    /// A registry on `driver`, whose innermost driver is `store`.
     pub fn on(
         driver: Arc<dyn StorageDriver>,
         store: InMemory,
@@ -90,7 +90,7 @@ impl Service {
         Self { router: registry.router(), registry, store }
     }
 
-    /// Sends a request and gives the head of the answer, its body not yet read.
+    /// Sends a request, and returns the response with its body unread.
     pub fn request(
         &self,
         method: &str,
@@ -113,49 +113,49 @@ impl Service {
         uri: &str,
         headers: &[(&str, &str)],
         body: impl Into<Body>,
-    ) -> BoxFuture<'static, Answer> {
+    ) -> BoxFuture<'static, Response> {
         let response = self.request(method, uri, headers, body);
         async move {
             let (parts, body) = response.await.into_parts();
             let body = to_bytes(body, usize::MAX).await.unwrap();
-            Answer { status: parts.status, headers: parts.headers, body }
+            Response { status: parts.status, headers: parts.headers, body }
         }
         .boxed()
     }
 
-    pub fn get(&self, uri: &str) -> BoxFuture<'static, Answer> {
+    pub fn get(&self, uri: &str) -> BoxFuture<'static, Response> {
         self.send("GET", uri, &[], Body::empty())
     }
 
-    pub fn head(&self, uri: &str) -> BoxFuture<'static, Answer> {
+    pub fn head(&self, uri: &str) -> BoxFuture<'static, Response> {
         self.send("HEAD", uri, &[], Body::empty())
     }
 
-    pub fn delete(&self, uri: &str) -> BoxFuture<'static, Answer> {
+    pub fn delete(&self, uri: &str) -> BoxFuture<'static, Response> {
         self.send("DELETE", uri, &[], Body::empty())
     }
 
-    pub fn post(&self, uri: &str) -> BoxFuture<'static, Answer> {
+    pub fn post(&self, uri: &str) -> BoxFuture<'static, Response> {
         self.send("POST", uri, &[], Body::empty())
     }
 
-    /// Begins an upload and says where it is.
+    /// Begins an upload and returns its location.
     pub async fn start(&self, name: &str) -> String {
         let begun = self.post(&format!("/v2/{name}/blobs/uploads/")).await.expect(202);
         begun.header("location").to_owned()
     }
 
-    pub async fn patch(&self, upload: &str, range: &str, body: impl Into<Body>) -> Answer {
+    pub async fn patch(&self, upload: &str, range: &str, body: impl Into<Body>) -> Response {
         self.send("PATCH", upload, &[("content-range", range)], body).await
     }
 
-    /// Finishes an upload as `content`, with nothing more.
-    pub async fn put(&self, upload: &str, content: &[u8]) -> Answer {
+    /// Finishes an upload as `content`, without a body.
+    pub async fn put(&self, upload: &str, content: &[u8]) -> Response {
         let uri = with_digest(upload, &digest(content));
         self.send("PUT", &uri, &[], Body::empty()).await
     }
 
-    /// Pushes a blob and says its digest.
+    /// Pushes a blob and returns its digest.
     pub async fn push_blob(&self, name: &str, content: impl Into<Bytes>) -> String {
         let content = content.into();
         let digest = digest(&content);
@@ -164,7 +164,7 @@ impl Service {
         digest
     }
 
-    /// Pushes a manifest and says its digest.
+    /// Pushes a manifest and returns its digest.
     pub async fn push_manifest(
         &self,
         name: &str,
@@ -179,7 +179,7 @@ impl Service {
         digest
     }
 
-    /// Puts a manifest into the store of the repository `demo` as another registry would have, and says its
+    /// Writes a manifest to the store, in the repository `demo`, as another registry would have done. Returns its
     /// digest.
     pub async fn store_manifest(&self, content: impl Into<Bytes>) -> String {
         let content = content.into();
@@ -193,7 +193,7 @@ impl Service {
         digest
     }
 
-    /// Pushes an image of one layer and says the digest of its manifest.
+    /// Pushes an image of one layer and returns the digest of its manifest.
     pub async fn push_image(&self, name: &str, tag: &str, layer: &str) -> String {
         self.push_blob(name, EMPTY_CONFIG).await;
         self.push_blob(name, layer.to_owned()).await;
@@ -206,21 +206,21 @@ impl Service {
         uri: &str,
         kind: &str,
         manifest: &serde_json::Value,
-    ) -> Answer {
+    ) -> Response {
         self.send("PUT", uri, &[("content-type", kind)], manifest.to_string()).await
     }
 
-    /// How many uploads are in progress.
+    /// The number of uploads in progress.
     pub async fn uploads(&self) -> usize {
         self.store.uploads(&Path::root(), ListOptions::new()).await.unwrap().items.len()
     }
 
     #[track_caller]
     pub fn assert_upload_size(&self, upload: &str, range: &str) -> BoxFuture<'static, ()> {
-        let (answer, range) = (self.get(upload), range.to_owned());
+        let (response, range) = (self.get(upload), range.to_owned());
         async move {
-            let answer = answer.await.expect(204);
-            assert_eq!(answer.header("range"), range);
+            let response = response.await.expect(204);
+            assert_eq!(response.header("range"), range);
         }
         .boxed()
     }
@@ -238,7 +238,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The location of an upload with the digest that finishes it.
+/// The location of an upload with the digest as its query.
 pub fn with_digest(upload: &str, digest: &str) -> String {
     let separator = if upload.contains('?') { '&' } else { '?' };
     format!("{upload}{separator}digest={digest}")
@@ -275,13 +275,13 @@ pub fn index(manifests: &[&str]) -> serde_json::Value {
     serde_json::json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests })
 }
 
-/// A body that gives `sent` and breaks.
+/// A body that yields `sent` and then fails.
 pub fn broken(sent: &'static str) -> Body {
     let parts = [Ok(sent), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
     Body::from_stream(stream::iter(parts))
 }
 
-/// A body in parts, of no length that was said before.
+/// A body in parts, without a declared length.
 pub fn streamed(parts: impl IntoIterator<Item = Vec<u8>>) -> Body {
     let parts: Vec<io::Result<Vec<u8>>> = parts.into_iter().map(Ok).collect();
     Body::from_stream(stream::iter(parts))
@@ -296,4 +296,10 @@ pub fn slow() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
 /// Polls a request once.
 pub fn poll_once<T>(request: &mut BoxFuture<'_, T>) {
     assert!(request.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+/// Runs `work` on another thread with a new runtime, because the thread of a test has one already.
+pub fn in_a_thread<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    std::thread::spawn(move || runtime.block_on(work)).join().unwrap()
 }

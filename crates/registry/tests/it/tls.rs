@@ -1,4 +1,4 @@
-//! TLS: what is agreed on, and certificates that are replaced while it serves.
+//! TLS: the negotiated protocol, and certificates that are replaced while the server runs.
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{Extension, Router, routing};
@@ -89,21 +89,21 @@ async fn get(path: &str) -> String {
     let mut stream = connect(address, &certificate, &[]).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    response
 }
 
 #[tokio::test]
 async fn a_request_is_served_over_tls() {
-    let answer = get("/").await;
-    assert!(answer.ends_with("hello"), "{answer}");
+    let response = get("/").await;
+    assert!(response.ends_with("hello"), "{response}");
 }
 
 #[tokio::test]
 async fn a_handler_knows_that_the_request_came_over_tls() {
-    let answer = get("/scheme").await;
-    assert!(answer.ends_with("\r\n\r\nhttps"), "{answer}");
+    let response = get("/scheme").await;
+    assert!(response.ends_with("\r\n\r\nhttps"), "{response}");
 }
 
 #[tokio::test]
@@ -177,31 +177,31 @@ async fn a_watch_takes_the_new_certificate() {
         async move { tls.watch(Duration::from_secs(60)).await }
     });
     tokio::time::sleep(Duration::from_secs(61)).await;
-    // The reload that the watch began comes first, if there is one.
+    // A reload that the watch began ends first.
     assert!(!tls.reload().await.unwrap());
     watch.abort();
     tokio::time::resume();
     connect(serve(tls).await, &new, &[]).await.unwrap();
 }
 
-/// What a client gets that sends `request` without TLS.
+/// Sends `request` without TLS, and returns the response.
 async fn send_plain(request: &str) -> Vec<u8> {
     let (pair, _) = Pair::new();
     let address = serve(pair.load().await.unwrap()).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    answer
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.unwrap();
+    response
 }
 
 #[tokio::test]
 async fn plain_http_gets_a_response_that_asks_for_tls() {
     for request in ["GET / HTTP/1.1\r\nhost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
-        let answer = String::from_utf8(send_plain(request).await).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 400 "), "{answer}");
-        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{answer}");
+        let response = String::from_utf8(send_plain(request).await).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 "), "{response}");
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{response}");
         assert_eq!(body, "Client sent an HTTP request to an HTTPS server.\n");
     }
 }
@@ -209,12 +209,12 @@ async fn plain_http_gets_a_response_that_asks_for_tls() {
 #[tokio::test]
 async fn the_response_to_plain_http_can_be_read_while_a_body_is_sent() {
     let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1048576\r\n\r\n";
-    let answer = send_plain(&format!("{head}{}", "x".repeat(1 << 20))).await;
-    assert!(answer.starts_with(b"HTTP/1.1 400 "));
+    let response = send_plain(&format!("{head}{}", "x".repeat(1 << 20))).await;
+    assert!(response.starts_with(b"HTTP/1.1 400 "));
 }
 
 #[tokio::test]
 async fn data_that_is_neither_http_nor_tls_gets_an_alert() {
-    let answer = send_plain("\u{1}\u{2}\u{3}\u{4}\u{5}").await;
-    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    let response = send_plain("\u{1}\u{2}\u{3}\u{4}\u{5}").await;
+    assert!(!response.starts_with(b"HTTP"), "{response:?}");
 }

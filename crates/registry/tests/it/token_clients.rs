@@ -1,5 +1,5 @@
-//! Clients that people use, against a registry with passwords from which everybody may pull: skopeo, podman,
-//! buildah, docker, curl. One that is not installed is passed over, and says so.
+//! Real clients and a registry with passwords and anonymous pulls: skopeo, podman, buildah, docker, curl. The tests
+//! of a client that is not installed are skipped, with a message.
 use std::{fs, io, net::SocketAddr, process::Output, sync::Arc};
 
 use inmemory::InMemory;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::support::{EMPTY_CONFIG, OCI_MANIFEST, descriptor, digest};
 
-/// A registry whose user is `alice`, and a directory for what a client has.
+/// A registry with the user `alice`, and a directory for the client's files.
 struct Service {
     address: SocketAddr,
     directory: TempDir,
@@ -34,14 +34,14 @@ impl Service {
         write_image(&directory);
         let settings = directory.path().join(".config/containers");
         fs::create_dir_all(&settings).unwrap();
-        // Whatever the machine asks of signatures.
+        // Independent of the machine's policy for signatures.
         let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
         fs::write(settings.join("policy.json"), policy).unwrap();
         Self { address, directory, shutdown }
     }
 
-    /// Runs a client; in its arguments, `@` is where the registry is, and `~` its own directory. None, if
-    /// it is not there.
+    /// Runs a client. In its arguments, `@` is the address of the registry, and `~` the directory. `None` if the client
+    /// is not installed.
     async fn run(&self, line: &str) -> Option<Output> {
         let directory = self.directory.path().to_str().unwrap();
         let words = line
@@ -65,7 +65,7 @@ impl Service {
         }
     }
 
-    /// Runs one after the other; false, if a client is not there.
+    /// Runs one client after the other. Returns `false` if one is not installed.
     async fn all_succeed(&self, lines: &[&str]) -> bool {
         for line in lines {
             let Some(output) = self.run(line).await else { return false };
@@ -76,9 +76,9 @@ impl Service {
 
     async fn fails_with(&self, line: &str, reasons: &[&str]) {
         let Some(output) = self.run(line).await else { return };
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "{line}: {said}");
-        assert!(reasons.iter().any(|reason| said.contains(reason)), "{line}: {said}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{line}: {error}");
+        assert!(reasons.iter().any(|reason| error.contains(reason)), "{line}: {error}");
     }
 }
 
@@ -96,7 +96,7 @@ fn write_image(directory: &TempDir) {
     let add = |content: &[u8]| {
         fs::write(blobs.join(digest(content).trim_start_matches("sha256:")), content).unwrap();
     };
-    // The end of an archive, which is one with nothing in it.
+    // The end of an archive, which is an empty archive.
     let layer = [0; 1024];
     let config = json!({
         "architecture": "amd64",
@@ -184,7 +184,7 @@ async fn skopeo_deletes_with_a_login() {
     }
 }
 
-/// podman and buildah, which have the same words for all this.
+/// For podman and buildah, which have the same arguments.
 async fn pushes_with_a_login_and_pulls_without(client: &str) {
     let service = Service::new(anonymous_pull()).await;
     let line =
@@ -224,7 +224,7 @@ async fn docker_reads_without_a_login_and_writes_with_one() {
         return;
     }
     service.fails_with(push, &["unauthorized", "authentication required", "denied"]).await;
-    // `docker login` needs a daemon; what it writes is the same.
+    // `docker login` needs a daemon. It writes the same file.
     service.all_succeed(&[LOGIN]).await;
     let directory = service.directory.path();
     fs::create_dir_all(directory.join(".docker")).unwrap();

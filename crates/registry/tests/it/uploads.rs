@@ -1,4 +1,4 @@
-//! Uploads: what a client may do to them, in any order, with connections that break.
+//! Uploads: requests in any order, with connections that break.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::support::{
-    Answer, Service, blob, broken, digest, poll_once, sha512, slow, streamed, with_digest,
+    Response, Service, blob, broken, digest, poll_once, sha512, slow, streamed, with_digest,
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -21,11 +21,11 @@ use storage_driver::Operation;
 use storage_driver_conformance::layers::{Faulty, Yielding};
 use tokio::task::JoinHandle;
 
-/// A request that has sent `hello ` to an upload, which has it, and goes on by the sender.
+/// A request that has sent `hello ` to an upload. The upload has received it. The sender continues the body.
 async fn half_sent(
     service: &Service,
     upload: &str,
-) -> (Sender<io::Result<Bytes>>, JoinHandle<Answer>) {
+) -> (Sender<io::Result<Bytes>>, JoinHandle<Response>) {
     let (mut sender, body) = slow();
     let request = tokio::spawn(service.send("PATCH", upload, &[], body));
     sender.send(Ok("hello ".into())).await.unwrap();
@@ -36,7 +36,7 @@ async fn half_sent(
 }
 
 #[tokio::test]
-async fn a_blob_pushed_in_chunks_comes_back() {
+async fn a_blob_pushed_in_chunks_is_pulled_unchanged() {
     let service = Service::new();
     let upload = service.start("demo/app").await;
     let patched = service.patch(&upload, "0-5", "hello ").await.expect(202);
@@ -64,7 +64,7 @@ async fn uploads_work_on_a_driver_that_yields_often() {
 }
 
 #[tokio::test]
-async fn a_blob_larger_than_a_segment_comes_back() {
+async fn a_blob_larger_than_a_segment_is_pulled_unchanged() {
     let service = Service::new();
     let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
     let upload = service.start("demo").await;
@@ -78,8 +78,8 @@ async fn a_blob_larger_than_a_segment_comes_back() {
 async fn a_body_that_breaks_leaves_the_upload_resumable() {
     let service = Service::new();
     let upload = service.start("demo").await;
-    let answer = service.send("PATCH", &upload, &[], broken("hello ")).await.expect(400);
-    assert_eq!(answer.header("range"), "0-5");
+    let response = service.send("PATCH", &upload, &[], broken("hello ")).await.expect(400);
+    assert_eq!(response.header("range"), "0-5");
     service.assert_upload_size(&upload, "0-5").await;
 
     service.patch(&upload, "6-10", "world").await.expect(202);
@@ -105,8 +105,8 @@ async fn a_request_that_is_dropped_leaves_the_upload_resumable_with_its_digest()
     poll_once(&mut request);
     sender.send(Ok("hello ".into())).await.unwrap();
     sender.flush().await.unwrap();
-    drop(request); // the handler is gone with its connection,
-    drop(sender); // and so is the body
+    drop(request); // The handler is dropped with its connection,
+    drop(sender); // and the body too.
     while service.get(&upload).await.header("range") != "0-5" {
         tokio::task::yield_now().await;
     }
@@ -120,7 +120,7 @@ async fn a_client_that_reconnects_does_not_wait_for_its_dead_connection() {
     let upload = service.start("demo").await;
     let (mut sender, dead) = half_sent(&service, &upload).await;
     service.patch(&upload, "6-10", "world").await.expect(202);
-    // What the dead connection still had in its pipes joins nothing.
+    // Bytes that the dead connection still delivers are not added.
     sender.send(Ok("HELLO".into())).await.unwrap();
     dead.await.unwrap().expect(409);
     service.assert_upload_size(&upload, "0-10").await;
@@ -132,9 +132,9 @@ async fn a_wrong_offset_is_refused_and_disturbs_no_other_request() {
     let service = Service::new();
     let upload = service.start("demo").await;
     let (mut sender, request) = half_sent(&service, &upload).await;
-    let answer = service.patch(&upload, "7-11", "world").await.expect(416);
-    assert_eq!(answer.header("range"), "0-5");
-    assert_eq!(answer.header("location"), upload);
+    let response = service.patch(&upload, "7-11", "world").await.expect(416);
+    assert_eq!(response.header("range"), "0-5");
+    assert_eq!(response.header("location"), upload);
     sender.send(Ok("world".into())).await.unwrap();
     drop(sender);
     request.await.unwrap().expect(202);
@@ -162,8 +162,8 @@ async fn the_response_to_a_chunk_out_of_order_has_the_size_of_the_upload() {
     let upload = service.start("demo").await;
     service.patch(&upload, "0-5", "hello ").await.expect(202);
     for range in ["0-4", "7-11", "5-9"] {
-        let answer = service.patch(&upload, range, "world").await.expect(416);
-        assert_eq!(answer.header("range"), "0-5", "{range}");
+        let response = service.patch(&upload, range, "world").await.expect(416);
+        assert_eq!(response.header("range"), "0-5", "{range}");
     }
     let uri = with_digest(&upload, &digest(b"hello world"));
     service.send("PUT", &uri, &[("content-range", "0-4")], "world").await.expect(416);
@@ -198,8 +198,8 @@ async fn a_wrong_digest_publishes_nothing_and_loses_nothing() {
     let service = Service::new();
     let upload = service.start("demo").await;
     service.patch(&upload, "0-4", "hello").await.expect(202);
-    let answer = service.put(&upload, b"something else").await.expect(400);
-    assert_eq!(answer.code(), "DIGEST_INVALID");
+    let response = service.put(&upload, b"something else").await.expect(400);
+    assert_eq!(response.code(), "DIGEST_INVALID");
     for content in [&b"hello"[..], b"something else"] {
         service.get(&blob("demo", content)).await.expect(404);
     }
@@ -207,13 +207,13 @@ async fn a_wrong_digest_publishes_nothing_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_digest_that_is_none_is_refused() {
+async fn a_malformed_digest_is_refused_at_the_end_of_an_upload() {
     let service = Service::new();
     let upload = service.start("demo").await;
     for query in ["", "?digest=", "?digest=sha256:00", "?digest=md5:00", "?other=1"] {
-        let answer =
+        let response =
             service.send("PUT", &format!("{upload}{query}"), &[], Body::empty()).await.expect(400);
-        assert_eq!(answer.code(), "DIGEST_INVALID", "{query}");
+        assert_eq!(response.code(), "DIGEST_INVALID", "{query}");
     }
 }
 
@@ -234,11 +234,11 @@ async fn an_upload_that_ended_is_not_found() {
     service.delete(&upload).await.expect(204);
     assert_eq!(service.uploads().await, 0);
     for method in ["GET", "PATCH", "DELETE"] {
-        let answer = service.send(method, &upload, &[], Body::empty()).await;
-        assert_eq!(answer.expect(404).headers.get("location"), None, "{method}");
+        let response = service.send(method, &upload, &[], Body::empty()).await;
+        assert_eq!(response.expect(404).headers.get("location"), None, "{method}");
     }
-    let answer = service.put(&upload, b"hello").await.expect(404);
-    assert_eq!(answer.code(), "BLOB_UPLOAD_UNKNOWN");
+    let response = service.put(&upload, b"hello").await.expect(404);
+    assert_eq!(response.code(), "BLOB_UPLOAD_UNKNOWN");
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn finishing_twice_has_the_same_response() {
     let upload = service.start("demo").await;
     service.patch(&upload, "0-4", "hello").await.expect(202);
     service.put(&upload, b"hello").await.expect(201);
-    // The answer was lost on the way, and the client asks again.
+    // The response was lost, and the client repeats the request.
     service.put(&upload, b"hello").await.expect(201);
     service.put(&upload, b"other").await.expect(404);
 }
@@ -282,7 +282,7 @@ async fn a_digest_of_another_algorithm_than_was_computed_is_found_by_reading() {
 }
 
 #[tokio::test]
-async fn an_algorithm_said_at_the_beginning_is_computed_on_the_way() {
+async fn an_algorithm_announced_at_the_beginning_is_computed_on_the_way() {
     let service = Service::new();
     let begun = service.post("/v2/demo/blobs/uploads/?digest-algorithm=sha512").await.expect(202);
     let upload = begun.header("location").to_owned();
@@ -317,8 +317,8 @@ async fn an_upload_to_a_full_store_loses_nothing_and_continues_when_there_is_roo
     let second = vec![8; 4 << 20];
     let range = format!("5-{}", second.len() + 4);
     let body = streamed(second.chunks(1 << 20).map(<[u8]>::to_vec));
-    let answer = service.patch(&upload, &range, body).await.expect(507);
-    let kept: usize = answer.header("range").strip_prefix("0-").unwrap().parse().unwrap();
+    let response = service.patch(&upload, &range, body).await.expect(507);
+    let kept: usize = response.header("range").strip_prefix("0-").unwrap().parse().unwrap();
 
     service.delete(&blob("demo", &large)).await.expect(202);
     let options = storage_driver_registry::GcOptions {
@@ -352,8 +352,8 @@ async fn a_stalled_body_is_ended_and_its_received_bytes_are_kept() {
     let (mut sender, body) = slow();
     let request = tokio::spawn(service.send("PATCH", &upload, &[], body));
     sender.send(Ok("hello".into())).await.unwrap();
-    let answer = request.await.unwrap().expect(408);
-    assert_eq!(answer.header("range"), "0-4");
+    let response = request.await.unwrap().expect(408);
+    assert_eq!(response.header("range"), "0-4");
     service.put(&upload, b"hello").await.expect(201);
 }
 
@@ -393,8 +393,11 @@ async fn one_upload_too_many_gets_a_429_with_a_retry_after() {
     let (mut sender, body) = slow();
     let request = tokio::spawn(service.send("PATCH", &first, &[], body));
     sender.send(Ok("hello".into())).await.unwrap();
-    let answer = service.patch(&second, "0-4", "hello").await.expect(429);
-    assert_eq!((answer.code().as_str(), answer.header("retry-after")), ("TOOMANYREQUESTS", "1"));
+    let response = service.patch(&second, "0-4", "hello").await.expect(429);
+    assert_eq!(
+        (response.code().as_str(), response.header("retry-after")),
+        ("TOOMANYREQUESTS", "1")
+    );
     drop(sender);
     request.await.unwrap().expect(202);
     service.patch(&second, "0-4", "hello").await.expect(202);
@@ -410,8 +413,8 @@ async fn a_server_that_shuts_down_keeps_received_bytes() {
     sender.send(Ok("hello ".into())).await.unwrap();
     sender.flush().await.unwrap();
     shutdown.interrupt();
-    let answer = request.await.unwrap().expect(503);
-    assert_eq!(answer.header("range"), "0-5");
+    let response = request.await.unwrap().expect(503);
+    assert_eq!(response.header("range"), "0-5");
 
     let next = Service::over(service.store.clone(), |builder| builder);
     next.patch(&upload, "6-10", "world").await.expect(202);
@@ -422,8 +425,8 @@ async fn a_server_that_shuts_down_keeps_received_bytes() {
 async fn a_store_that_was_shut_down_is_unavailable() {
     let service = Service::new();
     storage_driver::StorageDriver::shutdown(&service.store).await.unwrap();
-    let answer = service.post("/v2/demo/blobs/uploads/").await.expect(503);
-    assert_eq!(answer.header("retry-after"), "5");
+    let response = service.post("/v2/demo/blobs/uploads/").await.expect(503);
+    assert_eq!(response.header("retry-after"), "5");
 }
 
 #[tokio::test]
@@ -432,9 +435,9 @@ async fn one_upload_more_than_may_be_in_progress_is_refused_until_another_ends()
     let first = service.start("demo").await;
     let second = service.start("other").await;
     let refuse = async || {
-        let answer = service.post("/v2/demo/blobs/uploads/").await.expect(429);
-        assert_eq!(answer.code(), "TOOMANYREQUESTS");
-        assert_eq!(answer.header("retry-after"), "60");
+        let response = service.post("/v2/demo/blobs/uploads/").await.expect(429);
+        assert_eq!(response.code(), "TOOMANYREQUESTS");
+        assert_eq!(response.header("retry-after"), "60");
     };
     refuse().await;
     service.patch(&first, "0-4", "hello").await.expect(202);

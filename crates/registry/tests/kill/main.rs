@@ -1,8 +1,7 @@
-//! The program is killed while clients push to it, at a moment chosen at random, and started again on
-//! the same directory: what it had acknowledged is there, byte for byte, and a client that tries again
-//! succeeds.
+//! Kills the program at a random moment while clients push, and starts it again on the same directory.
+//! Acknowledged content is there, byte for byte, and a client that repeats its push succeeds.
 //!
-//! `KILL_ROUNDS` says how often; `KILL_SEED` repeats the moments and the content of a run.
+//! `KILL_ROUNDS` is the number of rounds. `KILL_SEED` repeats the moments and the content of a run.
 
 #[path = "../clients/support/mod.rs"]
 mod support;
@@ -21,7 +20,7 @@ use std::{
 };
 
 use pushed::Pushed;
-use pusher::push_until_there_is_no_answer;
+use pusher::push_until_the_registry_is_gone;
 use support::{
     curl::Curl,
     fixture::{Fixture, LARGE, SMALL},
@@ -32,9 +31,9 @@ use support::{
 };
 
 const ROUNDS: u64 = 5;
-/// So that a long run does not fill the disk.
+/// The limit keeps a long run from filling the disk.
 const ROUNDS_A_DIRECTORY: u64 = 16;
-/// How many push blobs and manifests, beside those that push images.
+/// The number of clients that push blobs and manifests, in addition to those that push images.
 const PUSHERS: u64 = 4;
 
 const PUSH: [&str; 3] = ["--insecure-policy", "copy", "--dest-tls-verify=false"];
@@ -46,7 +45,7 @@ fn acknowledged_content_survives_a_kill_and_repeated_pushes_succeed() {
     let Some(fixture) = Fixture::shared() else { return };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = number("KILL_SEED").unwrap_or(now.subsec_nanos().into());
-    // Seen where the test fails.
+    // Printed if the test fails.
     eprintln!("KILL_SEED={seed}");
     let mut clients = Clients { curl, skopeo, images: &fixture.layout, random: Random::new(seed) };
     let rounds = number("KILL_ROUNDS").unwrap_or(ROUNDS);
@@ -74,7 +73,7 @@ struct Clients<'a> {
 }
 
 impl Clients<'_> {
-    /// How long it takes to push the large image, with nobody else there.
+    /// How long it takes to push the large image without other clients.
     fn time_to_push(&self, root: &Path) -> Duration {
         let served = Served::on(root);
         let begin = Instant::now();
@@ -82,7 +81,7 @@ impl Clients<'_> {
         begin.elapsed()
     }
 
-    /// Pushes, a kill, and what is there afterwards.
+    /// Kills the registry during pushes, restarts it and checks its content.
     fn round(&mut self, root: &Path, round: u64, span: Duration) -> Pushed {
         let mut served = Served::on(root);
         let images =
@@ -97,14 +96,14 @@ impl Clients<'_> {
                 let (curl, random) = (Curl::new(&self.curl, &served), self.random.split());
                 let (repository, done) = (format!("blobs/round{round}/{n}"), done.clone());
                 thread::spawn(move || {
-                    push_until_there_is_no_answer(&curl, random, &repository, &done)
+                    push_until_the_registry_is_gone(&curl, random, &repository, &done)
                 })
             })
             .collect();
         drop(done);
-        // Only what was acknowledged can be lost.
-        acknowledged.recv().expect("somebody pushed an image");
-        // Beside others, the large image takes longer than alone.
+        // Only acknowledged content can be lost.
+        acknowledged.recv().expect("a client pushed an image");
+        // The large image takes longer while other clients push.
         let moment = Duration::from_micros(self.random.below(3 * span.as_micros() as u64));
         let moment = Instant::now() + moment;
         while let Some(left) = moment.checked_duration_since(Instant::now()) {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     pushed::{MANIFEST, Pushed},
     support::{
-        curl::{Answer, Curl, finish},
+        curl::{Curl, Response, finish},
         digest,
         random::Random,
     },
@@ -16,9 +16,9 @@ use crate::{
 /// Most blobs are small; some take a while.
 const LARGEST_BLOB: u64 = 1_000_000;
 
-/// Pushes to `repository` until there is no answer any more, says each time that an image is `done`, and
-/// returns what was pushed.
-pub(crate) fn push_until_there_is_no_answer(
+/// Pushes images to `repository` until a request gets no response, sends a message to `done` after each image, and
+/// returns the pushes.
+pub(crate) fn push_until_the_registry_is_gone(
     curl: &Curl,
     mut random: Random,
     repository: &str,
@@ -30,7 +30,7 @@ pub(crate) fn push_until_there_is_no_answer(
         if image.push(curl, &mut random, &mut pushed).is_err() {
             break;
         }
-        // Nobody may want to know any more.
+        // The receiver may be gone.
         let _ = done.send(());
     }
     pushed
@@ -59,13 +59,15 @@ impl Image {
         Self { repository: repository.to_owned(), tag: format!("v{n}"), blob, manifest }
     }
 
-    /// An error where there is no answer.
+    /// # Errors
+    ///
+    /// A request got no response.
     fn push(&self, curl: &Curl, random: &mut Random, pushed: &mut Pushed) -> Result<(), String> {
         let Self { repository, tag, blob, manifest } = self;
         let name = digest(blob);
         let uploads = format!("/v2/{repository}/blobs/uploads/");
         let begun = expect(202, curl.try_ask(&["-X", "POST"], &uploads, None)?);
-        // Any part of it in the request that ends it: none as well.
+        // The last request sends any part of the blob, or nothing.
         let (first, rest) = blob.split_at(random.below(blob.len() as u64 + 1) as usize);
         let patch = curl.try_ask(&["-X", "PATCH"], begun.header("location"), Some(first))?;
         let end = finish(expect(202, patch).header("location"), &name);
@@ -76,7 +78,7 @@ impl Image {
 
         let name = digest(manifest);
         let put = ["-X", "PUT", "-H", &format!("Content-Type: {MANIFEST}")];
-        // A tag of its own, one that moves, and none.
+        // A new tag, a tag that moves, and the digest.
         for reference in [tag, "latest", &name] {
             let path = format!("/v2/{repository}/manifests/{reference}");
             pushed.ask(&path, &name);
@@ -88,7 +90,7 @@ impl Image {
 }
 
 #[track_caller]
-fn expect(status: u16, answer: Answer) -> Answer {
-    assert_eq!(answer.status, status, "{answer:?}");
-    answer
+fn expect(status: u16, response: Response) -> Response {
+    assert_eq!(response.status, status, "{response:?}");
+    response
 }

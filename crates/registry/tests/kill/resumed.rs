@@ -16,20 +16,20 @@ fn an_upload_continues_after_a_kill() {
 
     let mut served = Served::on(root.path());
     let curl = Curl::new(&program, &served);
-    let answer = curl.ask(&["-X", "PATCH"], &curl.begin("some/image"), Some(first));
-    assert_eq!(answer.status, 202, "{answer:?}");
-    let upload = answer.header("location").to_owned();
+    let response = curl.ask(&["-X", "PATCH"], &curl.begin("some/image"), Some(first));
+    assert_eq!(response.status, 202, "{response:?}");
+    let upload = response.header("location").to_owned();
     served.kill();
 
     let served = Served::on(root.path());
     let curl = Curl::new(&program, &served);
-    let answer = curl.ask(&[], &upload, None);
-    assert_eq!(answer.status, 204, "{answer:?}");
-    assert_eq!(answer.header("range"), format!("0-{}", first.len() - 1));
-    let end = finish(answer.header("location"), &digest(&content));
-    let answer = curl.ask(&["-X", "PUT"], &end, Some(rest));
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let answer = curl.ask(&[], answer.header("location"), None);
-    assert_eq!(answer.status, 200);
-    assert!(answer.body == content);
+    let response = curl.ask(&[], &upload, None);
+    assert_eq!(response.status, 204, "{response:?}");
+    assert_eq!(response.header("range"), format!("0-{}", first.len() - 1));
+    let end = finish(response.header("location"), &digest(&content));
+    let response = curl.ask(&["-X", "PUT"], &end, Some(rest));
+    assert_eq!(response.status, 201, "{response:?}");
+    let response = curl.ask(&[], response.header("location"), None);
+    assert_eq!(response.status, 200);
+    assert!(response.body == content);
 }

@@ -1,4 +1,4 @@
-//! An allocator that counts what the process has allocated, and the most that it had.
+//! An allocator that counts the allocated bytes of the process, and their maximum.
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without")]
 
@@ -29,29 +29,28 @@ pub(crate) fn begin() -> usize {
     live
 }
 
-/// The most bytes that were allocated since [`begin`] returned `base`, what was there then left out.
+/// The maximum of allocated bytes since [`begin`] returned `base`, less `base`.
 pub(crate) fn peak(base: usize) -> usize {
     PEAK.load(Relaxed).saturating_sub(base)
 }
 
-// SAFETY: every call is passed to the system's allocator unchanged; counting has no part in what is
-// returned.
+// SAFETY: every call is passed to the system's allocator unchanged, and its result is returned unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         shrink(layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
@@ -59,7 +58,7 @@ unsafe impl GlobalAlloc for Counting {
         // Both are counted: a reallocation may have to move.
         grow(size);
         shrink(layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }

@@ -1,5 +1,5 @@
-//! How much memory manifests and lists take, whatever clients do: counted by the allocator of the process,
-//! in which the clients are, too.
+//! The memory for manifests and lists stays bounded. It is counted by the allocator of the process, which includes
+//! the clients.
 //!
 //! Content of the in-memory store is mapped from the system on Linux, and not counted.
 
@@ -41,9 +41,9 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 const MIB: usize = 1 << 20;
 /// The default of `RegistryBuilder::manifest_memory`.
 const BUDGET: usize = 128 * MIB;
-/// What a connection may take: what hyper reads into, and what it has not written yet.
+/// The memory of a connection: hyper's read buffer, and the bytes that are not written yet.
 const CONNECTION: usize = MIB;
-/// How many requests of a connection of HTTP/2 are served at a time.
+/// The number of concurrent requests of an HTTP/2 connection.
 const STREAMS: usize = 64;
 
 /// One test at a time: they share the allocator.
@@ -59,7 +59,7 @@ fn assert_peak(base: usize, bound: usize) {
     assert!(peak <= bound, "{} MiB at the peak, more than {} MiB", peak / MIB, bound / MIB);
 }
 
-/// A manifest of `size` bytes about `subject`, whose annotations fill it.
+/// A manifest of `size` bytes with this subject, filled with annotations.
 fn padded(size: usize, subject: &str, annotations: usize) -> Bytes {
     let mut manifest = image(&[]);
     manifest["subject"] = json!({ "mediaType": OCI_MANIFEST, "size": 1, "digest": subject });
@@ -73,6 +73,8 @@ fn padded(size: usize, subject: &str, annotations: usize) -> Bytes {
 async fn client(address: SocketAddr) -> http2::SendRequest<Body> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (client, connection) = http2::Builder::new(TokioExecutor::new())
+        // The limit of the server, which a client under load learns late.
+        .initial_max_send_streams(STREAMS)
         .initial_stream_window_size(64 << 10)
         .initial_connection_window_size(64 << 10)
         .handshake(TokioIo::new(stream))
@@ -120,7 +122,7 @@ fn unfinished_pushes_of_manifests_on_one_connection_stay_under_the_bound() {
         let client = client(registry.address()).await;
         let content = Bytes::from(vec![b' '; 64 << 10]);
         let base = alloc::begin();
-        // How many requests were refused or have sent all but their last bytes.
+        // The number of requests that were refused, or that have sent all but their last byte.
         let (over, changed) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let mut requests = JoinSet::new();
         for n in 0..200 {
@@ -209,7 +211,7 @@ fn the_referrers_of_any_input_take_less_than_64_mib() {
                 let digest = support::digest(&content);
                 let uri = format!("/v2/demo/manifests/{digest}");
                 let kind = [("content-type", OCI_MANIFEST)];
-                // Listed by the registry, or only by clients.
+                // Listed by the registry, or by clients only.
                 match referrers.len() % 2 {
                     0 => drop(service.send("PUT", &uri, &kind, content).await.expect(201)),
                     _ => drop(service.store_manifest(content).await),

@@ -135,12 +135,13 @@ mod tests {
             let variable = format!("REGISTRY_{}", name.replace('-', "_").to_uppercase());
             assert_eq!(arg.get_env().unwrap(), &*variable);
             let help = arg.get_help().unwrap().to_string();
-            let said = help.split_once("[default: ").map(|(_, said)| said.trim_end_matches(']'));
+            let stated =
+                help.split_once("[default: ").map(|(_, stated)| stated.trim_end_matches(']'));
             let default = defaults.get(name).map(|value| match value {
                 toml::Value::String(text) => text.clone(),
                 value => value.to_string(),
             });
-            assert_eq!(said, default.as_deref(), "{name}");
+            assert_eq!(stated, default.as_deref(), "{name}");
         }
     }
 

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_line_and_key() {
+    fn an_error_names_line_and_key() {
         let (line, reason) = error("# sizes\n\nmax-blob-size = \"many\"\n");
         assert_eq!(line, 3);
         assert!(reason.starts_with("max-blob-size: `many`: not a size"), "{reason}");
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_toml_is_one_line() {
+    fn text_that_is_not_toml_is_reported_in_one_line() {
         let (line, reason) = error("page = true\nlisten\n");
         assert_eq!(line, 2);
         assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");

@@ -45,7 +45,7 @@ async fn at_all_interfaces(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// The socket includes IPv4, whatever the default of the system.
+/// Listens for IPv6 and IPv4 on one socket. The system's default may be IPv6 alone.
 fn dual_stack(port: u16) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_only_v6(false)?;

@@ -29,7 +29,7 @@ use crate::{
 /// How often the certificate and the passwords are read again.
 const REREAD: Duration = Duration::from_secs(60);
 
-/// Serves until the process is told to stop.
+/// Serves until a signal stops the process.
 pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let tls = match (&settings.tls_cert, &settings.tls_key) {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use inmemory::InMemory;
 use storage_driver::StorageDriver;
 use storage_driver_registry::{Memory, Metrics};
 use storage_driver_url::Location;
@@ -15,14 +14,9 @@ pub(crate) async fn open(
     read_only: bool,
     metrics: Option<&Metrics>,
 ) -> Result<Arc<dyn StorageDriver>, Failure> {
-    if let Location::InMemory { capacity } = location {
-        let builder = InMemory::builder();
-        let store = match capacity {
-            Some(capacity) => builder.capacity(*capacity).build(),
-            None => builder.build(),
-        };
+    if let Some(store) = location.open_in_memory() {
         if let Some(metrics) = metrics {
-            let (store, capacity) = (store.clone(), *capacity);
+            let (store, capacity) = (store.clone(), store.capacity());
             metrics.memory(move || Some(Memory { used: store.usage().held(), capacity }));
         }
         return Ok(Arc::new(store));

@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame: what a client can send to hold a connection or a response open.
+//! HTTP/2 frame by frame: clients that try to hold a connection or a response open.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf},

@@ -21,8 +21,8 @@ impl Store {
         Ok(UploadStatus { upload, size: 0 })
     }
 
-    /// Appends `body` to an upload. Whatever fails, the accepted bytes are kept, and the error tells how many the upload
-    /// has.
+    /// Appends `body` to an upload. After any failure, the accepted bytes are kept, and the error has the size of the
+    /// upload.
     pub(crate) async fn append(
         &self,
         upload: &Upload,
@@ -100,7 +100,7 @@ impl Store {
         finished
     }
 
-    /// How far an upload has come. A request that writes to it is not disturbed.
+    /// The size of an upload. A request that writes to it is not disturbed.
     pub(crate) async fn upload_status(&self, upload: Upload) -> Result<UploadStatus> {
         let path = upload.path();
         if let Some(size) = self.sessions.size(&path) {

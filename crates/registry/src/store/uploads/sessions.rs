@@ -1,4 +1,4 @@
-//! [`UploadSession`]: what concurrent requests on the same upload share.
+//! [`UploadSession`]: the state that concurrent requests on the same upload share.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ pub(in crate::store) struct UploadSessions(Keyed<Path, UploadSession>);
 /// A session that is in the table until this is dropped.
 pub(super) type SessionGuard<'a> = InUse<'a, Path, UploadSession>;
 
-/// What requests on the same upload share.
+/// The state that requests on the same upload share.
 #[derive(Debug, Default)]
 pub(in crate::store) struct UploadSession {
     progress: Mutex<Progress>,

@@ -1,4 +1,4 @@
-//! [`Upload`]: which upload, and how far it has come.
+//! [`Upload`]: which upload; [`UploadStatus`]: its size.
 
 use storage_driver::Path;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ pub(crate) struct Upload {
     pub(crate) algorithm: Algorithm,
 }
 
-/// How far an upload has come.
+/// An upload and its size.
 #[derive(Debug)]
 pub(crate) struct UploadStatus {
     pub(crate) upload: Upload,

@@ -7,23 +7,23 @@ use std::{
 
 use super::{program::Program, served::Served};
 
-/// curl, and whom it asks.
+/// curl, and the registry that it sends requests to.
 #[derive(Debug)]
 pub(crate) struct Curl {
     program: Program,
     address: String,
 }
 
-/// What it was answered.
+/// The response to a request.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: Vec<u8>,
 }
 
 impl Curl {
-    /// `None`, with a word about it, where there is no curl.
+    /// `None`, after a message, if curl is not installed.
     pub(crate) fn find() -> Option<Program> {
         Program::find("curl")
     }
@@ -32,35 +32,38 @@ impl Curl {
         Self { program: program.clone(), address: served.address.clone() }
     }
 
-    /// A request to `target`, a path or what an answer named, with `options` and a body, if there is
-    /// one: its answer, or what curl says of there being none.
+    /// Sends a request to `target`, a path or a URL from a response, with `options` and an optional body.
+    ///
+    /// # Errors
+    ///
+    /// The message of curl if there is no response.
     pub(crate) fn try_ask(
         &self,
         options: &[&str],
         target: &str,
         body: Option<&[u8]>,
-    ) -> Result<Answer, String> {
+    ) -> Result<Response, String> {
         let mut curl = self.spawn(options, target, body.is_some());
         if let Some(body) = body {
-            // Where it is not read to its end, that is seen by the answer.
+            // If curl does not read all of it, the response shows that.
             let _ = curl.stdin.take().unwrap().write_all(body);
         }
         let Output { status, stdout, stderr } = curl.wait_with_output().unwrap();
         if status.success() {
-            Ok(Answer::parse(stdout))
+            Ok(Response::parse(stdout))
         } else {
             Err(String::from_utf8(stderr).unwrap())
         }
     }
 
-    /// The same, where there is an answer.
+    /// The same. It panics if there is no response.
     #[track_caller]
-    pub(crate) fn ask(&self, options: &[&str], target: &str, body: Option<&[u8]>) -> Answer {
-        let answer = self.try_ask(options, target, body);
-        answer.unwrap_or_else(|error| panic!("{options:?} {target}: {error}"))
+    pub(crate) fn ask(&self, options: &[&str], target: &str, body: Option<&[u8]>) -> Response {
+        let response = self.try_ask(options, target, body);
+        response.unwrap_or_else(|error| panic!("{options:?} {target}: {error}"))
     }
 
-    /// curl itself, which reads its body from standard input.
+    /// Starts curl, which reads the body from standard input.
     pub(crate) fn spawn(&self, options: &[&str], target: &str, body: bool) -> Child {
         let mut command = self.program.command();
         command.args([
@@ -73,7 +76,7 @@ impl Curl {
             "60",
         ]);
         if body {
-            // Without `Expect` there is no interim answer in front of the one that counts.
+            // Without `Expect`, there is no interim response.
             command.args(["--upload-file", "-", "--header", "Expect:"]).stdin(Stdio::piped());
             if !options.iter().any(|it| it.starts_with("Content-Type:")) {
                 command.args(["--header", "Content-Type: application/octet-stream"]);
@@ -85,15 +88,15 @@ impl Curl {
         command.args(options).arg(url).spawn().unwrap()
     }
 
-    /// Begins an upload to `repository`, and returns where it goes on.
+    /// Begins an upload to `repository`, and returns its location.
     pub(crate) fn begin(&self, repository: &str) -> String {
-        let answer = self.ask(&["-X", "POST"], &format!("/v2/{repository}/blobs/uploads/"), None);
-        assert_eq!(answer.status, 202, "{answer:?}");
-        answer.header("location").to_owned()
+        let response = self.ask(&["-X", "POST"], &format!("/v2/{repository}/blobs/uploads/"), None);
+        assert_eq!(response.status, 202, "{response:?}");
+        response.header("location").to_owned()
     }
 }
 
-impl Answer {
+impl Response {
     fn parse(mut output: Vec<u8>) -> Self {
         let end = output.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
         let body = output.split_off(end);
@@ -102,7 +105,7 @@ impl Answer {
         Self { status, head, body }
     }
 
-    /// A header of it.
+    /// A header of the response.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> &str {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
@@ -110,15 +113,15 @@ impl Answer {
         named.next().unwrap_or_else(|| panic!("no {name} in {}", self.head)).1
     }
 
-    /// The code of the first error that it tells.
+    /// The code of the first error in the body.
     #[track_caller]
     pub(crate) fn code(&self) -> String {
-        let told = super::layout::parse(&self.body);
-        told["errors"][0]["code"].as_str().unwrap().to_owned()
+        let error = super::layout::parse(&self.body);
+        error["errors"][0]["code"].as_str().unwrap().to_owned()
     }
 }
 
-/// Where an upload that goes on at `location` ends, as the blob of `digest`.
+/// The URL that finishes the upload at `location` as the blob `digest`.
 pub(crate) fn finish(location: &str, digest: &str) -> String {
     let separator = if location.contains('?') { '&' } else { '?' };
     format!("{location}{separator}digest={digest}")

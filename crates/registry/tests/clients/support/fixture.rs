@@ -1,4 +1,4 @@
-//! [`Fixture`]: images to push, made of what this machine has.
+//! [`Fixture`]: images to push, made of files of this machine.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use super::{
     size::image_size,
 };
 
-/// An image that busybox runs in.
+/// An image with busybox.
 pub(crate) const SMALL: &str = "small";
 /// The same for another platform.
 pub(crate) const ARM: &str = "arm";
@@ -24,9 +24,9 @@ pub(crate) const INDEX: &str = "index";
 /// Programs, libraries and documents of this machine, in three layers.
 pub(crate) const LARGE: &str = "large";
 
-/// What the layers of the large image are taken from, and their shares of it.
+/// The directories of the layers of the large image, and their shares of its size.
 const LAYERS: [(&str, u64); 3] = [("/usr/bin", 30), ("/usr/lib", 50), ("/usr/share", 20)];
-/// So that an image of a few mebibytes is not one file.
+/// The largest file, so that an image of a few mebibytes has several.
 const LARGEST_FILE: u64 = 4 << 20;
 
 /// A layout with images in it.
@@ -39,8 +39,8 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// One for every test that runs at this time, removed after the last of them. `None`, with a word
-    /// about it, where it cannot be made.
+    /// The fixture of all tests that run at this time. It is deleted after the last of them. `None`, after a message, if
+    /// it cannot be made.
     pub(crate) fn shared() -> Option<Arc<Self>> {
         static SHARED: Mutex<Weak<Fixture>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -138,7 +138,7 @@ fn collect(folder: &Path, budget: &mut u64, files: &mut Vec<PathBuf>) {
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (path, Ok(metadata)) = (entry.path(), entry.metadata()) else { continue };
-        // A folder of compiled Python is written to while tests run.
+        // Folders of compiled Python change while tests run.
         if path.to_str().is_none_or(|path| path.ends_with("__pycache__")) {
             continue;
         }

@@ -21,12 +21,12 @@ impl Layout {
         Self { root: root.into() }
     }
 
-    /// How skopeo names the image that is tagged `tag`.
+    /// The image that is tagged `tag`, as an argument of skopeo.
     pub(crate) fn oci(&self, tag: &str) -> String {
         format!("oci:{}", self.image(tag))
     }
 
-    /// How umoci does.
+    /// The same as an argument of umoci.
     pub(crate) fn image(&self, tag: &str) -> String {
         format!("{}:{tag}", self.root.display())
     }
@@ -76,7 +76,7 @@ impl Layout {
         [text(&self.tagged(tag)), text(&manifest["config"])].into_iter().chain(layers).collect()
     }
 
-    /// Adds an index of images that are there already, each for a platform.
+    /// Adds an index of existing images, each for a platform.
     pub(crate) fn add_index(&self, tag: &str, images: &[(&str, &str)]) {
         let entry = |&(image, architecture): &(&str, &str)| {
             let manifest = self.manifest(image);
@@ -104,14 +104,14 @@ impl Layout {
     }
 }
 
-/// Parses what has to be JSON.
+/// Parses JSON.
 #[track_caller]
 pub(crate) fn parse(text: &[u8]) -> Value {
     serde_json::from_slice(text)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)))
 }
 
-/// Whether every blob of `expected` is in `layout`, byte for byte.
+/// Asserts that every blob of `expected` is in `layout`, byte for byte.
 #[track_caller]
 pub(crate) fn assert_same_image(pulled: &Layout, pushed: &Layout, tag: &str) {
     assert_eq!(pulled.tagged(tag)["digest"], pushed.tagged(tag)["digest"]);

@@ -1,4 +1,4 @@
-//! What the tests with real clients stand on: the program, its clients, and images to push.
+//! Support for tests with real clients: the program, its clients, and images to push.
 
 #![allow(dead_code, reason = "each test has need of a part of it")]
 
@@ -10,7 +10,7 @@ pub(crate) mod random;
 pub(crate) mod served;
 pub(crate) mod size;
 
-/// The digest of `content`, as a registry writes it.
+/// The digest of `content`, as text.
 pub(crate) fn digest(content: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     let hex: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();

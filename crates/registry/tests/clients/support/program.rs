@@ -1,4 +1,4 @@
-//! [`Program`]: a client that is run.
+//! [`Program`]: an installed client.
 
 use std::{
     env,
@@ -9,14 +9,14 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// A program of this machine.
+/// An installed program.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
 }
 
 impl Program {
-    /// `None`, with a word about it, where it is not installed.
+    /// `None`, after a message, if it is not installed.
     pub(crate) fn find(name: &str) -> Option<Self> {
         let path = env::var_os("PATH").unwrap_or_default();
         let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|it| it.is_file());
@@ -27,7 +27,7 @@ impl Program {
         found.map(|path| Self { path })
     }
 
-    /// What is to be run: in its own words, and past no proxy.
+    /// A command in the locale `C`, without proxies.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -38,13 +38,13 @@ impl Program {
         command
     }
 
-    /// Runs it to a good end, and returns what it prints.
+    /// Runs it, and returns its output. It panics if the program fails.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> String {
         run(self.command().args(args))
     }
 
-    /// Runs it to a bad end, and returns what it says of it.
+    /// Runs it, and returns its error output. It panics if the program succeeds.
     #[track_caller]
     pub(crate) fn fails(&self, args: &[&str]) -> String {
         let Output { status, stdout, stderr } = self.command().args(args).output().unwrap();
@@ -59,7 +59,7 @@ impl Program {
     }
 }
 
-/// Runs `command` to a good end, and returns what it prints.
+/// Runs `command`, and returns its output. It panics if the command fails.
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
@@ -67,7 +67,7 @@ pub(crate) fn run(command: &mut Command) -> String {
     String::from_utf8(stdout).unwrap()
 }
 
-/// A line about a test that is left out, which the harness does not capture.
+/// Prints that a test is skipped, in a line that the harness does not capture.
 pub(crate) fn left_out(reason: &str) {
     let _ = writeln!(io::stderr(), "left out: {reason}");
 }
@@ -77,7 +77,7 @@ pub(crate) fn text(path: &(impl AsRef<OsStr> + ?Sized)) -> &str {
     path.as_ref().to_str().unwrap()
 }
 
-/// What a file has in it.
+/// The content of a file.
 #[track_caller]
 pub(crate) fn read(path: impl AsRef<Path>) -> Vec<u8> {
     let path = path.as_ref();

@@ -1,6 +1,6 @@
 //! [`Random`]: numbers and bytes from a seed.
 
-/// Xorshift: the same from the same seed.
+/// Xorshift. The same seed gives the same sequence.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
@@ -16,7 +16,7 @@ impl Random {
         self.0
     }
 
-    /// Another sequence, for somebody else.
+    /// A generator with another sequence.
     pub(crate) fn split(&mut self) -> Self {
         Self::new(self.number())
     }

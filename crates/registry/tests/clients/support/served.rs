@@ -1,4 +1,4 @@
-//! [`Served`]: the program `registry`, serving a store on a port of its own.
+//! [`Served`]: the program `registry`, on a free port.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,25 +8,25 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Where the registry keeps what is pushed.
+/// The kind of store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Storage {
     Memory,
     Files,
 }
 
-/// The registry. It is killed when dropped, as when it is told to.
+/// The registry. It is killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Served {
     process: Child,
     /// Host and port.
     pub(crate) address: String,
-    /// Where the store is, if nobody else wants it.
+    /// The directory of the store, if it is deleted with this.
     root: Option<TempDir>,
 }
 
 impl Served {
-    /// On a store of its own, which ends with it.
+    /// On a new store, which is deleted with this.
     pub(crate) fn start(storage: Storage) -> Self {
         match storage {
             Storage::Memory => Self::spawn("inmemory:"),
@@ -47,7 +47,7 @@ impl Served {
     fn spawn(storage: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
             .args(["serve", "--storage", storage, "--listen", "127.0.0.1:0"])
-            // Nobody's settings but these.
+            // Without the settings of the environment.
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -61,17 +61,17 @@ impl Served {
         Self { process, address, root: None }
     }
 
-    /// How a client names `image`, a repository with a tag or a digest.
+    /// The name of `image`, a repository with a tag or a digest, for a client.
     pub(crate) fn image(&self, image: &str) -> String {
         format!("{}/{image}", self.address)
     }
 
-    /// The same for skopeo and buildah, which want to know how it is reached.
+    /// The same with a transport, for skopeo and buildah.
     pub(crate) fn docker(&self, image: &str) -> String {
         format!("docker://{}/{image}", self.address)
     }
 
-    /// SIGKILL, and its end.
+    /// Sends SIGKILL, and waits for the end.
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -1,6 +1,6 @@
-//! [`Fuzz`]: makes requests that are right, wrong, and nearly right.
+//! [`Fuzz`]: generates valid, invalid, and nearly valid requests.
 
-use std::io;
+use std::{io, sync::LazyLock};
 
 use axum::body::Body;
 use futures::stream;
@@ -13,11 +13,32 @@ pub(crate) const NAMES: [&str; 4] = ["a", "a/b", "demo/app", "x--y/z__0"];
 pub(crate) const CONTENTS: [&[u8]; 6] =
     [b"", b"{}", b"layer", b"another layer", b"\0\xff", &[7; 5000]];
 
-/// What is sent, with what came of earlier requests.
+/// The generator, with the uploads that earlier requests began.
 pub(crate) struct Fuzz {
     pub(crate) random: Random,
     pub(crate) service: Service,
     pub(crate) uploads: Vec<String>,
+}
+
+/// The manifests that requests push, whole or changed.
+fn manifests() -> &'static [String] {
+    static MANIFESTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let child = digest(image(&[]).to_string().as_bytes());
+        let mut about = image(&[b"layer"]);
+        about["subject"] = support::descriptor(OCI_MANIFEST, b"subject");
+        let manifests = [
+            image(&[]),
+            image(&[b"layer"]),
+            image(&[b"layer", b"not there"]),
+            about,
+            index(&[]),
+            index(&[&child]),
+            serde_json::json!({ "schemaVersion": 2 }),
+            serde_json::json!([]),
+        ];
+        manifests.iter().map(ToString::to_string).collect()
+    });
+    &MANIFESTS
 }
 
 impl Fuzz {
@@ -46,20 +67,7 @@ impl Fuzz {
     }
 
     fn manifest(&mut self) -> Vec<u8> {
-        let child = digest(image(&[]).to_string().as_bytes());
-        let mut about = image(&[b"layer"]);
-        about["subject"] = support::descriptor(OCI_MANIFEST, b"subject");
-        let manifests = [
-            image(&[]),
-            image(&[b"layer"]),
-            image(&[b"layer", b"not there"]),
-            about,
-            index(&[]),
-            index(&[&child]),
-            serde_json::json!({ "schemaVersion": 2 }),
-            serde_json::json!([]),
-        ];
-        let text = self.random.pick(&manifests).to_string();
+        let text = self.random.pick(manifests());
         self.random.bent(text).into_bytes()
     }
 
@@ -185,7 +193,7 @@ impl Fuzz {
         }
     }
 
-    /// A request, if an HTTP library would have made one of it.
+    /// A request, if the HTTP library accepts its parts.
     pub(crate) fn request(&mut self) -> Option<Request<Body>> {
         let target = self.target();
         let path = target.split('?').next().unwrap_or_default();

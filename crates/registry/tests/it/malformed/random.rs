@@ -1,4 +1,4 @@
-//! [`Random`]: what is random, from a seed.
+//! [`Random`]: random values from a seed.
 
 /// Marsaglia's xorshift.
 pub(crate) struct Random(pub(crate) u64);
@@ -23,13 +23,13 @@ impl Random {
         (0..self.below(most + 1)).map(|_| self.below(256) as u8).collect()
     }
 
-    /// Bytes that a header may hold, whatever they mean.
+    /// Bytes that are valid in a header.
     pub(crate) fn header_bytes(&mut self) -> Vec<u8> {
         let valid = |byte: &u8| *byte >= 0x20 && *byte != 0x7f;
         self.bytes(40).into_iter().filter(valid).collect()
     }
 
-    /// A text that is right, or has a part of it changed.
+    /// The text, or a changed copy of it.
     pub(crate) fn bent(&mut self, text: String) -> String {
         if !self.one_in(3) || text.is_empty() {
             return text;

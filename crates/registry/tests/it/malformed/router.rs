@@ -13,12 +13,12 @@ use super::{
     random::Random,
     setting,
 };
-use crate::support::{Answer, Service, digest, sha512};
+use crate::support::{Response, Service, digest, sha512};
 
 impl Fuzz {
     async fn send(&mut self) -> bool {
         if self.random.one_in(20) {
-            // Something to make sense of.
+            // Content that later requests can find.
             let name = self.random.pick(&NAMES);
             match self.random.below(3) {
                 0 => drop(self.service.push_image(name, "v1", "layer").await),
@@ -28,13 +28,14 @@ impl Fuzz {
             return true;
         }
         let Some(request) = self.request() else { return false };
-        let said = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
+        let request_line =
+            format!("{} {} {:?}", request.method(), request.uri(), request.headers());
         let path = request.uri().path().to_owned();
         let is_get = request.method() == Method::GET;
-        let answer = self.service.send_request(request).await;
-        assert!(!answer.status.is_server_error(), "{said}: {answer:?}");
-        if answer.status == 202 && answer.headers.contains_key("docker-upload-uuid") {
-            let upload = answer.header("location").to_owned();
+        let response = self.service.send_request(request).await;
+        assert!(!response.status.is_server_error(), "{request_line}: {response:?}");
+        if response.status == 202 && response.headers.contains_key("docker-upload-uuid") {
+            let upload = response.header("location").to_owned();
             if !self.uploads.contains(&upload) {
                 self.uploads.push(upload);
             }
@@ -42,23 +43,26 @@ impl Fuzz {
                 self.uploads.remove(0);
             }
         }
-        if is_get && answer.status == 200 && path.contains("/blobs/") {
+        if is_get && response.status == 200 && path.contains("/blobs/") {
             let named = path.rsplit('/').next().unwrap().replace("%3A", ":").replace("%3a", ":");
-            assert!(digest(&answer.body) == named || sha512(&answer.body) == named, "{said}");
+            assert!(
+                digest(&response.body) == named || sha512(&response.body) == named,
+                "{request_line}"
+            );
         }
         true
     }
 }
 
 impl Service {
-    async fn send_request(&self, request: Request<Body>) -> Answer {
+    async fn send_request(&self, request: Request<Body>) -> Response {
         let response = tower::ServiceExt::oneshot(self.registry.router(), request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Response { status: parts.status, headers: parts.headers, body }
     }
 
-    /// Every file of the store but uploads in progress is what its path says.
+    /// Asserts that the content of every blob has the digest in its path.
     async fn check_store(&self) {
         let mut walk = self.store.walk(&Path::root(), WalkOptions::new());
         while let Some(entry) = futures::TryStreamExt::try_next(&mut walk).await.unwrap() {
@@ -81,7 +85,7 @@ impl Service {
 }
 
 #[tokio::test]
-async fn whatever_is_asked_nothing_breaks() {
+async fn any_requests_leave_a_sound_store() {
     let requests = setting("MALFORMED_REQUESTS", 10_000);
     let seed = setting("MALFORMED_SEED", 1);
     let mut fuzz = Fuzz {
@@ -97,7 +101,7 @@ async fn whatever_is_asked_nothing_breaks() {
             fuzz.service.check_store().await;
         }
     }
-    // Everything goes: uploads, repositories, and what they had.
+    // Deletes everything: uploads, repositories, and their content.
     let Fuzz { service, .. } = fuzz;
     service.registry.cancel_uploads(Duration::ZERO).await.unwrap();
     assert_eq!(service.uploads().await, 0);

@@ -1,4 +1,4 @@
-//! Bytes on a connection: what the parser of HTTP sees.
+//! Bytes on a connection, for the parser of HTTP.
 
 use storage_driver_registry::TestRegistry;
 use tokio::{
@@ -9,33 +9,33 @@ use tokio::{
 use super::{random::Random, setting};
 use crate::support::digest;
 
-/// Sends bytes on a connection of their own, and says what came back.
+/// Sends bytes on a new connection, and returns the response.
 async fn exchange(registry: &TestRegistry, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(registry.address()).await.unwrap();
-    // The server may be done with us before we are.
+    // The server may close the connection first.
     let _ = stream.write_all(bytes).await;
     let _ = stream.shutdown().await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response).await;
+    String::from_utf8_lossy(&response).into_owned()
 }
 
-/// None of the answers in `text` is of the 5xx.
+/// Asserts that no response in `text` is a 5xx.
 fn assert_no_failure(sent: &[u8], text: &str) {
-    let said = String::from_utf8_lossy(&sent[..sent.len().min(300)]).into_owned();
+    let start = String::from_utf8_lossy(&sent[..sent.len().min(300)]).into_owned();
     for line in text.lines().filter(|line| line.starts_with("HTTP/1.")) {
-        assert!(!line["HTTP/1.1 ".len()..].starts_with('5'), "{said:?}: {line}");
+        assert!(!line["HTTP/1.1 ".len()..].starts_with('5'), "{start:?}: {line}");
     }
 }
 
 async fn assert_alive(registry: &TestRegistry) {
     let request = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let answer = exchange(registry, request).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let response = exchange(registry, request).await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_request_break_nothing() {
+async fn malformed_bytes_on_a_connection_break_nothing() {
     let registry = TestRegistry::start().await.unwrap();
     let post = "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\n";
     let put = "PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\n";
@@ -77,8 +77,8 @@ async fn bytes_that_are_no_request_break_nothing() {
         format!("{put}Content-Length: 2\r\n\r\n{{}}GARBAGE\r\n\r\n"),
     ];
     for case in cases {
-        let answer = exchange(&registry, case.as_bytes()).await;
-        assert_no_failure(case.as_bytes(), &answer);
+        let response = exchange(&registry, case.as_bytes()).await;
+        assert_no_failure(case.as_bytes(), &response);
         assert_alive(&registry).await;
     }
     registry.shutdown().await.unwrap();
@@ -104,15 +104,15 @@ async fn a_request_without_exactly_one_valid_host_is_400() {
         ("1.1", "Host: [::1]:5000\r\n", 200),
         ("1.0", "", 200),
     ] {
-        let answer = exchange(&registry, request(version, headers).as_bytes()).await;
+        let response = exchange(&registry, request(version, headers).as_bytes()).await;
         let expected = format!("HTTP/{version} {status} ");
-        assert!(answer.starts_with(&expected), "{headers:?}: {answer}");
+        assert!(response.starts_with(&expected), "{headers:?}: {response}");
     }
     let absolute = "GET http://a/v2/ HTTP/1.1\r\nConnection: close\r\n";
-    let answer = exchange(&registry, format!("{absolute}\r\n").as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    let answer = exchange(&registry, format!("{absolute}Host: a\r\n\r\n").as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let response = exchange(&registry, format!("{absolute}\r\n").as_bytes()).await;
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+    let response = exchange(&registry, format!("{absolute}Host: a\r\n\r\n").as_bytes()).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     registry.shutdown().await.unwrap();
 }
 
@@ -134,7 +134,7 @@ async fn requests_that_are_refused_before_they_are_routed_get_the_same_security_
 }
 
 #[tokio::test]
-async fn requests_with_bytes_changed_break_nothing() {
+async fn requests_with_changed_bytes_break_nothing() {
     let registry = TestRegistry::start().await.unwrap();
     let named = digest(b"hello");
     let valid = [
@@ -153,8 +153,8 @@ async fn requests_with_bytes_changed_break_nothing() {
                 _ => drop(bytes.remove(at)),
             }
         }
-        let answer = exchange(&registry, &bytes).await;
-        assert_no_failure(&bytes, &answer);
+        let response = exchange(&registry, &bytes).await;
+        assert_no_failure(&bytes, &response);
     }
     assert_alive(&registry).await;
     registry.shutdown().await.unwrap();

@@ -1,4 +1,4 @@
-//! "API": what is so of every endpoint.
+//! "API": properties of every endpoint.
 
 use crate::support::{Service, blob, digest};
 
@@ -7,13 +7,13 @@ use crate::support::{Service, blob, digest};
 async fn the_base_confirms_that_the_specification_is_implemented() {
     let service = Service::new();
     for path in ["/v2/", "/v2"] {
-        let answer = service.get(path).await.expect(200);
-        assert_eq!(answer.json(), serde_json::json!({}));
+        let response = service.get(path).await.expect(200);
+        assert_eq!(response.json(), serde_json::json!({}));
     }
 }
 
 #[tokio::test]
-async fn every_answer_has_the_version_that_docker_asks_for() {
+async fn every_response_has_the_version_header_that_docker_reads() {
     let service = Service::new();
     service.push_image("demo", "v1", "layer").await;
     let upload = service.start("demo").await;
@@ -30,8 +30,8 @@ async fn every_answer_has_the_version_that_docker_asks_for() {
         ("TRACE", "/v2/"),
     ];
     for (method, path) in requests {
-        let answer = service.send(method, path, &[], "").await;
-        assert_eq!(answer.header("docker-distribution-api-version"), "registry/2.0", "{path}");
+        let response = service.send(method, path, &[], "").await;
+        assert_eq!(response.header("docker-distribution-api-version"), "registry/2.0", "{path}");
     }
 }
 

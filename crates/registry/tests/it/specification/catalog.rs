@@ -1,4 +1,4 @@
-//! The catalog, which distribution has and the specification has not.
+//! The catalog, which is not in the specification but in distribution.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use inmemory::InMemory;
 use storage_driver::{Path, StorageDriverExt};
 use storage_driver_registry::{AccessRequest, Action, Authorize, Refusal};
 
-use crate::support::{Answer, OCI_INDEX, Service, index};
+use crate::support::{OCI_INDEX, Response, Service, index};
 
 async fn with_repositories(names: &[&str]) -> Service {
     let service = Service::new();
@@ -17,15 +17,15 @@ async fn with_repositories(names: &[&str]) -> Service {
     service
 }
 
-fn names(answer: &Answer) -> Vec<String> {
-    let names = answer.json()["repositories"].as_array().unwrap().clone();
+fn names(response: &Response) -> Vec<String> {
+    let names = response.json()["repositories"].as_array().unwrap().clone();
     names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
 async fn an_empty_registry_has_an_empty_catalog() {
-    let answer = Service::new().get("/v2/_catalog").await.expect(200);
-    assert_eq!(answer.json(), serde_json::json!({ "repositories": [] }));
+    let response = Service::new().get("/v2/_catalog").await.expect(200);
+    assert_eq!(response.json(), serde_json::json!({ "repositories": [] }));
 }
 
 #[tokio::test]
@@ -43,11 +43,11 @@ async fn pages_lead_through_all_repositories_once() {
     for n in 1..=all.len() + 1 {
         let (mut uri, mut seen) = (format!("/v2/_catalog?n={n}"), Vec::new());
         loop {
-            let answer = service.get(&uri).await.expect(200);
-            let page = names(&answer);
+            let response = service.get(&uri).await.expect(200);
+            let page = names(&response);
             assert!(page.len() <= n);
             seen.extend(page);
-            let Some(link) = answer.headers.get("link") else { break };
+            let Some(link) = response.headers.get("link") else { break };
             let link = link.to_str().unwrap();
             assert!(link.ends_with(">; rel=\"next\""), "{link}");
             uri = link[1..link.find('>').unwrap()].to_owned();
@@ -58,7 +58,7 @@ async fn pages_lead_through_all_repositories_once() {
 }
 
 #[tokio::test]
-async fn a_page_has_a_hundred_repositories_where_nothing_is_said() {
+async fn a_page_has_a_hundred_repositories_by_default() {
     let all: Vec<String> = (0..101).map(|n| format!("r{n:03}")).collect();
     let service = with_repositories(&all.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let first = service.get("/v2/_catalog").await.expect(200);
@@ -69,7 +69,7 @@ async fn a_page_has_a_hundred_repositories_where_nothing_is_said() {
 }
 
 #[tokio::test]
-async fn a_catalog_of_no_number_or_name_is_refused() {
+async fn a_catalog_request_with_a_malformed_n_or_last_is_refused() {
     let service = Service::new();
     assert_eq!(service.get("/v2/_catalog?n=x").await.expect(400).code(), "UNSUPPORTED");
     assert_eq!(service.get("/v2/_catalog?last=X").await.expect(400).code(), "NAME_INVALID");
@@ -91,7 +91,7 @@ async fn a_directory_that_is_no_repository_does_not_end_a_page_early() {
     assert_eq!(listed, ["a", "b", "c"]);
 }
 
-/// Lets everybody pull from the repositories below `open/`, and list repositories.
+/// Allows every client to pull from the repositories below `open/`, and to list repositories.
 struct Open;
 
 #[async_trait]
@@ -105,19 +105,19 @@ impl Authorize for Open {
     }
 }
 
-/// A registry on the store of `service`, as a reader of [`Open`] sees it.
+/// A registry on the store of `service` with the rules of [`Open`].
 fn opened(service: &Service) -> Service {
     Service::over(service.store.clone(), |builder| builder.authorize(Arc::new(Open)))
 }
 
-/// All repositories, page by page, and how many pages there were.
+/// All repositories, page by page, and the number of pages.
 async fn all_pages(service: &Service, first: &str) -> (Vec<String>, usize) {
     let (mut uri, mut seen, mut pages) = (first.to_owned(), Vec::new(), 0);
     loop {
-        let answer = service.get(&uri).await.expect(200);
-        seen.extend(names(&answer));
+        let response = service.get(&uri).await.expect(200);
+        seen.extend(names(&response));
         pages += 1;
-        let link = answer.header("link");
+        let link = response.header("link");
         if link.is_empty() {
             return (seen, pages);
         }
@@ -134,8 +134,8 @@ async fn the_catalog_lists_only_repositories_that_the_client_may_pull_from() {
         let (listed, _) = all_pages(&service, &format!("/v2/_catalog?n={n}")).await;
         assert_eq!(listed, ["open/a", "open/b", "open/c/d"], "n={n}");
     }
-    let answer = service.get("/v2/_catalog?n=3").await.expect(200);
-    assert_eq!(answer.header("link"), "");
+    let response = service.get("/v2/_catalog?n=3").await.expect(200);
+    assert_eq!(response.header("link"), "");
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn the_page_lists_only_repositories_that_the_client_may_pull_from() {
     assert!(text.contains("open/a") && !text.contains("hidden"), "{text}");
 }
 
-/// A store with so many repositories, of which all but `open/a` and `zz/open` are hidden.
+/// A store with this number of repositories, of which all but `open/a` and `zz/open` are hidden.
 async fn with_many_hidden(many: usize) -> Service {
     let store = InMemory::new();
     let names = (0..many).map(|n| format!("hidden/{n:05}"));
@@ -181,7 +181,7 @@ async fn a_link_of_the_page_leads_past_hidden_repositories() {
 async fn an_invalid_sealed_position_is_refused() {
     let service = Service::new();
     for last in ["~", "~00", "%7E00"] {
-        let answer = service.get(&format!("/v2/_catalog?last={last}")).await.expect(400);
-        assert_eq!(answer.code(), "NAME_INVALID");
+        let response = service.get(&format!("/v2/_catalog?last={last}")).await.expect(400);
+        assert_eq!(response.code(), "NAME_INVALID");
     }
 }

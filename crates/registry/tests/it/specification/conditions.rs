@@ -1,10 +1,10 @@
 //! Conditional requests: RFC 9110, section 13, on everything that has an `ETag`.
 
-use crate::support::{Answer, OCI_MANIFEST, Service, blob, digest, image};
+use crate::support::{OCI_MANIFEST, Response, Service, blob, digest, image};
 
 const V1: &str = "/v2/demo/manifests/v1";
 
-/// A manifest that `n` tells from others.
+/// A manifest that differs by `n`.
 fn manifest(n: u32) -> String {
     let mut manifest = image(&[]);
     manifest["annotations"] = serde_json::json!({ "n": n.to_string() });
@@ -23,12 +23,12 @@ async fn service() -> Service {
     service
 }
 
-async fn put(service: &Service, uri: &str, n: u32, conditions: &[(&str, &str)]) -> Answer {
+async fn put(service: &Service, uri: &str, n: u32, conditions: &[(&str, &str)]) -> Response {
     let headers = [&[("content-type", OCI_MANIFEST)], conditions].concat();
     service.send("PUT", uri, &headers, manifest(n)).await
 }
 
-async fn send(service: &Service, method: &str, uri: &str, condition: (&str, &str)) -> Answer {
+async fn send(service: &Service, method: &str, uri: &str, condition: (&str, &str)) -> Response {
     service.send(method, uri, &[condition], "").await
 }
 
@@ -52,8 +52,8 @@ async fn a_tag_stays_if_it_names_another_manifest_than_if_match() {
     let service = service().await;
     let weak = format!("W/{}", tag_of(&manifest(1)));
     for tags in ["\"other\"", &tag_of(&manifest(2)), &weak, ""] {
-        let answer = put(&service, V1, 2, &[("if-match", tags)]).await.expect(412);
-        assert_eq!(answer.code(), "PRECONDITION_FAILED", "{tags}");
+        let response = put(&service, V1, 2, &[("if-match", tags)]).await.expect(412);
+        assert_eq!(response.code(), "PRECONDITION_FAILED", "{tags}");
     }
     assert_names(&service, 1).await;
     let pushed = digest(manifest(2).as_bytes());
@@ -61,7 +61,7 @@ async fn a_tag_stays_if_it_names_another_manifest_than_if_match() {
 }
 
 #[tokio::test]
-async fn a_tag_that_is_not_there_matches_nothing() {
+async fn a_missing_tag_matches_nothing() {
     let service = service().await;
     let uri = "/v2/demo/manifests/new";
     for tags in ["*", &tag_of(&manifest(1))] {
@@ -164,9 +164,10 @@ async fn get_and_head_evaluate_if_match_and_if_none_match() {
         let unquoted = tag.trim_matches('"');
         for method in ["GET", "HEAD"] {
             for tags in ["*", &tag, &format!("W/{tag}"), &format!("\"a,b\", {tag}"), unquoted] {
-                let answer = send(&service, method, uri, ("if-none-match", tags)).await.expect(304);
-                assert_eq!(answer.header("etag"), tag, "{method} {uri} {tags}");
-                assert!(answer.body.is_empty());
+                let response =
+                    send(&service, method, uri, ("if-none-match", tags)).await.expect(304);
+                assert_eq!(response.header("etag"), tag, "{method} {uri} {tags}");
+                assert!(response.body.is_empty());
             }
             send(&service, method, uri, ("if-none-match", "\"other\"")).await.expect(200);
             send(&service, method, uri, ("if-match", &tag)).await.expect(200);
@@ -188,7 +189,7 @@ async fn if_match_is_evaluated_before_if_none_match() {
 }
 
 #[tokio::test]
-async fn a_condition_comes_before_a_range() {
+async fn a_condition_is_evaluated_before_a_range() {
     let service = service().await;
     let uri = blob("demo", b"{}");
     let headers = [("if-match", "\"other\""), ("range", "bytes=0-0")];
@@ -198,7 +199,7 @@ async fn a_condition_comes_before_a_range() {
 }
 
 #[tokio::test]
-async fn a_missing_resource_is_404_whatever_the_condition() {
+async fn a_missing_resource_is_404_under_any_condition() {
     let service = service().await;
     let unknown = blob("demo", b"unknown");
     for uri in ["/v2/demo/manifests/new", &unknown] {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use storage_driver_registry::{AccessRequest, Authorize, Refusal};
 
-use crate::support::{Answer, OCI_MANIFEST, Service, blob, digest, image};
+use crate::support::{OCI_MANIFEST, Response, Service, blob, digest, image};
 
 const CODES: [&str; 14] = [
     "BLOB_UNKNOWN",
@@ -34,12 +34,12 @@ impl Authorize for Refuses {
     }
 }
 
-async fn refused(refusal: Refusal) -> Answer {
+async fn refused(refusal: Refusal) -> Response {
     Service::with(|it| it.authorize(Arc::new(Refuses(refusal)))).get("/v2/").await
 }
 
-/// An answer of each code of the table, by its code.
-async fn every_error() -> BTreeMap<&'static str, Answer> {
+/// A response for each code of the table, by its code.
+async fn every_error() -> BTreeMap<&'static str, Response> {
     let service = Service::new();
     let upload = service.start("demo").await;
     let unknown = "/v2/demo/blobs/uploads/00000000-0000-4000-8000-000000000000";
@@ -70,10 +70,10 @@ async fn every_error() -> BTreeMap<&'static str, Answer> {
 // 126. If the response body is in JSON format, it MUST have the following format: ...
 #[tokio::test]
 async fn every_error_has_the_format_of_the_specification() {
-    for (code, answer) in every_error().await {
-        assert!(answer.status.is_client_error(), "{code}: {answer:?}");
-        assert_eq!(answer.header("content-type"), "application/json");
-        let body = answer.json();
+    for (code, response) in every_error().await {
+        assert!(response.status.is_client_error(), "{code}: {response:?}");
+        assert_eq!(response.header("content-type"), "application/json");
+        let body = response.json();
         assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
         let errors = body["errors"].as_array().unwrap();
         assert!(!errors.is_empty());
@@ -88,8 +88,8 @@ async fn every_error_has_the_format_of_the_specification() {
 // underscores.
 #[tokio::test]
 async fn every_code_is_of_uppercase_letters_and_underscores() {
-    for (_, answer) in every_error().await {
-        let code = answer.code();
+    for (_, response) in every_error().await {
+        let code = response.code();
         assert!(code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'), "{code}");
     }
 }
@@ -97,8 +97,8 @@ async fn every_code_is_of_uppercase_letters_and_underscores() {
 // 128. The `message` field is OPTIONAL, and if present, it SHOULD be a human readable string.
 #[tokio::test]
 async fn every_message_is_a_line_for_a_person() {
-    for (_, answer) in every_error().await {
-        let body = answer.json();
+    for (_, response) in every_error().await {
+        let body = response.json();
         let Value::String(message) = &body["errors"][0]["message"] else { panic!("{body}") };
         assert!(message.contains(' ') && !message.contains('\n'), "{message}");
     }
@@ -109,8 +109,8 @@ async fn every_message_is_a_line_for_a_person() {
 async fn every_code_of_the_table_is_used_where_it_belongs() {
     let errors = every_error().await;
     assert_eq!(errors.len(), CODES.len());
-    for (code, answer) in errors {
-        assert_eq!(answer.code(), code);
+    for (code, response) in errors {
+        assert_eq!(response.code(), code);
         assert!(CODES.contains(&code));
     }
 }
@@ -118,29 +118,30 @@ async fn every_code_of_the_table_is_used_where_it_belongs() {
 // 130. If included, `Warning` headers MUST specify a `warn-code` of `299` ...
 // 131. A registry MUST NOT send more than 4096 bytes of warning data from all headers combined.
 #[tokio::test]
-async fn no_answer_has_warnings() {
+async fn no_response_has_warnings() {
     let service = Service::new();
     service.push_image("demo", "v1", "layer").await;
     for path in ["/v2/", "/v2/demo/manifests/v1", "/v2/demo/tags/list", &blob("demo", b"layer")] {
         assert_eq!(service.get(path).await.expect(200).headers.get("warning"), None);
     }
-    for (_, answer) in every_error().await {
-        assert_eq!(answer.headers.get("warning"), None);
+    for (_, response) in every_error().await {
+        assert_eq!(response.headers.get("warning"), None);
     }
 }
 
 #[tokio::test]
 async fn a_response_that_requires_a_login_has_a_challenge() {
     let challenge = "Basic realm=\"registry\"".to_owned();
-    let answer = refused(Refusal::Unauthorized { challenge: challenge.clone() }).await.expect(401);
-    assert_eq!(answer.header("www-authenticate"), challenge);
+    let response =
+        refused(Refusal::Unauthorized { challenge: challenge.clone() }).await.expect(401);
+    assert_eq!(response.header("www-authenticate"), challenge);
 }
 
 #[tokio::test]
 async fn a_429_has_a_retry_after() {
-    let answer =
+    let response =
         refused(Refusal::TooMany { retry_after: Duration::from_secs(7) }).await.expect(429);
-    assert_eq!(answer.header("retry-after"), "7");
+    assert_eq!(response.header("retry-after"), "7");
 }
 
 #[tokio::test]
@@ -159,13 +160,13 @@ async fn a_method_that_is_not_served_is_405_with_those_that_are() {
         ("GET", "/v2/demo/blobs/uploads/", "POST"),
     ];
     for (method, path, allowed) in cases {
-        let answer = service.send(method, path, &[], "").await.expect(405);
-        assert_eq!(answer.header("allow"), allowed, "{method} {path}");
-        assert_eq!(answer.code(), "UNSUPPORTED");
+        let response = service.send(method, path, &[], "").await.expect(405);
+        assert_eq!(response.header("allow"), allowed, "{method} {path}");
+        assert_eq!(response.code(), "UNSUPPORTED");
     }
 }
 
-/// What a client pushed is not to be rendered, or run, by the browser of another.
+/// A browser must neither render nor run content that a client pushed.
 #[tokio::test]
 async fn every_response_keeps_browsers_from_rendering_it() {
     let service = Service::new();
@@ -189,9 +190,9 @@ async fn every_response_keeps_browsers_from_rendering_it() {
         ("DELETE", &manifest, 202),
     ];
     for (method, uri, status) in requests {
-        let answer = service.send(method, uri, &[], "").await.expect(status);
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{method} {uri}");
-        let policy = answer.header("content-security-policy");
+        let response = service.send(method, uri, &[], "").await.expect(status);
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{method} {uri}");
+        let policy = response.header("content-security-policy");
         assert_eq!(policy, "default-src 'none'; sandbox", "{method} {uri}");
     }
 }

@@ -1,4 +1,4 @@
-//! "Content Management": 111 to 119; and what a registry may be told not to do.
+//! "Content Management": 111 to 119, and the options that turn it off.
 
 use http::StatusCode;
 
@@ -11,8 +11,8 @@ async fn with_image(service: Service) -> (Service, String) {
     (service, format!("/v2/demo/manifests/{digest}"))
 }
 
-/// A service with an image, which is then told to refuse something.
-async fn told(
+/// A service with an image, and these options.
+async fn with_image_and_options(
     options: impl FnOnce(
         storage_driver_registry::RegistryBuilder,
     ) -> storage_driver_registry::RegistryBuilder,
@@ -40,9 +40,9 @@ async fn the_deletion_of_tags_that_is_turned_off_is_405() {
     ) -> storage_driver_registry::RegistryBuilder; 3] =
         [|it| it.allow_delete(false), |it| it.read_only(true), |it| it.immutable_tags(true)];
     for options in options {
-        let (service, _) = told(options).await;
-        let answer = service.delete(V1).await.expect(405);
-        assert_eq!(answer.code(), "UNSUPPORTED");
+        let (service, _) = with_image_and_options(options).await;
+        let response = service.delete(V1).await.expect(405);
+        assert_eq!(response.code(), "UNSUPPORTED");
         service.get(V1).await.expect(200);
     }
 }
@@ -83,7 +83,7 @@ async fn the_deletion_of_manifests_that_is_turned_off_is_405() {
     ) -> storage_driver_registry::RegistryBuilder; 2] =
         [|it| it.allow_delete(false), |it| it.read_only(true)];
     for options in options {
-        let (service, by_digest) = told(options).await;
+        let (service, by_digest) = with_image_and_options(options).await;
         assert_eq!(service.delete(&by_digest).await.expect(405).code(), "UNSUPPORTED");
         service.get(&by_digest).await.expect(200);
     }
@@ -101,7 +101,7 @@ async fn a_blob_is_deleted_with_202() {
 
 // 118. If the blob is not found, a `404 Not Found` code MUST be returned.
 #[tokio::test]
-async fn the_deletion_of_a_blob_that_is_not_there_is_404() {
+async fn the_deletion_of_a_missing_blob_is_404() {
     let (service, _) = with_image(Service::new()).await;
     service.push_blob("other", "content").await;
     for path in [blob("demo", b"unknown"), blob("demo", b"content")] {
@@ -118,16 +118,16 @@ async fn the_deletion_of_blobs_that_is_turned_off_is_405() {
     ) -> storage_driver_registry::RegistryBuilder; 2] =
         [|it| it.allow_delete(false), |it| it.read_only(true)];
     for options in options {
-        let (service, _) = told(options).await;
-        let answer = service.delete(&blob("demo", b"layer")).await.expect(405);
-        assert_eq!(answer.code(), "UNSUPPORTED");
+        let (service, _) = with_image_and_options(options).await;
+        let response = service.delete(&blob("demo", b"layer")).await.expect(405);
+        assert_eq!(response.code(), "UNSUPPORTED");
         service.get(&blob("demo", b"layer")).await.expect(200);
     }
 }
 
 #[tokio::test]
-async fn a_registry_that_is_read_only_is_pulled_from_and_takes_nothing() {
-    let (service, by_digest) = told(|it| it.read_only(true)).await;
+async fn a_read_only_registry_serves_pulls_and_refuses_pushes() {
+    let (service, by_digest) = with_image_and_options(|it| it.read_only(true)).await;
     for path in ["/v2/", V1, &by_digest, &blob("demo", b"layer"), "/v2/demo/tags/list"] {
         service.get(path).await.expect(200);
     }
@@ -144,8 +144,8 @@ async fn a_registry_that_is_read_only_is_pulled_from_and_takes_nothing() {
         ("PUT", V1),
     ];
     for (method, path) in requests {
-        let answer = service.send(method, path, &[], "").await.expect(405);
-        assert_eq!(answer.code(), "UNSUPPORTED", "{method} {path}");
+        let response = service.send(method, path, &[], "").await.expect(405);
+        assert_eq!(response.code(), "UNSUPPORTED", "{method} {path}");
     }
 }
 
@@ -154,16 +154,16 @@ async fn an_immutable_tag_stays_with_its_manifest() {
     let (service, by_digest) = with_image(Service::with(|it| it.immutable_tags(true))).await;
     let put =
         |manifest: String| service.send("PUT", V1, &[("content-type", OCI_MANIFEST)], manifest);
-    let answer = put(image(&[]).to_string()).await;
-    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::FORBIDDEN, "DENIED"));
-    // The same again moves nothing.
+    let response = put(image(&[]).to_string()).await;
+    assert_eq!((response.status, response.code().as_str()), (StatusCode::FORBIDDEN, "DENIED"));
+    // A repeated push of the same manifest is accepted.
     put(image(&[b"layer"]).to_string()).await.expect(201);
     let got = service.get(V1).await.expect(200);
     assert!(by_digest.ends_with(got.header("docker-content-digest")));
 }
 
 #[tokio::test]
-async fn a_tag_moves_to_what_was_pushed_last() {
+async fn a_tag_moves_to_the_last_push() {
     let (service, by_digest) = with_image(Service::new()).await;
     let moved = service.push_manifest("demo", "v1", OCI_INDEX, &index(&[])).await;
     assert_eq!(service.get(V1).await.expect(200).header("docker-content-digest"), moved);
@@ -179,7 +179,7 @@ async fn an_index_may_be_sparse_where_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn what_an_immutable_tag_leads_to_cannot_be_deleted() {
+async fn content_of_an_immutable_tag_cannot_be_deleted() {
     let service = Service::with(|it| it.immutable_tags(true));
     service.push_blob("demo", "{}").await;
     service.push_blob("demo", "layer").await;
@@ -192,8 +192,8 @@ async fn what_an_immutable_tag_leads_to_cannot_be_deleted() {
     let layer = format!("/v2/demo/blobs/{}", digest(b"layer"));
     let config = format!("/v2/demo/blobs/{}", digest(b"{}"));
     for uri in [manifest(&outer), manifest(&inner), manifest(&child), layer, config] {
-        let answer = service.delete(&uri).await.expect(405);
-        assert_eq!(answer.code(), "UNSUPPORTED", "{uri}");
+        let response = service.delete(&uri).await.expect(405);
+        assert_eq!(response.code(), "UNSUPPORTED", "{uri}");
         service.get(&uri).await.expect(200);
     }
     for tag in ["inner", "outer"] {
@@ -202,7 +202,7 @@ async fn what_an_immutable_tag_leads_to_cannot_be_deleted() {
 }
 
 #[tokio::test]
-async fn what_no_immutable_tag_leads_to_can_be_deleted() {
+async fn content_without_an_immutable_tag_can_be_deleted() {
     let service = Service::with(|it| it.immutable_tags(true));
     service.push_image("demo", "v1", "layer").await;
     let unused = service.push_blob("demo", "unused").await;

@@ -1,10 +1,10 @@
-//! "Pushing Manifests": 32, 33, 63 to 75; and what a manifest has to be.
+//! "Pushing Manifests": 32, 33, 63 to 75, and the validation of manifests.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Service, digest, image, index,
+    DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Response, Service, digest, image, index,
     sha512, streamed,
 };
 
@@ -18,7 +18,7 @@ async fn with_blobs() -> Service {
     service
 }
 
-async fn push(service: &Service, uri: &str, kind: &str, content: impl Into<String>) -> Answer {
+async fn push(service: &Service, uri: &str, kind: &str, content: impl Into<String>) -> Response {
     service.send("PUT", uri, &[("content-type", kind)], content.into()).await
 }
 
@@ -43,20 +43,20 @@ async fn a_manifest_with_missing_references_is_manifest_blob_unknown() {
     let no_child = index(&[&digest(b"not there")]);
     let cases = [(no_layer, OCI_MANIFEST), (no_config, OCI_MANIFEST), (no_child, OCI_INDEX)];
     for (manifest, kind) in cases {
-        let answer = push(&service, V1, kind, manifest.to_string()).await;
-        assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN", "{manifest}");
-        assert!(answer.status.is_client_error());
+        let response = push(&service, V1, kind, manifest.to_string()).await;
+        assert_eq!(response.code(), "MANIFEST_BLOB_UNKNOWN", "{manifest}");
+        assert!(response.status.is_client_error());
         service.get(V1).await.expect(404);
     }
 }
 
-// 33. (what another repository has is not in this one)
+// 33. (blobs of other repositories do not count)
 #[tokio::test]
 async fn a_layer_of_another_repository_is_a_missing_reference() {
     let service = with_blobs().await;
     let uri = "/v2/other/manifests/v1";
-    let answer = push(&service, uri, OCI_MANIFEST, image(&[b"layer"]).to_string()).await;
-    assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+    let response = push(&service, uri, OCI_MANIFEST, image(&[b"layer"]).to_string()).await;
+    assert_eq!(response.code(), "MANIFEST_BLOB_UNKNOWN");
 }
 
 // 63. The registry SHOULD ignore parameters on the `Content-Type` header.
@@ -124,14 +124,14 @@ async fn the_response_to_a_push_has_the_digest_it_was_pushed_by() {
     }
 }
 
-// 70. (and is refused under another)
+// 70. (another digest is refused)
 #[tokio::test]
 async fn a_manifest_of_another_digest_is_refused() {
     let service = with_blobs().await;
     for wrong in [digest(b"other"), sha512(b"other")] {
         let uri = format!("/v2/demo/manifests/{wrong}");
-        let answer = push(&service, &uri, OCI_MANIFEST, image(&[b"layer"]).to_string()).await;
-        assert_eq!(answer.expect(400).code(), "DIGEST_INVALID");
+        let response = push(&service, &uri, OCI_MANIFEST, image(&[b"layer"]).to_string()).await;
+        assert_eq!(response.expect(400).code(), "DIGEST_INVALID");
         service.get(&uri).await.expect(404);
     }
 }
@@ -175,15 +175,15 @@ async fn a_manifest_of_four_megabytes_is_accepted() {
     assert_eq!(service.get(V1).await.expect(200).body, content);
 }
 
-fn message(answer: &Answer) -> String {
-    answer.json()["errors"][0]["message"].as_str().unwrap().to_owned()
+fn message(response: &Response) -> String {
+    response.json()["errors"][0]["message"].as_str().unwrap().to_owned()
 }
 
 async fn refused(kind: &str, manifest: &Value) {
     let service = with_blobs().await;
-    let answer = push(&service, V1, kind, manifest.to_string()).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{kind} {manifest}");
-    assert_eq!(answer.code(), "MANIFEST_INVALID");
+    let response = push(&service, V1, kind, manifest.to_string()).await;
+    assert_eq!(response.status, StatusCode::BAD_REQUEST, "{kind} {manifest}");
+    assert_eq!(response.code(), "MANIFEST_INVALID");
     service.get(V1).await.expect(404);
 }
 
@@ -225,8 +225,8 @@ async fn a_manifest_of_two_media_types_is_refused() {
     for key in ["mediaType", "mediatype"] {
         let content = content.replacen('{', &format!(r#"{{"{key}":"{DOCKER_MANIFEST}","#), 1);
         let service = with_blobs().await;
-        let answer = service.send("PUT", V1, &[], content).await.expect(400);
-        assert!(message(&answer).contains("mediaType"), "{answer:?}");
+        let response = service.send("PUT", V1, &[], content).await.expect(400);
+        assert!(message(&response).contains("mediaType"), "{response:?}");
     }
 }
 
@@ -255,8 +255,8 @@ async fn a_reference_without_a_digest_is_refused() {
 async fn a_manifest_that_is_not_a_json_object_is_refused() {
     let service = with_blobs().await;
     for content in ["", "null", "[]", "{", "{}{}", "\u{feff}{}", "\"x\"", &"[".repeat(100_000)] {
-        let answer = push(&service, V1, OCI_MANIFEST, content).await.expect(400);
-        assert_eq!(answer.code(), "MANIFEST_INVALID");
+        let response = push(&service, V1, OCI_MANIFEST, content).await.expect(400);
+        assert_eq!(response.code(), "MANIFEST_INVALID");
     }
 }
 
@@ -269,7 +269,7 @@ async fn a_manifest_without_layers_is_accepted() {
 }
 
 #[tokio::test]
-async fn tags_in_the_query_name_what_is_pushed_by_digest() {
+async fn tags_in_the_query_are_set_by_a_push_by_digest() {
     let service = with_blobs().await;
     let content = image(&[b"layer"]).to_string();
     let uri = format!("/v2/demo/manifests/{}?tag=a&tag=b", digest(content.as_bytes()));
@@ -281,7 +281,7 @@ async fn tags_in_the_query_name_what_is_pushed_by_digest() {
     }
 }
 
-/// What clients that are written in Go push for lists that they never allocated.
+/// Clients in Go push `null` for lists that they never allocated.
 #[tokio::test]
 async fn lists_that_are_null_are_empty() {
     let config = crate::support::descriptor("application/vnd.oci.image.config.v1+json", b"{}");
@@ -368,8 +368,8 @@ async fn keys_in_another_case_are_read_as_go_reads_them() {
         let content = content.replace(&format!("\"{key}\""), &format!("\"{other}\""));
         push(&service, V1, OCI_MANIFEST, content.clone()).await.expect(201);
         let missing = content.replace(&digest(b"layer"), &digest(b"not there"));
-        let answer = push(&service, V1, OCI_MANIFEST, missing).await;
-        assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN", "{other}");
+        let response = push(&service, V1, OCI_MANIFEST, missing).await;
+        assert_eq!(response.code(), "MANIFEST_BLOB_UNKNOWN", "{other}");
     }
 }
 
@@ -381,13 +381,13 @@ async fn every_value_of_a_key_that_occurs_twice_has_to_be_there() {
     for key in ["layers", "Layers"] {
         let twice = |layer| content.replacen('{', &format!("{{\"{key}\":{},", other(layer)), 1);
         push(&service, V1, OCI_MANIFEST, twice(b"layer")).await.expect(201);
-        let answer = push(&service, V1, OCI_MANIFEST, twice(b"not there")).await;
-        assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+        let response = push(&service, V1, OCI_MANIFEST, twice(b"not there")).await;
+        assert_eq!(response.code(), "MANIFEST_BLOB_UNKNOWN");
     }
     let named = format!("\"digest\":\"{}\"", digest(b"layer"));
     let twice = format!("\"digest\":\"{}\",{named}", digest(b"not there"));
-    let answer = push(&service, V1, OCI_MANIFEST, content.replace(&named, &twice)).await;
-    assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+    let response = push(&service, V1, OCI_MANIFEST, content.replace(&named, &twice)).await;
+    assert_eq!(response.code(), "MANIFEST_BLOB_UNKNOWN");
 }
 
 #[tokio::test]
@@ -416,15 +416,15 @@ async fn a_field_that_is_needed_and_cannot_be_understood_is_named() {
         let mut manifest = image(&[b"layer", b"layer"]);
         manifest["subject"] = crate::support::descriptor(OCI_MANIFEST, b"subject");
         *manifest.pointer_mut(place).unwrap() = value;
-        let answer = push(&service, V1, OCI_MANIFEST, manifest.to_string()).await.expect(400);
-        assert_eq!(answer.code(), "MANIFEST_INVALID");
-        let words = message(&answer);
+        let response = push(&service, V1, OCI_MANIFEST, manifest.to_string()).await.expect(400);
+        assert_eq!(response.code(), "MANIFEST_INVALID");
+        let words = message(&response);
         assert!(words.split(' ').any(|word| word == named), "{named}: {words}");
     }
     let children = json!([{ "digest": digest(b"layer") }, { "digest": "x" }]);
     let index = json!({ "schemaVersion": 2, "manifests": children });
-    let answer = push(&service, V1, OCI_INDEX, index.to_string()).await.expect(400);
-    assert!(message(&answer).starts_with("manifests[1].digest "), "{answer:?}");
+    let response = push(&service, V1, OCI_INDEX, index.to_string()).await.expect(400);
+    assert!(message(&response).starts_with("manifests[1].digest "), "{response:?}");
 }
 
 #[tokio::test]
@@ -457,16 +457,16 @@ async fn media_types_that_a_browser_renders_are_refused() {
     for kind in
         ["text/html", "image/svg+xml", "application/xhtml+xml", "application/xml", "html", &long]
     {
-        let answer = push(&service, V1, kind, "{}").await.expect(400);
-        assert!(message(&answer).starts_with("Content-Type "), "{answer:?}");
+        let response = push(&service, V1, kind, "{}").await.expect(400);
+        assert!(message(&response).starts_with("Content-Type "), "{response:?}");
         let field = json!({ "mediaType": kind }).to_string();
-        let answer = service.send("PUT", V1, &[], field).await.expect(400);
-        assert!(message(&answer).starts_with("mediaType "), "{answer:?}");
-        assert!(answer.body.len() < 400);
+        let response = service.send("PUT", V1, &[], field).await.expect(400);
+        assert!(message(&response).starts_with("mediaType "), "{response:?}");
+        assert!(response.body.len() < 400);
     }
     let field = json!({ "mediaType": format!("application/{}", "a".repeat(3 << 20)) }).to_string();
-    let answer = service.send("PUT", V1, &[], field).await.expect(400);
-    assert!(answer.body.len() < 400);
+    let response = service.send("PUT", V1, &[], field).await.expect(400);
+    assert!(response.body.len() < 400);
     push(&service, V1, "application/vnd.example.thing+json", "{}").await.expect(201);
 }
 

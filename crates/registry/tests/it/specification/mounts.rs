@@ -30,7 +30,7 @@ async fn a_mount_without_from_finds_the_blob() {
 
 // 60. If a registry ... is unable to mount the requested blob, it SHOULD return a `202`.
 #[tokio::test]
-async fn a_mount_that_cannot_be_begins_an_upload() {
+async fn a_mount_of_a_missing_blob_begins_an_upload() {
     let service = Service::new();
     service.push_blob("demo", "content").await;
     for (content, from) in
@@ -44,7 +44,7 @@ async fn a_mount_that_cannot_be_begins_an_upload() {
 }
 
 #[tokio::test]
-async fn a_mount_of_what_is_no_digest_begins_an_upload() {
+async fn a_mount_of_a_malformed_digest_begins_an_upload() {
     let service = Service::new();
     for digest in ["sha256:1", "", "md5:d41d8cd98f00b204e9800998ecf8427e", "..", "a%00b", "*"] {
         let uri = format!("/v2/other/blobs/uploads/?mount={digest}&from=demo");
@@ -54,7 +54,7 @@ async fn a_mount_of_what_is_no_digest_begins_an_upload() {
 }
 
 #[tokio::test]
-async fn a_mount_from_what_is_no_name_begins_an_upload() {
+async fn a_mount_from_an_invalid_name_begins_an_upload() {
     let service = Service::new();
     service.push_blob("demo", "content").await;
     for from in ["UPPER", "", "..", "localhost:5000/demo", "demo/", "a%20b", "%ff"] {
@@ -66,7 +66,7 @@ async fn a_mount_from_what_is_no_name_begins_an_upload() {
 }
 
 #[tokio::test]
-async fn of_several_mounts_the_first_counts() {
+async fn the_first_of_several_mounts_counts() {
     let service = Service::new();
     service.push_blob("demo", "content").await;
     let unknown = format!("&mount={}&from=demo", digest(b"unknown"));
@@ -75,7 +75,7 @@ async fn of_several_mounts_the_first_counts() {
 }
 
 #[tokio::test]
-async fn a_mounted_blob_stays_when_it_is_deleted_where_it_came_from() {
+async fn a_mounted_blob_stays_when_its_source_is_deleted() {
     let service = Service::new();
     service.push_blob("demo", "content").await;
     service.post(&mount(b"content", "&from=demo")).await.expect(201);

@@ -1,4 +1,4 @@
-//! Content negotiation: which manifest a client is given that says what it takes.
+//! Content negotiation: which manifest a client gets that sends `Accept`.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use storage_driver_registry::{AccessRequest, Authorize, Refusal};
 
 use crate::support::{
-    Answer, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Service, blob, digest,
+    DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Response, Service, blob, digest,
 };
 
 /// A service with an index `demo:v1` of two images, and the digests of the index and of the images
@@ -30,7 +30,7 @@ async fn with_index() -> (Service, [String; 3]) {
     (service, [index, arm, amd])
 }
 
-async fn get(service: &Service, reference: &str, accept: &[&str]) -> Answer {
+async fn get(service: &Service, reference: &str, accept: &[&str]) -> Response {
     let headers: Vec<_> = accept.iter().map(|it| ("accept", *it)).collect();
     service.send("GET", &format!("/v2/demo/manifests/{reference}"), &headers, "").await
 }
@@ -54,16 +54,16 @@ async fn a_client_that_only_takes_images_gets_that_for_linux_on_amd64() {
 async fn head_negotiates_as_get_does() {
     let (service, [.., amd]) = with_index().await;
     let accept = [("accept", OCI_MANIFEST)];
-    let answer = service.send("HEAD", "/v2/demo/manifests/v1", &accept, "").await.expect(200);
-    assert_eq!(answer.header("docker-content-digest"), amd);
+    let response = service.send("HEAD", "/v2/demo/manifests/v1", &accept, "").await.expect(200);
+    assert_eq!(response.header("docker-content-digest"), amd);
 }
 
 #[tokio::test]
 async fn an_index_asked_for_by_digest_is_no_other_manifest() {
     let (service, [index, ..]) = with_index().await;
-    let answer = get(&service, &index, &[OCI_MANIFEST]).await;
-    match answer.status.as_u16() {
-        200 => assert_eq!(digest(&answer.body), index),
+    let response = get(&service, &index, &[OCI_MANIFEST]).await;
+    match response.status.as_u16() {
+        200 => assert_eq!(digest(&response.body), index),
         status => assert_eq!(status, 404),
     }
 }
@@ -72,8 +72,8 @@ async fn an_index_asked_for_by_digest_is_no_other_manifest() {
 async fn a_manifest_that_is_not_accepted_is_404() {
     let (service, [_, arm, _]) = with_index().await;
     for reference in ["arm", &arm] {
-        let answer = get(&service, reference, &[DOCKER_MANIFEST]).await.expect(404);
-        assert_eq!(answer.code(), "MANIFEST_UNKNOWN");
+        let response = get(&service, reference, &[DOCKER_MANIFEST]).await.expect(404);
+        assert_eq!(response.code(), "MANIFEST_UNKNOWN");
     }
 }
 
@@ -112,8 +112,8 @@ async fn a_client_that_has_the_manifest_already_gets_304() {
     let (service, [index, ..]) = with_index().await;
     let tag = format!("\"{index}\"");
     let headers = [("if-none-match", &*tag)];
-    let answer = service.send("GET", "/v2/demo/manifests/v1", &headers, "").await.expect(304);
-    assert!(answer.body.is_empty());
+    let response = service.send("GET", "/v2/demo/manifests/v1", &headers, "").await.expect(304);
+    assert!(response.body.is_empty());
     let headers = [("if-none-match", "\"other\"")];
     service.send("GET", "/v2/demo/manifests/v1", &headers, "").await.expect(200);
 }
@@ -134,8 +134,8 @@ async fn negotiated_responses_vary_by_accept() {
     for (reference, header, status) in cases {
         for method in ["GET", "HEAD"] {
             let uri = format!("/v2/demo/manifests/{reference}");
-            let answer = service.send(method, &uri, &[header], "").await.expect(status);
-            assert_eq!(answer.header("vary"), "Accept", "{method} {reference} {header:?}");
+            let response = service.send(method, &uri, &[header], "").await.expect(status);
+            assert_eq!(response.header("vary"), "Accept", "{method} {reference} {header:?}");
         }
     }
 }
@@ -148,7 +148,7 @@ async fn responses_that_are_the_same_for_every_client_do_not_vary() {
     }
 }
 
-/// Lets `Authorization: in` in.
+/// Admits requests with `Authorization: in`.
 struct In;
 
 #[async_trait]
@@ -171,8 +171,8 @@ async fn responses_of_a_registry_with_users_vary_by_authorization() {
         ("/v2/_catalog", "Authorization"),
         ("/", "Authorization"),
     ] {
-        let answer = service.send("GET", uri, &[("authorization", "in")], "").await.expect(200);
-        assert_eq!(answer.header("vary"), vary, "{uri}");
+        let response = service.send("GET", uri, &[("authorization", "in")], "").await.expect(200);
+        assert_eq!(response.header("vary"), vary, "{uri}");
         assert_eq!(service.get(uri).await.expect(401).header("vary"), vary, "{uri}");
     }
 }

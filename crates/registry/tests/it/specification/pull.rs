@@ -56,8 +56,8 @@ async fn every_endpoint_of_the_table_is_served() {
     ];
     for (method, path, status) in requests {
         let body = if path.contains("manifests") { manifest.clone() } else { String::new() };
-        let answer = service.send(method, path, &[], body).await;
-        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        let response = service.send(method, path, &[], body).await;
+        assert_eq!(response.status, status, "{method} {path}: {response:?}");
     }
 }
 
@@ -87,12 +87,12 @@ async fn a_reference_of_another_format_is_refused() {
 async fn a_name_that_does_not_match_is_refused() {
     let service = Service::new();
     for name in ["A", "a..b", "a/-b", "a___b", "_a", "a.", "a//b", "%20", "a%00"] {
-        let answer = service.post(&format!("/v2/{name}/blobs/uploads/")).await.expect(400);
-        assert_eq!(answer.code(), "NAME_INVALID", "{name}");
+        let response = service.post(&format!("/v2/{name}/blobs/uploads/")).await.expect(400);
+        assert_eq!(response.code(), "NAME_INVALID", "{name}");
     }
 }
 
-// 9. (the other way round)
+// 9. (names that match are accepted)
 #[tokio::test]
 async fn a_name_that_matches_the_grammar_is_accepted() {
     let service = Service::new();
@@ -142,7 +142,7 @@ async fn the_content_type_of_a_manifest_is_the_one_that_was_pushed() {
 // 16. A GET request to an existing manifest URL MUST provide the expected manifest, with a response code
 // that MUST be `200 OK`.
 #[tokio::test]
-async fn an_existing_manifest_is_given_with_200() {
+async fn an_existing_manifest_is_200() {
     let (service, by_digest) = with_image().await;
     let got = service.get(&by_digest).await.expect(200);
     assert_eq!(got.body, image(&[b"layer"]).to_string());
@@ -151,7 +151,7 @@ async fn an_existing_manifest_is_given_with_200() {
 // 17. A successful response SHOULD contain the digest of the uploaded blob in the header
 // `Docker-Content-Digest`.
 #[tokio::test]
-async fn a_manifest_comes_with_its_digest() {
+async fn a_manifest_has_its_digest_as_a_header() {
     let (service, by_digest) = with_image().await;
     for path in ["/v2/demo/manifests/v1", &by_digest] {
         let got = service.get(path).await.expect(200);
@@ -161,7 +161,7 @@ async fn a_manifest_comes_with_its_digest() {
 
 // 20. If the manifest is not found in the repository, the response code MUST be `404 Not Found`.
 #[tokio::test]
-async fn a_manifest_that_is_not_there_is_404() {
+async fn a_missing_manifest_is_404() {
     let (service, _) = with_image().await;
     let unknown = format!("/v2/demo/manifests/{}", digest(b""));
     for path in ["/v2/demo/manifests/v2", "/v2/other/manifests/v1", &unknown] {
@@ -180,7 +180,7 @@ async fn a_manifest_of_another_repository_is_404() {
 // 21. A GET request to an existing blob URL MUST provide the expected blob, with a response code that
 // MUST be `200 OK`.
 #[tokio::test]
-async fn an_existing_blob_is_given_with_200() {
+async fn an_existing_blob_is_200() {
     let (service, _) = with_image().await;
     assert_eq!(service.get(&blob("demo", b"layer")).await.expect(200).body, "layer");
 }
@@ -189,7 +189,7 @@ async fn an_existing_blob_is_given_with_200() {
 // `Docker-Content-Digest`.
 // 23. If present, the value of this header MUST be a digest matching that of the response body.
 #[tokio::test]
-async fn a_blob_comes_with_its_digest() {
+async fn a_blob_has_its_digest_as_a_header() {
     let service = Service::new();
     let by_512 = format!("/v2/demo/blobs/{}", sha512(b"content"));
     service.push_blob("demo", "content").await;
@@ -203,18 +203,18 @@ async fn a_blob_comes_with_its_digest() {
 
 // 26. If the blob is not found in the repository, the response code MUST be `404 Not Found`.
 #[tokio::test]
-async fn a_blob_that_is_not_there_is_404() {
+async fn a_missing_blob_is_404() {
     let (service, _) = with_image().await;
     service.push_blob("other", "of another repository").await;
     for content in [&b"unknown"[..], b"of another repository"] {
-        let answer = service.get(&blob("demo", content)).await.expect(404);
-        assert_eq!(answer.code(), "BLOB_UNKNOWN");
+        let response = service.get(&blob("demo", content)).await.expect(404);
+        assert_eq!(response.code(), "BLOB_UNKNOWN");
     }
 }
 
 // 28. A HEAD request to an existing blob or manifest URL MUST return `200 OK`.
 #[tokio::test]
-async fn head_of_what_exists_is_200_without_a_body() {
+async fn head_of_existing_content_is_200_without_a_body() {
     let (service, by_digest) = with_image().await;
     for path in ["/v2/demo/manifests/v1", &by_digest, &blob("demo", b"layer")] {
         assert_eq!(service.head(path).await.expect(200).body, "");
@@ -236,7 +236,7 @@ async fn head_has_the_digest_and_the_size_of_get() {
 
 // 31. If the blob or manifest is not found in the repository, the response code MUST be 404.
 #[tokio::test]
-async fn head_of_what_is_not_there_is_404() {
+async fn head_of_missing_content_is_404() {
     let (service, by_digest) = with_image().await;
     let other = by_digest.replace("demo", "other");
     for path in ["/v2/demo/manifests/v2", &other, &blob("demo", b"unknown")] {

@@ -49,8 +49,8 @@ async fn a_body_that_ends_too_early_publishes_nothing() {
 async fn a_single_post_of_another_digest_is_refused() {
     let service = Service::new();
     let uri = format!("{UPLOADS}?digest={}", digest(b"other"));
-    let answer = service.send("POST", &uri, &[], "content").await.expect(400);
-    assert_eq!(answer.code(), "DIGEST_INVALID");
+    let response = service.send("POST", &uri, &[], "content").await.expect(400);
+    assert_eq!(response.code(), "DIGEST_INVALID");
     for content in [&b"content"[..], b"other"] {
         service.get(&blob("demo", content)).await.expect(404);
     }
@@ -64,21 +64,21 @@ async fn a_put_of_another_digest_is_refused() {
     let upload = service.start("demo").await;
     for content in [&b"other"[..], b"contents"] {
         let uri = with_digest(&upload, &digest(content));
-        let answer = service.send("PUT", &uri, &[], "content").await.expect(400);
-        assert_eq!(answer.code(), "DIGEST_INVALID");
+        let response = service.send("PUT", &uri, &[], "content").await.expect(400);
+        assert_eq!(response.code(), "DIGEST_INVALID");
         service.get(&blob("demo", content)).await.expect(404);
     }
 }
 
-// 40. (of another algorithm than was computed on the way)
+// 40. (of another algorithm than the one that was computed)
 #[tokio::test]
 async fn a_put_of_another_sha512_is_refused() {
     let service = Service::new();
     let upload = service.start("demo").await;
     service.patch(&upload, "0-6", "content").await.expect(202);
     let uri = with_digest(&upload, &sha512(b"other"));
-    let answer = service.send("PUT", &uri, &[], "").await.expect(400);
-    assert_eq!(answer.code(), "DIGEST_INVALID");
+    let response = service.send("PUT", &uri, &[], "").await.expect(400);
+    assert_eq!(response.code(), "DIGEST_INVALID");
     service.get(&format!("/v2/demo/blobs/{}", sha512(b"other"))).await.expect(404);
 }
 
@@ -112,14 +112,14 @@ async fn a_chunk_may_have_any_size() {
 async fn a_range_that_is_not_inclusive_is_refused() {
     let service = Service::new();
     let upload = service.start("demo").await;
-    let answer = service.patch(&upload, "0-5", "hello").await.expect(400);
-    assert_eq!(answer.code(), "SIZE_INVALID");
+    let response = service.patch(&upload, "0-5", "hello").await.expect(400);
+    assert_eq!(response.code(), "SIZE_INVALID");
     service.patch(&upload, "0-4", "hello").await.expect(202);
 }
 
 // 46. The first chunk's range MUST begin with `0`.
 #[tokio::test]
-async fn a_first_chunk_from_elsewhere_is_416() {
+async fn a_first_chunk_with_another_offset_is_416() {
     let service = Service::new();
     let upload = service.start("demo").await;
     service.patch(&upload, "1-5", "hello").await.expect(416);
@@ -132,8 +132,8 @@ async fn a_range_of_another_form_is_refused() {
     let service = Service::new();
     let upload = service.start("demo").await;
     for range in ["0", "-4", "0-", "a-b", "0-4-5", " 0 - 4", "4-0", "0x0-0x4"] {
-        let answer = service.patch(&upload, range, "hello").await.expect(400);
-        assert_eq!(answer.code(), "BLOB_UPLOAD_INVALID", "{range}");
+        let response = service.patch(&upload, range, "hello").await.expect(400);
+        assert_eq!(response.code(), "BLOB_UPLOAD_INVALID", "{range}");
     }
     service.assert_upload_size(&upload, "0-0").await;
 }
@@ -145,19 +145,19 @@ async fn a_chunk_is_202_with_location_and_range() {
     let service = Service::new();
     let upload = service.start("demo").await;
     for (range, chunk, expected) in [("0-4", "hello", "0-4"), ("5-10", " world", "0-10")] {
-        let answer = service.patch(&upload, range, chunk).await.expect(202);
-        assert_eq!((answer.header("location"), answer.header("range")), (&*upload, expected));
+        let response = service.patch(&upload, range, chunk).await.expect(202);
+        assert_eq!((response.header("location"), response.header("range")), (&*upload, expected));
     }
 }
 
-// 49. (without a Content-Range, as Docker's client sends it)
+// 49. (without a Content-Range, as Docker's client sends chunks)
 #[tokio::test]
-async fn a_chunk_without_a_range_goes_behind_what_there_is() {
+async fn a_chunk_without_a_range_is_appended() {
     let service = Service::new();
     let upload = service.start("demo").await;
     for (chunk, range) in [("hello", "0-4"), (" world", "0-10")] {
-        let answer = service.send("PATCH", &upload, &[], chunk).await.expect(202);
-        assert_eq!(answer.header("range"), range);
+        let response = service.send("PATCH", &upload, &[], chunk).await.expect(202);
+        assert_eq!(response.header("range"), range);
     }
     service.put(&upload, b"hello world").await.expect(201);
 }
@@ -196,8 +196,8 @@ async fn a_put_without_the_digest_of_the_whole_is_refused() {
     service.patch(&upload, "0-4", "hello").await.expect(202);
     let of_the_chunk = with_digest(&upload, &digest(b" world"));
     for uri in [upload.clone(), format!("{upload}?digest="), of_the_chunk] {
-        let answer = service.send("PUT", &uri, &[], "").await.expect(400);
-        assert_eq!(answer.code(), "DIGEST_INVALID", "{uri}");
+        let response = service.send("PUT", &uri, &[], "").await.expect(400);
+        assert_eq!(response.code(), "DIGEST_INVALID", "{uri}");
     }
 }
 
@@ -227,8 +227,8 @@ async fn an_active_upload_is_204_with_location_and_range() {
     service.patch(&upload, "0-4", "hello").await.expect(202);
     service.patch(&upload, "9-9", "!").await.expect(416);
     for method in ["GET", "HEAD"] {
-        let answer = service.send(method, &upload, &[], "").await.expect(204);
-        assert_eq!((answer.header("location"), answer.header("range")), (&*upload, "0-4"));
+        let response = service.send(method, &upload, &[], "").await.expect(204);
+        assert_eq!((response.header("location"), response.header("range")), (&*upload, "0-4"));
     }
 }
 
@@ -239,8 +239,8 @@ async fn an_upload_is_cancelled_with_204() {
     service.patch(&upload, "0-4", "hello").await.expect(202);
     service.delete(&upload).await.expect(204);
     for method in ["GET", "PATCH", "DELETE"] {
-        let answer = service.send(method, &upload, &[], Body::empty()).await.expect(404);
-        assert_eq!(answer.code(), "BLOB_UPLOAD_UNKNOWN");
+        let response = service.send(method, &upload, &[], Body::empty()).await.expect(404);
+        assert_eq!(response.code(), "BLOB_UPLOAD_UNKNOWN");
     }
     assert_eq!(service.uploads().await, 0);
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, OCI_INDEX, OCI_MANIFEST, Service, digest, image, index};
+use crate::support::{OCI_INDEX, OCI_MANIFEST, Response, Service, digest, image, index};
 
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// A manifest about `subject`.
+/// A manifest whose subject is `subject`.
 fn about(subject: &str) -> Value {
     let mut manifest = image(&[]);
     manifest["subject"] = json!({ "mediaType": OCI_MANIFEST, "size": 1, "digest": subject });
@@ -20,19 +20,19 @@ async fn with_subject() -> (Service, String) {
     (service, subject)
 }
 
-async fn referrers(service: &Service, subject: &str) -> Answer {
+async fn referrers(service: &Service, subject: &str) -> Response {
     service.get(&format!("/v2/demo/referrers/{subject}")).await
 }
 
-fn listed(answer: &Answer) -> Vec<Value> {
-    answer.json()["manifests"].as_array().unwrap().clone()
+fn listed(response: &Response) -> Vec<Value> {
+    response.json()["manifests"].as_array().unwrap().clone()
 }
 
 fn push<'a>(
     service: &'a Service,
     tag: &'a str,
     manifest: &'a Value,
-) -> impl Future<Output = Answer> + 'a {
+) -> impl Future<Output = Response> + 'a {
     let kind = manifest["mediaType"].as_str().unwrap();
     let uri = format!("/v2/demo/manifests/{tag}");
     service.send("PUT", &uri, &[("content-type", kind)], manifest.to_string())
@@ -43,10 +43,10 @@ fn push<'a>(
 #[tokio::test]
 async fn the_response_to_a_manifest_with_a_subject_has_oci_subject() {
     let (service, subject) = with_subject().await;
-    let answer = push(&service, "sig", &about(&subject)).await.expect(201);
-    assert_eq!(answer.header("oci-subject"), subject);
-    let answer = push(&service, "v2", &image(&[])).await.expect(201);
-    assert_eq!(answer.headers.get("oci-subject"), None);
+    let response = push(&service, "sig", &about(&subject)).await.expect(201);
+    assert_eq!(response.header("oci-subject"), subject);
+    let response = push(&service, "v2", &image(&[])).await.expect(201);
+    assert_eq!(response.headers.get("oci-subject"), None);
 }
 
 // 93. Assuming a repository is found, this request MUST return a `200 OK` response code.
@@ -55,13 +55,13 @@ async fn the_referrers_of_a_manifest_are_200() {
     let (service, subject) = with_subject().await;
     referrers(&service, &subject).await.expect(200);
     let pushed = service.push_manifest("demo", "sig", OCI_MANIFEST, &about(&subject)).await;
-    let answer = referrers(&service, &subject).await.expect(200);
-    assert_eq!(listed(&answer)[0]["digest"], pushed);
+    let response = referrers(&service, &subject).await.expect(200);
+    assert_eq!(listed(&response)[0]["digest"], pushed);
 }
 
 // 94. If the registry supports the referrers API, the registry MUST NOT return a `404 Not Found`.
 #[tokio::test]
-async fn the_referrers_of_what_is_not_there_are_no_404() {
+async fn the_referrers_of_a_missing_manifest_are_no_404() {
     let (service, _) = with_subject().await;
     referrers(&service, &digest(b"unknown")).await.expect(200);
     let unknown = format!("/v2/other/referrers/{}", digest(b"unknown"));
@@ -70,7 +70,7 @@ async fn the_referrers_of_what_is_not_there_are_no_404() {
 
 // 95. If the request is invalid, such as a `<digest>` with an invalid syntax, a `400` MUST be returned.
 #[tokio::test]
-async fn the_referrers_of_no_digest_are_400() {
+async fn the_referrers_of_a_malformed_digest_are_400() {
     let (service, _) = with_subject().await;
     for wrong in ["v1", "sha256:", "sha256:00", "md5:00", "sha256:..", ":"] {
         assert_eq!(referrers(&service, wrong).await.expect(400).code(), "DIGEST_INVALID");
@@ -84,8 +84,8 @@ async fn referrers_are_an_index_of_descriptors() {
     let (service, subject) = with_subject().await;
     let content = about(&subject);
     push(&service, "sig", &content).await.expect(201);
-    let answer = referrers(&service, &subject).await.expect(200);
-    assert_eq!(answer.header("content-type"), OCI_INDEX);
+    let response = referrers(&service, &subject).await.expect(200);
+    assert_eq!(response.header("content-type"), OCI_INDEX);
     let expected = json!({
         "schemaVersion": 2,
         "mediaType": OCI_INDEX,
@@ -96,7 +96,7 @@ async fn referrers_are_an_index_of_descriptors() {
             "artifactType": CONFIG,
         }],
     });
-    assert_eq!(answer.json(), expected);
+    assert_eq!(response.json(), expected);
 }
 
 // 98. The descriptors MUST include an `artifactType` field that is set to the value of the `artifactType`
@@ -162,9 +162,9 @@ async fn a_plus_in_an_artifact_type_needs_no_encoding() {
     manifest["artifactType"] = "application/vnd.x+json".into();
     push(&service, "sig", &manifest).await.expect(201);
     for kind in ["application/vnd.x+json", "application%2Fvnd.x%2Bjson"] {
-        let answer =
+        let response =
             referrers(&service, &format!("{subject}?artifactType={kind}")).await.expect(200);
-        assert_eq!(listed(&answer).len(), 1, "{kind}");
+        assert_eq!(listed(&response).len(), 1, "{kind}");
     }
 }
 
@@ -174,8 +174,8 @@ async fn no_referrers_are_an_empty_list() {
     let (service, subject) = with_subject().await;
     let filtered = format!("{subject}?artifactType=a/b");
     for query in [&subject, &filtered] {
-        let answer = referrers(&service, query).await.expect(200);
-        assert_eq!(answer.json()["manifests"], json!([]));
+        let response = referrers(&service, query).await.expect(200);
+        assert_eq!(response.json()["manifests"], json!([]));
     }
 }
 
@@ -196,11 +196,11 @@ async fn links_lead_through_all_referrers_once() {
         let mut uri = format!("/v2/demo/referrers/{subject}{query}");
         let (mut pages, mut seen) = (0, Vec::new());
         loop {
-            let answer = service.get(&uri).await.expect(200);
+            let response = service.get(&uri).await.expect(200);
             pages += 1;
-            let page = listed(&answer);
+            let page = listed(&response);
             seen.extend(page.iter().map(|it| it["digest"].as_str().unwrap().to_owned()));
-            let Some(link) = answer.headers.get("link") else { break };
+            let Some(link) = response.headers.get("link") else { break };
             let link = link.to_str().unwrap();
             assert!(link.ends_with(">; rel=\"next\""), "{link}");
             uri = link[1..link.find('>').unwrap()].to_owned();
@@ -222,9 +222,10 @@ async fn referrers_are_filtered_by_artifact_type() {
         manifest["artifactType"] = kind.into();
         push(&service, "latest", &manifest).await.expect(201);
     }
-    let answer = referrers(&service, &format!("{subject}?artifactType=a%2Fsbom")).await.expect(200);
-    assert_eq!(answer.header("oci-filters-applied"), "artifactType");
-    let found = listed(&answer);
+    let response =
+        referrers(&service, &format!("{subject}?artifactType=a%2Fsbom")).await.expect(200);
+    assert_eq!(response.header("oci-filters-applied"), "artifactType");
+    let found = listed(&response);
     assert_eq!((found.len(), &found[0]["artifactType"]), (1, &json!("a/sbom")));
 }
 
@@ -236,8 +237,8 @@ async fn a_filter_that_is_not_applied_is_not_named() {
     for (query, applied) in
         [("", ""), ("?other=x", ""), ("?other=x&artifactType=y", "artifactType")]
     {
-        let answer = referrers(&service, &format!("{subject}{query}")).await.expect(200);
-        assert_eq!(answer.header("oci-filters-applied"), applied);
+        let response = referrers(&service, &format!("{subject}{query}")).await.expect(200);
+        assert_eq!(response.header("oci-filters-applied"), applied);
     }
 }
 
@@ -251,12 +252,12 @@ fn fallback(subject: &str) -> String {
 async fn referrers_that_clients_list_under_the_fallback_tag_are_included() {
     let (service, subject) = with_subject().await;
     let old = service.push_manifest("demo", "old", OCI_MANIFEST, &about(&subject)).await;
-    // As a registry without the list would have left it.
+    // As a registry without the referrers API stores it.
     let links =
         storage_driver::Path::parse("/docker/registry/v2/repositories/demo/_manifests/referrers");
     storage_driver::StorageDriver::delete_dir(&service.store, &links.unwrap()).await.unwrap();
     assert!(listed(&referrers(&service, &subject).await).is_empty());
-    // What is about something else, or nothing, is not listed whatever the index says.
+    // A manifest with another subject, or none, is not listed, although the index names it.
     let unrelated = service.push_image("demo", "unrelated", "x").await;
     service
         .push_manifest("demo", &fallback(&subject), OCI_INDEX, &index(&[&old, &unrelated]))
@@ -265,7 +266,7 @@ async fn referrers_that_clients_list_under_the_fallback_tag_are_included() {
     assert_eq!((found.len(), &found[0]["digest"]), (1, &json!(old)));
 }
 
-// 124. (and once only)
+// 124. (each once)
 #[tokio::test]
 async fn a_referrer_that_is_listed_twice_is_included_once() {
     let (service, subject) = with_subject().await;
@@ -294,20 +295,20 @@ async fn a_referrer_that_is_deleted_is_not_listed() {
     assert!(listed(&referrers(&service, &subject).await).is_empty());
 }
 
-/// Every page that links lead to, from the first one on.
-async fn pages(service: &Service, uri: &str) -> Vec<Answer> {
+/// All pages, from the first one.
+async fn pages(service: &Service, uri: &str) -> Vec<Response> {
     let mut pages = Vec::new();
     let mut next = Some(uri.to_owned());
     while let Some(uri) = next {
-        let answer = service.get(&uri).await.expect(200);
-        let link = answer.headers.get("link").map(|link| link.to_str().unwrap().to_owned());
+        let response = service.get(&uri).await.expect(200);
+        let link = response.headers.get("link").map(|link| link.to_str().unwrap().to_owned());
         next = link.map(|link| link[1..link.find('>').unwrap()].to_owned());
-        pages.push(answer);
+        pages.push(response);
     }
     pages
 }
 
-fn digests(pages: &[Answer]) -> Vec<String> {
+fn digests(pages: &[Response]) -> Vec<String> {
     let listed = pages.iter().flat_map(listed);
     listed.map(|it| it["digest"].as_str().unwrap().to_owned()).collect()
 }
@@ -383,6 +384,6 @@ async fn a_filter_that_is_too_long_to_match_is_not_repeated_in_a_link() {
     let children: Vec<&str> = pushed.iter().map(String::as_str).collect();
     service.push_manifest("demo", &fallback(&subject), OCI_INDEX, &index(&children)).await;
     let query = format!("{subject}?artifactType={}", "a".repeat(300));
-    let answer = referrers(&service, &query).await.expect(200);
-    assert_eq!((listed(&answer), answer.headers.get("link")), (vec![], None));
+    let response = referrers(&service, &query).await.expect(200);
+    assert_eq!((listed(&response), response.headers.get("link")), (vec![], None));
 }

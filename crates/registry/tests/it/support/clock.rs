@@ -1,4 +1,4 @@
-//! A store that was written to long ago.
+//! [`Clock`]: a store with files from the past.
 
 use std::{
     sync::{
@@ -10,18 +10,18 @@ use std::{
 
 use inmemory::InMemory;
 
-/// Stamps what is written with a time that is so much in the past.
+/// A clock that is behind by a duration.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Arc<AtomicU64>);
 
 impl Clock {
-    /// An empty store in which all is as old as this says.
+    /// An empty store whose files have the time of this clock.
     pub fn store(&self) -> InMemory {
         let clock = self.clone();
         InMemory::builder().clock(move || clock.now()).build()
     }
 
-    /// From now on, what is written was written so long ago.
+    /// From now on, written files are as old as `ago`.
     pub fn write_as_of(&self, ago: Duration) {
         self.0.store(ago.as_secs(), Ordering::Relaxed);
     }
