@@ -43,7 +43,7 @@ pub(crate) async fn small_async_writes_join(subject: Subject) {
     holds(&driver, "/a", offset).await;
 }
 
-pub(crate) async fn what_an_async_write_answers_is_what_it_accepted(subject: Subject) {
+pub(crate) async fn an_async_write_returns_what_it_accepted(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     let data = PATTERN.bytes(0..4 << 20);
@@ -76,7 +76,7 @@ pub(crate) async fn a_pending_poll_write_has_accepted_nothing(subject: Subject) 
     let mut writer = create(&driver, "/a").await;
     for _ in 0..400 {
         let before = writer.size();
-        // Where it was pending, the next attempt is with more bytes.
+        // After a pending attempt, the next one has more bytes.
         for length in 20_000..20_008 {
             let data = PATTERN.bytes(before..before + length);
             match attempt(&mut writer, &data) {
@@ -223,7 +223,7 @@ pub(crate) async fn content_can_be_copied_from_reader_to_writer(subject: Subject
     holds(&driver, "/b", 2_000_000).await;
 }
 
-pub(crate) async fn an_error_of_the_source_leaves_what_came_before_it(subject: Subject) {
+pub(crate) async fn an_error_of_the_source_keeps_the_data_before_it(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     let pieces = [
@@ -239,7 +239,7 @@ pub(crate) async fn an_error_of_the_source_leaves_what_came_before_it(subject: S
     assert_eq!(read(&driver, "/a").await, "one, two, three");
 }
 
-pub(crate) async fn a_fenced_writer_says_so_through_the_adapters(subject: Subject) {
+pub(crate) async fn the_adapters_report_a_fenced_writer(subject: Subject) {
     let driver = subject.driver().await;
     let mut first = create(&driver, "/a").await;
     first.write_all(b"old").await.unwrap();
