@@ -11,7 +11,7 @@ use storage_driver::{
     StorageDriver, StorageDriverExt, Version, WalkOptions, Writer,
 };
 
-use crate::tasks::at_once;
+use crate::{Subject, tasks::at_once};
 
 /// A limit above the size of any content in a quick behaviour.
 pub(crate) const LIMIT: u64 = 64 << 20;
@@ -85,6 +85,19 @@ pub(crate) async fn put(
 pub(crate) async fn put_all(driver: &dyn StorageDriver, paths: impl IntoIterator<Item = String>) {
     let puts = paths.into_iter().map(|at| async move { drop(put(driver, &at, "").await) }.boxed());
     at_once(puts.collect()).await;
+}
+
+/// The uploads that share `writes` writes, with the number of writes of each: one upload, or eight if the calls of the
+/// driver are slow, so that they can be written at once.
+pub(crate) async fn split_if_slow(
+    subject: &Subject,
+    driver: &dyn StorageDriver,
+    writes: u64,
+) -> impl Iterator<Item = (String, u64)> {
+    // Measures how long a call takes.
+    exists(driver, "/").await;
+    let uploads = if subject.is_slow() { 8 } else { 1 };
+    (0..uploads).map(move |i| (format!("/{i}"), writes / uploads))
 }
 
 /// The content of a file.

@@ -3,13 +3,14 @@
 use std::{io, pin::Pin, task::Context, task::Poll};
 
 use bytes::Bytes;
-use futures::{SinkExt, StreamExt, future::poll_fn, stream, task::noop_waker_ref};
+use futures::{FutureExt, SinkExt, StreamExt, future::poll_fn, stream, task::noop_waker_ref};
 use storage_driver::{Error, ErrorKind, StorageDriver, StorageDriverExt, Writer};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::{
     Pattern, Subject,
-    check::{create, error, exists, finish, path, put, read, resume, uploads},
+    check::{create, error, exists, finish, path, put, read, resume, split_if_slow, uploads},
+    tasks::at_once,
 };
 
 const PATTERN: Pattern = Pattern::new(60);
@@ -32,15 +33,23 @@ pub(crate) async fn write_all_writes_all(subject: Subject) {
 
 pub(crate) async fn small_async_writes_join(subject: Subject) {
     let driver = subject.driver().await;
-    let mut writer = create(&driver, "/a").await;
-    let mut offset = 0;
-    for step in (0..3000).map(|i| i % 7) {
-        writer.write_all(&PATTERN.bytes(offset..offset + step)).await.unwrap();
-        offset += step;
-        assert_eq!(writer.size(), offset);
-    }
-    writer.commit().await.unwrap();
-    holds(&driver, "/a", offset).await;
+    let uploads = split_if_slow(&subject, &*driver, 3000).await;
+    let part = |(at, writes): (String, u64)| {
+        let driver = &*driver;
+        let written = async move {
+            let mut writer = create(driver, &at).await;
+            let mut offset = 0;
+            for step in (0..writes).map(|i| i % 7) {
+                writer.write_all(&PATTERN.bytes(offset..offset + step)).await.unwrap();
+                offset += step;
+                assert_eq!(writer.size(), offset);
+            }
+            writer.commit().await.unwrap();
+            holds(driver, &at, offset).await;
+        };
+        written.boxed()
+    };
+    at_once(uploads.map(part).collect()).await;
 }
 
 pub(crate) async fn an_async_write_returns_what_it_accepted(subject: Subject) {

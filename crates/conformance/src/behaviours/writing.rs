@@ -2,12 +2,16 @@
 
 mod opening;
 
+use futures::FutureExt;
 use storage_driver::{ErrorKind, ReadRange, StorageDriver, WriterOptions};
 
 pub(crate) use self::opening::*;
 use crate::{
     Pattern, Subject,
-    check::{create, exists, fails, path, put, read, resume, stat, upload, uploads, walk},
+    check::{
+        create, exists, fails, path, put, read, resume, split_if_slow, stat, upload, uploads, walk,
+    },
+    tasks::at_once,
 };
 
 pub(crate) async fn nothing_is_visible_before_the_commit(subject: Subject) {
@@ -111,20 +115,30 @@ pub(crate) async fn pieces_join_in_their_order(subject: Subject) {
     pattern.check(0, &bytes).unwrap();
 }
 
-pub(crate) async fn many_small_pieces_join(subject: Subject) {
-    let driver = subject.driver().await;
+/// Writes small pieces to an upload, and checks that the file is all of them.
+async fn small_pieces_join(driver: &dyn StorageDriver, at: &str, pieces: u64) {
     let pattern = Pattern::new(5);
-    let mut writer = create(&driver, "/a").await;
+    let mut writer = create(driver, at).await;
     let mut offset = 0;
-    for step in (0..5000).map(|i| i % 5) {
+    for step in (0..pieces).map(|i| i % 5) {
         writer.write_bytes(pattern.bytes(offset..offset + step)).await.unwrap();
         offset += step;
     }
     assert_eq!(writer.size(), offset);
     writer.commit().await.unwrap();
-    let bytes = read(&driver, "/a").await;
+    let bytes = read(driver, at).await;
     assert_eq!(bytes.len() as u64, offset);
     pattern.check(0, &bytes).unwrap();
+}
+
+pub(crate) async fn many_small_pieces_join(subject: Subject) {
+    let driver = subject.driver().await;
+    let uploads = split_if_slow(&subject, &*driver, 5000).await;
+    let part = |(at, pieces): (String, u64)| {
+        let driver = &*driver;
+        async move { small_pieces_join(driver, &at, pieces).await }.boxed()
+    };
+    at_once(uploads.map(part).collect()).await;
 }
 
 pub(crate) async fn one_big_piece_is_taken(subject: Subject) {
