@@ -1,4 +1,4 @@
-//! [`Behaviour`]: one thing that a driver does, and the registry of all.
+//! [`Behaviour`]: one named test of a driver, and the list of all.
 
 use std::fmt;
 
@@ -6,28 +6,28 @@ use futures::future::BoxFuture;
 
 use crate::{Conditions, Subject};
 
-/// One thing that a driver does by the contract.
+/// One property of a driver that the contract requires.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Behaviour {
-    /// Its name, which is also that of its test: `reading::end_is_clipped_to_the_content`.
+    /// Its name, which is also the name of its test: `reading::end_is_clipped_to_the_content`.
     pub name: &'static str,
-    /// The numbers of the clauses that it is about: `4.1`.
+    /// The numbers of the clauses that it tests: `4.1`.
     pub clauses: &'static [&'static str],
-    /// Whether it is run by default.
+    /// Whether it runs by default.
     pub size: Size,
-    /// Whether it is asked under these conditions, and if not, why.
+    /// Whether it applies under these conditions. The error is the reason why not.
     pub applies: fn(&Conditions) -> Result<(), &'static str>,
-    /// Runs it. It panics where the driver does something else.
+    /// Runs it. It panics if the driver fails it.
     pub run: fn(Subject) -> BoxFuture<'static, ()>,
 }
 
-/// How much work a behaviour is.
+/// How much work a behaviour does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
     /// Milliseconds to seconds. Run by default.
     Quick,
-    /// Up to many minutes and gigabytes. Its test is ignored unless asked for.
+    /// Minutes and gigabytes. Its test is ignored by default.
     Full,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Debug for Behaviour {
     }
 }
 
-/// Every behaviour there is, in the order of the list.
+/// All behaviours, in the order of the list.
 pub fn behaviours() -> &'static [Behaviour] {
     BEHAVIOURS
 }

@@ -1,22 +1,22 @@
-//! What behaviours say often.
+//! Helpers of the behaviours.
 //!
-//! Paths are given as text. What has to succeed panics where it does not.
+//! Paths are given as text. A helper panics if its operation fails.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
 use bytes::Bytes;
-use futures::{FutureExt, TryStreamExt};
+use futures::{FutureExt, TryStreamExt, future::join};
 use storage_driver::{
     Error, ErrorKind, Metadata, Operation, Path, Payload, Precondition, Reader, Stat,
     StorageDriver, StorageDriverExt, Version, WalkOptions, Writer,
 };
 
-use crate::tasks::at_once;
+use crate::{Subject, tasks::at_once};
 
-/// More than any content in a quick behaviour.
+/// A limit above the size of any content in a quick behaviour.
 pub(crate) const LIMIT: u64 = 64 << 20;
 
-/// The path that `text` says.
+/// Parses a path.
 #[track_caller]
 pub(crate) fn path(text: &str) -> Path {
     Path::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -27,7 +27,7 @@ pub(crate) fn long_path(length: usize) -> String {
     let mut text = String::new();
     while text.len() < length {
         let left = length - text.len();
-        // No component of 0 bytes may be left for the end.
+        // The last component must not be empty.
         let component = if left == 257 { 254 } else { (left - 1).min(255) };
         text.push('/');
         text.extend(std::iter::repeat_n('c', component));
@@ -35,26 +35,25 @@ pub(crate) fn long_path(length: usize) -> String {
     text
 }
 
-/// The error of an operation that has to fail.
+/// The error of an operation that must fail.
 #[track_caller]
 pub(crate) fn error<T: Debug>(result: Result<T, Error>) -> Error {
     match result {
-        Ok(value) => panic!("it should fail, and answered {value:?}"),
+        Ok(value) => panic!("it should fail, and returned {value:?}"),
         Err(error) => error,
     }
 }
 
-/// Checks that an operation fails in this way, and gives the error.
+/// Checks that an operation fails with `kind`, and returns the error.
 #[track_caller]
 pub(crate) fn fails<T: Debug>(result: Result<T, Error>, kind: ErrorKind) -> Error {
     let error = error(result);
-    assert!(error.kind() == kind, "it should fail with {kind:?}, and did with {error:?}");
+    assert!(error.kind() == kind, "it should fail with {kind:?}, and failed with {error:?}");
     error
 }
 
-/// Checks that an error says by which driver, in which operation and where, and reads as one line. A
-/// provided method may leave the operation to the one that it is made of, and so may a driver over a
-/// driver.
+/// Checks that an error names the driver, one of the operations and the path, in one line of text. The operation
+/// may be that of a method which the called one is made of.
 #[track_caller]
 pub(crate) fn explains(
     driver: &dyn StorageDriver,
@@ -79,34 +78,47 @@ pub(crate) async fn put(
     content: impl Into<Payload> + Send,
 ) -> Metadata {
     let stored = driver.put(&path(at), content).await;
-    stored.unwrap_or_else(|error| panic!("{at} should take content: {error:?}"))
+    stored.unwrap_or_else(|error| panic!("{at} should accept content: {error:?}"))
 }
 
-/// Puts files of no bytes, many at once.
+/// Puts empty files, many at a time.
 pub(crate) async fn put_all(driver: &dyn StorageDriver, paths: impl IntoIterator<Item = String>) {
     let puts = paths.into_iter().map(|at| async move { drop(put(driver, &at, "").await) }.boxed());
     at_once(puts.collect()).await;
 }
 
-/// All of a file.
+/// The uploads that share `writes` writes, with the number of writes of each: one upload, or eight if the calls of the
+/// driver are slow, so that they can be written at once.
+pub(crate) async fn split_if_slow(
+    subject: &Subject,
+    driver: &dyn StorageDriver,
+    writes: u64,
+) -> impl Iterator<Item = (String, u64)> {
+    // Measures how long a call takes.
+    exists(driver, "/").await;
+    let uploads = if subject.is_slow() { 8 } else { 1 };
+    (0..uploads).map(move |i| (format!("/{i}"), writes / uploads))
+}
+
+/// The content of a file.
 pub(crate) async fn read(driver: &dyn StorageDriver, at: &str) -> Bytes {
     let content = driver.get_bytes(&path(at), LIMIT).await;
     content.unwrap_or_else(|error| panic!("{at} should be a file: {error:?}"))
 }
 
-/// What `stat` says of a file.
+/// The metadata of a file.
 pub(crate) async fn stat(driver: &dyn StorageDriver, at: &str) -> Metadata {
     let file = driver.stat(&path(at)).await.and_then(Stat::into_file);
     file.unwrap_or_else(|error| panic!("{at} should be a file: {error:?}"))
 }
 
-/// Whether a file or a directory is there.
+/// Whether there is a file or a directory.
 pub(crate) async fn exists(driver: &dyn StorageDriver, at: &str) -> bool {
     let exists = driver.exists(&path(at)).await;
-    exists.unwrap_or_else(|error| panic!("{at} should be there or not: {error:?}"))
+    exists.unwrap_or_else(|error| panic!("{at} should exist or not: {error:?}"))
 }
 
-/// Whether a directory is there.
+/// Whether there is a directory.
 pub(crate) async fn is_dir(driver: &dyn StorageDriver, at: &str) -> bool {
     driver.stat(&path(at)).await.is_ok_and(|stat| stat.is_dir())
 }
@@ -114,42 +126,42 @@ pub(crate) async fn is_dir(driver: &dyn StorageDriver, at: &str) -> bool {
 /// Starts an upload.
 pub(crate) async fn create(driver: &dyn StorageDriver, at: &str) -> Writer {
     let writer = driver.create(&path(at)).await;
-    writer.unwrap_or_else(|error| panic!("{at} should take an upload: {error:?}"))
+    writer.unwrap_or_else(|error| panic!("{at} should accept an upload: {error:?}"))
 }
 
-/// Goes on with an upload.
+/// Resumes an upload.
 pub(crate) async fn resume(driver: &dyn StorageDriver, at: &str) -> Writer {
     let writer = driver.resume(&path(at)).await;
     writer.unwrap_or_else(|error| panic!("the upload at {at} should be resumable: {error:?}"))
 }
 
-/// Starts to append to a file.
+/// Opens a writer that appends to a file.
 pub(crate) async fn append(driver: &dyn StorageDriver, at: &str) -> Writer {
     let writer = driver.append(&path(at)).await;
-    writer.unwrap_or_else(|error| panic!("{at} should take more: {error:?}"))
+    writer.unwrap_or_else(|error| panic!("{at} should accept an append: {error:?}"))
 }
 
-/// Starts an upload, writes to it and suspends it: it is in progress.
+/// Starts an upload, writes to it and suspends it.
 pub(crate) async fn upload(driver: &dyn StorageDriver, at: &str, data: impl Into<Bytes>) {
     let mut writer = create(driver, at).await;
     writer.write_bytes(data).await.unwrap();
     writer.suspend().await.unwrap();
 }
 
-/// Resumes an upload and commits it: what was in it.
+/// Resumes an upload, commits it, and returns its content.
 pub(crate) async fn finish(driver: &dyn StorageDriver, at: &str) -> Bytes {
     let file = resume(driver, at).await.commit().await;
     file.unwrap_or_else(|error| panic!("the upload at {at} should be committable: {error:?}"));
     read(driver, at).await
 }
 
-/// All that a reader has yet to give.
+/// The rest of a reader.
 pub(crate) async fn drain(reader: &mut Reader) -> Result<Bytes, Error> {
     let parts: Vec<Bytes> = reader.try_collect().await?;
     Ok(parts.concat().into())
 }
 
-/// Deletes the file, or the directory with all below it, that has to be there.
+/// Deletes a file, or a directory and everything below it.
 pub(crate) async fn remove(driver: &dyn StorageDriver, at: &str) {
     let deleted = match is_dir(driver, at).await {
         true => driver.delete_dir(&path(at)).await,
@@ -173,7 +185,7 @@ pub(crate) async fn walk(driver: &dyn StorageDriver, at: &str) -> Vec<String> {
     walked
 }
 
-/// The paths of what a walk gives, in its order.
+/// The paths of a walk, in its order.
 pub(crate) async fn walk_with(
     driver: &dyn StorageDriver,
     at: &str,
@@ -192,7 +204,7 @@ pub(crate) async fn uploads(driver: &dyn StorageDriver, at: &str) -> Vec<String>
     uploads.unwrap_or_else(|error| panic!("the uploads in {at} should be listed: {error:?}"))
 }
 
-/// All that can be seen of a store without changing it.
+/// Everything that can be read from a store.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Store {
     files: BTreeMap<String, (Bytes, Version)>,
@@ -200,16 +212,21 @@ pub(crate) struct Store {
     uploads: Vec<String>,
 }
 
-/// What is in the store: taken before and after what has to change nothing.
+/// Everything in the store, to be compared before and after an operation that must change nothing.
 pub(crate) async fn everything(driver: &dyn StorageDriver) -> Store {
-    let uploads = uploads(driver, "/").await;
+    let (uploads, walked) = join(uploads(driver, "/"), walk(driver, "/")).await;
     let mut store = Store { files: BTreeMap::new(), directories: Vec::new(), uploads };
-    for at in walk(driver, "/").await {
+    let read = |at: String| async move {
         if is_dir(driver, &at).await {
-            store.directories.push(at);
-        } else {
-            let content = (read(driver, &at).await, stat(driver, &at).await.version);
-            store.files.insert(at, content);
+            return (at, None);
+        }
+        let (content, metadata) = join(read(driver, &at), stat(driver, &at)).await;
+        (at, Some((content, metadata.version)))
+    };
+    for (at, file) in at_once(walked.into_iter().map(|at| read(at).boxed()).collect()).await {
+        match file {
+            Some(file) => drop(store.files.insert(at, file)),
+            None => store.directories.push(at),
         }
     }
     store

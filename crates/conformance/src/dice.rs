@@ -1,6 +1,6 @@
-//! [`Dice`]: numbers from a seed.
+//! [`Dice`]: pseudo-random numbers.
 
-/// Numbers from a seed (SplitMix64): the same seed gives the same numbers on every machine.
+/// Pseudo-random numbers (SplitMix64). The same seed gives the same numbers on every machine.
 #[derive(Debug)]
 pub(crate) struct Dice(u64);
 
@@ -18,7 +18,7 @@ impl Dice {
         ((z ^ (z >> 31)) % sides as u64) as usize
     }
 
-    /// Dice for one round, independent of what is rolled meanwhile.
+    /// Dice for one round, independent of later rolls of these.
     pub(crate) fn another(&mut self) -> Self {
         self.roll(1);
         Self(self.0)

@@ -2,7 +2,7 @@
 //!
 //! # Clause 5.2
 //!
-//! What ends a writer consumes it, so that this does not compile:
+//! A method that ends a writer consumes it, so that this does not compile:
 //!
 //! ```compile_fail,E0382
 //! # async fn example(mut writer: storage_driver::Writer) -> storage_driver::Result<()> {

@@ -1,4 +1,4 @@
-//! [`Pattern`]: bytes that know where they belong.
+//! [`Pattern`]: bytes that depend on their position.
 
 use std::{fmt, ops::Range};
 
@@ -59,7 +59,7 @@ impl Pattern {
         let skip = (offset % WORD as u64) as usize;
         head.copy_from_slice(&self.word(offset)[skip..skip + head.len()]);
         let mut at = offset + head.len() as u64;
-        // By whole words, for this is much of what an unoptimised test does.
+        // By whole words, because unoptimised tests spend much of their time here.
         for part in body.chunks_mut(WORD) {
             part.copy_from_slice(&self.word(at)[..part.len()]);
             at += WORD as u64;

@@ -1,4 +1,4 @@
-//! [`Plan`]: which behaviours are asked of a driver.
+//! [`Plan`]: the behaviours that apply to a driver.
 
 use std::{fmt, ops::Deref};
 
@@ -6,11 +6,11 @@ use storage_driver::Capabilities;
 
 use crate::{Behaviour, Fixture, LeftOut, Size, behaviours};
 
-/// What decides which behaviours are asked: what a driver claims, and what its fixture offers.
+/// What decides which behaviours apply: the driver's claims, and whether its clock can be set.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Conditions {
-    /// What the driver claims.
+    /// The driver's claims.
     pub capabilities: Capabilities,
     /// Whether the fixture can [set the driver's clock](Fixture::with_clock).
     pub clock: bool,
@@ -25,7 +25,7 @@ impl Deref for Conditions {
 }
 
 impl From<&Capabilities> for Conditions {
-    /// Those of a driver without a clock that can be set.
+    /// The conditions of a driver whose clock cannot be set.
     fn from(capabilities: &Capabilities) -> Self {
         Self { capabilities: *capabilities, clock: false }
     }
@@ -37,9 +37,9 @@ impl From<&Fixture> for Conditions {
     }
 }
 
-/// Which behaviours are asked of a driver, and which are left out and why.
+/// Which behaviours apply to a driver, and which are left out and why.
 ///
-/// A backend pins the numbers in a test, so that none vanishes:
+/// A backend pins the numbers in a test, so that no behaviour disappears unnoticed:
 ///
 /// ```
 /// # use storage_driver_conformance::{Fixture, reference::Reference};
@@ -49,9 +49,9 @@ impl From<&Fixture> for Conditions {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Plan {
-    /// What is asked.
+    /// The behaviours that apply.
     pub asked: Vec<&'static Behaviour>,
-    /// What is left out, because it is about other capabilities, or needs a clock that can be set.
+    /// The behaviours that are left out, because they need other capabilities or a clock that can be set.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -70,12 +70,12 @@ pub fn plan(conditions: impl Into<Conditions>) -> Plan {
 }
 
 impl Plan {
-    /// How many that are asked are run by default.
+    /// The number of behaviours that apply and run by default.
     pub fn quick(&self) -> usize {
         self.of(Size::Quick)
     }
 
-    /// How many that are asked are run at full size only.
+    /// The number of behaviours that apply and run at full size only.
     pub fn full(&self) -> usize {
         self.of(Size::Full)
     }

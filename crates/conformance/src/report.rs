@@ -1,36 +1,36 @@
-//! [`Report`]: what a run of the suite found.
+//! [`Report`]: the result of a run of the suite.
 
 use std::fmt;
 
-/// What a [run](crate::run) found.
+/// The result of a [run](crate::run).
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// The names of the behaviours that the driver shows.
+    /// The names of the behaviours that the driver passed.
     pub passed: Vec<&'static str>,
-    /// What it does otherwise.
+    /// The behaviours that it failed.
     pub failed: Vec<Failure>,
-    /// What was not asked of it.
+    /// The behaviours that do not apply to it.
     pub left_out: Vec<LeftOut>,
 }
 
-/// A behaviour that the driver does not show.
+/// A behaviour that the driver failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
     /// The behaviour's name.
     pub name: &'static str,
-    /// What happened instead, with the clauses that it is about.
+    /// What happened instead, with the clauses that it tests.
     pub message: String,
 }
 
-/// A behaviour that is not asked of the driver.
+/// A behaviour that does not apply to the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
     /// The behaviour's name.
     pub name: &'static str,
-    /// Why not: which capability is claimed, or is not.
+    /// Why it does not apply.
     pub why: &'static str,
 }
 

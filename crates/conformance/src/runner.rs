@@ -1,4 +1,4 @@
-//! Running behaviours: each on a runtime of its own, watched for calls that do not end.
+//! Running behaviours: each on a separate runtime, watched for calls that do not end.
 
 use std::{
     any::Any,
@@ -14,13 +14,13 @@ use crate::{
 
 const WORKERS: usize = 2;
 
-/// How much longer a call may take in a behaviour of the full size.
+/// Factor of the call time-out in a behaviour of the full size.
 const FULL_SIZE: u32 = 10;
 
-/// Runs the behaviours that `select` wants on the drivers that `factory` makes, one after the other.
+/// Runs the behaviours that `select` returns `true` for, one after the other, on drivers that `factory` makes.
 ///
-/// It blocks, and has to be called outside of a runtime. The messages of the panics that it catches
-/// still go to standard error.
+/// It blocks, and must be called outside of a runtime. Panics of behaviours are caught; their messages are still
+/// printed to standard error.
 ///
 /// ```
 /// # use storage_driver_conformance::reference::Reference;
@@ -55,7 +55,7 @@ where
 ///
 /// # Panics
 ///
-/// If the driver does not show the behaviour.
+/// If the driver fails the behaviour.
 #[expect(clippy::print_stdout, reason = "the output of a test")]
 pub fn test(subject: Subject, name: &str) {
     let behaviour = behaviours()
@@ -75,7 +75,7 @@ pub fn test(subject: Subject, name: &str) {
 /// The body of the `summary` that [`suite!`](crate::suite) makes.
 pub fn summary(subject: Subject) {
     let plan = plan(conditions(&subject));
-    // Not by `println!`, which the test harness keeps to itself when a test passes.
+    // Not by `println!`, whose output the test harness hides when a test passes.
     let written = writeln!(std::io::stderr(), "\nconformance: {plan}");
     written.expect("standard error takes the summary");
 }
@@ -84,7 +84,7 @@ fn conditions(subject: &Subject) -> Conditions {
     (&runtime().block_on(subject.fixture())).into()
 }
 
-/// Runs one behaviour; what it panicked with is the error.
+/// Runs one behaviour; the message of its panic is the error.
 fn check(behaviour: &Behaviour, subject: &Subject) -> Result<(), String> {
     run_watched(behaviour, subject)
         .map_err(|message| format!("(clause {}): {message}", behaviour.clauses.join(", ")))
@@ -100,7 +100,7 @@ fn run_watched(behaviour: &Behaviour, subject: &Subject) -> Result<(), String> {
         Size::Full => subject.time_for_a_call().saturating_mul(FULL_SIZE),
     };
     let mut left = limit;
-    // This thread waits without the runtime, so that a driver which blocks every worker is found too.
+    // This thread waits outside of the runtime, so that it also notices a driver that blocks every worker.
     let result = loop {
         match ended.recv_timeout(left) {
             Ok(result) => break Ok(result),
@@ -123,13 +123,13 @@ fn runtime() -> runtime::Runtime {
         .worker_threads(WORKERS)
         .enable_all()
         .build()
-        .expect("the machine lets us start a runtime")
+        .expect("the system can start a runtime")
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub(crate) fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("panicked with a value that is no text")
+        .unwrap_or("panicked without a message")
         .to_owned()
 }

@@ -1,4 +1,4 @@
-//! [`Subject`]: what is put to the test.
+//! [`Subject`]: the driver under test.
 
 use std::{
     any::Any,
@@ -15,9 +15,9 @@ use crate::{
     watch::{Watch, call_timeout},
 };
 
-/// A driver under test, as a factory of fresh ones.
+/// A factory of fresh drivers to test.
 ///
-/// A clone shares the factory and what the fixtures keep.
+/// A clone shares the factory and the fixtures' guards.
 #[derive(Clone)]
 pub struct Subject {
     make: Arc<dyn Fn() -> BoxFuture<'static, Fixture> + Send + Sync>,
@@ -26,20 +26,20 @@ pub struct Subject {
     call_timeout: Option<Duration>,
 }
 
-/// From when on a driver's calls take long.
+/// Average time of a call from which on a driver is slow.
 const SLOW: Duration = Duration::from_millis(5);
 
 type SetClock = Arc<dyn Fn(SystemTime) + Send + Sync>;
 
 impl Subject {
-    /// A subject whose drivers `factory` makes. Each is over a store of its own, empty.
+    /// A subject whose drivers `factory` makes. Each driver must have a separate, empty store.
     ///
     /// ```
     /// # use storage_driver_conformance::{Subject, reference::Reference};
     /// let subject = Subject::new(|| async { Reference::new() });
     /// ```
     ///
-    /// What has to outlive a driver, such as a temporary directory, goes into a [`Fixture`].
+    /// Guards that must outlive the driver, such as a temporary directory, go into a [`Fixture`].
     pub fn new<F, M>(factory: F) -> Self
     where
         F: Fn() -> M + Send + Sync + 'static,
@@ -50,28 +50,27 @@ impl Subject {
         Self { make: Arc::new(make), kept: Arc::default(), watch, call_timeout: None }
     }
 
-    /// How long one call to the driver may take before it is taken to hang. Unless set, as many
-    /// seconds as the environment variable `CONFORMANCE_CALL_TIMEOUT` says, or else 120. Behaviours
-    /// of the [full size](crate::Size::Full), whose calls move gigabytes, have ten times as long.
+    /// The time after which a call to the driver counts as hanging. Default: the environment variable
+    /// `CONFORMANCE_CALL_TIMEOUT`, in seconds, or 120 seconds. It is ten times as long in behaviours of the
+    /// [full size](crate::Size::Full), whose calls move gigabytes.
     #[must_use]
     pub fn call_timeout(mut self, limit: Duration) -> Self {
         self.call_timeout = Some(limit);
         self
     }
 
-    /// A fresh driver over an empty store, at each call another.
+    /// Makes a fresh driver with an empty store.
     pub async fn driver(&self) -> Arc<dyn StorageDriver> {
         self.fixture().await.driver
     }
 
-    /// A fresh driver whose clock stands still until it is set. Only where the fixture
-    /// [offers](Fixture::with_clock) that.
+    /// A fresh driver and its clock. Only for behaviours under the condition `clock`.
     pub(crate) async fn driver_with_clock(&self) -> (Arc<dyn StorageDriver>, Clock) {
         let Fixture { driver, clock, .. } = self.fixture().await;
-        (driver, Clock(clock.expect("the plan asks this of fixtures with a clock alone")))
+        (driver, Clock(clock.expect("the behaviour has the condition `clock`")))
     }
 
-    /// A fresh fixture, whose driver is watched, and what it keeps is kept here.
+    /// A fresh fixture. Its driver is watched, and its guard is kept here.
     pub(crate) async fn fixture(&self) -> Fixture {
         let Fixture { driver, keep, clock } = (self.make)().await;
         // Nothing panics while it holds the lock.
@@ -80,7 +79,7 @@ impl Subject {
         Fixture { driver, keep: None, clock }
     }
 
-    /// Whether calls take much longer than it takes to wake a thread, as far as some were made.
+    /// Whether the calls so far took much longer than it takes to wake a thread.
     pub(crate) fn is_slow(&self) -> bool {
         self.watch.latency() > SLOW
     }
@@ -94,11 +93,11 @@ impl Subject {
     }
 }
 
-/// The clock of a driver. It shows what it was set to last.
+/// The clock of a driver, which stands still until it is set.
 pub(crate) struct Clock(SetClock);
 
 impl Clock {
-    /// Sets it to so many seconds after a moment that is long past.
+    /// Sets it to `seconds` after a fixed moment in the past.
     pub(crate) fn set(&self, seconds: u64) -> SystemTime {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 + seconds);
         (self.0)(time);
@@ -112,7 +111,7 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// A driver and what has to live as long as it is tested. A driver alone turns into one.
+/// A driver, and a guard that lives until the end of the test. A driver converts into a fixture without a guard.
 pub struct Fixture {
     pub(crate) driver: Arc<dyn StorageDriver>,
     keep: Option<Box<dyn Any + Send>>,
@@ -120,16 +119,16 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// `driver`, with `keep` dropped after it, at the end of the test.
+    /// `driver`, and the guard `keep`, which is dropped after it.
     pub fn new(driver: impl StorageDriver + 'static, keep: impl Send + 'static) -> Self {
         Self { keep: Some(Box::new(keep)), ..driver.into() }
     }
 
-    /// Says how the driver's clock is set, so that behaviours about times and ages are tested
-    /// exactly, at their boundaries too. Without it they are left out.
+    /// Adds a function that sets the driver's clock, so that behaviours about times and ages can be tested exactly,
+    /// including their boundaries. Without it they are left out.
     ///
-    /// The driver has to take all of its times from that clock, and the clock has to stand still
-    /// until it is set again, which may be to an earlier time.
+    /// The driver must take all times from that clock, and the clock must stand still until it is set again. It can
+    /// be set to an earlier time.
     ///
     /// ```
     /// # use std::{sync::{Arc, Mutex}, time::SystemTime};

@@ -1,7 +1,7 @@
-//! [`suite!`](crate::suite): a test per behaviour.
+//! [`suite!`](crate::suite): a test for each behaviour.
 
-/// Makes one `#[test]` per behaviour, in modules by subject, and one, `summary`, that prints how many
-/// there are and which are left out and why.
+/// Makes a `#[test]` for each behaviour, in modules by subject, and a test `summary`, which prints the number of
+/// behaviours, and which are left out and why.
 ///
 /// Its first argument is an expression that makes fresh, empty drivers: see
 /// [`Subject::new`](crate::Subject::new). `call_timeout = <Duration>` may follow: see
@@ -29,7 +29,7 @@ macro_rules! suite {
     };
 }
 
-/// A module per group and a test per behaviour.
+/// A module for each group and a test for each behaviour.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tests {

@@ -16,20 +16,19 @@ use tokio::{
     task::{JoinHandle, spawn, yield_now},
 };
 
-/// How many tasks race.
+/// The number of tasks in a race.
 pub(crate) const TASKS: u64 = 8;
 
 /// How many sequences of the model test, or rounds of a history, are played at once on a driver
 /// whose calls take long.
 pub(crate) const AT_ONCE_WHEN_SLOW: usize = 128;
 
-/// Does many things on one task, some at once, so that a driver whose calls take long is not waited
-/// for by one at a time.
-pub(crate) async fn at_once(parts: Vec<BoxFuture<'_, ()>>) {
-    stream::iter(parts).buffer_unordered(32).collect::<()>().await;
+/// Runs futures on one task, up to 32 at a time, so that slow calls overlap. Returns their results in order.
+pub(crate) async fn at_once<T>(parts: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    stream::iter(parts).buffered(32).collect().await
 }
 
-/// Runs a task for each number, all from one start, and gives what they answered.
+/// Runs [`TASKS`] tasks that start at the same moment, and returns their results.
 pub(crate) async fn race<T, F>(act: impl Fn(u64) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -51,7 +50,7 @@ pub(crate) fn joined<T>(result: Result<T, tokio::task::JoinError>) -> T {
     result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
-/// Checks that one succeeded, and that the others lost for this reason.
+/// Checks that exactly one succeeded and that the others failed with `others`; returns the winner's value.
 #[track_caller]
 pub(crate) fn one_winner<T: std::fmt::Debug>(
     results: Vec<Result<T, Error>>,
@@ -64,11 +63,11 @@ pub(crate) fn one_winner<T: std::fmt::Debug>(
             Err(error) => assert!(error.kind() == others, "{error:?}"),
         }
     }
-    assert!(winners.len() == 1, "one should win, and did: {winners:?}");
+    assert!(winners.len() == 1, "exactly one should succeed: {winners:?}");
     winners.remove(0)
 }
 
-/// Work that continues until it is stopped.
+/// A task that repeats some work until it is stopped.
 pub(crate) struct Background {
     stop: Arc<AtomicBool>,
     task: JoinHandle<()>,

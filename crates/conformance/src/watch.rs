@@ -10,20 +10,20 @@ use std::{
 use storage_driver::{Operation, Path};
 use tokio::time::Instant;
 
-/// How long one call may take, unless a limit is set.
+/// Default time-out of a call.
 const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(120);
-/// The environment variable that sets it, in seconds.
+/// Environment variable that sets the time-out, in seconds.
 const CALL_TIMEOUT: &str = "CONFORMANCE_CALL_TIMEOUT";
 
-/// How long one call may take: `given`, or what the environment says, or the default.
+/// The time-out of a call: `given`, or from the environment, or the default.
 pub(crate) fn call_timeout(given: Option<Duration>) -> Duration {
     let seconds = || std::env::var(CALL_TIMEOUT).ok()?.parse().ok();
     given.or_else(|| seconds().map(Duration::from_secs)).unwrap_or(DEFAULT_CALL_TIMEOUT)
 }
 
-/// The calls of one behaviour, on all the drivers that it made.
+/// The calls of one behaviour, on all its drivers.
 ///
-/// Time is tokio's, so that a paused clock holds it too.
+/// It uses tokio's clock, which a test can pause.
 #[derive(Debug)]
 pub(crate) struct Watch {
     state: Mutex<State>,
@@ -31,12 +31,12 @@ pub(crate) struct Watch {
 
 #[derive(Debug)]
 struct State {
-    /// By number, hence the oldest first.
+    /// By number, so the oldest is the first.
     in_progress: BTreeMap<u64, Pending>,
     begun: u64,
     /// When the last call ended.
     progress: Instant,
-    /// How long the calls took that ended.
+    /// Total duration of the calls that ended.
     taken: Duration,
     ended: u32,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Call {
     number: u64,
 }
 
-/// Why a behaviour is taken to hang.
+/// Why a behaviour counts as hanging.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Stall {
     Call { operation: Operation, path: Path, limit: Duration },
@@ -89,13 +89,13 @@ impl Watch {
         Call { watch: Arc::clone(self), number }
     }
 
-    /// How long a call takes on average.
+    /// Average duration of the calls that ended.
     pub(crate) fn latency(&self) -> Duration {
         let state = self.state();
         state.taken / state.ended.max(1)
     }
 
-    /// Whether the driver hangs at `now`. If not, how long it cannot be told for.
+    /// Fails if the driver hangs at `now`. Otherwise returns how long to wait before the next check.
     pub(crate) fn check(&self, now: Instant, limit: Duration) -> Result<Duration, Stall> {
         let state = self.state();
         let (since, stall) = match state.in_progress.values().next() {
@@ -126,8 +126,8 @@ impl fmt::Display for Stall {
         match self {
             Self::Call { operation, path, limit } => write!(
                 f,
-                "`{operation}` of {path} did not end within {limit:?}: it hangs, or one call takes \
-                 longer than {CALL_TIMEOUT} says"
+                "`{operation}` of {path} did not end within {limit:?}: it hangs, or it needs a longer \
+                 {CALL_TIMEOUT}"
             ),
             Self::NoCall { limit } => write!(
                 f,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_behaviour_that_makes_no_call_is_taken_to_hang() {
+    fn a_behaviour_that_makes_no_call_counts_as_hanging() {
         let (watch, path) = watch();
         drop(watch.begin(Operation::Stat, &path));
         assert!(watch.check(seconds(5), LIMIT).is_ok());

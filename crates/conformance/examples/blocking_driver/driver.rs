@@ -12,7 +12,7 @@ use storage_driver::{
 };
 use tokio::runtime::Handle;
 
-use crate::library::Library;
+use super::library::Library;
 
 const NAME: &str = "blocking";
 

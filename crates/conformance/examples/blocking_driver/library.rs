@@ -24,7 +24,7 @@ struct Store {
     commits: u64,
 }
 
-/// What is at and below `path`. The order of paths keeps a subtree together.
+/// The entries at and below `path`. In the order of paths, a subtree is contiguous.
 fn subtree<'a, T>(map: &'a BTreeMap<Path, T>, path: &'a Path) -> impl Iterator<Item = &'a T> {
     map.range(path..).take_while(|(key, _)| key.starts_with(path)).map(|(_, value)| value)
 }

@@ -6,7 +6,7 @@
 //!
 //! `library.rs` is the library, `driver.rs` the driver on `storage_driver::blocking`. Copy the driver to write
 //! one over your library. In your own crate, the suite is one line in `tests/`, which makes a test of every
-//! behaviour: see `tests/blocking_driver.rs`.
+//! behaviour: see `tests/it/blocking_driver.rs`.
 
 use std::{
     io::{self, Write},

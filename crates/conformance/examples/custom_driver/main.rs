@@ -1,13 +1,13 @@
-//! A storage driver from nothing, put through the conformance suite.
+//! A storage driver from scratch, run through the conformance suite.
 //!
 //! ```text
 //! cargo run -p storage-driver-conformance --example custom_driver
 //! ```
 //!
-//! `driver.rs` is the whole driver: two sorted maps under one lock. Copy it to begin one of your
-//! own. The suite asks of it what it claims, holds it to the weaker wording of what it does not, and
-//! this program prints what came out. In a crate of your own the suite is one line in `tests/`, which
-//! makes a test of every behaviour; `tests/custom_driver.rs` has it.
+//! `driver.rs` is the whole driver: two sorted maps under one lock. Copy it to write
+//! your own driver. The suite tests what it claims, and the weaker wording of what it does not claim. This program
+//! prints the report. In your own crate, the suite is one line in `tests/`, which makes a test of every behaviour:
+//! see `tests/it/custom_driver.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         async || MapDriver::new(),
         |behaviour| behaviour.size == Size::Quick,
     );
-    // Somebody who closed standard output wants no more of it.
+    // A closed standard output is no failure of the driver.
     let _ = print(&report, io::stdout().lock());
     if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -3,13 +3,14 @@
 use std::{io, pin::Pin, task::Context, task::Poll};
 
 use bytes::Bytes;
-use futures::{SinkExt, StreamExt, future::poll_fn, stream, task::noop_waker_ref};
+use futures::{FutureExt, SinkExt, StreamExt, future::poll_fn, stream, task::noop_waker_ref};
 use storage_driver::{Error, ErrorKind, StorageDriver, StorageDriverExt, Writer};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::{
     Pattern, Subject,
-    check::{create, error, exists, finish, path, put, read, resume, uploads},
+    check::{create, error, exists, finish, path, put, read, resume, split_if_slow, uploads},
+    tasks::at_once,
 };
 
 const PATTERN: Pattern = Pattern::new(60);
@@ -32,18 +33,26 @@ pub(crate) async fn write_all_writes_all(subject: Subject) {
 
 pub(crate) async fn small_async_writes_join(subject: Subject) {
     let driver = subject.driver().await;
-    let mut writer = create(&driver, "/a").await;
-    let mut offset = 0;
-    for step in (0..3000).map(|i| i % 7) {
-        writer.write_all(&PATTERN.bytes(offset..offset + step)).await.unwrap();
-        offset += step;
-        assert_eq!(writer.size(), offset);
-    }
-    writer.commit().await.unwrap();
-    holds(&driver, "/a", offset).await;
+    let uploads = split_if_slow(&subject, &*driver, 3000).await;
+    let part = |(at, writes): (String, u64)| {
+        let driver = &*driver;
+        let written = async move {
+            let mut writer = create(driver, &at).await;
+            let mut offset = 0;
+            for step in (0..writes).map(|i| i % 7) {
+                writer.write_all(&PATTERN.bytes(offset..offset + step)).await.unwrap();
+                offset += step;
+                assert_eq!(writer.size(), offset);
+            }
+            writer.commit().await.unwrap();
+            holds(driver, &at, offset).await;
+        };
+        written.boxed()
+    };
+    at_once(uploads.map(part).collect()).await;
 }
 
-pub(crate) async fn what_an_async_write_answers_is_what_it_accepted(subject: Subject) {
+pub(crate) async fn an_async_write_returns_what_it_accepted(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     let data = PATTERN.bytes(0..4 << 20);
@@ -76,7 +85,7 @@ pub(crate) async fn a_pending_poll_write_has_accepted_nothing(subject: Subject) 
     let mut writer = create(&driver, "/a").await;
     for _ in 0..400 {
         let before = writer.size();
-        // Where it was pending, the next attempt is with more bytes.
+        // After a pending attempt, the next one has more bytes.
         for length in 20_000..20_008 {
             let data = PATTERN.bytes(before..before + length);
             match attempt(&mut writer, &data) {
@@ -223,7 +232,7 @@ pub(crate) async fn content_can_be_copied_from_reader_to_writer(subject: Subject
     holds(&driver, "/b", 2_000_000).await;
 }
 
-pub(crate) async fn an_error_of_the_source_leaves_what_came_before_it(subject: Subject) {
+pub(crate) async fn an_error_of_the_source_keeps_the_data_before_it(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     let pieces = [
@@ -239,7 +248,7 @@ pub(crate) async fn an_error_of_the_source_leaves_what_came_before_it(subject: S
     assert_eq!(read(&driver, "/a").await, "one, two, three");
 }
 
-pub(crate) async fn a_fenced_writer_says_so_through_the_adapters(subject: Subject) {
+pub(crate) async fn the_adapters_report_a_fenced_writer(subject: Subject) {
     let driver = subject.driver().await;
     let mut first = create(&driver, "/a").await;
     first.write_all(b"old").await.unwrap();

@@ -110,7 +110,7 @@ pub(crate) async fn append_to_a_directory_is_refused(subject: Subject) {
     assert!(uploads(&driver, "/").await.is_empty());
 }
 
-pub(crate) async fn append_beside_an_upload_is_refused(subject: Subject) {
+pub(crate) async fn append_during_an_upload_is_refused(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     upload(&driver, "/a", "upload").await;
@@ -119,7 +119,7 @@ pub(crate) async fn append_beside_an_upload_is_refused(subject: Subject) {
     assert_eq!(finish(&driver, "/a").await, "upload");
 }
 
-pub(crate) async fn append_beside_an_append_is_refused(subject: Subject) {
+pub(crate) async fn append_during_an_append_is_refused(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     let mut writer = append(&driver, "/a").await;
@@ -164,7 +164,7 @@ pub(crate) async fn append_can_be_resumed(subject: Subject) {
     assert_eq!(read(&driver, "/a").await, "one, two, three");
 }
 
-pub(crate) async fn append_commits_only_onto_what_it_started_from(subject: Subject) {
+pub(crate) async fn append_commits_only_onto_its_base(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = append(&driver, "/a").await;
@@ -172,14 +172,14 @@ pub(crate) async fn append_commits_only_onto_what_it_started_from(subject: Subje
     put(&driver, "/a", "new").await;
     fails(writer.commit().await, ErrorKind::PreconditionFailed);
     assert_eq!(read(&driver, "/a").await, "new");
-    // What was appended is not lost.
+    // The appended data is not lost.
     let writer = resume(&driver, "/a").await;
     assert_eq!(writer.size(), 4);
     writer.commit_to(&path("/b"), Precondition::None).await.unwrap();
     assert_eq!(read(&driver, "/b").await, "old!");
 }
 
-pub(crate) async fn append_that_was_resumed_still_knows_what_it_started_from(subject: Subject) {
+pub(crate) async fn append_that_was_resumed_keeps_its_base(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     append(&driver, "/a").await.suspend().await.unwrap();
@@ -189,7 +189,7 @@ pub(crate) async fn append_that_was_resumed_still_knows_what_it_started_from(sub
     assert_eq!(read(&driver, "/a").await, "new");
 }
 
-pub(crate) async fn append_does_not_bring_back_what_was_renamed_away(subject: Subject) {
+pub(crate) async fn append_does_not_bring_back_a_file_that_was_renamed_away(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = append(&driver, "/a").await;
@@ -200,7 +200,7 @@ pub(crate) async fn append_does_not_bring_back_what_was_renamed_away(subject: Su
     assert_eq!(read(&driver, "/b").await, "old");
 }
 
-pub(crate) async fn append_commits_elsewhere_whatever_became_of_its_base(subject: Subject) {
+pub(crate) async fn append_commits_to_another_path_whatever_its_base(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     let mut writer = append(&driver, "/a").await;
@@ -222,7 +222,7 @@ pub(crate) async fn append_to_its_own_path_by_commit_to_checks_its_base(subject:
     assert_eq!(read(&driver, "/a").await, "new");
 }
 
-pub(crate) async fn append_starts_from_what_was_there_when_it_was_opened(subject: Subject) {
+pub(crate) async fn append_starts_from_the_content_at_its_opening(subject: Subject) {
     let driver = subject.driver().await;
     let (old, new) = (Pattern::new(42), Pattern::new(43));
     put(&driver, "/a", old.bytes(0..2 << 20)).await;
@@ -292,7 +292,7 @@ pub(crate) async fn a_range_of_an_appended_file_crosses_its_pieces(subject: Subj
     let driver = subject.driver().await;
     let pattern = Pattern::new(44);
     put(&driver, "/a", pattern.bytes(0..10)).await;
-    // Each time it becomes twice as long and longer: pieces of every size.
+    // The file more than doubles each time, so that there are pieces of every size.
     let mut size = 10;
     while size < 1 << 20 {
         let next = size * 2 + 3;
@@ -312,7 +312,7 @@ pub(crate) async fn a_range_of_an_appended_file_crosses_its_pieces(subject: Subj
     }
 }
 
-pub(crate) async fn create_after_an_append_forgets_what_that_started_from(subject: Subject) {
+pub(crate) async fn create_after_an_append_forgets_its_base(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "old").await;
     append(&driver, "/a").await.suspend().await.unwrap();
@@ -324,7 +324,7 @@ pub(crate) async fn create_after_an_append_forgets_what_that_started_from(subjec
     assert_eq!(read(&driver, "/a").await, "upload");
 }
 
-pub(crate) async fn append_onto_what_was_touched_fails(subject: Subject) {
+pub(crate) async fn append_onto_a_touched_file_fails(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "base").await;
     let mut writer = append(&driver, "/a").await;
@@ -345,7 +345,7 @@ pub(crate) async fn append_onto_equal_content_of_another_version_fails(subject: 
     assert_eq!(read(&driver, "/a").await, "base");
 }
 
-pub(crate) async fn append_onto_what_was_renamed_away_and_back_succeeds(subject: Subject) {
+pub(crate) async fn append_onto_a_file_renamed_away_and_back_succeeds(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "base").await;
     let mut writer = append(&driver, "/a").await;

@@ -1,4 +1,4 @@
-//! 9.1: futures that are dropped before they are done.
+//! 9.1: futures that are dropped before they end.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use crate::{
     check::{create, everything, exists, finish, path, put, read, resume, stat, uploads, walk},
 };
 
-/// Polls a future up to so many times and drops it; what it answered, if it did.
+/// Polls a future up to so many times and drops it; what it ended, if it did.
 fn cut_off<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(noop_waker_ref());
@@ -26,10 +26,10 @@ fn cut_off<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     None
 }
 
-/// How many times a future is polled before it is dropped, from never to often.
+/// The numbers of polls after which a future is dropped.
 const POLLS: std::ops::Range<usize> = 0..12;
 
-pub(crate) async fn what_is_never_polled_does_nothing(subject: Subject) {
+pub(crate) async fn a_future_that_is_never_polled_does_nothing(subject: Subject) {
     let driver = subject.driver().await;
     let (a, b) = (path("/a"), path("/b"));
     put(&driver, "/a", "content").await;
@@ -51,12 +51,12 @@ pub(crate) async fn a_dropped_put_takes_effect_once_or_never(subject: Subject) {
     for polls in POLLS {
         put(&driver, "/a", old.bytes(0..100_000)).await;
         let at = path("/a");
-        let answered = cut_off(polls, driver.put(&at, new.bytes(0..50_000)));
-        // This is the next operation on the path: what is seen now stays.
+        let ended = cut_off(polls, driver.put(&at, new.bytes(0..50_000)));
+        // This is the next operation on the path. Its result is final.
         let size = stat(&driver, "/a").await.size;
         let bytes = read(&driver, "/a").await;
         assert_eq!(bytes.len() as u64, size);
-        match answered {
+        match ended {
             Some(result) => assert_eq!(result.unwrap().size, size),
             None => assert!([50_000, 100_000].contains(&size), "{size}"),
         }
@@ -70,13 +70,13 @@ pub(crate) async fn a_dropped_deletion_takes_effect_once_or_never(subject: Subje
     for polls in POLLS {
         put(&driver, "/a", "content").await;
         let at = path("/a");
-        let answered = cut_off(polls, driver.delete(&at, Precondition::None));
+        let ended = cut_off(polls, driver.delete(&at, Precondition::None));
         let there = exists(&driver, "/a").await;
-        assert!(!(there && answered.is_some()));
+        assert!(!(there && ended.is_some()));
         if there {
             assert_eq!(read(&driver, "/a").await, "content");
         }
-        // It does not take effect later, on what is put now.
+        // The deletion does not take effect later, on the next file.
         put(&driver, "/a", "other").await;
         assert_eq!(read(&driver, "/a").await, "other");
     }
@@ -90,12 +90,12 @@ pub(crate) async fn a_dropped_commit_takes_effect_or_leaves_the_upload(subject: 
         let mut writer = create(&driver, &at).await;
         writer.write_bytes(pattern.bytes(0..70_000)).await.unwrap();
         writer.sync().await.unwrap();
-        let answered = cut_off(polls, writer.commit());
+        let ended = cut_off(polls, writer.commit());
         if exists(&driver, &at).await {
             assert_eq!(stat(&driver, &at).await.size, 70_000);
             assert!(driver.resume(&path(&at)).await.is_err());
         } else {
-            assert!(answered.is_none());
+            assert!(ended.is_none());
             assert_eq!(finish(&driver, &at).await.len(), 70_000);
         }
         pattern.check(0, &read(&driver, &at).await).unwrap();
@@ -112,14 +112,14 @@ pub(crate) async fn a_dropped_commit_to_leaves_no_part_at_the_destination(subjec
         writer.write_bytes(pattern.bytes(0..70_000)).await.unwrap();
         writer.sync().await.unwrap();
         let dest = path(&to);
-        let answered = cut_off(polls, writer.commit_to(&dest, Precondition::None));
+        let ended = cut_off(polls, writer.commit_to(&dest, Precondition::None));
         assert!(!exists(&driver, &from).await);
         if exists(&driver, &to).await {
             let bytes = read(&driver, &to).await;
             assert_eq!(bytes.len(), 70_000);
             pattern.check(0, &bytes).unwrap();
         } else {
-            assert!(answered.is_none());
+            assert!(ended.is_none());
             assert_eq!(resume(&driver, &from).await.size(), 70_000);
         }
     }
@@ -132,9 +132,9 @@ pub(crate) async fn a_dropped_cancel_removes_the_upload_or_leaves_it(subject: Su
         let mut writer = create(&driver, "/a").await;
         writer.write_bytes("upload").await.unwrap();
         writer.sync().await.unwrap();
-        let answered = cut_off(polls, writer.cancel());
+        let ended = cut_off(polls, writer.cancel());
         match driver.resume(&path("/a")).await {
-            Ok(writer) => assert!(answered.is_none() && writer.size() == 6),
+            Ok(writer) => assert!(ended.is_none() && writer.size() == 6),
             Err(error) => assert!(error.is_not_found(), "{error:?}"),
         }
         assert_eq!(read(&driver, "/a").await, "content");
@@ -147,10 +147,10 @@ pub(crate) async fn a_dropped_rename_leaves_the_file_at_one_end(subject: Subject
         let (from, to) = (format!("/from/{polls}"), format!("/to/{polls}"));
         let version = put(&driver, &from, "content").await.version;
         let (a, b) = (path(&from), path(&to));
-        let answered = cut_off(polls, driver.rename(&a, &b, Precondition::None));
+        let ended = cut_off(polls, driver.rename(&a, &b, Precondition::None));
         let moved = exists(&driver, &to).await;
         assert_ne!(exists(&driver, &from).await, moved);
-        assert!(moved || answered.is_none());
+        assert!(moved || ended.is_none());
         let at = if moved { &to } else { &from };
         assert_eq!(stat(&driver, at).await.version, version);
         assert_eq!(read(&driver, at).await, "content");
@@ -165,10 +165,10 @@ pub(crate) async fn a_dropped_rename_of_a_directory_leaves_it_whole(subject: Sub
             put(&driver, &format!("{from}/{i}"), "content").await;
         }
         let (a, b) = (path(&from), path(&to));
-        let answered = cut_off(polls, driver.rename_dir(&a, &b));
+        let ended = cut_off(polls, driver.rename_dir(&a, &b));
         let moved = exists(&driver, &to).await;
         assert_ne!(exists(&driver, &from).await, moved);
-        assert!(moved || answered.is_none());
+        assert!(moved || ended.is_none());
         let at = if moved { &to } else { &from };
         assert_eq!(walk(&driver, at).await.len(), 5);
     }
@@ -187,7 +187,7 @@ pub(crate) async fn a_dropped_opening_leaves_what_can_be_found(subject: Subject)
     assert!(walk(&driver, "/").await.is_empty());
 }
 
-pub(crate) async fn dropped_uploads_can_be_listed_and_swept(subject: Subject) {
+pub(crate) async fn dropped_uploads_can_be_listed_and_cancelled(subject: Subject) {
     let driver = subject.driver().await;
     for i in 0..20 {
         let mut writer = create(&driver, &format!("/u/{i}")).await;

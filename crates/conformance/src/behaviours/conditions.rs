@@ -76,7 +76,7 @@ pub(crate) async fn if_version_fails_where_nothing_is(subject: Subject) {
     assert_eq!(walk(&driver, "/").await, ["/other"]);
 }
 
-pub(crate) async fn if_version_fails_for_a_version_of_nobody(subject: Subject) {
+pub(crate) async fn if_version_fails_for_an_unknown_version(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
     for token in ["", "no such version", "\"*\"", &"v".repeat(1000)] {
@@ -87,7 +87,7 @@ pub(crate) async fn if_version_fails_for_a_version_of_nobody(subject: Subject) {
     assert_eq!(read(&driver, "/a").await, "x");
 }
 
-pub(crate) async fn if_version_fails_for_what_was_deleted_and_put_again(subject: Subject) {
+pub(crate) async fn if_version_fails_for_a_file_that_was_deleted_and_put_again(subject: Subject) {
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "same").await.version;
     driver.delete(&path("/a"), Precondition::None).await.unwrap();
@@ -98,7 +98,7 @@ pub(crate) async fn if_version_fails_for_what_was_deleted_and_put_again(subject:
     assert_eq!(read(&driver, "/a").await, "same");
 }
 
-pub(crate) async fn the_version_of_a_commit_is_one_for_a_condition(subject: Subject) {
+pub(crate) async fn the_version_of_a_commit_can_be_a_condition(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = crate::check::create(&driver, "/a").await;
     writer.write_bytes("x").await.unwrap();

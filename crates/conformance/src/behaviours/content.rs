@@ -22,7 +22,7 @@ async fn come_back(subject: Subject, sizes: impl IntoIterator<Item = u64>) {
     }
 }
 
-pub(crate) async fn no_bytes_come_back(subject: Subject) {
+pub(crate) async fn empty_content_comes_back(subject: Subject) {
     come_back(subject, [0]).await;
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn a_part_of_a_bigger_buffer_comes_back_alone(subject: Subject)
     assert_eq!(read(&driver, "/a").await, "the part");
 }
 
-pub(crate) async fn a_put_answers_what_stat_says(subject: Subject) {
+pub(crate) async fn a_put_returns_the_metadata_of_stat(subject: Subject) {
     let driver = subject.driver().await;
     let stored = put(&driver, "/a/b", "content").await;
     assert_eq!(stat(&driver, "/a/b").await, stored);
@@ -89,7 +89,7 @@ pub(crate) async fn a_put_answers_what_stat_says(subject: Subject) {
     assert_eq!(stat(&driver, "/a/b").await, again);
 }
 
-pub(crate) async fn content_comes_with_what_stat_says(subject: Subject) {
+pub(crate) async fn content_has_the_metadata_of_stat(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     let Stat::File(file) = driver.stat(&path("/a")).await.unwrap() else { panic!("no file") };
@@ -97,7 +97,7 @@ pub(crate) async fn content_comes_with_what_stat_says(subject: Subject) {
     assert_eq!(whole.metadata(), &file);
 }
 
-pub(crate) async fn a_range_comes_with_what_stat_says_of_the_whole(subject: Subject) {
+pub(crate) async fn a_range_has_the_metadata_of_the_whole_file(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     let file = stat(&driver, "/a").await;
@@ -117,7 +117,7 @@ pub(crate) async fn the_parts_of_content_are_its_bytes(subject: Subject) {
     pattern.check(0, &content.into_bytes()).unwrap();
 }
 
-pub(crate) async fn content_as_long_as_the_limit_is_given(subject: Subject) {
+pub(crate) async fn content_as_long_as_the_limit_is_returned(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "1234567").await;
     let content = driver.get_content(&path("/a"), 7).await.unwrap();
@@ -142,7 +142,7 @@ pub(crate) async fn no_content_fits_a_limit_of_0(subject: Subject) {
     assert_eq!(content.into_bytes(), "");
 }
 
-pub(crate) async fn the_limit_of_a_range_is_on_the_range(subject: Subject) {
+pub(crate) async fn the_limit_applies_to_the_range(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "1234567").await;
     for range in [ReadRange::Bounded(2..5), ReadRange::Offset(4), ReadRange::Suffix(3)] {
@@ -153,7 +153,7 @@ pub(crate) async fn the_limit_of_a_range_is_on_the_range(subject: Subject) {
     }
 }
 
-pub(crate) async fn the_limit_of_a_range_is_on_what_is_left_of_it(subject: Subject) {
+pub(crate) async fn the_limit_applies_to_the_clipped_range(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "1234567").await;
     let content = driver.get_range(&path("/a"), (5..1000).into(), 2).await.unwrap();
@@ -180,7 +180,7 @@ pub(crate) async fn longer_content_replaces_shorter_whole(subject: Subject) {
     pattern.check(0, &bytes).unwrap();
 }
 
-pub(crate) async fn no_bytes_replace_content(subject: Subject) {
+pub(crate) async fn empty_content_replaces_content(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     put(&driver, "/a", "").await;

@@ -197,7 +197,7 @@ pub(crate) async fn touch_sets_the_time(subject: Subject) {
     let driver = subject.driver().await;
     let old = put(&driver, "/a", "content").await;
     let mut touched = driver.touch(&path("/a"), Precondition::None).await.unwrap();
-    // The clock need not have advanced between two calls; it does so some time.
+    // The clock may not advance between two calls, but it does eventually.
     let begun = Instant::now();
     while touched.modified == old.modified {
         assert!(begun.elapsed() < Duration::from_secs(10), "{touched:?}");
@@ -207,7 +207,7 @@ pub(crate) async fn touch_sets_the_time(subject: Subject) {
     assert!(touched.modified > old.modified);
 }
 
-pub(crate) async fn touch_saves_a_file_from_its_collector(subject: Subject) {
+pub(crate) async fn touch_prevents_a_deletion_if_version(subject: Subject) {
     let driver = subject.driver().await;
     let seen = put(&driver, "/a", "content").await.version;
     driver.touch(&path("/a"), Precondition::None).await.unwrap();

@@ -36,7 +36,7 @@ async fn refused(driver: &dyn StorageDriver, from: &str, to: &str, kind: ErrorKi
     assert_eq!(everything(driver).await, before, "{from} to {to}");
 }
 
-/// What is known of each file below a directory, by what follows the directory in its path.
+/// The metadata of each file below a directory, by its path relative to the directory.
 async fn below(driver: &dyn StorageDriver, at: &str) -> BTreeMap<String, Metadata> {
     let dir = path(at);
     let entries: Vec<Path> = driver

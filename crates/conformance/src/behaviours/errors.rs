@@ -213,7 +213,7 @@ pub(crate) async fn a_foreign_io_error_keeps_its_kind_and_is_the_source(subject:
     assert_eq!(io::Error::from(failed).kind(), io::ErrorKind::TimedOut);
 }
 
-pub(crate) async fn extreme_numbers_are_no_reason_to_panic(subject: Subject) {
+pub(crate) async fn extreme_numbers_do_not_panic(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     upload(&driver, "/u", "upload").await;

@@ -1,4 +1,4 @@
-//! 5.7 One writer a path.
+//! 5.7: each path has one writer.
 
 use storage_driver::{
     Error, ErrorKind, Precondition, StorageDriver, StorageDriverExt, Writer, WriterOptions,
@@ -21,10 +21,10 @@ async fn fenced(driver: &dyn StorageDriver, at: &str) -> (Writer, Writer) {
     (first, second)
 }
 
-/// Checks that the writer can do nothing any more.
+/// Checks that the writer is fenced.
 async fn is_fenced(mut writer: Writer) {
     fails(writer.sync().await, ErrorKind::WriterFenced);
-    // It may take bytes that go nowhere.
+    // It may accept bytes, which are dropped.
     let _ = writer.write_bytes("late").await;
     fails(writer.sync().await, ErrorKind::WriterFenced);
     fails(writer.commit().await, ErrorKind::WriterFenced);
@@ -95,7 +95,7 @@ pub(crate) async fn an_append_is_fenced_by_a_create(subject: Subject) {
     assert_eq!(read(&driver, "/a").await, "new");
 }
 
-pub(crate) async fn an_append_fences_the_writer_of_what_was_cancelled(subject: Subject) {
+pub(crate) async fn an_append_fences_the_writer_of_a_cancelled_upload(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "base").await;
     let first = create(&driver, "/a").await;
@@ -191,7 +191,7 @@ pub(crate) async fn a_fenced_writer_cannot_cancel(subject: Subject) {
     assert_eq!(read(&driver, "/a").await, "oldnew");
 }
 
-pub(crate) async fn what_a_fenced_writer_sends_joins_nothing(subject: Subject) {
+pub(crate) async fn data_of_a_fenced_writer_is_not_kept(subject: Subject) {
     let driver = subject.driver().await;
     let (mut first, mut second) = fenced(&driver, "/a").await;
     for _ in 0..10 {
@@ -251,7 +251,7 @@ pub(crate) async fn a_cancelled_upload_made_anew_is_not_the_old_one(subject: Sub
     assert_eq!(read(&driver, "/a").await, "new");
 }
 
-/// Checks that what `act` does leaves the writer of `/u` and its upload alone.
+/// Checks that `act` neither fences the writer of `/u` nor changes its upload.
 async fn not_fenced<F>(subject: Subject, act: impl FnOnce(std::sync::Arc<dyn StorageDriver>) -> F)
 where
     F: Future<Output = ()>,
@@ -268,11 +268,11 @@ where
     assert_eq!(read(&driver, "/u").await, "one, two");
 }
 
-pub(crate) async fn put_content_fences_nobody(subject: Subject) {
+pub(crate) async fn put_content_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| drop(put(&driver, "/u", "other").await)).await;
 }
 
-pub(crate) async fn a_rename_onto_the_path_fences_nobody(subject: Subject) {
+pub(crate) async fn a_rename_onto_the_path_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         put(&driver, "/a", "x").await;
         driver.rename(&path("/a"), &path("/u"), Precondition::None).await.unwrap();
@@ -280,7 +280,7 @@ pub(crate) async fn a_rename_onto_the_path_fences_nobody(subject: Subject) {
     .await;
 }
 
-pub(crate) async fn a_rename_of_the_content_at_the_path_fences_nobody(subject: Subject) {
+pub(crate) async fn a_rename_of_the_content_at_the_path_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         put(&driver, "/u", "x").await;
         driver.rename(&path("/u"), &path("/a"), Precondition::None).await.unwrap();
@@ -289,7 +289,7 @@ pub(crate) async fn a_rename_of_the_content_at_the_path_fences_nobody(subject: S
     .await;
 }
 
-pub(crate) async fn a_copy_onto_the_path_fences_nobody(subject: Subject) {
+pub(crate) async fn a_copy_onto_the_path_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         put(&driver, "/a", "x").await;
         driver.copy(&path("/a"), &path("/u"), Precondition::None).await.unwrap();
@@ -297,7 +297,7 @@ pub(crate) async fn a_copy_onto_the_path_fences_nobody(subject: Subject) {
     .await;
 }
 
-pub(crate) async fn a_touch_fences_nobody(subject: Subject) {
+pub(crate) async fn a_touch_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         put(&driver, "/u", "x").await;
         driver.touch(&path("/u"), Precondition::None).await.unwrap();
@@ -305,7 +305,7 @@ pub(crate) async fn a_touch_fences_nobody(subject: Subject) {
     .await;
 }
 
-pub(crate) async fn a_commit_to_the_path_fences_nobody(subject: Subject) {
+pub(crate) async fn a_commit_to_the_path_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         let mut other = create(&driver, "/other").await;
         other.write_bytes("x").await.unwrap();
@@ -314,7 +314,7 @@ pub(crate) async fn a_commit_to_the_path_fences_nobody(subject: Subject) {
     .await;
 }
 
-pub(crate) async fn a_rename_of_the_directory_fences_nobody(subject: Subject) {
+pub(crate) async fn a_rename_of_the_directory_fences_no_writer(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/d/file", "x").await;
     let mut writer = create(&driver, "/d/u").await;
@@ -327,7 +327,7 @@ pub(crate) async fn a_rename_of_the_directory_fences_nobody(subject: Subject) {
     assert_eq!(walk(&driver, "/").await, ["/d", "/d/u", "/e", "/e/file"]);
 }
 
-pub(crate) async fn an_offset_mismatch_fences_nobody(subject: Subject) {
+pub(crate) async fn an_offset_mismatch_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         let result = driver.writer(&path("/u"), WriterOptions::resume_at(77)).await;
         assert!(matches!(result, Err(error) if is_mismatch(&error)));
@@ -339,7 +339,7 @@ fn is_mismatch(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::OffsetMismatch { given: 77, .. })
 }
 
-pub(crate) async fn a_refused_append_fences_nobody(subject: Subject) {
+pub(crate) async fn a_refused_append_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         put(&driver, "/u", "x").await;
         fails(driver.append(&path("/u")).await, ErrorKind::UploadInProgress);
@@ -347,7 +347,7 @@ pub(crate) async fn a_refused_append_fences_nobody(subject: Subject) {
     .await;
 }
 
-pub(crate) async fn a_writer_of_another_path_fences_nobody(subject: Subject) {
+pub(crate) async fn a_writer_of_another_path_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         for at in ["/u/v", "/uu", "/U"] {
             upload(&driver, at, "x").await;
@@ -357,7 +357,7 @@ pub(crate) async fn a_writer_of_another_path_fences_nobody(subject: Subject) {
     .await;
 }
 
-pub(crate) async fn a_reader_fences_nobody(subject: Subject) {
+pub(crate) async fn a_reader_fences_no_writer(subject: Subject) {
     not_fenced(subject, async |driver| {
         put(&driver, "/u", "content").await;
         assert_eq!(read(&driver, "/u").await, "content");
@@ -366,7 +366,7 @@ pub(crate) async fn a_reader_fences_nobody(subject: Subject) {
     .await;
 }
 
-pub(crate) async fn a_deletion_of_a_sibling_fences_nobody(subject: Subject) {
+pub(crate) async fn a_deletion_of_a_sibling_fences_no_writer(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
     let mut writer = create(&driver, "/ab").await;

@@ -1,4 +1,4 @@
-//! 5.9, 5.14: what is kept of an upload, and when.
+//! 5.9, 5.14: which data of an upload is kept, and when.
 
 use std::{future::Future, pin::pin, task::Context, time::Duration};
 
@@ -36,7 +36,7 @@ pub(crate) async fn sync_keeps_everything_through_a_drop(subject: Subject) {
     pattern.check(0, &read(&driver, "/a").await).unwrap();
 }
 
-pub(crate) async fn writing_goes_on_after_a_sync(subject: Subject) {
+pub(crate) async fn writing_continues_after_a_sync(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     writer.sync().await.unwrap();
@@ -66,7 +66,7 @@ pub(crate) async fn a_drop_keeps_everything(subject: Subject) {
     pattern.check(0, &bytes).unwrap();
 }
 
-pub(crate) async fn a_drop_keeps_what_was_written_after_a_sync(subject: Subject) {
+pub(crate) async fn a_drop_keeps_data_written_after_a_sync(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     writer.write_bytes("synced, ").await.unwrap();
@@ -80,7 +80,7 @@ pub(crate) async fn a_drop_keeps_what_was_written_after_a_sync(subject: Subject)
     assert_eq!(finish(&driver, "/a").await, "synced, not synced, resumed");
 }
 
-pub(crate) async fn what_was_accepted_before_a_fence_is_kept(subject: Subject) {
+pub(crate) async fn data_accepted_before_a_fence_is_kept(subject: Subject) {
     let driver = subject.driver().await;
     let pattern = Pattern::new(36);
     let mut first = create(&driver, "/a").await;

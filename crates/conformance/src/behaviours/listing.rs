@@ -95,7 +95,7 @@ pub(crate) async fn list_sorts_by_name(subject: Subject) {
     assert_eq!(list(&driver, "/d").await, sorted);
 }
 
-pub(crate) async fn list_says_what_stat_says(subject: Subject) {
+pub(crate) async fn list_returns_the_metadata_of_stat(subject: Subject) {
     let driver = subject.driver().await;
     fill(&driver, &["/a/b", "/a/c", "/a/d/e"]).await;
     let entries: Vec<Entry> = driver.list_all(&path("/a")).try_collect().await.unwrap();
@@ -106,7 +106,7 @@ pub(crate) async fn list_says_what_stat_says(subject: Subject) {
     }
 }
 
-pub(crate) async fn list_says_what_stat_says_after_a_change(subject: Subject) {
+pub(crate) async fn list_returns_the_metadata_of_stat_after_a_change(subject: Subject) {
     let driver = subject.driver().await;
     fill(&driver, &["/a/b", "/a/c"]).await;
     for content in ["longer than before", ""] {
@@ -169,7 +169,10 @@ pub(crate) async fn pages_of_every_limit_join_to_the_whole(subject: Subject) {
             assert!(next.is_none() || items.len() == limit, "limit {limit}: {items:?}");
             joined.extend(items);
             let Some(next) = next else { break };
-            assert!(options.start_after.as_ref() < Some(&next), "no way on from {next}");
+            assert!(
+                options.start_after.as_ref() < Some(&next),
+                "the next page does not advance: {next}"
+            );
             options = options.start_after(next);
         }
         assert_eq!(joined, all, "limit {limit}");
@@ -191,7 +194,7 @@ pub(crate) async fn a_page_of_limit_0_says_whether_there_is_more(subject: Subjec
     let none = ListOptions::new().limit(0);
     let (items, next) = page(&driver, "/a", none.clone()).await;
     assert!(items.is_empty());
-    // The next page starts where this one ends: nothing is skipped.
+    // The next page starts where this one ends.
     let rest = after(&driver, "/a", next.expect("there is more").as_str()).await;
     assert_eq!(rest, ["/a/b", "/a/c"]);
     let (items, next) = page(&driver, "/a", none.clone().start_after(path("/a/b"))).await;
@@ -208,7 +211,7 @@ pub(crate) async fn the_greatest_limit_gives_all(subject: Subject) {
     assert_eq!((items.len(), next), (3, None));
 }
 
-pub(crate) async fn a_limit_that_is_not_set_is_1000(subject: Subject) {
+pub(crate) async fn the_default_limit_is_1000(subject: Subject) {
     let driver = subject.driver().await;
     put_all(&driver, (0..1001).map(|i| format!("/d/{i:04}"))).await;
     let (items, next) = page(&driver, "/d", ListOptions::new()).await;
@@ -256,7 +259,7 @@ pub(crate) async fn list_starts_after_a_path_elsewhere(subject: Subject) {
     }
 }
 
-pub(crate) async fn list_starts_after_what_was_deleted_since(subject: Subject) {
+pub(crate) async fn list_starts_after_a_deleted_entry(subject: Subject) {
     let driver = subject.driver().await;
     fill(&driver, &["/a", "/b", "/c", "/d"]).await;
     let (items, next) = page(&driver, "/", ListOptions::new().limit(2)).await;
@@ -268,7 +271,7 @@ pub(crate) async fn list_starts_after_what_was_deleted_since(subject: Subject) {
     assert_eq!(rest, ["/bb", "/d"]);
 }
 
-pub(crate) async fn limit_and_start_go_together(subject: Subject) {
+pub(crate) async fn limit_and_start_can_be_combined(subject: Subject) {
     let driver = subject.driver().await;
     fill(&driver, &["/a", "/b", "/c", "/d"]).await;
     let options = ListOptions::new().start_after(path("/a")).limit(2);

@@ -1,5 +1,4 @@
-//! The behaviours, in modules by subject. [`list`](crate::list) says of each which clauses it is
-//! about and of which drivers it is asked.
+//! The behaviours, in modules by subject. [`list`](crate::list) has the clauses and the conditions of each.
 
 pub(crate) mod adapters;
 pub(crate) mod appending;

@@ -30,13 +30,13 @@ pub(crate) async fn a_file_of_no_bytes_is_a_file(subject: Subject) {
 pub(crate) async fn other_content_has_another_version(subject: Subject) {
     let driver = subject.driver().await;
     let one = put(&driver, "/a", "one").await;
-    // As long, and perhaps within one tick of the clock.
+    // Of the same length, and perhaps within one tick of the clock.
     let two = put(&driver, "/a", "two").await;
     assert_ne!(one.version, two.version);
     assert_eq!(stat(&driver, "/a").await.version, two.version);
 }
 
-pub(crate) async fn content_that_nobody_changed_keeps_its_version(subject: Subject) {
+pub(crate) async fn unchanged_content_keeps_its_version(subject: Subject) {
     let driver = subject.driver().await;
     let stored = put(&driver, "/a", "x").await;
     put(&driver, "/b", "y").await;
@@ -46,7 +46,7 @@ pub(crate) async fn content_that_nobody_changed_keeps_its_version(subject: Subje
     assert_eq!(stat(&driver, "/a").await, stored);
 }
 
-pub(crate) async fn equal_content_is_told_apart_by_its_version(subject: Subject) {
+pub(crate) async fn equal_content_that_is_put_twice_has_two_versions(subject: Subject) {
     let driver = subject.driver().await;
     let first = put(&driver, "/a", "same").await;
     let again = put(&driver, "/a", "same").await;
@@ -189,7 +189,7 @@ pub(crate) async fn a_copy_that_fails_leaves_no_directory(subject: Subject) {
     fails(driver.stat(&path("/a")).await, ErrorKind::PathNotFound);
 }
 
-pub(crate) async fn the_last_file_renamed_away_takes_its_directory_along(subject: Subject) {
+pub(crate) async fn a_rename_of_the_last_file_removes_its_directory(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/b/c", "x").await;
     driver.rename(&path("/a/b/c"), &path("/d"), Precondition::None).await.unwrap();
@@ -232,7 +232,7 @@ pub(crate) async fn a_commit_under_a_file_is_a_path_conflict(subject: Subject) {
     put(&driver, "/a", "x").await;
     fails(writer.commit().await, ErrorKind::PathConflict);
     assert_eq!(read(&driver, "/a").await, "x");
-    // The upload is still there, and can go elsewhere.
+    // The upload still exists, and can be committed elsewhere.
     let writer = resume(&driver, "/a/b").await;
     writer.commit_to(&path("/c"), Precondition::None).await.unwrap();
     assert_eq!(read(&driver, "/c").await, "y");

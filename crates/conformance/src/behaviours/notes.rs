@@ -12,7 +12,7 @@ use crate::{
     check::{append, create, fails, finish, path, put, resume, uploads},
 };
 
-/// The upload at a path, which has to be there.
+/// The upload at a path.
 async fn info(driver: &dyn StorageDriver, at: &str) -> UploadInfo {
     let upload = driver.upload(&path(at)).await;
     let upload = upload.unwrap_or_else(|error| panic!("{at} should be reported: {error:?}"));
@@ -256,7 +256,7 @@ pub(crate) async fn notes_in_a_listing_are_those_of_the_uploads(subject: Subject
     noted(&driver, "data", "note").await.suspend().await.unwrap();
     let page = driver.uploads(&path("/"), Default::default()).await.unwrap();
     for upload in page.items {
-        // A backend that does not know it for free leaves it out.
+        // A backend may leave out what it does not know for free.
         assert!(upload.note.is_none_or(|note| note == "note"));
     }
     assert_eq!(finish(&driver, "/u").await, "data");

@@ -7,7 +7,7 @@ use crate::{
     check::{create, everything, fails, path, put, upload},
 };
 
-/// A store with a file, a directory and an upload, which every behaviour here leaves as it is.
+/// A store with a file, a directory and an upload, which no behaviour here changes.
 async fn scene(subject: &Subject) -> std::sync::Arc<dyn StorageDriver> {
     let driver = subject.driver().await;
     put(&driver, "/file", "content").await;
@@ -16,7 +16,7 @@ async fn scene(subject: &Subject) -> std::sync::Arc<dyn StorageDriver> {
     driver
 }
 
-/// A condition that no file fulfils.
+/// A condition that no file meets.
 fn stale() -> Precondition {
     Precondition::IfVersion(Version::new("no file has this version"))
 }

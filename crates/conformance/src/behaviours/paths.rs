@@ -52,7 +52,7 @@ pub(crate) async fn every_valid_path_takes_an_upload(subject: Subject) {
     }
 }
 
-pub(crate) async fn what_is_no_path_cannot_be_made(_: Subject) {
+pub(crate) async fn invalid_paths_cannot_be_made(_: Subject) {
     let too_long = "/a".repeat(2049);
     let long_component = format!("/{}", "a".repeat(256));
     for text in [
@@ -118,7 +118,7 @@ pub(crate) async fn names_that_look_like_bookkeeping_are_ordinary(subject: Subje
     assert_eq!(uploads(&driver, "/").await, all);
 }
 
-pub(crate) async fn letters_of_either_case_are_different(subject: Subject) {
+pub(crate) async fn upper_and_lower_case_are_different(subject: Subject) {
     let driver = subject.driver().await;
     for at in ["/abc", "/ABC", "/Abc", "/d/e", "/D/e", "/D/E"] {
         put(&driver, at, at).await;

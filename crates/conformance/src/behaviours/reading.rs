@@ -10,7 +10,7 @@ use crate::{
     check::{LIMIT, create, drain, fails, path, put, read, stat},
 };
 
-/// The bytes of a range, by `reader` and by `get_range`, which have to agree.
+/// The bytes of a range, by `reader` and by `get_range`, which must agree.
 async fn range(driver: &dyn StorageDriver, at: &str, range: impl Into<ReadRange>) -> Bytes {
     let range = range.into();
     let mut reader = driver.reader(&path(at), range.clone()).await.unwrap();
@@ -51,7 +51,7 @@ pub(crate) async fn a_bounded_range_leaves_out_its_end(subject: Subject) {
     assert_eq!(range(&driver, "/a", 0..7).await, "content");
 }
 
-pub(crate) async fn a_range_within_of_no_bytes_is_empty(subject: Subject) {
+pub(crate) async fn an_empty_range_within_the_content_is_empty(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     for at in [0, 3, 7] {
@@ -59,7 +59,7 @@ pub(crate) async fn a_range_within_of_no_bytes_is_empty(subject: Subject) {
     }
 }
 
-pub(crate) async fn the_last_bytes_are_given(subject: Subject) {
+pub(crate) async fn the_last_bytes_are_returned(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     assert_eq!(range(&driver, "/a", ReadRange::Suffix(1)).await, "t");
@@ -67,7 +67,7 @@ pub(crate) async fn the_last_bytes_are_given(subject: Subject) {
     assert_eq!(range(&driver, "/a", ReadRange::Suffix(7)).await, "content");
 }
 
-pub(crate) async fn the_last_0_bytes_are_nothing(subject: Subject) {
+pub(crate) async fn the_last_0_bytes_are_empty(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     assert_eq!(range(&driver, "/a", ReadRange::Suffix(0)).await, "");
@@ -106,7 +106,7 @@ pub(crate) async fn offset_past_the_size_is_an_invalid_offset(subject: Subject) 
     refused(&driver, "/a", ReadRange::Bounded(8..9), 8, 7).await;
 }
 
-#[expect(clippy::reversed_empty_ranges, reason = "they are what is refused")]
+#[expect(clippy::reversed_empty_ranges, reason = "the range must be rejected")]
 pub(crate) async fn a_start_past_its_own_end_is_an_invalid_offset(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
@@ -190,7 +190,7 @@ pub(crate) async fn no_chunk_of_a_stream_is_empty(subject: Subject) {
     }
 }
 
-pub(crate) async fn after_the_end_it_stays_ended(subject: Subject) {
+pub(crate) async fn a_reader_stays_ended(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "content").await;
     let mut reader = driver.reader(&path("/a"), ReadRange::Full).await.unwrap();
@@ -251,7 +251,7 @@ pub(crate) async fn stream_and_reads_can_be_mixed(subject: Subject) {
     assert_eq!(offset, 3 << 20);
 }
 
-pub(crate) async fn many_readers_of_one_file_do_not_see_each_other(subject: Subject) {
+pub(crate) async fn many_readers_of_one_file_are_independent(subject: Subject) {
     let driver = subject.driver().await;
     let (pattern, size) = (Pattern::new(11), 300_000);
     put(&driver, "/a", pattern.bytes(0..size)).await;
@@ -283,7 +283,7 @@ pub(crate) async fn a_reader_does_not_wait_for_a_writer(subject: Subject) {
     assert_eq!(read(&driver, "/a").await, "new");
 }
 
-pub(crate) async fn a_reader_left_half_way_holds_nobody_up(subject: Subject) {
+pub(crate) async fn a_reader_left_half_way_blocks_no_other_call(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", Pattern::new(12).bytes(0..2 << 20)).await;
     let mut half = driver.reader(&path("/a"), ReadRange::Full).await.unwrap();
@@ -318,7 +318,7 @@ pub(crate) async fn a_directory_cannot_be_read(subject: Subject) {
     }
 }
 
-/// Checks that no way of reading finds a file there.
+/// Checks that no method of reading finds a file at a path.
 async fn not_found(driver: &dyn StorageDriver, at: &str) {
     let at = path(at);
     fails(driver.get_content(&at, LIMIT).await, ErrorKind::PathNotFound);
@@ -327,7 +327,7 @@ async fn not_found(driver: &dyn StorageDriver, at: &str) {
     fails(driver.reader(&at, ReadRange::Suffix(1)).await, ErrorKind::PathNotFound);
 }
 
-pub(crate) async fn nothing_is_not_found(subject: Subject) {
+pub(crate) async fn a_missing_file_is_not_found(subject: Subject) {
     let driver = subject.driver().await;
     not_found(&driver, "/a").await;
     put(&driver, "/b/c", "x").await;

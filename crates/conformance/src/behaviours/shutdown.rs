@@ -82,7 +82,7 @@ pub(crate) async fn after_shutdown_nothing_can_be_moved(subject: Subject) {
     }
 }
 
-pub(crate) async fn after_shutdown_open_writers_are_at_an_end(subject: Subject) {
+pub(crate) async fn after_shutdown_open_writers_fail(subject: Subject) {
     let driver = subject.driver().await;
     let mut writers = Vec::new();
     for i in 0..5 {
@@ -100,7 +100,7 @@ pub(crate) async fn after_shutdown_open_writers_are_at_an_end(subject: Subject) 
     fails(writers.next().unwrap().cancel().await, GONE);
 }
 
-/// Checks that an operation fails because the driver was shut down, and says where.
+/// Checks that an operation fails because the driver was shut down, and that the error has its context.
 #[track_caller]
 fn gone<T: std::fmt::Debug>(
     driver: &dyn StorageDriver,
@@ -170,7 +170,7 @@ pub(crate) async fn after_shutdown_errors_of_deleting_say_where(subject: Subject
         gone(driver, driver.delete_dir(&path(at)).await, &[Operation::DeleteDir], at);
     }
     let failed = fails(driver.delete_many(&[path("/a")]).await, GONE);
-    // One call, or one for each path.
+    // The driver may make one call, or one for each path.
     let at = failed.path().expect("a path").as_str();
     assert!(["/", "/a"].contains(&at), "{failed:?}");
     explains(driver, &failed, &[Operation::DeleteMany, Operation::Delete], at);
@@ -220,7 +220,7 @@ pub(crate) async fn after_shutdown_errors_of_writers_say_where(subject: Subject)
     gone(driver, next().suspend().await, &[Operation::Suspend, Operation::Sync], "/u/1");
     gone(driver, next().commit().await, &[Operation::Commit, Operation::CommitTo], "/u/2");
     let failed = fails(next().commit_to(&path("/b"), Precondition::None).await, GONE);
-    // A commit keeps first, at its own path.
+    // A commit first keeps the data, at the writer's own path.
     let at = failed.path().expect("a path").as_str();
     assert!(["/b", "/u/3"].contains(&at), "{failed:?}");
     explains(driver, &failed, &[Operation::CommitTo], at);

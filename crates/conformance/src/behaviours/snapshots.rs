@@ -1,4 +1,4 @@
-//! 4.3 A reader gives the content that it was opened on.
+//! 4.3: a reader returns the content that it was opened on.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
 
 const OLD: Pattern = Pattern::new(20);
 const NEW: Pattern = Pattern::new(21);
-/// Longer than what a driver reads ahead.
+/// Longer than a driver reads ahead.
 const SIZE: u64 = 3 << 20;
 
 type Change = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -24,8 +24,8 @@ async fn holds(subject: Subject, change: impl Fn(Arc<dyn StorageDriver>) -> Chan
     unchanged(driver, change).await;
 }
 
-/// Opens readers of `/d/a`, one that has not begun and one that has, changes something, and checks
-/// that they go on with the old content, or say that it changed.
+/// Opens two readers of `/d/a`, reads a part from one, makes a change, and checks that both continue with the old
+/// content, or fail with `ContentChanged`.
 async fn unchanged(
     driver: Arc<dyn StorageDriver>,
     change: impl Fn(Arc<dyn StorageDriver>) -> Change,
@@ -113,7 +113,7 @@ async fn appended(driver: &dyn StorageDriver, first: u64) {
 pub(crate) async fn a_reader_of_an_appended_file_holds_its_content_under_an_append(
     subject: Subject,
 ) {
-    // What is appended to may be shared, or copied where it is small.
+    // The base of an append may be shared, or copied if it is small.
     for first in [0, 1000, SIZE - 1000, SIZE] {
         for more in [1, 100_000] {
             let driver = subject.driver().await;

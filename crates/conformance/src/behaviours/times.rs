@@ -1,4 +1,4 @@
-//! 2.1, 5.16, 7: times and ages, exactly, by a clock that stands still until it is set.
+//! 2.1, 5.16, 7: exact times and ages, with a clock that stands still until it is set.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ async fn modified(driver: &dyn StorageDriver, at: &str) -> SystemTime {
     stat(driver, at).await.modified
 }
 
-/// The only upload that there is.
+/// The only upload in the store.
 async fn only_upload(driver: &dyn StorageDriver) -> UploadInfo {
     let mut page = driver.uploads(&Path::root(), ListOptions::new()).await.unwrap();
     assert_eq!(page.items.len(), 1);
@@ -27,7 +27,7 @@ async fn cancel_older(driver: &dyn StorageDriver, than: Duration) -> u64 {
     driver.cancel_uploads(&Path::root(), than).await.unwrap()
 }
 
-pub(crate) async fn a_put_is_of_the_moment(subject: Subject) {
+pub(crate) async fn a_put_sets_the_time(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     for second in [1, 2, 1] {
         let now = clock.set(second);
@@ -37,7 +37,7 @@ pub(crate) async fn a_put_is_of_the_moment(subject: Subject) {
     }
 }
 
-pub(crate) async fn a_commit_is_of_the_moment(subject: Subject) {
+pub(crate) async fn a_commit_sets_the_time(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     clock.set(0);
     let mut writer = create(&driver, "/a").await;
@@ -68,7 +68,7 @@ pub(crate) async fn a_later_rename_of_a_directory_keeps_times(subject: Subject) 
     assert_eq!(modified(&driver, "/d/b/c").await, then);
 }
 
-pub(crate) async fn a_copy_is_of_the_moment(subject: Subject) {
+pub(crate) async fn a_copy_sets_the_time(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     let then = clock.set(0);
     put(&driver, "/a", "x").await;
@@ -79,7 +79,7 @@ pub(crate) async fn a_copy_is_of_the_moment(subject: Subject) {
     assert_eq!(modified(&driver, "/a").await, then);
 }
 
-pub(crate) async fn a_touch_is_of_the_moment(subject: Subject) {
+pub(crate) async fn a_touch_sets_the_time(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     clock.set(0);
     put(&driver, "/a", "x").await;
@@ -94,7 +94,7 @@ pub(crate) async fn other_content_of_the_same_moment_has_another_version(subject
     let one = put(&driver, "/a", "one").await;
     let two = put(&driver, "/a", "two").await;
     assert_ne!(one.version, two.version);
-    // Nor does a clock that is set back bring a version back.
+    // A clock that is set back must not bring a version back.
     clock.set(4);
     let six = put(&driver, "/a", "six").await;
     clock.set(5);
@@ -112,7 +112,7 @@ pub(crate) async fn a_touch_at_the_same_moment_makes_another_version(subject: Su
     assert_ne!(driver.touch(&path("/a"), Precondition::None).await.unwrap().version, old.version);
 }
 
-pub(crate) async fn an_upload_says_when_it_was_started_and_last_written(subject: Subject) {
+pub(crate) async fn an_upload_reports_its_start_and_its_last_write(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     let started = clock.set(1);
     let mut writer = create(&driver, "/a").await;
@@ -125,7 +125,7 @@ pub(crate) async fn an_upload_says_when_it_was_started_and_last_written(subject:
     let found = only_upload(&driver).await;
     assert_eq!((found.created, found.modified), (started, written));
 
-    // Neither a suspension nor a resumption is a write.
+    // To suspend or to resume is not a write.
     clock.set(3);
     writer.suspend().await.unwrap();
     clock.set(4);
@@ -140,7 +140,7 @@ pub(crate) async fn an_upload_says_when_it_was_started_and_last_written(subject:
     assert_eq!((found.created, found.modified), (started, written));
 }
 
-pub(crate) async fn create_dates_the_upload_anew(subject: Subject) {
+pub(crate) async fn create_sets_the_start_of_the_upload(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     clock.set(0);
     upload(&driver, "/a", "x").await;
@@ -150,7 +150,7 @@ pub(crate) async fn create_dates_the_upload_anew(subject: Subject) {
     assert_eq!((found.created, found.modified), (now, now));
 }
 
-pub(crate) async fn an_append_is_dated_by_its_opening(subject: Subject) {
+pub(crate) async fn an_append_starts_when_it_is_opened(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     clock.set(0);
     put(&driver, "/a", "x").await;
@@ -160,7 +160,7 @@ pub(crate) async fn an_append_is_dated_by_its_opening(subject: Subject) {
     assert_eq!((found.created, found.modified), (now, now));
 }
 
-pub(crate) async fn cancel_uploads_takes_an_upload_of_exactly_the_age(subject: Subject) {
+pub(crate) async fn cancel_uploads_cancels_an_upload_of_exactly_the_age(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     clock.set(0);
     upload(&driver, "/a", "x").await;
@@ -178,7 +178,7 @@ pub(crate) async fn cancel_uploads_leaves_an_upload_a_second_younger(subject: Su
     assert_eq!(uploads(&driver, "/").await, ["/a"]);
 }
 
-pub(crate) async fn cancel_uploads_of_any_age_takes_what_was_written_this_moment(subject: Subject) {
+pub(crate) async fn cancel_uploads_of_any_age_cancels_an_upload_written_now(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     clock.set(0);
     upload(&driver, "/a", "x").await;
@@ -213,7 +213,7 @@ pub(crate) async fn the_age_of_an_upload_counts_from_its_last_write(subject: Sub
     assert_eq!(cancel_older(&driver, 10 * SECOND).await, 1);
 }
 
-pub(crate) async fn cancel_uploads_takes_the_old_and_leaves_the_young(subject: Subject) {
+pub(crate) async fn cancel_uploads_cancels_old_uploads_and_leaves_young_ones(subject: Subject) {
     let (driver, clock) = subject.driver_with_clock().await;
     for (second, at) in (0..5).zip(["/e", "/a/b", "/c", "/a", "/d"]) {
         clock.set(second);

@@ -53,7 +53,7 @@ pub(crate) async fn uploads_are_those_at_and_under_the_path(subject: Subject) {
     assert_eq!(uploads(&driver, "/a.b").await, ["/a.b/c"]);
 }
 
-pub(crate) async fn where_no_upload_is_the_page_is_empty(subject: Subject) {
+pub(crate) async fn a_page_without_uploads_is_empty(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a/b", "x").await;
     for at in ["/", "/a", "/a/b", "/a/b/c", "/nothing"] {
@@ -62,7 +62,7 @@ pub(crate) async fn where_no_upload_is_the_page_is_empty(subject: Subject) {
     }
 }
 
-pub(crate) async fn uploads_are_listed_beside_files(subject: Subject) {
+pub(crate) async fn uploads_are_listed_next_to_files(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
     upload(&driver, "/a", "y").await;
@@ -71,12 +71,12 @@ pub(crate) async fn uploads_are_listed_beside_files(subject: Subject) {
     assert_eq!(uploads(&driver, "/").await, ["/a", "/b"]);
 }
 
-pub(crate) async fn an_upload_says_its_size_where_that_is_known(subject: Subject) {
+pub(crate) async fn an_upload_reports_its_size_where_it_is_known(subject: Subject) {
     let driver = subject.driver().await;
     for (at, size) in [("/a", 0), ("/b", 1), ("/c", 100_000)] {
         upload(&driver, at, vec![0; size]).await;
-        let said = found(&driver, at).await.size;
-        assert!(said.is_none_or(|said| said == size as u64), "{said:?}");
+        let size_reported = found(&driver, at).await.size;
+        assert!(size_reported.is_none_or(|it| it == size as u64), "{size_reported:?}");
     }
 }
 
@@ -106,7 +106,10 @@ pub(crate) async fn uploads_are_paged(subject: Subject) {
             assert!(page.next.is_none() || page.items.len() == limit);
             found.extend(page.items.iter().map(|upload| upload.path.to_string()));
             let Some(next) = page.next else { break };
-            assert!(options.start_after.as_ref() < Some(&next), "no way on from {next}");
+            assert!(
+                options.start_after.as_ref() < Some(&next),
+                "the next page does not advance: {next}"
+            );
             options = options.start_after(next);
         }
         assert_eq!(found, all, "limit {limit}");
@@ -129,7 +132,10 @@ pub(crate) async fn pages_of_uploads_of_every_limit_join_to_the_whole(subject: S
                 joined.extend(page.items.iter().map(|upload| upload.path.to_string()));
                 let Some(next) = page.next else { break };
                 assert_eq!(page.items.len(), limit, "a page of {dir} that is not the last");
-                assert!(options.start_after.as_ref() < Some(&next), "no way on from {next}");
+                assert!(
+                    options.start_after.as_ref() < Some(&next),
+                    "the next page does not advance: {next}"
+                );
                 options = options.start_after(next);
             }
             assert_eq!(joined, all, "of {dir}, limit {limit}");
@@ -184,7 +190,7 @@ pub(crate) async fn a_page_of_no_uploads_says_whether_there_are_more(subject: Su
     for at in ["/", "/a"].map(path) {
         let page = driver.uploads(&at, none.clone()).await.unwrap();
         assert!(page.items.is_empty());
-        // The next page starts where this one ends: nothing is skipped.
+        // The next page starts where this one ends.
         let rest = ListOptions::new().start_after(page.next.expect("there is more"));
         let page = driver.uploads(&at, rest).await.unwrap();
         assert_eq!(page.items.len(), 1, "{at}");
@@ -295,7 +301,7 @@ pub(crate) async fn cancel_uploads_leaves_the_young(subject: Subject) {
 pub(crate) async fn cancel_uploads_counts_from_the_last_write(subject: Subject) {
     let driver = subject.driver().await;
     let mut age = Duration::from_millis(50);
-    // If more time than that passes between the write and the result, the result proves nothing.
+    // If more than that time passes between the write and the result, the result proves nothing.
     loop {
         let mut writer = create(&driver, "/a").await;
         until(SystemTime::now() + age).await;
@@ -313,7 +319,7 @@ pub(crate) async fn cancel_uploads_counts_from_the_last_write(subject: Subject) 
     assert_eq!(driver.cancel_uploads(&Path::root(), age).await.unwrap(), 1);
 }
 
-/// Waits for the system's clock, which a paused clock of the runtime does not hold.
+/// Waits by the system's clock, which the runtime cannot pause.
 async fn until(time: SystemTime) {
     while SystemTime::now() < time {
         yield_now().await;

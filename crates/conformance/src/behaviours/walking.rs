@@ -11,7 +11,7 @@ use crate::{
 const FILES: &[&str] =
     &["/a/b/c", "/a/b/d", "/a/b-c", "/a/b.c/x", "/a/e", "/a-b", "/a.b/c", "/ab/c/d/e", "/b"];
 
-/// Everything that [`FILES`] make, in order.
+/// The tree that [`FILES`] make, in order.
 const TREE: &[&str] = &[
     "/a",
     "/a/b",
@@ -89,7 +89,7 @@ pub(crate) async fn walk_visits_depth_first_and_keeps_subtrees_together(subject:
     for (i, at) in walked.iter().enumerate() {
         let below = walked.iter().filter(|other| *other != at && other.starts_with(at)).count();
         let follow = walked[i + 1..].iter().take_while(|other| other.starts_with(at)).count();
-        assert_eq!(below, follow, "what is below {at} follows it: {walked:?}");
+        assert_eq!(below, follow, "the entries below {at} must follow it: {walked:?}");
     }
 }
 
@@ -271,7 +271,7 @@ pub(crate) async fn walk_goes_beyond_one_page(subject: Subject) {
     assert!(walked.windows(2).all(|pair| pair[0] != pair[1]));
 }
 
-pub(crate) async fn walk_passes_over_what_vanishes(subject: Subject) {
+pub(crate) async fn walk_skips_entries_that_vanish(subject: Subject) {
     let driver = subject.driver().await;
     fill(&driver).await;
     let mut walk = driver.walk(&Path::root(), WalkOptions::new());
@@ -298,7 +298,7 @@ pub(crate) async fn walk_passes_over_what_vanishes(subject: Subject) {
     assert!(found.iter().all(|at| TREE.contains(&at.as_str())), "{found:?}");
 }
 
-pub(crate) async fn walk_passes_over_a_directory_that_becomes_a_file(subject: Subject) {
+pub(crate) async fn walk_skips_a_directory_that_becomes_a_file(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;
     put(&driver, "/b/c", "x").await;
@@ -321,7 +321,7 @@ pub(crate) async fn a_walk_shows_one_moment(subject: Subject) {
     put(&driver, "/d/old", "x").await;
     let mut walk = driver.walk(&Path::root(), WalkOptions::new());
     let mut found = vec![next(&mut walk).await.unwrap().path().to_string()];
-    // At every moment one of the two is there, and never both.
+    // At every moment exactly one of the two exists.
     driver.delete(&path("/d/old"), Precondition::None).await.unwrap();
     put(&driver, "/e/new", "x").await;
     while let Some(entry) = next(&mut walk).await {
@@ -333,7 +333,7 @@ pub(crate) async fn a_walk_shows_one_moment(subject: Subject) {
     assert!(moments.contains(&found), "{found:?}");
 }
 
-pub(crate) async fn a_walk_left_half_way_holds_nobody_up(subject: Subject) {
+pub(crate) async fn a_walk_left_half_way_blocks_no_other_call(subject: Subject) {
     let driver = subject.driver().await;
     fill(&driver).await;
     let mut half = driver.walk(&Path::root(), WalkOptions::new());

@@ -1,10 +1,17 @@
 //! 5.1 to 5.4, 5.6, 5.8, 5.15: create, resume, and what is visible when.
 
+mod opening;
+
+use futures::FutureExt;
 use storage_driver::{ErrorKind, ReadRange, StorageDriver, WriterOptions};
 
+pub(crate) use self::opening::*;
 use crate::{
     Pattern, Subject,
-    check::{create, exists, fails, finish, path, put, read, resume, stat, upload, uploads, walk},
+    check::{
+        create, exists, fails, path, put, read, resume, split_if_slow, stat, upload, uploads, walk,
+    },
+    tasks::at_once,
 };
 
 pub(crate) async fn nothing_is_visible_before_the_commit(subject: Subject) {
@@ -54,7 +61,7 @@ pub(crate) async fn a_commit_replaces_longer_content_whole(subject: Subject) {
     assert_eq!(stat(&driver, "/a").await.size, 5);
 }
 
-pub(crate) async fn a_commit_answers_what_stat_says(subject: Subject) {
+pub(crate) async fn a_commit_returns_the_metadata_of_stat(subject: Subject) {
     let driver = subject.driver().await;
     let mut writer = create(&driver, "/a").await;
     writer.write_bytes("content").await.unwrap();
@@ -108,20 +115,30 @@ pub(crate) async fn pieces_join_in_their_order(subject: Subject) {
     pattern.check(0, &bytes).unwrap();
 }
 
-pub(crate) async fn many_small_pieces_join(subject: Subject) {
-    let driver = subject.driver().await;
+/// Writes small pieces to an upload, and checks that the file is all of them.
+async fn small_pieces_join(driver: &dyn StorageDriver, at: &str, pieces: u64) {
     let pattern = Pattern::new(5);
-    let mut writer = create(&driver, "/a").await;
+    let mut writer = create(driver, at).await;
     let mut offset = 0;
-    for step in (0..5000).map(|i| i % 5) {
+    for step in (0..pieces).map(|i| i % 5) {
         writer.write_bytes(pattern.bytes(offset..offset + step)).await.unwrap();
         offset += step;
     }
     assert_eq!(writer.size(), offset);
     writer.commit().await.unwrap();
-    let bytes = read(&driver, "/a").await;
+    let bytes = read(driver, at).await;
     assert_eq!(bytes.len() as u64, offset);
     pattern.check(0, &bytes).unwrap();
+}
+
+pub(crate) async fn many_small_pieces_join(subject: Subject) {
+    let driver = subject.driver().await;
+    let uploads = split_if_slow(&subject, &*driver, 5000).await;
+    let part = |(at, pieces): (String, u64)| {
+        let driver = &*driver;
+        async move { small_pieces_join(driver, &at, pieces).await }.boxed()
+    };
+    at_once(uploads.map(part).collect()).await;
 }
 
 pub(crate) async fn one_big_piece_is_taken(subject: Subject) {
@@ -138,7 +155,7 @@ pub(crate) async fn parts_of_one_buffer_are_told_apart(subject: Subject) {
     let driver = subject.driver().await;
     let buffer = Pattern::new(7).bytes(0..1 << 16);
     let mut writer = create(&driver, "/a").await;
-    // Every second part, so that taking the buffer as a whole would show.
+    // Every second part, so that a driver which takes the whole buffer is noticed.
     for start in (0..buffer.len()).step_by(2048) {
         writer.write_bytes(buffer.slice(start..start + 1024)).await.unwrap();
     }
@@ -188,163 +205,6 @@ pub(crate) async fn uploads_at_different_paths_do_not_mix(subject: Subject) {
         assert_eq!(bytes.len(), 14_000);
         Pattern::new(i).check(0, &bytes).unwrap();
     }
-}
-
-pub(crate) async fn create_starts_empty(subject: Subject) {
-    let driver = subject.driver().await;
-    put(&driver, "/a", "content").await;
-    assert_eq!(create(&driver, "/a").await.size(), 0);
-}
-
-pub(crate) async fn create_discards_the_earlier_upload(subject: Subject) {
-    let driver = subject.driver().await;
-    upload(&driver, "/a", "an earlier, longer one").await;
-    let mut writer = create(&driver, "/a").await;
-    assert_eq!(writer.size(), 0);
-    writer.write_bytes("new").await.unwrap();
-    writer.commit().await.unwrap();
-    assert_eq!(read(&driver, "/a").await, "new");
-    assert!(uploads(&driver, "/").await.is_empty());
-}
-
-pub(crate) async fn create_leaves_committed_content(subject: Subject) {
-    let driver = subject.driver().await;
-    let old = put(&driver, "/a", "old").await;
-    let writer = create(&driver, "/a").await;
-    assert_eq!(stat(&driver, "/a").await, old);
-    drop(writer);
-    assert_eq!(stat(&driver, "/a").await, old);
-    assert_eq!(read(&driver, "/a").await, "old");
-}
-
-pub(crate) async fn create_leaves_uploads_at_other_paths(subject: Subject) {
-    let driver = subject.driver().await;
-    for at in ["/a/b", "/ab", "/a.b"] {
-        upload(&driver, at, at).await;
-    }
-    create(&driver, "/a").await.suspend().await.unwrap();
-    for at in ["/a/b", "/ab", "/a.b"] {
-        assert_eq!(finish(&driver, at).await, at);
-    }
-}
-
-pub(crate) async fn resume_continues_the_upload(subject: Subject) {
-    let driver = subject.driver().await;
-    upload(&driver, "/a", "first, ").await;
-    let mut writer = resume(&driver, "/a").await;
-    assert_eq!(writer.size(), 7);
-    writer.write_bytes("second").await.unwrap();
-    assert_eq!(writer.size(), 13);
-    writer.commit().await.unwrap();
-    assert_eq!(read(&driver, "/a").await, "first, second");
-}
-
-pub(crate) async fn resume_continues_any_number_of_times(subject: Subject) {
-    let driver = subject.driver().await;
-    let pattern = Pattern::new(9);
-    create(&driver, "/a").await.suspend().await.unwrap();
-    let mut offset = 0;
-    for step in (0..40).map(|i| i * 331) {
-        let mut writer = resume(&driver, "/a").await;
-        assert_eq!(writer.size(), offset);
-        writer.write_bytes(pattern.bytes(offset..offset + step)).await.unwrap();
-        offset += step;
-        writer.suspend().await.unwrap();
-    }
-    let bytes = finish(&driver, "/a").await;
-    assert_eq!(bytes.len() as u64, offset);
-    pattern.check(0, &bytes).unwrap();
-}
-
-pub(crate) async fn resume_continues_beyond_a_big_piece(subject: Subject) {
-    let driver = subject.driver().await;
-    let pattern = Pattern::new(10);
-    upload(&driver, "/a", pattern.bytes(0..(3 << 20) + 5)).await;
-    let mut writer = resume(&driver, "/a").await;
-    assert_eq!(writer.size(), (3 << 20) + 5);
-    writer.write_bytes(pattern.bytes((3 << 20) + 5..5 << 20)).await.unwrap();
-    writer.commit().await.unwrap();
-    let bytes = read(&driver, "/a").await;
-    assert_eq!(bytes.len(), 5 << 20);
-    pattern.check(0, &bytes).unwrap();
-}
-
-pub(crate) async fn an_upload_of_no_bytes_can_be_resumed(subject: Subject) {
-    let driver = subject.driver().await;
-    create(&driver, "/a").await.suspend().await.unwrap();
-    let mut writer = resume(&driver, "/a").await;
-    assert_eq!(writer.size(), 0);
-    writer.write_bytes("x").await.unwrap();
-    writer.commit().await.unwrap();
-    assert_eq!(read(&driver, "/a").await, "x");
-}
-
-/// Checks that there is no upload to resume.
-async fn not_resumable(driver: &dyn StorageDriver, at: &str) {
-    for options in [WriterOptions::resume(), WriterOptions::resume_at(0)] {
-        fails(driver.writer(&path(at), options).await, ErrorKind::PathNotFound);
-    }
-}
-
-pub(crate) async fn resume_without_an_upload_is_not_found(subject: Subject) {
-    let driver = subject.driver().await;
-    not_resumable(&driver, "/a").await;
-    put(&driver, "/a", "content").await;
-    not_resumable(&driver, "/a").await;
-    assert_eq!(read(&driver, "/a").await, "content");
-    assert!(uploads(&driver, "/").await.is_empty());
-}
-
-pub(crate) async fn resume_does_not_find_uploads_nearby(subject: Subject) {
-    let driver = subject.driver().await;
-    upload(&driver, "/a/b", "x").await;
-    for at in ["/a", "/a/b/c", "/a/bc", "/a/"] {
-        if let Ok(at) = storage_driver::Path::parse(at) {
-            not_resumable(&driver, at.as_str()).await;
-        }
-    }
-}
-
-pub(crate) async fn resume_after_a_cancel_is_not_found(subject: Subject) {
-    let driver = subject.driver().await;
-    upload(&driver, "/a", "x").await;
-    resume(&driver, "/a").await.cancel().await.unwrap();
-    not_resumable(&driver, "/a").await;
-}
-
-pub(crate) async fn resume_at_the_size_continues(subject: Subject) {
-    let driver = subject.driver().await;
-    for (content, at) in [("", 0), ("12345", 5)] {
-        upload(&driver, "/a", content).await;
-        let mut writer = driver.writer(&path("/a"), WriterOptions::resume_at(at)).await.unwrap();
-        assert_eq!(writer.size(), at);
-        writer.write_bytes("6").await.unwrap();
-        writer.commit().await.unwrap();
-        assert_eq!(read(&driver, "/a").await, format!("{content}6"));
-    }
-}
-
-pub(crate) async fn resume_elsewhere_is_an_offset_mismatch(subject: Subject) {
-    let driver = subject.driver().await;
-    upload(&driver, "/a", "12345").await;
-    for given in [0, 1, 4, 6, 100, u64::MAX] {
-        let result = driver.writer(&path("/a"), WriterOptions::resume_at(given)).await;
-        fails(result, ErrorKind::OffsetMismatch { given, size: 5 });
-    }
-    assert_eq!(finish(&driver, "/a").await, "12345");
-}
-
-pub(crate) async fn an_offset_mismatch_counts_what_an_open_writer_wrote(subject: Subject) {
-    let driver = subject.driver().await;
-    let mut writer = create(&driver, "/a").await;
-    writer.write_bytes("123").await.unwrap();
-    writer.sync().await.unwrap();
-    let result = driver.writer(&path("/a"), WriterOptions::resume_at(2)).await;
-    fails(result, ErrorKind::OffsetMismatch { given: 2, size: 3 });
-    writer.write_bytes("45").await.unwrap();
-    writer.sync().await.unwrap();
-    let result = driver.writer(&path("/a"), WriterOptions::resume_at(3)).await;
-    fails(result, ErrorKind::OffsetMismatch { given: 3, size: 5 });
 }
 
 pub(crate) async fn size_counts_every_byte(subject: Subject) {
@@ -401,7 +261,7 @@ pub(crate) async fn a_wrong_size_hint_changes_no_result(subject: Subject) {
     }
 }
 
-pub(crate) async fn vouching_for_buffers_changes_no_result(subject: Subject) {
+pub(crate) async fn a_hint_about_buffers_changes_no_result(subject: Subject) {
     let driver = subject.driver().await;
     let buffer = Pattern::new(12).bytes(0..1 << 20);
     let options = WriterOptions::create().exclusive_buffers();

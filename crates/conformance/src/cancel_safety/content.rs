@@ -1,4 +1,4 @@
-//! Whole content, reading, and what only looks.
+//! Whole content, reading, and queries.
 
 use futures::{StreamExt, TryStreamExt};
 use storage_driver::{
@@ -23,7 +23,7 @@ pub(crate) async fn dropped_put_content_stores_once_or_never(subject: Subject) {
         }
         assert!(content == "new" || (ended.is_none() && content == "the old content"));
 
-        // The same where nothing was.
+        // The same at a path without a file.
         let also = scene.cut(scene.driver.put(&new, "new")).await;
         match scene.settled(&new).await {
             Some((content, _)) => assert_eq!(content, "new"),
@@ -42,7 +42,7 @@ pub(crate) async fn dropped_conditional_put_stores_once_or_never(subject: Subjec
         let file = path("/a");
         let put = |precondition| scene.driver.put_content(&file, "one".into(), precondition);
         let ended = scene.cut(put(Precondition::IfAbsent)).await;
-        // Whoever tries again learns what became of the first.
+        // A retry finds out whether the first put took effect.
         match put(Precondition::IfAbsent).await {
             Ok(_) => assert!(ended.is_none()),
             Err(error) => assert!(error.is_precondition_failed(), "{error:?}"),
@@ -106,7 +106,7 @@ pub(crate) async fn dropped_read_takes_no_bytes(subject: Subject) {
     .await;
 }
 
-pub(crate) async fn dropped_looks_change_nothing(subject: Subject) {
+pub(crate) async fn dropped_queries_change_nothing(subject: Subject) {
     at_every_poll(subject, |scene| async move {
         let (dir, file, upload) = (path("/d"), path("/d/a"), path("/d/u"));
         let version = scene.put(&file, "content").await;

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Polls `operation` up to so many times and drops it if it has not ended.
+/// Polls `operation` up to `polls` times and drops it if it has not ended.
 pub(crate) async fn cut<F: Future>(polls: usize, operation: F) -> Option<F::Output> {
     Cut { operation: pin!(operation), polls }.await
 }

@@ -171,7 +171,7 @@ pub(crate) async fn dropped_delete_many_may_stop_between_two(subject: Subject) {
 }
 
 pub(crate) async fn dropped_shutdown_can_be_called_again(subject: Subject) {
-    // The store is closed at the end, and cannot be looked at for what is left.
+    // The driver is shut down at the end, so the store cannot be checked for leftovers.
     for polls in 0.. {
         let driver = crate::layers::Yielding::new(subject.driver().await);
         let scene = Scene { driver: std::sync::Arc::new(driver), polls };

@@ -1,9 +1,9 @@
-//! The sizes that others leave out: streams of many gigabytes, compared by checksum.
+//! Streams of many gigabytes, compared by checksum.
 //!
-//! Content is made, hashed and forgotten piece by piece on the way in, and hashed piece by piece on
-//! the way out, so that the driver is all that ever holds it. Run these in release:
-//! `cargo test --release … -- --include-ignored full::`. A failure says at which byte of the stream
-//! something else came out.
+//! Content is generated, hashed and dropped piece by piece while it is written, and hashed piece by piece while it
+//! is read, so that only the driver holds it. Run these in release:
+//! `cargo test --release … -- --include-ignored full::`. A failure names the first wrong byte of the
+//! stream.
 
 use std::ops::Range;
 
@@ -53,7 +53,7 @@ pub(crate) async fn three_times_3_gib_each_by_a_new_writer_come_back(subject: Su
     driver.delete(&blob, Precondition::None).await.unwrap();
 }
 
-/// Writes that range of the pattern in pieces, and checks what the writer says after each.
+/// Writes a range of the pattern in pieces, and checks the writer's size after each.
 async fn write(
     writer: &mut Writer,
     pattern: Pattern,

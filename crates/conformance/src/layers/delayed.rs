@@ -1,4 +1,4 @@
-//! [`Delayed`]: a driver each of whose calls takes a while.
+//! [`Delayed`]: a driver whose every call is slow.
 
 use std::{
     pin::{Pin, pin},
@@ -15,7 +15,7 @@ use storage_driver::{
 };
 use tokio::time::{Sleep, sleep};
 
-/// A driver that sleeps before each call to the driver inside, as a store behind a network does.
+/// A driver that sleeps before each call to the driver inside, like a store behind a network.
 ///
 /// It sleeps before each method of the driver, each chunk of a reader, each write, flush, sync,
 /// commit and cancel of a writer, and in a walk before the first entry and after each directory. It
@@ -111,7 +111,7 @@ impl Stream for Chunks {
 struct Entries<'a> {
     inner: Walk<'a>,
     nap: Nap,
-    /// Whether the next entry takes a request.
+    /// Whether the next entry needs a request.
     asks: bool,
 }
 

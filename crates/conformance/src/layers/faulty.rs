@@ -17,11 +17,11 @@ use storage_driver::{
 
 use crate::dice::Dice;
 
-/// A driver that fails where its plan says so, and is the driver inside otherwise.
+/// A driver that forwards to the driver inside, except for the calls that its plan fails.
 ///
-/// Every call is counted, those of the readers, writers and walks that it opened included: one for
+/// Every call is counted, including the calls of its readers, writers and walks: one for
 /// each method of the driver, each chunk of a reader, each entry of a walk, each write, sync,
-/// commit and cancel of a writer. The plan says of each call whether it fails. A clone shares inner
+/// commit and cancel of a writer. The plan decides for each call whether it fails. A clone shares inner
 /// driver, plan and count.
 ///
 /// ```
@@ -57,28 +57,28 @@ pub struct Faulty<D> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It never reaches the driver: nothing happens.
+    /// It does not reach the driver, and has no effect.
     Before(ErrorKind),
-    /// It does what it does, and its answer is lost on the way back. A write never happens instead,
-    /// as under [`Before`](Self::Before): a writer's size tells at once what it accepted.
+    /// It takes effect, and its response is lost. A write has no effect, as with [`Before`](Self::Before), because the
+    /// writer's size shows at once what it accepted.
     LostAnswer(ErrorKind),
 }
 
-/// A call, as a plan gets to see it.
+/// A call, as a plan sees it.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Call<'a> {
-    /// How many calls there were before it since the plan was made.
+    /// The number of calls before it since the plan was made.
     pub index: u64,
-    /// What is called.
+    /// The operation.
     pub operation: Operation,
-    /// On which path; the first, where there are two.
+    /// The path, or the first of two.
     pub path: &'a Path,
 }
 
 type Plan = Box<dyn FnMut(Call<'_>) -> Option<Fault> + Send>;
 
-/// Plan and count, shared by the driver and all that it opened.
+/// Plan and count, shared by the driver and its readers, writers and walks.
 #[derive(Clone)]
 struct Faults(Arc<Mutex<Planned>>);
 
@@ -89,23 +89,23 @@ struct Planned {
 }
 
 impl<D: StorageDriver> Faulty<D> {
-    /// `inner`, without a fault as yet.
+    /// `inner`, without faults.
     pub fn new(inner: D) -> Self {
         let planned = Planned { plan: Box::new(|_| None), calls: 0, struck: 0 };
         Self { inner, faults: Faults(Arc::new(Mutex::new(planned))) }
     }
 
-    /// Decides by `plan` from now on, and counts calls from 0.
+    /// Uses `plan` from now on, and counts calls from 0.
     pub fn plan(&self, plan: impl FnMut(Call<'_>) -> Option<Fault> + Send + 'static) {
         self.faults.with(|it| *it = Planned { plan: Box::new(plan), calls: 0, struck: 0 });
     }
 
-    /// Fails the call that comes after `n` others, counted from now, and no other.
+    /// Fails one call: the one that follows `n` others from now on.
     pub fn fail_nth(&self, n: u64, fault: Fault) {
         self.plan(move |call| (call.index == n).then_some(fault));
     }
 
-    /// Fails calls at random: each with the probability of one in `one_in`, with numbers from `seed`.
+    /// Fails calls at random, each with a probability of 1 / `one_in`, by numbers from `seed`.
     ///
     /// The same seed fails the same calls. Use it rather than a plan that fails every n-th call: a client that
     /// retries an operation of n calls would fail for ever under such a plan.
@@ -131,12 +131,12 @@ impl<D: StorageDriver> Faulty<D> {
         self.plan(move |_| (dice.roll(one_in.max(1)) == 0).then_some(fault));
     }
 
-    /// How many calls there were since the plan was made.
+    /// The number of calls since the plan was made.
     pub fn calls(&self) -> u64 {
         self.faults.with(|it| it.calls)
     }
 
-    /// How many of them failed by plan.
+    /// The number of calls that the plan failed.
     pub fn struck(&self) -> u64 {
         self.faults.with(|it| it.struck)
     }
@@ -198,7 +198,7 @@ impl Faults {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Counts a call and says how it fails.
+    /// Counts a call and returns its fault, if it has one.
     fn next(&self, operation: Operation, path: &Path) -> Strike {
         Strike(self.with(|it| {
             let call = Call { index: it.calls, operation, path };
@@ -210,11 +210,11 @@ impl Faults {
     }
 }
 
-/// What becomes of one call.
+/// The fault of one call, if it has one.
 struct Strike(Option<Fault>);
 
 impl Strike {
-    /// What a call answers that never happens, if it is to fail.
+    /// The result of a call that has no effect if it is to fail.
     fn before(self) -> Result<()> {
         match self.0 {
             Some(Fault::Before(kind) | Fault::LostAnswer(kind)) => Err(injected(kind)),
@@ -275,7 +275,7 @@ impl WalkSource for Entries<'_> {
 struct Session {
     inner: Writer,
     faults: Faults,
-    /// The fate of the sync that is under way, which may take many polls and is one call.
+    /// The fault of the sync in progress, which is one call and may take many polls.
     sync: Option<Strike>,
 }
 
@@ -321,7 +321,7 @@ impl WriteSession for Session {
         let operation = if own { Operation::Commit } else { Operation::CommitTo };
         let strike = faults.next(operation, dest);
         if let Strike(Some(Fault::Before(kind))) = strike {
-            // A commit that fails has kept what was accepted, also this one.
+            // A failed commit has kept the accepted data.
             inner.sync().await?;
             return Err(injected(kind));
         }

@@ -1,7 +1,7 @@
-//! Layers over a driver that make its life harder: await points where it has none, delays, and faults.
+//! Layers over a driver that add await points, delays and faults.
 //!
-//! They are drivers themselves, over any other, so that what stands above a driver (a registry, say)
-//! can be tested with them too.
+//! They are drivers themselves, over any other driver, so that users of a driver, such as a registry, can be tested
+//! with them too.
 
 mod delayed;
 mod faulty;
@@ -17,7 +17,7 @@ pub use {
     yielding::Yielding,
 };
 
-/// Commits the writer inside, by the call that the caller of the layer made.
+/// Commits the writer inside by the method that the caller used.
 async fn commit(inner: Writer, dest: &Path, precondition: Precondition) -> Result<Metadata> {
     if dest == inner.path() && precondition.is_none() {
         inner.commit().await

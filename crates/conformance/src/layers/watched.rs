@@ -1,4 +1,4 @@
-//! [`Watched`]: a driver whose calls are written down while they are in progress.
+//! [`Watched`]: a driver whose calls are recorded while they are in progress.
 
 use std::{
     pin::{Pin, pin},
@@ -19,11 +19,10 @@ use storage_driver::{
 
 use crate::watch::{Call, Watch};
 
-/// More calls than a behaviour makes on one store. A listing whose pages have no end would otherwise
-/// be asked for its next page for ever.
+/// More calls than a behaviour makes on one store. It ends a loop over a listing whose pages have no end.
 const MOST_CALLS: u64 = 2_000_000;
 
-/// A driver that is the one inside, and tells a [`Watch`] of every call.
+/// A driver that records every call in a [`Watch`].
 #[derive(Debug)]
 pub(crate) struct Watched<D> {
     inner: D,
@@ -47,7 +46,7 @@ impl Calls {
         self.watch.begin(operation, path)
     }
 
-    /// Polls for something that `call` holds until it is ready.
+    /// Polls, and holds the call in `call` until the poll is ready.
     fn poll<T>(
         &self,
         call: &mut Option<Call>,

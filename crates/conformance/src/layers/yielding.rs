@@ -1,4 +1,4 @@
-//! [`Yielding`]: a driver in which everything can be dropped half way.
+//! [`Yielding`]: a driver whose every call can be dropped half way.
 
 use std::{
     pin::{Pin, pin},
@@ -13,8 +13,8 @@ use storage_driver::{
     WalkSource, WriteSession, Writer,
 };
 
-/// A driver that is pending once before and once after each call to the driver inside, so that
-/// there are moments to drop the call at: nothing has happened yet, or it has and nobody was told.
+/// A driver that is pending once before and once after each call to the driver inside, so that a call can be
+/// dropped before it takes effect, and after it but before its caller receives the result.
 ///
 /// Readers, writers and walks that it opens do the same at each poll. It wakes itself and needs no
 /// runtime.
@@ -88,7 +88,7 @@ impl Pause {
 struct Chunks {
     inner: Reader,
     pause: Pause,
-    /// What the reader gave, while the caller has not been told.
+    /// The inner reader's result, until the caller receives it.
     held: Option<Option<Result<Bytes>>>,
 }
 
@@ -106,7 +106,7 @@ impl Stream for Chunks {
     }
 }
 
-/// It pauses before an entry only: one that was fetched too early could no longer be skipped.
+/// It pauses only before an entry: an entry that was fetched too early could no longer be skipped.
 struct Entries<'a> {
     inner: Walk<'a>,
     pause: Pause,
@@ -126,9 +126,8 @@ impl WalkSource for Entries<'_> {
 struct Session {
     inner: Writer,
     pause: Pause,
-    /// The inner writer was ready at the last poll, and the caller has not been told. It is asked
-    /// again then, which is free, so that nothing stale is told to a caller that did something
-    /// else in between.
+    /// The inner writer was ready at the last poll, and the caller has not received that. The inner writer is
+    /// polled again, which is free, so that the result is current if the caller did something else in between.
     done: bool,
 }
 

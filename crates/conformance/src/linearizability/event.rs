@@ -25,11 +25,11 @@ pub(super) enum Call {
 pub(super) enum When {
     Always,
     IfAbsent,
-    /// Of the version that the thread was told last.
+    /// Of the last version that the thread received.
     IfSeen,
 }
 
-/// What was answered.
+/// The result of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     File {
@@ -38,7 +38,7 @@ pub(super) enum Outcome {
     },
     Directory,
     Done,
-    /// Name, whether it is a directory, and the version where it is known.
+    /// Name, whether it is a directory, and the version if it is known.
     Entries(Vec<(String, bool, Option<Version>)>),
     Failed(ErrorKind),
 }
@@ -51,7 +51,7 @@ pub(super) struct Event {
     pub(super) content: u32,
     pub(super) condition: Precondition,
     pub(super) called: u64,
-    pub(super) answered: u64,
+    pub(super) returned: u64,
     pub(super) outcome: Outcome,
 }
 

@@ -1,6 +1,9 @@
-//! [`History`]: what threads did at the same time, and the search for an order that explains it.
+//! [`History`]: what threads did at the same time, and the search for a sequential order with the same results.
 
-use std::{collections::HashSet, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use super::{
     event::{Call, Event},
@@ -16,31 +19,35 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Of at most 32 operations, in a store that held `before`.
+    /// A history of at most 32 operations, in a store that held `before`.
     pub(super) fn new(before: Store, mut events: Vec<Event>, rejects_conflicts: bool) -> Self {
         events.sort_by_key(|event| event.called);
         Self { before, events, rejects_conflicts }
     }
 
-    /// Whether there is an order that explains all results.
+    /// Whether there is a sequential order with the same results.
     pub(super) fn is_linearizable(&self) -> bool {
-        self.explains(0, &self.before, &mut HashSet::new())
+        self.explains(0, &self.before, &mut HashMap::new())
     }
 
-    /// Whether the operations that are not in the set `done` can follow in some order. `tried` is
-    /// from where it was found that they cannot.
-    fn explains(&self, done: u32, store: &Store, tried: &mut HashSet<(u32, Store)>) -> bool {
+    /// Whether the operations that are not in the set `done` can follow in some order. `tried` has the states from
+    /// which they cannot.
+    fn explains(&self, done: u32, store: &Store, tried: &mut HashMap<u32, HashSet<Store>>) -> bool {
         let rest = || self.events.iter().enumerate().filter(|(i, _)| done & (1 << i) == 0);
-        // What was called after another was answered cannot come before it.
-        let Some(latest) = rest().map(|(_, event)| event.answered).min() else { return true };
-        if !tried.insert((done, store.clone())) {
+        // An operation that was called after another returned cannot come before it.
+        let Some(latest) = rest().map(|(_, event)| event.returned).min() else { return true };
+        if tried.get(&done).is_some_and(|stores| stores.contains(store)) {
             return false;
         }
-        rest().filter(|(_, event)| event.called < latest).any(|(i, event)| {
+        let found = rest().filter(|(_, event)| event.called < latest).any(|(i, event)| {
             store
                 .after(event, self.rejects_conflicts)
                 .is_some_and(|store| self.explains(done | (1 << i), &store, tried))
-        })
+        });
+        if !found {
+            tried.entry(done).or_default().insert(store.clone());
+        }
+        found
     }
 }
 
@@ -48,8 +55,8 @@ impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  before: {:?}", self.before)?;
         for event in &self.events {
-            let Event { thread, call, content, condition, called, answered, outcome } = event;
-            write!(f, "  {called:3} to {answered:3}, thread {thread}: {call:?}")?;
+            let Event { thread, call, content, condition, called, returned, outcome } = event;
+            write!(f, "  {called:3} to {returned:3}, thread {thread}: {call:?}")?;
             match call {
                 Call::Put { .. } | Call::CommitTo { .. } => write!(f, " of {content}")?,
                 _ => {}
@@ -72,14 +79,14 @@ mod tests {
 
     fn put(thread: usize, at: (u64, u64), condition: Precondition, outcome: Outcome) -> Event {
         let call = Call::Put { at: "/a", when: When::Always };
-        let (called, answered, content) = (at.0, at.1, thread as u32);
-        Event { thread, call, content, condition, called, answered, outcome }
+        let (called, returned, content) = (at.0, at.1, thread as u32);
+        Event { thread, call, content, condition, called, returned, outcome }
     }
 
     fn get(at: (u64, u64), outcome: Outcome) -> Event {
-        let (called, answered, condition) = (at.0, at.1, Precondition::None);
+        let (called, returned, condition) = (at.0, at.1, Precondition::None);
         let call = Call::Get { at: "/a" };
-        Event { thread: 9, call, content: 9, condition, called, answered, outcome }
+        Event { thread: 9, call, content: 9, condition, called, returned, outcome }
     }
 
     fn stored(version: u64) -> Outcome {
@@ -103,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_operation_comes_before_a_later_one() {
+    fn an_operation_comes_before_one_that_was_called_after_its_return() {
         let history = |read| {
             vec![
                 put(1, (0, 1), Precondition::None, stored(1)),

@@ -1,18 +1,16 @@
 //! 9.2 Linearizability: small histories of real threads, each checked by exhaustive search.
 //!
-//! A few threads do a few operations each on the same paths, and note on a common counter when they
-//! called and when they were answered. A history is right if there is an order of its operations in
-//! which each is answered as it was by a sequential store (the [`spec`]), and which nowhere turns
-//! around two of which one was answered before the other was called. The search for that order is
-//! Wing and Gong's.
+//! A few threads make a few calls each on the same paths. A common counter gives the times of each call and its return.
+//! A history is correct if its operations have an order in which a sequential store (the [`spec`]) returns the same
+//! results, and in which no operation comes before another that returned before it was called. The search for that order
+//! is Wing and Gong's.
 //!
-//! Every other round is played on real threads, and the rest in turns on one, over [`Yielding`], by
-//! dice: that finds at once what is done in several steps with an await between them, and the same
-//! way at every run. A driver whose calls take long is interleaved by its own waiting instead, in
-//! several rounds at once. Which operations are done comes from a seed. When threads meet is up to the
-//! machine, so a failure prints the whole history: who called what, when, and what was answered.
-//! Look in it for the first result that no order explains. `CONFORMANCE_SEED` and `CONFORMANCE_ROUNDS`
-//! say which and how many rounds are played, for those who hunt one that is rare.
+//! Every other round runs on real threads. The rest run on one thread, over [`Yielding`], in an order that the dice
+//! choose: these find operations that are done in several steps with an await between them, and find them again in every
+//! run. The calls of a slow driver overlap anyway, so its rounds run on one thread, several at a time. The operations come
+//! from a seed, but the machine decides how threads interleave, so a failure prints the whole history: each call with its
+//! times and its result. Look for the first result that no order allows. `CONFORMANCE_SEED` and `CONFORMANCE_ROUNDS` set
+//! the seed and the number of rounds, to search for a rare failure.
 
 mod event;
 mod history;
@@ -39,9 +37,9 @@ use crate::{Subject, check::path, dice::Dice, layers::Yielding, tasks::AT_ONCE_W
 
 const SEED: u64 = 0x11_7ea2;
 const ROUNDS: u64 = 10_000;
-/// The first of the contents that are there before a round begins.
+/// The first content that is stored before a round begins.
 const FIRST: u32 = 9000;
-/// A quick behaviour ends after so long, if it has played [`FEWEST`] rounds by then.
+/// A quick behaviour ends after this time, if it has played at least [`FEWEST`] rounds.
 const TIME: Duration = Duration::from_secs(3);
 const FEWEST: u64 = 64;
 
@@ -104,7 +102,7 @@ async fn check(subject: Subject, choose: Choose) {
     let driver = subject.driver().await;
     let seed = variable("CONFORMANCE_SEED");
     let rounds = variable("CONFORMANCE_ROUNDS");
-    // Says how long a call takes.
+    // Measures how long a call takes.
     drop(driver.exists(&path("/d")).await);
     let begun = Instant::now();
     let mut dice = Dice::new(seed.unwrap_or(SEED));
@@ -124,20 +122,23 @@ async fn check(subject: Subject, choose: Choose) {
             play(&driver, (round, way), dice.another(), choose)
         });
         for (played, history) in (round..next).zip(join_all(played).await) {
-            assert!(history.is_linearizable(), "no order explains round {played}:\n{history}");
+            assert!(
+                history.is_linearizable(),
+                "no order has the results of round {played}:\n{history}"
+            );
         }
         round = next;
     }
 }
 
-/// How the parts of a round meet.
+/// How the threads of a round are interleaved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// On threads.
+    /// By the system: each part has a thread.
     Threads,
-    /// In turns by the dice, over a driver that yields.
+    /// By the dice, over a driver that yields.
     Turns,
-    /// As the driver wakes them.
+    /// By the driver, which wakes them.
     Together,
 }
 
@@ -145,7 +146,7 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Plays one round, below a directory of its own.
+/// Plays one round, below its own directory.
 async fn play(
     driver: &Arc<dyn StorageDriver>,
     (round, way): (u64, Way),

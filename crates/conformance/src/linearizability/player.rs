@@ -1,4 +1,4 @@
-//! [`Player`]: one thread's part in a history.
+//! [`Player`]: the operations of one thread in a history.
 
 use std::sync::{
     Arc,
@@ -13,14 +13,14 @@ use storage_driver::{
 use super::event::{Call, Event, Outcome, When};
 use crate::check::path;
 
-/// One of those who do something at the same time.
+/// One of the concurrent threads.
 pub(super) struct Player {
     driver: Arc<dyn StorageDriver>,
     base: Path,
     thread: usize,
-    /// The version that it was told last.
+    /// The last version that it received.
     seen: Option<Version>,
-    /// For the commits to come.
+    /// For its commits, the last first.
     uploads: Vec<Writer>,
 }
 
@@ -33,7 +33,7 @@ impl Player {
         path(&format!("{}{relative}", self.base))
     }
 
-    /// What the `number`th call of this thread stores: no other stores the same.
+    /// The content of the `number`th call of this thread, which no other call stores.
     fn content(&self, number: usize) -> u32 {
         (self.thread * 100 + number) as u32
     }
@@ -50,7 +50,7 @@ impl Player {
         }
     }
 
-    /// Does it all, and tells when what was called and answered.
+    /// Makes the calls, and records the times of each call and its return.
     pub(super) async fn play(mut self, calls: Vec<Call>, clock: Arc<AtomicU64>) -> Vec<Event> {
         let mut events = Vec::new();
         for (number, call) in calls.into_iter().enumerate() {
@@ -58,12 +58,12 @@ impl Player {
             let condition = self.condition(&call);
             let called = clock.fetch_add(1, Ordering::SeqCst);
             let outcome = self.call(&call, content, condition.clone()).await;
-            let answered = clock.fetch_add(1, Ordering::SeqCst);
+            let returned = clock.fetch_add(1, Ordering::SeqCst);
             if let Outcome::File { version, .. } = &outcome {
                 self.seen = Some(version.clone());
             }
             let thread = self.thread;
-            events.push(Event { thread, call, content, condition, called, answered, outcome });
+            events.push(Event { thread, call, content, condition, called, returned, outcome });
         }
         events
     }
@@ -92,7 +92,7 @@ impl Player {
                 stored(driver.put_content(&self.at(at), bytes, condition).await)
             }
             Call::CommitTo { at, .. } => {
-                let writer = self.uploads.pop().expect("one was opened for each commit");
+                let writer = self.uploads.pop().expect("an upload was opened for each commit");
                 stored(writer.commit_to(&self.at(at), condition).await)
             }
             Call::Touch { at, .. } => stored(driver.touch(&self.at(at), condition).await),
@@ -135,7 +135,7 @@ impl Player {
     }
 }
 
-/// Content that says which call stored it, long enough to be torn.
+/// Content that identifies the call that stored it, long enough to be torn.
 pub(super) fn bytes_of(number: u32) -> Bytes {
     number.to_le_bytes().repeat(64).into()
 }

@@ -1,6 +1,6 @@
-//! The sequential store that explains a history: what each operation may return, and its effect.
+//! The sequential store that defines what each operation may return, and its effect.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use storage_driver::{ErrorKind, Precondition, Version};
 
@@ -13,21 +13,45 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Puts in a file that is there from the beginning.
+    /// Adds a file that exists before the history begins.
     pub(super) fn insert(&mut self, at: &str, content: u32, version: Version) {
         self.files.insert(at.to_owned(), (content, version));
     }
 
     /// The store after the operation, if its result is possible in this state.
-    pub(super) fn after(&self, event: &Event, rejects_conflicts: bool) -> Option<Self> {
-        let mut next = self.clone();
+    pub(super) fn after(&self, event: &Event, rejects_conflicts: bool) -> Option<Cow<'_, Self>> {
         let wrong = self.refusals(event);
-        match (&event.call, &event.outcome) {
-            (_, Outcome::Failed(kind)) => return wrong.contains(kind).then_some(next),
-            // A driver that cannot see conflicts lets them happen.
+        match &event.outcome {
+            Outcome::Failed(kind) => wrong.contains(kind).then_some(Cow::Borrowed(self)),
+            // A driver that does not notice conflicts allows them.
             _ if wrong.iter().any(|kind| rejects_conflicts || *kind != ErrorKind::PathConflict) => {
-                return None;
+                None
             }
+            _ if self.reads(event) => Some(Cow::Borrowed(self)),
+            _ => self.changed_by(event).map(Cow::Owned),
+        }
+    }
+
+    /// Whether the operation only reads, with a result that is possible in this state.
+    fn reads(&self, event: &Event) -> bool {
+        match (&event.call, &event.outcome) {
+            (Call::Get { at } | Call::Stat { at }, Outcome::File { version, content }) => {
+                self.files.get(*at).is_some_and(|file| {
+                    file.1 == *version && content.is_none_or(|content| content == file.0)
+                })
+            }
+            (Call::Stat { at }, Outcome::Directory) => {
+                self.is_dir(at) && !self.files.contains_key(*at)
+            }
+            (Call::List { at }, Outcome::Entries(entries)) => self.lists(at, entries),
+            _ => false,
+        }
+    }
+
+    /// The store after a change, if its result is possible in this state.
+    fn changed_by(&self, event: &Event) -> Option<Self> {
+        let mut next = self.clone();
+        match (&event.call, &event.outcome) {
             (Call::Put { at, .. } | Call::CommitTo { at, .. }, Outcome::File { version, .. }) => {
                 next.files.insert((*at).to_owned(), (event.content, version.clone()));
             }
@@ -65,28 +89,12 @@ impl Store {
             (Call::DeleteDir { at }, Outcome::Done) => {
                 next.files.retain(|file, _| !is_below(file, at));
             }
-            (Call::Get { at } | Call::Stat { at }, Outcome::File { version, content }) => {
-                let file = self.files.get(*at)?;
-                if file.1 != *version || content.is_some_and(|content| content != file.0) {
-                    return None;
-                }
-            }
-            (Call::Stat { at }, Outcome::Directory) => {
-                if !self.is_dir(at) || self.files.contains_key(*at) {
-                    return None;
-                }
-            }
-            (Call::List { at }, Outcome::Entries(entries)) => {
-                if !self.lists(at, entries) {
-                    return None;
-                }
-            }
             _ => return None,
         }
         Some(next)
     }
 
-    /// All the errors that are right in this state; of several, each.
+    /// All the errors that are correct in this state. The operation may return any of them.
     fn refusals(&self, event: &Event) -> Vec<ErrorKind> {
         use ErrorKind::{
             IsADirectory, NotADirectory, PathConflict, PathNotFound, PreconditionFailed,

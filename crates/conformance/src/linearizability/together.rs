@@ -1,4 +1,4 @@
-//! Doing things at the same time: on threads, or in turns by the dice.
+//! Running futures concurrently: on threads, or in a random order on one thread.
 
 use std::{
     future::poll_fn,
@@ -16,13 +16,13 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 
 use crate::dice::Dice;
 
-/// Runs each on a thread of its own, from the same moment on.
+/// Runs each part on a separate thread; all start at the same moment.
 pub(super) async fn on_threads<T: Send + 'static>(parts: Vec<BoxFuture<'static, T>>) -> Vec<T> {
     let waiting = Arc::new(AtomicUsize::new(parts.len()));
     let start = |part| {
         let (waiting, runtime) = (Arc::clone(&waiting), Handle::current());
         spawn_blocking(move || {
-            // What is to be tested takes microseconds, less than it takes to wake a thread.
+            // The operations take microseconds, less than it takes to wake a thread.
             waiting.fetch_sub(1, Ordering::SeqCst);
             while waiting.load(Ordering::SeqCst) > 0 {
                 spin_loop();
@@ -39,7 +39,7 @@ pub(super) async fn on_threads<T: Send + 'static>(parts: Vec<BoxFuture<'static, 
     results
 }
 
-/// Runs all on this thread. Each time, the dice say which of them get on, and in which order.
+/// Runs all parts on this thread. The dice choose which part is polled next.
 pub(super) async fn in_turns<T>(parts: Vec<BoxFuture<'static, T>>, dice: &mut Dice) -> Vec<T> {
     let mut parts: Vec<_> = parts.into_iter().map(Some).collect();
     let mut results = Vec::new();
@@ -55,7 +55,7 @@ pub(super) async fn in_turns<T>(parts: Vec<BoxFuture<'static, T>>, dice: &mut Di
         if parts.iter().all(Option::is_none) {
             return Poll::Ready(());
         }
-        // Those that were not chosen may be able to continue.
+        // Parts that were not chosen may be ready.
         cx.waker().wake_by_ref();
         Poll::Pending
     })

@@ -3,22 +3,22 @@
 use std::collections::HashMap;
 
 use storage_driver::{
-    Capabilities, Entry, Error, Metadata, Result as Answered, Stat, UploadInfo, Version,
+    Capabilities, Entry, Error, Metadata, Result as Outcome, Stat, UploadInfo, Version,
 };
 
-use super::side::Answer;
+use super::side::Output;
 
-/// A difference, in words.
+/// A description of a difference.
 pub(super) type Difference = String;
 
-/// Which version of the subject is which of the model. Their texts differ; where one changes, the
-/// other has to.
+/// Which version of the subject corresponds to which version of the model. Their texts differ, but they change
+/// together.
 #[derive(Debug, Clone)]
 pub(super) struct Versions {
     capabilities: Capabilities,
     by_model: HashMap<Version, Version>,
     by_subject: HashMap<Version, Version>,
-    /// By the model's, in the order in which they were seen first.
+    /// The model's versions, in the order in which they appeared.
     seen: Vec<Version>,
 }
 
@@ -26,7 +26,7 @@ macro_rules! same {
     ($what:literal, $subject:expr, $model:expr) => {{
         let (subject, model) = (&$subject, &$model);
         if subject != model {
-            return Err(format!("{}: {subject:?}, and should be {model:?}", $what));
+            return Err(format!("{}: {subject:?} and should be {model:?}", $what));
         }
     }};
 }
@@ -41,13 +41,13 @@ impl Versions {
         }
     }
 
-    /// The n-th version that was seen, of subject and model.
+    /// The n-th version that appeared, of subject and model.
     pub(super) fn nth(&self, n: usize) -> Option<(Version, Version)> {
         let model = self.seen.get(n.checked_rem(self.seen.len())?)?;
         Some((self.of(model)?, model.clone()))
     }
 
-    /// The subject's version that is this one of the model.
+    /// The subject's version that corresponds to this version of the model.
     pub(super) fn of(&self, model: &Version) -> Option<Version> {
         self.by_model.get(model).cloned()
     }
@@ -58,7 +58,7 @@ impl Versions {
             return Ok(());
         }
         if self.capabilities.unique_versions && self.by_subject.contains_key(subject) {
-            return Err(format!("version {subject:?} was given out before, and should be new"));
+            return Err(format!("version {subject:?} is not new"));
         }
         self.by_model.insert(model.clone(), subject.clone());
         self.by_subject.insert(subject.clone(), model.clone());
@@ -90,7 +90,7 @@ impl Versions {
         };
         same!("entries", shape(subject), shape(model));
         for (subject, model) in subject.iter().zip(model) {
-            // What is not known for free need not be given.
+            // A listing may leave out metadata.
             if let (Some(subject), Some(model)) = (subject.metadata(), model.metadata()) {
                 self.file(subject, model)?;
             }
@@ -98,7 +98,7 @@ impl Versions {
         Ok(())
     }
 
-    /// `unsure` tells whether an upload has data that may be still on its way.
+    /// `unsure` returns whether an upload may have data that is not yet kept.
     pub(super) fn uploads(
         &self,
         subject: &[UploadInfo],
@@ -111,7 +111,10 @@ impl Versions {
         same!("uploads", paths(subject), paths(model));
         for (subject, model) in subject.iter().zip(model) {
             if subject.modified < subject.created {
-                return Err(format!("the upload {} was written to before its start", model.path));
+                return Err(format!(
+                    "the upload {} was modified before it was created",
+                    model.path
+                ));
             }
             if subject.size.is_some() && !unsure(model) {
                 same!(
@@ -130,81 +133,84 @@ impl Versions {
     }
 
     /// Compares two results of one operation.
-    pub(super) fn answers(
+    pub(super) fn compare(
         &mut self,
-        subject: Answered<Answer>,
-        model: Answered<Answer>,
+        subject: Outcome<Output>,
+        model: Outcome<Output>,
         unsure: impl Fn(&UploadInfo) -> bool,
     ) -> Result<(), Difference> {
         let (subject, model) = match (subject, model) {
             (Ok(subject), Ok(model)) => (subject, model),
             (Err(subject), Err(model)) => return errors(&subject, &model),
             (Ok(subject), Err(model)) => {
-                return Err(format!("it answered {subject:?}, and should fail: {model:?}"));
+                return Err(format!("it returned {subject:?} and should fail: {model:?}"));
             }
             (Err(subject), Ok(model)) => {
-                return Err(format!("it failed: {subject:?}, and should answer {model:?}"));
+                return Err(format!("it failed: {subject:?} and should return {model:?}"));
             }
         };
         match (subject, model) {
-            (Answer::File(subject), Answer::File(model)) => self.file(&subject, &model),
-            (Answer::Content(subject, bytes), Answer::Content(model, expected)) => {
+            (Output::File(subject), Output::File(model)) => self.file(&subject, &model),
+            (Output::Content(subject, bytes), Output::Content(model, expected)) => {
                 self.file(&subject, &model)?;
                 content(&bytes, &expected)
             }
             (
-                Answer::Opened { metadata, range, remaining },
-                Answer::Opened { metadata: model, range: expected, remaining: left },
+                Output::Opened { metadata, range, remaining },
+                Output::Opened { metadata: model, range: expected, remaining: left },
             ) => {
                 same!("range", range, expected);
                 same!("remaining", remaining, left);
                 self.file(&metadata, &model)
             }
             (
-                Answer::Read { bytes, remaining },
-                Answer::Read { bytes: expected, remaining: left },
+                Output::Read { bytes, remaining },
+                Output::Read { bytes: expected, remaining: left },
             ) => {
                 same!("remaining", remaining, left);
                 content(&bytes, &expected)
             }
-            (Answer::Stat(subject), Answer::Stat(model)) => self.stat(&subject, &model),
-            (Answer::Pages(subject), Answer::Pages(model)) => {
+            (Output::Stat(subject), Output::Stat(model)) => self.stat(&subject, &model),
+            (Output::Pages(subject), Output::Pages(model)) => {
                 same!("pages", subject.len(), model.len());
                 subject.iter().zip(&model).try_for_each(|(s, m)| self.entries(s, m))
             }
-            (Answer::Walked(mut subject), Answer::Walked(mut model)) => {
+            (Output::Walked(mut subject), Output::Walked(mut model)) => {
                 if !self.capabilities.ordered_walk {
                     subject.sort_by(|a, b| a.path().cmp(b.path()));
                     model.sort_by(|a, b| a.path().cmp(b.path()));
                 }
                 self.entries(&subject, &model)
             }
-            (Answer::Uploads(subject), Answer::Uploads(model)) => {
+            (Output::Uploads(subject), Output::Uploads(model)) => {
                 same!("pages", subject.len(), model.len());
                 subject.iter().zip(&model).try_for_each(|(s, m)| self.uploads(s, m, &unsure))
             }
-            (Answer::Size(subject), Answer::Size(model)) => {
+            (Output::Size(subject), Output::Size(model)) => {
                 same!("size of a writer", subject, model);
                 Ok(())
             }
-            (Answer::Upload(subject), Answer::Upload(model)) => {
+            (Output::Upload(subject), Output::Upload(model)) => {
                 if subject.as_ref().is_some_and(|it| it.size.is_none() || it.note.is_none()) {
-                    return Err(format!("size and note have to be known: {subject:?}"));
+                    return Err(format!("size and note must be known: {subject:?}"));
                 }
                 self.uploads(subject.as_slice(), model.as_slice(), &unsure)
             }
-            (Answer::Cancelled(subject), Answer::Cancelled(model)) => {
+            (Output::Cancelled(subject), Output::Cancelled(model)) => {
                 same!("uploads cancelled", subject, model);
                 Ok(())
             }
-            (Answer::Nothing, Answer::Nothing) => Ok(()),
-            (subject, model) => Err(format!("{subject:?}, and should be {model:?}")),
+            (Output::Nothing, Output::Nothing) => Ok(()),
+            (subject, model) => Err(format!("{subject:?} and should be {model:?}")),
         }
     }
 }
 
-/// Compares contents, of which only the first difference is of interest.
+/// Compares contents, and reports the first difference only.
 pub(super) fn content(subject: &[u8], model: &[u8]) -> Result<(), Difference> {
+    if subject == model {
+        return Ok(());
+    }
     same!("length of the content", subject.len(), model.len());
     match subject.iter().zip(model).position(|(subject, model)| subject != model) {
         Some(at) => Err(format!("the content is wrong from byte {at} of {} on", model.len())),
@@ -214,12 +220,12 @@ pub(super) fn content(subject: &[u8], model: &[u8]) -> Result<(), Difference> {
 
 fn errors(subject: &Error, model: &Error) -> Result<(), Difference> {
     if subject.kind() != model.kind() {
-        return Err(format!("it failed with {subject:?}, and should with {model:?}"));
+        return Err(format!("it failed with {subject:?}, and should fail with {model:?}"));
     }
     if subject.driver().is_none() || subject.operation().is_none() || subject.path().is_none() {
-        return Err(format!("an error without its context: {subject:?}"));
+        return Err(format!("an error without context: {subject:?}"));
     }
-    // Of two paths, the one that is not there is named.
+    // Of two paths, the error names the missing one.
     if subject.is_not_found() && model.is_not_found() {
         same!("path of an error", subject.path(), model.path());
     }

@@ -1,12 +1,13 @@
 //! [`Op`]: one operation of a random sequence, and how sequences are made.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use storage_driver::ErrorKind;
+use storage_driver::{ErrorKind, Path, ReadRange};
 
-/// The paths that are used most. All of them can be files at once.
+use crate::check;
+
+/// The paths that are used most. All of them can be files at the same time.
 const USUAL: &[&str] = &["/a/b", "/a/c", "/a/d/e", "/f"];
-/// Those at which they conflict, up to four levels deep, and names that begin alike or order before
-/// `/`.
+/// Paths that conflict with them, up to four levels deep, and names that share a prefix or order before `/`.
 const OTHER: &[&str] = &[
     "/a", "/a/d", "/a/b/c", "/a/d/e/f", "/a/b-c", "/ab", "/a-b/c", "/a.b", "/b", "/b/d", "/b/d/e",
 ];
@@ -15,7 +16,7 @@ pub(super) const READERS: usize = 3;
 
 type At = &'static str;
 
-/// Operations, and what is done to some of them.
+/// Operations, some with a fault.
 pub(super) type Sequence = Vec<(Op, Option<Interference>)>;
 
 /// One operation. Writers and readers stay open in numbered slots.
@@ -52,24 +53,76 @@ pub(crate) enum Op {
     Touch { at: At, when: When },
 }
 
-/// A precondition, as far as it can be said before the versions are known.
+impl Op {
+    /// Whether it may change the store.
+    pub(super) fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::Get { .. }
+                | Self::GetRange { .. }
+                | Self::Open { .. }
+                | Self::Read { .. }
+                | Self::DropReader { .. }
+                | Self::Stat { .. }
+                | Self::List { .. }
+                | Self::Walk { .. }
+                | Self::Uploads { .. }
+                | Self::Upload { .. }
+        )
+    }
+
+    /// The paths that it changes, except those of writers.
+    pub(super) fn paths(&self) -> Vec<Path> {
+        match *self {
+            Self::Put { at, .. }
+            | Self::Writer { at, .. }
+            | Self::CommitTo { dest: at, .. }
+            | Self::CancelUpload { at }
+            | Self::Delete { at, .. }
+            | Self::DeleteDir { at }
+            | Self::Touch { at, .. } => vec![check::path(at)],
+            Self::Rename { from, to, .. }
+            | Self::RenameDir { from, to }
+            | Self::Copy { from, to, .. } => vec![check::path(from), check::path(to)],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A precondition, before the versions are known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum When {
     Always,
     IfAbsent,
-    /// Of what is there now.
+    /// Of the current version.
     IfCurrent,
-    /// Of the n-th version that was ever seen.
+    /// Of the n-th version that appeared.
     IfVersion(usize),
 }
 
-/// A range, in 16ths of the content, so that most are within it.
+/// A range, in 16ths of the content, so that most ranges are within it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Range {
     Full,
     From(u64),
     Bounded(u64, u64),
     Last(u64),
+}
+
+impl Range {
+    /// The range of a file of `size` bytes.
+    pub(super) fn resolve(self, size: u64) -> ReadRange {
+        let at = |sixteenths: u64| match sixteenths {
+            17.. => size + sixteenths - 16,
+            _ => size * sixteenths / 16,
+        };
+        match self {
+            Self::Full => ReadRange::Full,
+            Self::From(start) => ReadRange::Offset(at(start)),
+            Self::Bounded(start, end) => ReadRange::Bounded(at(start)..at(end)),
+            Self::Last(length) => ReadRange::Suffix(at(length)),
+        }
+    }
 }
 
 /// How a writer is opened.
@@ -80,7 +133,7 @@ pub(crate) enum Mode {
     Append(Offset),
 }
 
-/// The offset that is claimed.
+/// The offset that the caller expects.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Offset {
     None,
@@ -88,13 +141,13 @@ pub(crate) enum Offset {
     Wrong,
 }
 
-/// What is done to an operation on its way to the driver.
+/// A fault that is injected into an operation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Interference {
-    /// Its n-th call never reaches the driver.
+    /// Its n-th call fails before it reaches the driver.
     FailBefore { call: u64, kind: ErrorKind },
     /// The response of its n-th call is lost.
-    LoseAnswer { call: u64, kind: ErrorKind },
+    LoseResponse { call: u64, kind: ErrorKind },
     /// It is dropped after so many polls.
     DropAfter { polls: usize },
 }
@@ -194,12 +247,12 @@ pub(super) fn sequences(length: usize) -> BoxedStrategy<Sequence> {
     vec(op().prop_map(|op| (op, None)), 1..=length).boxed()
 }
 
-/// The same, with some of the operations failed or dropped on their way.
+/// The same, with faults in some of the operations.
 pub(super) fn with_faults(length: usize) -> BoxedStrategy<Sequence> {
     let kind = || select(vec![ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Other]);
     let interference = prop_oneof![
         (0..2u64, kind()).prop_map(|(call, kind)| Interference::FailBefore { call, kind }),
-        (0..2u64, kind()).prop_map(|(call, kind)| Interference::LoseAnswer { call, kind }),
+        (0..2u64, kind()).prop_map(|(call, kind)| Interference::LoseResponse { call, kind }),
         (0..4usize).prop_map(|polls| Interference::DropAfter { polls }),
     ];
     vec((op(), option::weighted(0.3, interference)), 1..=length).boxed()

@@ -1,4 +1,4 @@
-//! [`Entries`]: a walk that was decided when it began.
+//! [`Entries`]: the entries of a walk, taken when it began.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! [`Session`]: what is behind a writer.
+//! [`Session`]: the write session of a writer.
 
 use std::{
     sync::MutexGuard,
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use storage_driver::{ErrorKind, Metadata, Path, Precondition, Result, WriteSession};
 
-use super::{Reference, State, require};
+use super::{Reference, require, state::State};
 
 /// One opening of one upload.
 pub(super) struct Session {
@@ -19,7 +19,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// The store, if this opening is still the latest.
+    /// The state, if this opening is still the latest.
     fn open(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.driver.open()?;
         match state.uploads.get(&self.path) {

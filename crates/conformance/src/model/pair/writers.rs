@@ -1,8 +1,8 @@
-//! Opening, writing and letting go: what is known of the writers on the way.
+//! Opening, writing and dropping: what is known of the open writers.
 
 use bytes::Bytes;
 use storage_driver::{
-    ErrorKind, Path, Precondition, Result as Answered, StorageDriverExt, UploadInfo, Writer,
+    ErrorKind, Path, Precondition, Result as Outcome, StorageDriverExt, UploadInfo, Writer,
 };
 
 use super::{Pair, WRITERS};
@@ -11,7 +11,7 @@ use crate::{
     model::{
         compare::Difference,
         op::{Interference, Mode, Op},
-        side::{Answer, Step},
+        side::{Output, Step},
     },
 };
 
@@ -19,10 +19,10 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Opening {
     at: Path,
-    /// What is kept for sure, if it is sure that anything is.
+    /// The number of bytes that are certainly kept; `None` if the upload may not be kept at all.
     kept: Option<u64>,
     size: u64,
-    /// The note that is kept for sure, then those that were set after it.
+    /// The note that is certainly kept, and then the notes that were set after it.
     notes: Vec<Bytes>,
     fenced: bool,
 }
@@ -34,7 +34,7 @@ impl Opening {
 }
 
 impl Pair {
-    /// Drops what is in the way of opening a writer.
+    /// Drops the writers that opening another would disturb.
     pub(super) async fn make_room(
         &mut self,
         slot: usize,
@@ -42,15 +42,15 @@ impl Pair {
         mode: Mode,
         interference: bool,
     ) -> Result<(), Difference> {
-        self.let_go(slot, &Op::DropWriter { writer: slot }, None).await?;
+        self.end_writer(slot, &Op::DropWriter { writer: slot }, None).await?;
         let keeps = self.subject.driver.capabilities().keeps_on_drop;
         for other in 0..WRITERS {
             let Some(opening) = self.openings[other].clone().filter(|it| it.at == *at) else {
                 continue;
             };
             if interference {
-                // Whether it is fenced will not be known.
-                self.let_go(other, &Op::DropWriter { writer: other }, None).await?;
+                // It will be unknown whether it is fenced.
+                self.end_writer(other, &Op::DropWriter { writer: other }, None).await?;
             } else if !keeps && opening.is_unsure() && matches!(mode, Mode::Resume(_)) {
                 self.settle(&opening).await?;
             }
@@ -58,8 +58,8 @@ impl Pair {
         Ok(())
     }
 
-    /// Lets go of a writer, by a drop or by a `suspend` whose outcome is unknown.
-    pub(super) async fn let_go(
+    /// Ends a writer by a drop, or by a `suspend` with an unknown outcome.
+    pub(super) async fn end_writer(
         &mut self,
         slot: usize,
         op: &Op,
@@ -74,7 +74,7 @@ impl Pair {
         if !keeps && opening.is_unsure() { self.settle(&opening).await } else { Ok(()) }
     }
 
-    /// Finds out how much of an upload was kept, and continues there.
+    /// Finds out how much of an upload was kept, and truncates the model to it.
     pub(super) async fn settle(&mut self, opening: &Opening) -> Result<(), Difference> {
         let at = &opening.at;
         let all = self.model.driver.resume(at).await.map(|writer| writer.size());
@@ -105,7 +105,7 @@ impl Pair {
         fenced.for_each(|opening| opening.fenced = true);
     }
 
-    /// A write. Only a writer itself can tell what became of one that was cut off.
+    /// A write. The size of the writer tells whether a dropped write took effect.
     pub(super) async fn write(
         &mut self,
         slot: usize,
@@ -114,21 +114,22 @@ impl Pair {
     ) -> Result<(), Difference> {
         let length = step.data.len() as u64;
         let before = self.subject.writers[slot].as_ref().map(|writer| writer.size());
-        let answer = self.perform(step, Precondition::None, interference).await;
+        let outcome = self.perform(step, Precondition::None, interference).await;
         let after = self.subject.writers[slot].as_ref().map(|writer| writer.size());
-        if answer.is_none() && after == before {
+        if outcome.is_none() && after == before {
             return Ok(());
         }
         let expected = self.model.perform(step, Precondition::None).await;
         match &expected {
-            // A fenced writer may take data until it reaches the backend.
-            _ if self.openings[slot].as_ref().is_some_and(|opening| opening.fenced) => match answer
-            {
-                Some(Err(error)) if error.kind() != ErrorKind::WriterFenced => {
-                    Err(format!("it failed with {error:?}, and should because it is fenced"))
+            // A fenced writer may accept data until the data reaches the backend.
+            _ if self.openings[slot].as_ref().is_some_and(|opening| opening.fenced) => {
+                match outcome {
+                    Some(Err(error)) if error.kind() != ErrorKind::WriterFenced => Err(format!(
+                        "it failed with {error:?}, and should fail because it is fenced"
+                    )),
+                    _ => Ok(()),
                 }
-                _ => Ok(()),
-            },
+            }
             _ => {
                 if after != before.map(|before| before + length) {
                     return Err(format!(
@@ -139,8 +140,8 @@ impl Pair {
                 if let Some(opening) = &mut self.openings[slot] {
                     opening.size += length;
                 }
-                let Some(answer) = answer else { return Ok(()) };
-                self.versions.answers(answer, expected, |_| false)
+                let Some(outcome) = outcome else { return Ok(()) };
+                self.versions.compare(outcome, expected, |_| false)
             }
         }
     }
@@ -161,14 +162,14 @@ impl Pair {
                 }
                 Ok(())
             }
-            (set, expected) => Err(format!("{set:?}, and should be {expected:?}")),
+            (set, expected) => Err(format!("{set:?} and should be {expected:?}")),
         }
     }
 
-    /// Keeps account of the writers, after `op`.
-    pub(super) fn remember(&mut self, op: &Op, expected: &Answered<Answer>) {
+    /// Updates what is known of the writers after `op`.
+    pub(super) fn remember(&mut self, op: &Op, expected: &Outcome<Output>) {
         match (op, expected) {
-            (Op::Writer { writer, at, mode }, Ok(Answer::Size(size))) => {
+            (Op::Writer { writer, at, mode }, Ok(Output::Size(size))) => {
                 let at = path(at);
                 self.fence(&at);
                 let kept = matches!(mode, Mode::Resume(_)).then_some(*size);

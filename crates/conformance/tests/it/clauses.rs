@@ -1,13 +1,13 @@
-//! Every clause of the contract has a behaviour that names it.
+//! Every clause of the contract has a behaviour that tests it.
 
 use std::collections::BTreeSet;
 
 use storage_driver_conformance::behaviours;
 
-/// How many clauses each of the ten groups has: 1.1 to 1.5, 2.1 to 2.4, and so on.
+/// The number of clauses in each of the ten groups: 1.1 to 1.5, 2.1 to 2.4, and so on.
 const CLAUSES: [usize; 10] = [5, 4, 4, 6, 17, 6, 7, 6, 4, 5];
 
-/// Clauses that no run of a driver can show, and what does instead.
+/// Clauses that no run of a driver can test, and what tests them instead.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("5.2", "a doctest of this crate that must not compile"),
     ("10.2", "the tests of this crate on its plan and its report"),

@@ -1,10 +1,10 @@
-//! The suite, run on the reference: what it asks is possible, of a driver that claims everything,
-//! of one that claims nothing, and of one whose every call waits.
+//! The suite on the reference: a driver that claims everything, one that claims nothing, one with short paths, and one
+//! whose calls wait.
 
 use storage_driver::{Capabilities, StorageDriver};
 use storage_driver_conformance::{Fixture, layers::Yielding, reference::Reference};
 
-/// `driver`, which is made of `store`, with the clock of that.
+/// `driver`, which is a layer on `store`, with the clock of `store`.
 fn with_clock(store: Reference, driver: impl StorageDriver + 'static) -> Fixture {
     Fixture::from(driver).with_clock(move |time| store.set_time(time))
 }
@@ -25,7 +25,7 @@ mod claims_nothing {
     storage_driver_conformance::suite!(|| async { claiming(Capabilities::none()) });
 }
 
-/// The longest paths that it holds are shorter than those that can be made.
+/// Its longest paths are shorter than the longest valid path.
 mod holds_short_paths {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! The layers: [`Faulty`] fails each call in its turn, [`Yielding`] waits before and after each.
+//! The layers [`Faulty`] and [`Yielding`].
 
 use std::task::Poll;
 
@@ -16,7 +16,7 @@ fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
 
-/// A bit of everything, each step needing the one before.
+/// Some calls of every kind. Each step needs the one before.
 async fn scene(driver: &dyn StorageDriver) -> Result<()> {
     let (upload, blob, copy) = (path("/uploads/1"), path("/blobs/1"), path("/blobs/2"));
     let mut writer = driver.create(&upload).await?;
@@ -95,10 +95,10 @@ fn a_failed_commit_keeps_the_upload() {
 }
 
 #[test]
-fn a_lost_answer_is_of_something_done() {
+fn a_lost_response_is_of_a_call_that_took_effect() {
     for n in 0.. {
         let Some((store, error)) = with_fault(n, Fault::LostAnswer(ErrorKind::Timeout)) else {
-            panic!("no commit was answered in vain");
+            panic!("no response of a commit was lost");
         };
         if error.operation() == Some(Operation::CommitTo) {
             assert_eq!(block_on(store.get_bytes(&path("/blobs/1"), 100)).unwrap(), "some content");
@@ -108,7 +108,7 @@ fn a_lost_answer_is_of_something_done() {
     }
 }
 
-/// Which of 200 calls fail, each with the probability of one in `one_in`.
+/// Which of 200 calls fail, each with a probability of 1 / `one_in`.
 fn failed_calls(seed: u64, one_in: usize) -> Vec<bool> {
     let driver = Faulty::new(Reference::new());
     driver.fail_at_random(seed, one_in, Fault::Before(ErrorKind::Unavailable));

@@ -1,4 +1,4 @@
-//! Lies about list and walk.
+//! Broken drivers: listings and walks.
 
 use std::{
     collections::HashMap,
@@ -8,20 +8,39 @@ use std::{
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream::BoxStream};
 
-use crate::breakage::*;
+use super::breakage::*;
 
-/// All the children of a directory, whatever the options say.
+broken_drivers! {
+    ListsByPrefix as sibling_of_the_same_prefix: ["listing::list_of_a_leaves_ab_out"];
+    ListsNothing as listing_of_nothing: ["listing::list_of_nothing_is_not_found"];
+    IgnoresStartAfter as ignored_start: ["listing::list_starts_after_an_entry"];
+    IgnoresTheLimit as ignored_limit: ["listing::pages_of_every_limit_join_to_the_whole"];
+    RepeatsTheLast as duplicate_entries: ["listing::pages_of_every_limit_join_to_the_whole"];
+    ListsUploads as listed_upload: ["namespace::an_upload_is_not_seen_by_list"];
+    WalksSkippedDirectories as skipped_directory_that_is_walked: [
+        "walking::skip_dir_leaves_out_what_is_below",
+    ];
+    WalksInByteOrder as wrong_order_of_a_walk: ["walking::walk_visits_in_the_order_of_paths"];
+    ListsStaleMetadata as listing_of_what_was_there_before: [
+        "listing::list_returns_the_metadata_of_stat_after_a_change",
+    ];
+    NamesIgnoreTheLimit as names_without_a_limit: [
+        "listing::a_list_of_names_obeys_start_and_limit",
+    ];
+}
+
+/// All the children of a directory.
 async fn children(driver: &Reference, path: &Path) -> Result<Vec<Entry>> {
     driver.list_all(path).try_collect().await
 }
 
 broken! {
-    /// 6.2: whatever begins with the text of the path is listed.
+    /// 6.2: every path that begins with the text of the path is listed.
     ListsByPrefix {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-            let mut entries = children(&self.0, path).await?;
+            let mut entries = children(&self.inner, path).await?;
             if let Some(dir) = path.parent() {
-                let alike = children(&self.0, &dir).await?;
+                let alike = children(&self.inner, &dir).await?;
                 entries.extend(alike.into_iter().filter(|entry| {
                     entry.path() != path && entry.path().as_str().starts_with(path.as_str())
                 }));
@@ -36,7 +55,7 @@ broken! {
     /// 6.2: nothing is listed as an empty directory.
     ListsNothing {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-            match self.0.list(path, options).await {
+            match self.inner.list(path, options).await {
                 Err(error) if error.is_not_found() => Ok(Page::new(Vec::new(), None)),
                 other => other,
             }
@@ -48,16 +67,16 @@ broken! {
     /// 6.3: every page is the first.
     IgnoresStartAfter {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-            self.0.list(path, ListOptions::new().limit(options.limit)).await
+            self.inner.list(path, ListOptions::new().limit(options.limit)).await
         }
     }
 }
 
 broken! {
-    /// 6.3: a page is as long as there are entries.
+    /// 6.3: a page has all entries, whatever the limit.
     IgnoresTheLimit {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-            self.0.list(path, options.limit(usize::MAX)).await
+            self.inner.list(path, options.limit(usize::MAX)).await
         }
     }
 }
@@ -66,9 +85,9 @@ broken! {
     /// 6.5: a page begins with the entry that it starts after.
     RepeatsTheLast {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-            let mut page = self.0.list(path, options.clone()).await?;
+            let mut page = self.inner.list(path, options.clone()).await?;
             if let Some(start) = &options.start_after {
-                let again = children(&self.0, path).await?;
+                let again = children(&self.inner, path).await?;
                 page.items.splice(0..0, again.into_iter().find(|entry| entry.path() == start));
             }
             Ok(page)
@@ -80,8 +99,8 @@ broken! {
     /// 2.4: uploads in progress are listed as files.
     ListsUploads {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-            let mut entries = children(&self.0, path).await?;
-            let uploads = self.0.uploads(path, ListOptions::new()).await?.items;
+            let mut entries = children(&self.inner, path).await?;
+            let uploads = self.inner.uploads(path, ListOptions::new()).await?.items;
             let direct = |upload: &UploadInfo| upload.path.parent().as_ref() == Some(path);
             entries.extend(uploads.into_iter().filter(direct).map(|it| Entry::bare_file(it.path)));
             entries.sort_by(|a, b| a.path().cmp(b.path()));
@@ -91,7 +110,7 @@ broken! {
     }
 }
 
-/// A walk over any stream of entries, which does with a directory to be skipped as it is told.
+/// A walk over any stream of entries, which ignores `skip_dir`.
 struct Walked<'a> {
     entries: BoxStream<'a, Result<Entry>>,
 }
@@ -108,17 +127,17 @@ broken! {
     /// 6.4: a directory that is skipped is walked all the same.
     WalksSkippedDirectories {
         fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
-            let entries = self.0.walk(path, options).boxed();
+            let entries = self.inner.walk(path, options).boxed();
             Walk::new("reference", path.clone(), Walked { entries })
         }
     }
 }
 
 broken! {
-    /// 6.4: a walk goes by the bytes of paths, which tears a directory from what is in it.
+    /// 6.4: a walk is in the order of bytes, which separates a directory from its children.
     WalksInByteOrder {
         fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
-            let walked = self.0.walk(path, options).try_collect::<Vec<_>>();
+            let walked = self.inner.walk(path, options).try_collect::<Vec<_>>();
             let entries: Vec<Result<Entry>> = match walked.now_or_never() {
                 Some(Ok(mut entries)) => {
                     entries.sort_by(|a, b| a.path().as_str().cmp(b.path().as_str()));
@@ -133,49 +152,39 @@ broken! {
     }
 }
 
-/// What was listed of each file first.
-#[derive(Debug, Default)]
-pub(crate) struct ListsStaleMetadata {
-    honest: Reference,
-    listed: Mutex<HashMap<Path, Metadata>>,
-}
-
-/// 6.2: a listing remembers what it said of a file, whatever became of it.
-#[async_trait]
-impl Breakage for ListsStaleMetadata {
-    fn honest(&self) -> &Reference {
-        &self.honest
-    }
-
-    async fn put_content(
-        &self,
-        path: &Path,
-        content: Payload,
-        precondition: Precondition,
-    ) -> Result<Metadata> {
-        let file = self.honest.put_content(path, content, precondition).await?;
-        self.listed.lock().unwrap().entry(path.clone()).or_insert(file.clone());
-        Ok(file)
-    }
-
-    async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
-        let mut page = self.honest.list(path, options).await?;
-        let listed = self.listed.lock().unwrap();
-        for entry in &mut page.items {
-            if let (true, Some(file)) = (entry.is_file(), listed.get(entry.path())) {
-                *entry = Entry::file(file.clone());
-            }
+broken! {
+    /// 6.2: a listing has the metadata that a file had first.
+    ListsStaleMetadata(listed: Mutex<HashMap<Path, Metadata>>) {
+        async fn put_content(
+            &self,
+            path: &Path,
+            content: Payload,
+            precondition: Precondition,
+        ) -> Result<Metadata> {
+            let file = self.inner.put_content(path, content, precondition).await?;
+            self.listed.lock().unwrap().entry(path.clone()).or_insert(file.clone());
+            Ok(file)
         }
-        Ok(page)
+
+        async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
+            let mut page = self.inner.list(path, options).await?;
+            let listed = self.listed.lock().unwrap();
+            for entry in &mut page.items {
+                if let (true, Some(file)) = (entry.is_file(), listed.get(entry.path())) {
+                    *entry = Entry::file(file.clone());
+                }
+            }
+            Ok(page)
+        }
     }
 }
 
 broken! {
-    /// 6.6: the option is taken for one that replaces the others.
+    /// 6.6: the option `names_only` replaces the others.
     NamesIgnoreTheLimit {
         async fn list(&self, path: &Path, options: ListOptions) -> Result<Page<Entry>> {
             let options = if options.names_only { ListOptions::new() } else { options };
-            self.0.list(path, options).await
+            self.inner.list(path, options).await
         }
     }
 }

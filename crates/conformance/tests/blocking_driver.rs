@@ -1,8 +1,0 @@
-//! The driver of the `blocking_driver` example against the contract: a test for each behaviour.
-
-#[path = "../examples/blocking_driver/driver.rs"]
-mod driver;
-#[path = "../examples/blocking_driver/library.rs"]
-mod library;
-
-storage_driver_conformance::suite!(|| async { driver::BlockingDriver::new() });
