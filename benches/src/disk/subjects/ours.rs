@@ -70,9 +70,15 @@ impl Subject for Ours {
     }
 
     async fn names(&self, dir: &str) -> usize {
-        let entries = self.0.list_all(&key(dir)).with_options(ListOptions::new().names_only());
-        let counted = entries.try_fold(0, async |count, _| Ok(count + 1));
-        counted.await.expect("it is listed")
+        let (dir, mut options, mut count) = (key(dir), ListOptions::new().names_only(), 0);
+        loop {
+            let page = self.0.list(&dir, options.clone()).await.expect("it is listed");
+            count += page.items.len();
+            match page.next {
+                Some(next) => options.start_after = Some(next),
+                None => return count,
+            }
+        }
     }
 
     async fn first(&self, dir: &str, count: usize) -> usize {
