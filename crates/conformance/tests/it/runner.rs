@@ -13,6 +13,8 @@ use tokio::{runtime::Builder, time::Instant};
 const SLOW: Duration = Duration::from_millis(30);
 /// The maximum time of the quick size on a driver that slow.
 const QUICK_SIZE: Duration = Duration::from_secs(15 * 60);
+/// The maximum by a virtual clock, which leaves the rest of [`QUICK_SIZE`] to the machine.
+const QUICK_SIZE_IN_CALLS: Duration = Duration::from_secs(12 * 60);
 
 fn slow(delay: Duration) -> Fixture {
     let store = Reference::new();
@@ -184,7 +186,7 @@ async fn a_driver_of_30_ms_a_call_passes_the_quick_size_within_15_minutes() {
     let taken = begun.elapsed();
     let longest = &times[times.len() - 20..];
     eprintln!("{taken:.0?}, of which {longest:#.1?}");
-    assert!(taken < QUICK_SIZE, "{taken:?}");
+    assert!(taken < QUICK_SIZE_IN_CALLS, "{taken:?}");
 }
 
 #[test]
