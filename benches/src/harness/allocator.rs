@@ -32,7 +32,7 @@ fn note(size: usize) {
     }
 }
 
-// SAFETY: every call goes to the system's allocator as it came; noting its size has no part in
+// SAFETY: every call goes to the system's allocator unchanged; noting its size has no part in
 // what is returned.
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

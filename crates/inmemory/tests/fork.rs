@@ -104,7 +104,7 @@ fn a_fork_takes_no_memory() {
 fn a_change_after_a_fork_copies_the_directories_above_it() {
     block_on(async {
         let store = store().await;
-        put(&store, "/a/beside", "").await;
+        put(&store, "/a/sibling", "").await;
         let _fork = store.fork();
         let before = store.usage().index;
         store.touch(&path("/a/one"), Precondition::None).await.unwrap();

@@ -179,8 +179,8 @@
 //! - <a id="8.1"></a>**8.1** There is one [`Error`](crate::Error) type: a kind, the driver's name, the operation, the path,
 //!   and the cause as `source`. Its text is one line and leaves the cause to `source`:
 //!   `inmemory: get_content /a/b: path not found`.
-//! - <a id="8.2"></a>**8.2** The kinds are those of [`ErrorKind`](crate::ErrorKind). Methods such as `is_not_found` answer
-//!   the questions that callers branch on.
+//! - <a id="8.2"></a>**8.2** The kinds are those of [`ErrorKind`](crate::ErrorKind). Methods such as `is_not_found` are
+//!   the conditions that callers branch on.
 //! - <a id="8.3"></a>**8.3** An error that is converted to [`std::io::Error`] and back is the same error. An `io::Error`
 //!   that becomes an `Error` keeps its kind and stays reachable as the source.
 //! - <a id="8.4"></a>**8.4** Errors from readers and writers in mid-stream carry the same context.

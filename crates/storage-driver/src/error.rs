@@ -219,7 +219,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The name of the driver that answered.
+    /// The name of the driver that failed.
     pub fn driver(&self) -> Option<&'static str> {
         self.0.driver
     }

@@ -21,7 +21,7 @@ use bytes::{Buf, Bytes, BytesMut};
 ///  └───────┘    └───────┴───────┴───┘    └───────┴───┘
 /// ```
 ///
-/// A payload of one part, as most are, needs no allocation besides that of the part.
+/// A payload of one part, the usual case, needs no allocation of its own.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -41,7 +41,7 @@ pub struct Puts {
     /// Whether the files stay until all is measured: there are file systems that take long to make
     /// a file when many were removed before.
     pub left: bool,
-    /// How long they go on.
+    /// How long they run.
     pub milliseconds: u64,
 }
 

@@ -101,7 +101,7 @@ fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
-/// How many names are in the answer's list of this key.
+/// The number of names in the list under this key of the response.
 fn names(page: &[u8], key: &str) -> usize {
     let page: Value = serde_json::from_slice(page).expect("a list is JSON");
     page[key].as_array().map_or(0, Vec::len)

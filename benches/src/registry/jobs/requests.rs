@@ -23,7 +23,7 @@ const SEED: u64 = 12;
 /// Room for as many times as there might be.
 const TIMES: usize = 1 << 20;
 
-/// Sends small requests on 16 connections, each the next when the one before is answered:
+/// Sends small requests on 16 connections, each the next after the response to the previous one:
 /// pulls manifests by tag, requests blobs, and pushes manifests, each with its own tag.
 ///
 /// - `get`, `head`, `put`: how many a second;

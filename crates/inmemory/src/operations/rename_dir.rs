@@ -25,7 +25,7 @@ impl Store {
     }
 }
 
-/// How far the rename of a directory came.
+/// The progress of the rename of a directory.
 enum Renamed {
     /// It is done, and this is left.
     Done(Removed),

@@ -134,8 +134,8 @@ fn deepest() -> Path {
 fn deep(budget: &std::sync::Arc<Budget>) -> Tree {
     let mut tree = Tree::default();
     put(&mut tree, deepest().as_str(), 1, budget);
-    let beside = deepest().parent().unwrap().join("b").unwrap();
-    put(&mut tree, beside.as_str(), 1, budget);
+    let sibling = deepest().parent().unwrap().join("b").unwrap();
+    put(&mut tree, sibling.as_str(), 1, budget);
     tree
 }
 
@@ -366,9 +366,9 @@ fn a_moved_directory_brings_its_length() {
     let below = "/x".repeat(1000);
     let to = path("/b/c");
     let room = (Path::MAX_BYTES - below.len() - "/c".len()) / 2;
-    for beside in [None, Some("/a/beside")] {
+    for sibling in [None, Some("/a/sibling")] {
         let mut tree = tree_of(&[&format!("/a{below}")], &budget);
-        beside.iter().for_each(|at| put(&mut tree, at, 1, &budget));
+        sibling.iter().for_each(|at| put(&mut tree, at, 1, &budget));
         rename(&mut tree, &path("/a"), &to, &budget);
         files(&tree);
         let dir = tree.dir(&path("/b")).unwrap();

@@ -87,7 +87,7 @@ fn what_follows_a_page_of_limit_0_is_everything() {
 }
 
 #[test]
-fn a_page_of_limit_0_goes_on_where_it_began() {
+fn a_page_of_limit_0_continues_where_it_began() {
     let options = ListOptions::new().limit(0).start_after(path("/a/b"));
     let page = Page::from_sorted(&path("/a"), &options, paths(&["/a/b", "/a/c"]));
     assert_eq!(page.next, Some(path("/a/b")));
