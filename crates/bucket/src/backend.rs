@@ -29,6 +29,12 @@ impl Backend {
     pub(crate) fn now(&self) -> u64 {
         time::to_nanos((self.clock)())
     }
+
+    /// How long after an announcement a request that relies on it may be sent: a quarter of the grace. The rest is for
+    /// the request to arrive.
+    pub(crate) fn patience(&self) -> Duration {
+        self.grace / 4
+    }
 }
 
 impl fmt::Debug for Backend {

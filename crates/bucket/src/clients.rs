@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use object_store::{
     BackoffConfig, ClientOptions, ObjectStore, RetryConfig, aws::AmazonS3Builder,
-    azure::MicrosoftAzureBuilder, gcp::GoogleCloudStorageBuilder, list::PaginatedListStore,
-    multipart::MultipartStore, signer::Signer,
+    azure::MicrosoftAzureBuilder, client::HttpClient, gcp::GoogleCloudStorageBuilder,
+    list::PaginatedListStore, multipart::MultipartStore, signer::Signer,
 };
 
 use crate::http::Connector;
@@ -32,6 +32,8 @@ pub(crate) struct Clients {
     pub(crate) bulk: Arc<dyn Engine>,
     /// Small objects that decide something: never retried by the engine.
     pub(crate) decisive: Arc<dyn Engine>,
+    /// Sends signed URLs, where a listing of multipart uploads can be had.
+    pub(crate) signed: Option<HttpClient>,
     /// Whether the signature of a DELETE leaves room for a condition.
     pub(crate) can_condition_delete: bool,
     /// Whether a signed URL can state the content type of the response.
@@ -50,8 +52,11 @@ impl Clients {
         let reads = || ClientOptions::new().with_timeout_disabled().with_read_timeout(SILENCE);
         let bulk = || ClientOptions::new().with_timeout(BULK);
         let decisive = || ClientOptions::new().with_timeout(DECISION);
+        let reads = engine(source, connector, reads(), retries(3))?;
+        let signed = connector.last().filter(|_| matches!(source, Source::S3(_)));
         Ok(Self {
-            reads: engine(source, connector, reads(), retries(3))?,
+            reads,
+            signed,
             bulk: engine(source, connector, bulk(), retries(3))?,
             decisive: engine(source, connector, decisive(), retries(0))?,
             can_condition_delete: !matches!(source, Source::Azure(_)),

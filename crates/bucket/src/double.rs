@@ -52,6 +52,8 @@ pub struct Ways {
     pub page: usize,
     /// The minimum size of a part that is not the last, in bytes.
     pub min_part: usize,
+    /// It forgets the content of parts, which are zeros when they are read: for tests with more than fits into memory.
+    pub sparse: bool,
 }
 
 impl Default for Ways {
@@ -70,6 +72,7 @@ impl Default for Ways {
             long_pages: false,
             page: 1000,
             min_part: 5 << 20,
+            sparse: false,
         }
     }
 }

@@ -227,35 +227,29 @@ impl ExtentWriter {
 
     /// Aborts the open extent.
     pub(crate) async fn abort(&mut self) {
-        let Some(mut open) = self.open.take() else { return };
-        open.in_flight.shutdown().await;
-        let extent = Extent { id: self.id.clone(), name: open.name.clone(), length: 0 };
-        if let Ok(key) = self.backend.objects.key(&extent.key()) {
-            let bulk = &self.backend.objects.clients().bulk;
-            if let Err(error) = bulk.abort_multipart(&key, &open.multipart).await {
-                tracing::debug!(%error, "a multipart upload was not aborted");
-            }
+        if let Some(open) = self.open.take() {
+            abort(&self.backend, &self.id, open).await;
         }
+    }
+}
+
+async fn abort(backend: &Backend, id: &str, mut open: Open) {
+    open.in_flight.shutdown().await;
+    let Ok(key) = backend.objects.key(&format!("!data/{id}/{}", open.name)) else { return };
+    if let Err(error) = backend.objects.clients().bulk.abort_multipart(&key, &open.multipart).await
+    {
+        tracing::debug!(%error, "a multipart upload was not aborted");
     }
 }
 
 impl Drop for ExtentWriter {
     fn drop(&mut self) {
-        // A multipart upload costs money until it is aborted. What this misses, a lifecycle rule finds.
-        if self.open.is_some()
+        // A multipart upload costs money until it is aborted. What this misses, the sweeper finds.
+        if let Some(open) = self.open.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let mut rest = Self {
-                backend: Arc::clone(&self.backend),
-                id: self.id.clone(),
-                holder: self.holder.clone(),
-                owner: None,
-                opening: String::new(),
-                next: 0,
-                open: self.open.take(),
-                done: Vec::new(),
-            };
-            runtime.spawn(async move { rest.abort().await });
+            let (backend, id) = (Arc::clone(&self.backend), self.id.clone());
+            runtime.spawn(async move { abort(&backend, &id, open).await });
         }
     }
 }

@@ -4,7 +4,7 @@
 mod fault;
 mod meter;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method, header};
@@ -31,12 +31,18 @@ pub(crate) async fn delete_if<T>(etag: String, delete: impl Future<Output = T>) 
 pub struct Connector {
     inner: Arc<dyn HttpConnector>,
     meter: Arc<Meter>,
+    last: Arc<Mutex<Option<HttpClient>>>,
 }
 
 impl Connector {
     /// A connector around `inner`.
     pub fn new(inner: impl HttpConnector) -> Self {
-        Self { inner: Arc::new(inner), meter: Arc::default() }
+        Self { inner: Arc::new(inner), meter: Arc::default(), last: Arc::default() }
+    }
+
+    /// The client that was made last: for requests that the engine has no method for, with the options of the store.
+    pub(crate) fn last(&self) -> Option<HttpClient> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What was sent, and the plan of faults.
@@ -48,7 +54,9 @@ impl Connector {
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = self.inner.connect(options)?;
-        Ok(HttpClient::new(Service { client, meter: Arc::clone(&self.meter) }))
+        let client = HttpClient::new(Service { client, meter: Arc::clone(&self.meter) });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        Ok(client)
     }
 }
 

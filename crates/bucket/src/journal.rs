@@ -43,6 +43,8 @@ struct Header {
     base: Option<String>,
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     owner: Option<Tag>,
+    #[serde(rename = "p", default, skip_serializing_if = "std::ops::Not::not")]
+    shared: bool,
     #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
     extents: Vec<Extent>,
     #[serde(rename = "t")]
@@ -62,6 +64,8 @@ pub(crate) struct Journal {
     pub(crate) base: Option<String>,
     /// The state of the owner of its extents, if it has one: saves a read.
     pub(crate) owner: Option<Tag>,
+    /// The owner has other holders than the journal: destinations of commits that were tried.
+    pub(crate) shared: bool,
     pub(crate) extents: Vec<Extent>,
     /// Content behind the extents.
     pub(crate) tail: Bytes,
@@ -78,6 +82,7 @@ impl Journal {
             modified: now,
             base: None,
             owner: None,
+            shared: false,
             extents: Vec::new(),
             tail: Bytes::new(),
             note: Bytes::new(),
@@ -96,6 +101,7 @@ impl Journal {
             modified: header.modified,
             base: header.base,
             owner: header.owner,
+            shared: header.shared,
             extents: header.extents,
             tail: envelope.body.slice(..header.tail),
             note: envelope.body.slice(header.tail..),
@@ -111,6 +117,7 @@ impl Journal {
             modified: self.modified,
             base: self.base.clone(),
             owner: self.owner.clone(),
+            shared: self.shared,
             extents: self.extents.clone(),
             tail: self.tail.len(),
             commit: self.commit.clone(),

@@ -2,6 +2,8 @@
 
 pub(crate) mod decide;
 mod list;
+mod multiparts;
+mod publish;
 
 use std::{
     ops::Range,
@@ -26,6 +28,7 @@ use crate::{
 
 pub(crate) use decide::{Decision, Expect, Removal};
 pub(crate) use list::{Item, Listing};
+pub(crate) use publish::{Published, State};
 
 /// How much of an object one look reads: enough for the header of most records.
 const LOOK: u64 = 16 << 10;
@@ -123,7 +126,11 @@ impl Objects {
 
     /// The key of the engine. All keys of the driver are valid ones.
     pub(crate) fn key(&self, key: &str) -> Result<Key> {
-        Key::parse(format!("{}{key}", self.root)).map_err(|error| corrupted(key, error))
+        self.engine_key(key).map_err(|error| corrupted(key, error))
+    }
+
+    fn engine_key(&self, key: &str) -> object_store::Result<Key> {
+        Ok(Key::parse(format!("{}{key}", self.root))?)
     }
 
     fn etag(&self, tag: &Tag) -> Option<String> {

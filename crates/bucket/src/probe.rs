@@ -91,8 +91,8 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
         let honoured = deleted.is_err() && objects.look(&key).await?.is_some();
         objects.set_deletes_conditionally(honoured);
         if honoured {
-            objects.remove_object(&key, &tag).await?;
-            let again = objects.remove_object(&key, &tag).await?;
+            objects.remove_object(&key, &tag, None).await?;
+            let again = objects.remove_object(&key, &tag, None).await?;
             objects.set_deletes_tell(matches!(again, Removal::Gone));
             return Ok(());
         }

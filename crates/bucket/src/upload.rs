@@ -17,6 +17,7 @@ use crate::{
     objects::{Decision, Expect, Tag},
     owner::{self, Holder},
     record::{Body, Extent, MAX_INLINE, Origin, Record},
+    time::Since,
     uploads::journal_extents,
 };
 
@@ -229,9 +230,11 @@ impl Upload {
                 return Err(error);
             }
         };
+        let since = Since::now();
         self.swap(journal).await?;
         let backend = Arc::clone(&self.backend);
-        match backend.replace(&dest, &condition, record, &mut StillOurs(&mut self)).await {
+        let mut guard = StillOurs { upload: &mut self, since };
+        match backend.replace(&dest, &condition, record, &mut guard).await {
             Ok(metadata) => {
                 let key = journal::key(&self.path);
                 // The commit has taken effect. Whoever meets the journal sees that, and removes it.
@@ -287,27 +290,37 @@ impl Upload {
         let (own, shared): (Vec<_>, Vec<_>) =
             extents.iter().cloned().partition(|extent| extent.id == id);
         if !own.is_empty() {
-            // Only this upload names them yet, whatever destinations were tried before.
-            let known = self.extents.owner.clone();
+            // Unless a commit was tried before, the journal is the only holder.
+            let known = self.extents.owner.clone().filter(|_| !self.journal.shared);
             let known = known.map(|tag| (tag, vec![self.extents.holder().clone()]));
             let objects = &self.backend.objects;
             let tag = owner::add(objects, &id, Holder::file(dest), known).await?;
             self.extents.owner = Some(tag);
+            self.journal.shared = true;
         }
         self.backend.hold(&shared, &Holder::file(dest)).await
     }
 }
 
-/// Checks that no one has opened the upload since, before a commit is tried again.
-struct StillOurs<'a>(&'a mut Upload);
+/// Checks that no one has opened the upload since it was kept: before a commit is tried again, and after a pause.
+struct StillOurs<'a> {
+    upload: &'a mut Upload,
+    since: Since,
+}
 
 #[async_trait]
 impl Guard for StillOurs<'_> {
-    async fn check(&mut self) -> Result<()> {
-        let journal = self.0.journal.clone();
-        self.0.swap(journal).await.map_err(|error| match error.kind() {
+    async fn check(&mut self, again: bool) -> Result<()> {
+        if !again && self.since.elapsed() < self.upload.backend.patience() {
+            return Ok(());
+        }
+        let since = Since::now();
+        let journal = self.upload.journal.clone();
+        self.upload.swap(journal).await.map_err(|error| match error.kind() {
             ErrorKind::WriterFenced => error,
             _ => Error::new(ErrorKind::Unavailable).with_source(error),
-        })
+        })?;
+        self.since = since;
+        Ok(())
     }
 }

@@ -1,17 +1,16 @@
 //! Uploads by their paths: looking, listing, cancelling, and the end of commits that were cut off.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, pin::pin, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{ErrorKind, ListOptions, Page, Path, Precondition, Result, UploadInfo};
 
 use crate::{
-    backend::{Backend, file_key},
-    envelope::{Kind, tombstone},
+    backend::Backend,
+    envelope::{Kind, TOMBSTONE_LENGTH, tombstone},
     journal::{self, Commit, Journal},
     namespace::At,
-    objects::{Decision, Expect, Listing, Tag},
-    owner::Holder,
+    objects::{Decision, Expect, Tag},
     record::Extent,
 };
 
@@ -64,7 +63,8 @@ impl Backend {
         // From here on, the writer of the commit does not try again.
         let decision = self.objects.decide(&key, &journal.seal(), &Expect::Tag(tag)).await?;
         let Decision::Won(tag) = decision else { return Ok(()) };
-        if self.is_published(&commit).await? || !self.block(&commit).await? {
+        let dest = Path::parse(&commit.dest)?;
+        if !self.fence(&dest, |at| published(at, &commit)).await? {
             self.objects.remove(&key, &tag).await?;
             return Ok(());
         }
@@ -77,34 +77,6 @@ impl Backend {
     async fn is_published(&self, commit: &Commit) -> Result<bool> {
         let dest = Path::parse(&commit.dest)?;
         Ok(published(&self.at(&dest).await?, commit))
-    }
-
-    /// Changes the state of the destination without changing what is there, so that a request of the commit that
-    /// is still under way fails. Returns `false` if the commit has taken effect before.
-    async fn block(self: &Arc<Self>, commit: &Commit) -> Result<bool> {
-        let dest = Path::parse(&commit.dest)?;
-        let key = file_key(&dest);
-        loop {
-            let at = self.whole(&dest).await?;
-            if published(&at, commit) {
-                return Ok(false);
-            }
-            let (sealed, expect) = match at {
-                At::Nothing(None) => (tombstone(), Expect::Absent),
-                At::Nothing(Some(tag)) => (tombstone(), Expect::Tag(tag)),
-                At::File(file) => {
-                    let mut record = file.record.clone();
-                    record.body = self.body_of(&dest, &file, &Holder::file(&dest)).await?;
-                    if let Some(nonce) = &file.nonce {
-                        record.follow(&file.record.history, nonce);
-                    }
-                    (record.seal(), Expect::Tag(file.tag))
-                }
-            };
-            if let Decision::Won(_) = self.objects.decide(&key, &sealed, &expect).await? {
-                return Ok(true);
-            }
-        }
     }
 
     /// The upload in progress at `path`. Fences no one.
@@ -139,7 +111,7 @@ impl Backend {
             Decision::Lost(_) => Ok(false),
             Decision::Won(tag) => {
                 if self.objects.deletes_conditionally() {
-                    self.objects.remove_object(&key, &tag).await?;
+                    self.objects.remove_object(&key, &tag, None).await?;
                 }
                 Ok(true)
             }
@@ -195,20 +167,18 @@ impl Backend {
                 format!("{}/", journal::key(path))
             }
         };
-        let listing = Listing { prefix, ..Listing::default() };
-        let mut token = None;
-        loop {
-            let page = self.objects.list(&listing, token).await?;
-            for item in page.items {
+        let mut pages = pin!(self.objects.pages_below(prefix));
+        while let Some(items) = pages.try_next().await? {
+            // Nothing else here has the length of a tombstone.
+            let journals =
+                items.into_iter().filter(|item| item.size != Some(TOMBSTONE_LENGTH as u64));
+            for item in journals {
                 if let Some(Ok(found)) = item.key.strip_prefix("!uploads").map(Path::parse) {
                     add(found);
                 }
             }
-            token = page.token;
-            if token.is_none() {
-                return Ok((paths.into_iter().collect(), more));
-            }
         }
+        Ok((paths.into_iter().collect(), more))
     }
 
     /// Cancels the uploads at and below `path` that `which` selects, and returns their number.

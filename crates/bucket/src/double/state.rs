@@ -8,10 +8,16 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use futures::stream;
 use http::{Method, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use object_store::client::{HttpResponse, HttpResponseBody};
 
 use super::{Ways, date, request::Request, xml};
+
+/// The size of a piece of a response, in bytes.
+const CHUNK: usize = 1 << 20;
 
 struct Object {
     content: Bytes,
@@ -22,6 +28,7 @@ struct Object {
 
 struct Multipart {
     key: String,
+    begun: SystemTime,
     content_type: String,
     parts: BTreeMap<usize, (String, Bytes)>,
 }
@@ -72,6 +79,7 @@ impl State {
         let upload = request.query("uploadId");
         match request.method {
             Method::GET if request.query("list-type").is_some() => self.list(request),
+            Method::GET if request.query("uploads").is_some() => self.list_multiparts(request),
             Method::GET => self.get(request, true),
             Method::HEAD => self.get(request, false),
             Method::PUT if request.header("x-amz-copy-source").is_some() => self.copy(request),
@@ -80,8 +88,10 @@ impl State {
             Method::POST if request.query("uploads").is_some() => self.create_multipart(request),
             Method::POST if upload.is_some() => self.complete(request),
             Method::DELETE if upload.is_some() => {
-                self.multiparts.remove(upload.unwrap_or_default());
-                respond(StatusCode::NO_CONTENT, "")
+                match self.multiparts.remove(upload.unwrap_or_default()) {
+                    Some(_) => respond(StatusCode::NO_CONTENT, ""),
+                    None => refuse(StatusCode::NOT_FOUND, "NoSuchUpload"),
+                }
             }
             Method::DELETE => self.delete(request),
             _ => refuse(StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
@@ -154,7 +164,7 @@ impl State {
             true => object.content.slice(range.start as usize..range.end as usize),
             false => Bytes::new(),
         };
-        response.body(HttpResponseBody::from(content)).unwrap_or_else(|_| broken())
+        response.body(in_chunks(content)).unwrap_or_else(|_| broken())
     }
 
     fn delete(&mut self, request: &Request) -> HttpResponse {
@@ -192,6 +202,7 @@ impl State {
         let content_type = request.header("content-type").unwrap_or("binary/octet-stream");
         let upload = Multipart {
             key: request.key.clone(),
+            begun: self.now(),
             content_type: content_type.to_owned(),
             parts: BTreeMap::new(),
         };
@@ -208,7 +219,11 @@ impl State {
         let (Some(upload), Some(number)) = (self.multiparts.get_mut(id), number) else {
             return refuse(StatusCode::NOT_FOUND, "NoSuchUpload");
         };
-        upload.parts.insert(number, (etag.clone(), request.body.clone()));
+        let part = match self.ways.sparse {
+            true => vec![0; request.body.len()].into(),
+            false => request.body.clone(),
+        };
+        upload.parts.insert(number, (etag.clone(), part));
         with_etag(StatusCode::OK, &etag)
     }
 
@@ -226,6 +241,7 @@ impl State {
         };
         let named = xml::parts(&String::from_utf8_lossy(&request.body));
         let mut content = BytesMut::new();
+        let mut length = 0;
         for (place, (number, etag)) in named.iter().enumerate() {
             let Some((_, part)) = upload.parts.get(number).filter(|(known, _)| known == etag)
             else {
@@ -234,14 +250,52 @@ impl State {
             if place + 1 < named.len() && part.len() < self.ways.min_part {
                 return refuse(StatusCode::BAD_REQUEST, "EntityTooSmall");
             }
-            content.extend_from_slice(part);
+            length += part.len();
+            if !self.ways.sparse {
+                content.extend_from_slice(part);
+            }
         }
+        let content = match self.ways.sparse {
+            true => vec![0; length].into(),
+            false => content.freeze(),
+        };
         let (key, content_type) = (upload.key.clone(), upload.content_type.clone());
-        let etag = self.store(&key, content_type, content.freeze());
+        let etag = self.store(&key, content_type, content);
         self.multiparts.remove(&id);
         let etag = if self.ways.empty_complete_etag { String::new() } else { etag };
         self.completed.insert(id, etag.clone());
         done(&etag)
+    }
+
+    fn list_multiparts(&self, request: &Request) -> HttpResponse {
+        let prefix = request.query("prefix").unwrap_or_default();
+        let marker = request.query("key-marker").map(|key| {
+            (key.to_owned(), request.query("upload-id-marker").unwrap_or_default().to_owned())
+        });
+        let uploads = self.multiparts.iter().filter(|(_, upload)| upload.key.starts_with(prefix));
+        let mut uploads: Vec<_> =
+            uploads.map(|(id, upload)| ((upload.key.clone(), id.clone()), upload.begun)).collect();
+        uploads.sort_unstable();
+        uploads.retain(|(place, _)| marker.as_ref().is_none_or(|marker| place > marker));
+        let more = uploads.len() > self.ways.page;
+        uploads.truncate(self.ways.page);
+        let (last_key, last_id) =
+            uploads.last().map(|(place, _)| place.clone()).unwrap_or_default();
+        let mut text = String::from("<?xml version=\"1.0\"?><ListMultipartUploadsResult>");
+        for ((key, id), begun) in uploads {
+            let (key, begun) = (xml::escape(&key), date::xml(begun));
+            let _ = write!(
+                text,
+                "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{begun}</Initiated></Upload>",
+            );
+        }
+        let last_key = xml::escape(&last_key);
+        let _ = write!(
+            text,
+            "<IsTruncated>{more}</IsTruncated><NextKeyMarker>{last_key}</NextKeyMarker>\
+             <NextUploadIdMarker>{last_id}</NextUploadIdMarker></ListMultipartUploadsResult>",
+        );
+        respond(StatusCode::OK, &text)
     }
 
     fn list(&self, request: &Request) -> HttpResponse {
@@ -295,6 +349,15 @@ impl State {
         text.push_str("</ListBucketResult>");
         respond(StatusCode::OK, &text)
     }
+}
+
+/// A body that arrives in pieces, as over a network.
+fn in_chunks(mut content: Bytes) -> HttpResponseBody {
+    let chunks = std::iter::from_fn(move || {
+        let chunk = content.split_to(content.len().min(CHUNK));
+        (!chunk.is_empty()).then(|| Ok(Frame::data(chunk)))
+    });
+    HttpResponseBody::new(StreamBody::new(stream::iter(chunks)))
 }
 
 fn respond(status: StatusCode, body: &str) -> HttpResponse {

@@ -20,6 +20,8 @@ pub enum Fault {
     Late(Duration),
     /// It arrives twice. The second response is returned.
     Twice,
+    /// It fails at once, and arrives after this time all the same.
+    Delayed(Duration),
 }
 
 impl Fault {
@@ -38,6 +40,15 @@ impl Fault {
             Self::Late(time) => {
                 tokio::time::sleep(time).await;
                 client.execute(request).await
+            }
+            Self::Delayed(time) => {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    // No caller waits for the response any more.
+                    let _ = client.execute(request).await;
+                });
+                Err(lost("the connection was reset; the request is still under way"))
             }
             Self::Twice => {
                 client.execute(request.clone()).await?;

@@ -1,5 +1,6 @@
 //! Pages of a listing.
 
+use futures::{Stream, stream};
 use object_store::list::PaginatedListOptions;
 use storage_driver::Result;
 
@@ -36,6 +37,25 @@ pub(crate) struct Listing {
 }
 
 impl Objects {
+    /// All pages of a listing, one after the other.
+    pub(crate) fn pages(&self, listing: Listing) -> impl Stream<Item = Result<Vec<Item>>> + Send {
+        // Before the first page, behind a page with its token, or at the end.
+        let start = Some((listing, None));
+        stream::try_unfold(start, async |place| {
+            let Some((listing, token)) = place else { return Ok(None) };
+            let page = self.list(&listing, token).await?;
+            Ok(Some((page.items, page.token.map(|token| (listing, Some(token))))))
+        })
+    }
+
+    /// All objects whose keys begin with `prefix`, in pages.
+    pub(crate) fn pages_below(
+        &self,
+        prefix: impl Into<String>,
+    ) -> impl Stream<Item = Result<Vec<Item>>> + Send {
+        self.pages(Listing { prefix: prefix.into(), ..Listing::default() })
+    }
+
     pub(crate) async fn list(&self, listing: &Listing, token: Option<String>) -> Result<Items> {
         let prefix = format!("{}{}", self.root, listing.prefix);
         let options = PaginatedListOptions {

@@ -5,6 +5,7 @@ mod faults;
 mod foreign;
 mod memory;
 mod opening;
+mod publishing;
 mod support;
 mod sweeping;
 mod takeover;

@@ -116,3 +116,63 @@ async fn two_sweeps_at_once_remove_the_same_data_once_or_twice_and_nothing_else(
     assert_eq!(data(&server), 1);
     assert_eq!(read(&store, "/kept").await, bytes(1, LARGE));
 }
+
+/// Starts an upload of two parts that is still open.
+async fn open_multipart(store: &storage_driver_bucket::Bucket, at: &str) -> storage_driver::Writer {
+    let mut writer = store.writer(&path(at), WriterOptions::create()).await.unwrap();
+    writer.write_bytes(bytes(1, 9 << 20)).await.unwrap();
+    writer.write_bytes(bytes(2, 1)).await.unwrap();
+    writer
+}
+
+#[tokio::test]
+async fn multipart_uploads_of_an_open_upload_stay_and_those_of_a_fenced_writer_go() {
+    for page in [1000, 1] {
+        let server = server();
+        server.set_ways(|ways| ways.page = page);
+        let (one, two) = (open(&server).await, open(&server).await);
+        let mut kept = open_multipart(&one, "/kept").await;
+        let fenced = [open_multipart(&one, "/a").await, open_multipart(&one, "/b").await];
+        for at in ["/a", "/b"] {
+            two.cancel_upload(&path(at)).await.unwrap();
+        }
+        assert_eq!(server.open_multiparts(), 3);
+        // Young ones stay.
+        let report = two.sweep(SweepOptions::new().deep()).await.unwrap();
+        assert_eq!(report.multiparts, 0);
+        server.advance(2 * HOUR);
+        let report = two.sweep(SweepOptions::new().deep()).await.unwrap();
+        assert_eq!((report.multiparts, server.open_multiparts()), (2, 1));
+        kept.write_bytes(bytes(3, 9 << 20)).await.unwrap();
+        kept.commit().await.unwrap();
+        assert_eq!(read(&two, "/kept").await.len(), (18 << 20) + 1);
+        drop(fenced);
+    }
+}
+
+#[tokio::test]
+async fn multipart_uploads_outside_of_the_prefix_of_a_store_are_left_alone() {
+    let server = server();
+    let store = Builder::double(&server).prefix("one").open().await.unwrap();
+    let other = Builder::double(&server).prefix("two").open().await.unwrap();
+    let writer = open_multipart(&other, "/a").await;
+    store.cancel_upload(&path("/a")).await.unwrap_err();
+    server.advance(2 * HOUR);
+    store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!(server.open_multiparts(), 1);
+    drop(writer);
+}
+
+#[tokio::test]
+async fn data_without_an_owner_goes_when_the_grace_has_passed() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    server.put("!data/AAAAAAAAAAAAAAAAAAAAAA/late", "application/octet-stream", bytes(1, 10));
+    store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!(data(&server), 2);
+    server.advance(2 * HOUR);
+    let report = store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!((report.extents, report.bytes, data(&server)), (1, 10, 1));
+    assert_eq!(read(&store, "/a").await, bytes(1, LARGE));
+}
