@@ -7,7 +7,7 @@ use object_store::signer::SignedUrlOptions;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page, Path,
     Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
-    UploadInfo, Writer, WriterOptions,
+    UploadInfo, Walk, WalkOptions, Writer, WriterOptions,
 };
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     opening,
     record::Body,
     sweep::{SweepOptions, SweepReport},
+    walking::Walking,
 };
 
 const NAME: &str = "bucket";
@@ -235,6 +236,10 @@ impl StorageDriver for Bucket {
             self.backend.list(path, &options).await
         })
         .await
+    }
+
+    fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
+        Walk::new(NAME, path.clone(), Walking::new(&self.backend, path, options))
     }
 
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {

@@ -25,6 +25,7 @@ mod namespace;
 mod nonce;
 mod objects;
 mod opening;
+mod ordered;
 mod owner;
 mod probe;
 mod reading;
@@ -35,6 +36,7 @@ mod tasks;
 mod time;
 mod upload;
 mod uploads;
+mod walking;
 
 pub use bucket::Bucket;
 pub use builder::Builder;

@@ -162,7 +162,7 @@ impl Backend {
     }
 
     /// Fails unless `path` is a directory.
-    async fn require_directory(&self, path: &Path) -> Result<()> {
+    pub(crate) async fn require_directory(&self, path: &Path) -> Result<()> {
         if path.is_root() {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use storage_driver::{ErrorKind, Metadata, Path, Result, Stat, Version};
 
 use crate::{
     backend::{Backend, file_key},
-    envelope::{Kind, TOMBSTONE_LENGTH},
+    envelope::Kind,
     journal, nonce,
     objects::{Found, Item, Listing, State},
     record::{Body, Extent, Origin, Record},
@@ -154,7 +154,7 @@ impl Backend {
         if Path::parse(format!("/{}", item.key)).is_err() {
             return Ok(false);
         }
-        if item.size != Some(TOMBSTONE_LENGTH as u64) {
+        if !item.may_be_tombstone() {
             return Ok(true);
         }
         let found = self.objects.look(&item.key).await?;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub(crate) use decide::{Decision, Expect, Removal};
-pub(crate) use list::{Item, Listing};
+pub(crate) use list::{Item, Items, Listing};
 pub(crate) use publish::{Published, State};
 
 /// How much of an object one look reads: enough for the header of most records.

@@ -1,16 +1,17 @@
 //! Uploads by their paths: looking, listing, cancelling, and the end of commits that were cut off.
 
-use std::{collections::BTreeSet, pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{ErrorKind, ListOptions, Page, Path, Precondition, Result, UploadInfo};
 
 use crate::{
     backend::Backend,
-    envelope::{Kind, TOMBSTONE_LENGTH, tombstone},
+    envelope::{Kind, tombstone},
     journal::{self, Commit, Journal},
     namespace::At,
     objects::{Decision, Expect, Tag},
+    ordered::{Ordered, PAGE, Space},
     record::Extent,
 };
 
@@ -120,65 +121,29 @@ impl Backend {
 
     /// A page of the uploads at and below `path`.
     pub(crate) async fn uploads(
-        &self,
+        self: &Arc<Self>,
         path: &Path,
         options: &ListOptions,
     ) -> Result<Page<UploadInfo>> {
         let wanted = options.limit.saturating_add(1);
+        let after = options.start_after.as_ref();
+        let own = Some(path).filter(|path| !path.is_root() && after.is_none_or(|it| it < *path));
+        let mut paths = Ordered::new(self, Space::Uploads, path, after, Some(wanted.min(PAGE)));
         let mut items: Vec<UploadInfo> = Vec::new();
-        let mut after = options.start_after.clone();
-        loop {
-            let missing = wanted - items.len();
-            let (paths, more) = self.upload_paths(path, after.as_ref(), missing).await?;
-            after = paths.last().cloned().or(after);
-            let found = paths.into_iter().map(|path| async move { self.upload(&path).await });
-            let found: Vec<_> = stream::iter(found).buffered(PARALLEL).try_collect().await?;
-            items.extend(found.into_iter().flatten());
-            if !more || items.len() >= wanted {
-                return Ok(Page::from_sorted(path, options, items));
-            }
-        }
-    }
-
-    /// The first paths of journals at and below `path` and behind `after`, in order, and whether there are more.
-    ///
-    /// The order of keys is another one, so all keys are seen; only as many as are wanted are held.
-    async fn upload_paths(
-        &self,
-        path: &Path,
-        after: Option<&Path>,
-        limit: usize,
-    ) -> Result<(Vec<Path>, bool)> {
-        let mut paths = BTreeSet::new();
-        let mut more = false;
-        let mut add = |found: Path| {
-            if after.is_none_or(|after| found > *after) {
-                paths.insert(found);
-                if paths.len() > limit {
-                    paths.pop_last();
-                    more = true;
+        let mut batch: Vec<Path> = own.into_iter().cloned().collect();
+        let mut ended = false;
+        while !ended && items.len() < wanted {
+            while !ended && items.len() + batch.len() < wanted {
+                match paths.next().await? {
+                    Some(path) => batch.push(path),
+                    None => ended = true,
                 }
             }
-        };
-        let prefix = match path.is_root() {
-            true => "!uploads/".to_owned(),
-            false => {
-                add(path.clone());
-                format!("{}/", journal::key(path))
-            }
-        };
-        let mut pages = pin!(self.objects.pages_below(prefix));
-        while let Some(items) = pages.try_next().await? {
-            // Nothing else here has the length of a tombstone.
-            let journals =
-                items.into_iter().filter(|item| item.size != Some(TOMBSTONE_LENGTH as u64));
-            for item in journals {
-                if let Some(Ok(found)) = item.key.strip_prefix("!uploads").map(Path::parse) {
-                    add(found);
-                }
-            }
+            let looks = batch.drain(..).map(|path| async move { self.upload(&path).await });
+            let found = stream::iter(looks).buffered(PARALLEL);
+            items.extend(found.try_collect::<Vec<_>>().await?.into_iter().flatten());
         }
-        Ok((paths.into_iter().collect(), more))
+        Ok(Page::from_sorted(path, options, items))
     }
 
     /// Cancels the uploads at and below `path` that `which` selects, and returns their number.

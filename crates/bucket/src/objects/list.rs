@@ -5,7 +5,7 @@ use object_store::list::PaginatedListOptions;
 use storage_driver::Result;
 
 use super::Objects;
-use crate::error::explain;
+use crate::{envelope::TOMBSTONE_LENGTH, error::explain};
 
 /// One item of a listing: an object, or all that share the beginning of a key up to a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,13 @@ pub(crate) struct Item {
     /// The size of an object; `None` for a prefix.
     pub(crate) size: Option<u64>,
     pub(crate) modified: Option<std::time::SystemTime>,
+}
+
+impl Item {
+    /// Whether it has the length of a tombstone. Nothing else in an envelope has it.
+    pub(crate) fn may_be_tombstone(&self) -> bool {
+        self.size == Some(TOMBSTONE_LENGTH as u64)
+    }
 }
 
 /// A page of items.

@@ -7,7 +7,7 @@ use storage_driver::Result;
 
 use super::{PARALLEL, Sweep};
 use crate::{
-    envelope::{Kind, TOMBSTONE_LENGTH},
+    envelope::Kind,
     objects::{Listing, Removal},
     owner,
 };
@@ -67,7 +67,7 @@ impl Sweep<'_> {
                 let is_hint = ["!trash/", "!probe/", "!time/", "!health"]
                     .iter()
                     .any(|prefix| item.key.starts_with(prefix));
-                if is_hint || item.size != Some(TOMBSTONE_LENGTH as u64) {
+                if is_hint || !item.may_be_tombstone() {
                     continue;
                 }
                 if !objects.deletes_conditionally() || !self.age.has_passed(&item) {

@@ -3,6 +3,7 @@
 mod costs;
 mod faults;
 mod foreign;
+mod listing;
 mod memory;
 mod opening;
 mod publishing;
