@@ -8,7 +8,7 @@ use std::{
 
 use storage_driver::Path;
 
-use crate::{budget::Budget, objects::Objects, tasks::Tasks, time};
+use crate::{budget::Budget, lease::Sightings, objects::Objects, tasks::Tasks, time};
 
 /// The clock that files and uploads are dated by.
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -19,6 +19,8 @@ pub(crate) struct Backend {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Clock,
+    /// What was seen of the lease of the sweeper.
+    pub(crate) sightings: Sightings,
     /// How long data stays readable that nothing names any more.
     pub(crate) grace: Duration,
     /// The longest path whose keys the store takes.

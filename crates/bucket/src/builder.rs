@@ -19,6 +19,7 @@ use crate::{
     double::Double,
     error::explain,
     http::Connector,
+    lease::Sightings,
     objects::Objects,
     probe,
     tasks::Tasks,
@@ -164,6 +165,7 @@ impl Builder {
             tasks: Arc::new(Tasks::default()),
             budget: Budget::new(self.memory),
             clock: self.clock,
+            sightings: Sightings::default(),
             grace: self.grace,
             max_path_bytes,
         };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{PutPayload, multipart::PartId};
 use storage_driver::{Error, Result};
 use tokio::task::JoinSet;
@@ -9,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::{
     backend::Backend,
     budget::Held,
-    error::explain,
+    error::{corrupted, explain},
     nonce,
     objects::Tag,
     owner::{self, Holder},
@@ -225,12 +227,35 @@ impl ExtentWriter {
         Ok(())
     }
 
+    /// Writes one extent with the content of several of this upload, if there is memory for it.
+    pub(crate) async fn join(&mut self, parts: &[Extent]) -> Result<Option<Extent>> {
+        let length = parts.iter().map(|extent| extent.length).sum();
+        let Some(_held) = self.backend.budget.try_take(length) else { return Ok(None) };
+        let reads = parts.to_vec().into_iter().map(|extent| {
+            let backend = Arc::clone(&self.backend);
+            async move { read(&backend, &extent).await }
+        });
+        let contents: Vec<Bytes> = stream::iter(reads).buffered(IN_FLIGHT).try_collect().await?;
+        let extent = Extent { id: self.id.clone(), name: self.next_name(), length };
+        self.backend.objects.put_fresh(&extent.key(), contents.into_iter().collect()).await?;
+        Ok(Some(extent))
+    }
+
     /// Aborts the open extent.
     pub(crate) async fn abort(&mut self) {
         if let Some(open) = self.open.take() {
             abort(&self.backend, &self.id, open).await;
         }
     }
+}
+
+/// Reads an extent whole.
+async fn read(backend: &Backend, extent: &Extent) -> Result<Bytes> {
+    let found = backend.objects.get(&extent.key(), None, None).await?;
+    let Some(found) = found.filter(|found| found.meta.size == extent.length) else {
+        return Err(corrupted(&extent.key(), "it has not the length that the journal says"));
+    };
+    found.bytes().await.map_err(explain)
 }
 
 async fn abort(backend: &Backend, id: &str, mut open: Open) {

@@ -12,8 +12,9 @@ use crate::{
     time,
 };
 
-/// Content of up to this many bytes lies in the journal, until more follows.
-pub(crate) const MAX_TAIL: usize = 64 << 10;
+/// Content of up to this many bytes lies in the journal, until more follows. An upload in small chunks has extents of
+/// about this size.
+pub(crate) const MAX_TAIL: usize = 1 << 20;
 
 /// The key of the journal of the upload at `path`.
 pub(crate) fn key(path: &Path) -> String {
@@ -48,7 +49,9 @@ struct Header {
     #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
     extents: Vec<Extent>,
     #[serde(rename = "t")]
-    tail: usize,
+    tail: u64,
+    #[serde(rename = "n", default)]
+    note: usize,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     commit: Option<Commit>,
 }
@@ -67,8 +70,10 @@ pub(crate) struct Journal {
     /// The owner has other holders than the journal: destinations of commits that were tried.
     pub(crate) shared: bool,
     pub(crate) extents: Vec<Extent>,
-    /// Content behind the extents.
+    /// Content behind the extents, as far as it was read.
     pub(crate) tail: Bytes,
+    /// The length of that content, in bytes.
+    tail_length: u64,
     pub(crate) note: Bytes,
     pub(crate) commit: Option<Commit>,
 }
@@ -85,6 +90,7 @@ impl Journal {
             shared: false,
             extents: Vec::new(),
             tail: Bytes::new(),
+            tail_length: 0,
             note: Bytes::new(),
             commit: None,
         }
@@ -92,7 +98,7 @@ impl Journal {
 
     pub(crate) fn parse(key: &str, envelope: &Envelope) -> Result<Self> {
         let header: Header = envelope.header().map_err(|error| corrupted(key, error))?;
-        if header.tail > envelope.body.len() {
+        if header.note > envelope.body.len() {
             return Err(corrupted(key, "it is shorter than its header says"));
         }
         Ok(Self {
@@ -103,8 +109,9 @@ impl Journal {
             owner: header.owner,
             shared: header.shared,
             extents: header.extents,
-            tail: envelope.body.slice(..header.tail),
-            note: envelope.body.slice(header.tail..),
+            tail: envelope.body.slice(header.note..),
+            tail_length: header.tail,
+            note: envelope.body.slice(..header.note),
             commit: header.commit,
         })
     }
@@ -119,14 +126,25 @@ impl Journal {
             owner: self.owner.clone(),
             shared: self.shared,
             extents: self.extents.clone(),
-            tail: self.tail.len(),
+            tail: self.tail_length,
+            note: self.note.len(),
             commit: self.commit.clone(),
         };
-        envelope::seal(Kind::Journal, &header, &[&self.tail, &self.note])
+        envelope::seal(Kind::Journal, &header, &[&self.note, &self.tail])
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.extents.iter().map(|extent| extent.length).sum::<u64>() + self.tail.len() as u64
+        self.extents.iter().map(|extent| extent.length).sum::<u64>() + self.tail_length
+    }
+
+    pub(crate) fn set_tail(&mut self, tail: Bytes) {
+        self.tail_length = tail.len() as u64;
+        self.tail = tail;
+    }
+
+    /// Whether all of its content was read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.tail.len() as u64 == self.tail_length
     }
 
     pub(crate) fn info(&self, path: &Path) -> UploadInfo {

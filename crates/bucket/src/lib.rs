@@ -19,6 +19,7 @@ mod error;
 mod extents;
 pub mod http;
 mod journal;
+mod lease;
 mod lineage;
 mod listing;
 mod namespace;

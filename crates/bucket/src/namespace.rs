@@ -181,7 +181,7 @@ impl Backend {
     async fn settle_origin(&self, origin: Option<&Origin>) -> Result<()> {
         let Some(origin) = origin else { return Ok(()) };
         let upload = Path::parse(&origin.upload)?;
-        while let JournalAt::Upload(journal, tag) = self.journal(&upload).await? {
+        while let JournalAt::Upload(journal, tag) = self.glance(&upload).await? {
             if journal.commit.is_none_or(|commit| commit.nonce != origin.commit) {
                 break;
             }

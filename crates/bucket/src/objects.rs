@@ -30,7 +30,7 @@ pub(crate) use decide::{Decision, Expect, Removal};
 pub(crate) use list::{Item, Items, Listing};
 pub(crate) use publish::{Published, State};
 
-/// How much of an object one look reads: enough for the header of most records.
+/// How much of an object one look reads: enough for the header of most records, and for the note of an upload.
 const LOOK: u64 = 16 << 10;
 /// The largest envelope that is read whole.
 const MAX_ENVELOPE: u64 = 64 << 20;

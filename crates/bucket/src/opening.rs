@@ -79,7 +79,7 @@ impl Backend {
             journal.base = Some(file.record.version.as_str().to_owned());
             let (body, mut hold) = self.share(path, &file, Holder::upload(path)).await?;
             match body {
-                Body::Inline(bytes) => journal.tail = bytes,
+                Body::Inline(bytes) => journal.set_tail(bytes),
                 Body::Extents(extents) => journal.extents = extents,
                 Body::Foreign => return Err(ErrorKind::Unsupported.into()),
             }

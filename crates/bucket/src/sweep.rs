@@ -16,7 +16,7 @@ use std::{
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::Result;
 
-use crate::{backend::Backend, envelope::tombstone, nonce, objects::Item};
+use crate::{backend::Backend, envelope::tombstone, lease::Lease, nonce, objects::Item};
 
 /// What a sweep looks at.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,10 @@ pub struct SweepOptions {
     pub deep: bool,
     /// How long data stays that nothing names any more, instead of the grace that the driver was opened with.
     pub grace: Option<Duration>,
+    /// Sweep only if no other process does, under a lease of this time. A process that has stopped loses the lease when
+    /// this one has seen no sign of it for as long, which takes two sweeps. For economy: without a lease, sweeps of
+    /// many processes are as safe, and send the same requests many times.
+    pub lease: Option<Duration>,
 }
 
 impl SweepOptions {
@@ -39,6 +43,13 @@ impl SweepOptions {
     #[must_use]
     pub fn deep(mut self) -> Self {
         self.deep = true;
+        self
+    }
+
+    /// Sets the [`lease`](Self::lease).
+    #[must_use]
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = Some(time);
         self
     }
 
@@ -70,6 +81,8 @@ pub struct SweepReport {
     pub waiting: u64,
     /// How many multipart uploads it aborted.
     pub multiparts: u64,
+    /// Another process held the lease, and nothing was looked at.
+    pub skipped: bool,
 }
 
 /// How many objects are removed at once.
@@ -103,6 +116,17 @@ struct Sweep<'a> {
 
 impl Backend {
     pub(crate) async fn sweep(self: &Arc<Self>, options: &SweepOptions) -> Result<SweepReport> {
+        let Some(time) = options.lease else { return self.sweep_now(options).await };
+        let lease = Lease::take(&self.objects, "sweep", time, &self.sightings).await?;
+        let Some(mut lease) = lease else {
+            return Ok(SweepReport { skipped: true, ..SweepReport::default() });
+        };
+        let report = lease.hold_during(self.sweep_now(options)).await;
+        lease.release().await;
+        report
+    }
+
+    async fn sweep_now(&self, options: &SweepOptions) -> Result<SweepReport> {
         let now = self.server_time().await?;
         let age = Age { now, grace: options.grace.unwrap_or(self.grace) };
         let report = SweepReport::default();

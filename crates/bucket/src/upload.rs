@@ -21,6 +21,13 @@ use crate::{
     uploads::journal_extents,
 };
 
+/// Extents below this size are small.
+const SMALL_EXTENT: u64 = 2 << 20;
+/// So many small extents are joined.
+const JOINED: usize = 8;
+/// Content of up to this many bytes is kept before a commit as well, because it costs nothing.
+const KEPT_AT_COMMIT: usize = 64 << 10;
+
 /// One opening of an upload.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -167,10 +174,41 @@ impl Upload {
             self.spill().await?;
         }
         let mut journal = self.gathered();
-        journal.tail = self.buffer.joined();
+        journal.set_tail(self.buffer.joined());
         journal.note = self.note.clone();
         journal.modified = self.modified;
-        self.swap(journal).await
+        let parts = self.join_extents(&mut journal).await;
+        self.swap(journal).await?;
+        // Nothing names them any more, and no reader has seen them.
+        for part in parts {
+            if let Err(error) = self.backend.objects.delete_final(&part.key()).await {
+                tracing::debug!(%error, "an extent that was joined was not removed");
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins the last extents if they are many and small, so that the file is cheap to read. Returns those that the
+    /// journal names no more. If it fails, nothing is joined.
+    async fn join_extents(&mut self, journal: &mut Journal) -> Vec<Extent> {
+        let is_small = |extent: &&Extent| extent.id == journal.id && extent.length < SMALL_EXTENT;
+        let count = journal.extents.iter().rev().take_while(is_small).count();
+        if count < JOINED {
+            return Vec::new();
+        }
+        let first = journal.extents.len() - count;
+        match self.extents.join(&journal.extents[first..]).await {
+            Ok(Some(joined)) => {
+                let parts = journal.extents.split_off(first);
+                journal.extents.push(joined);
+                parts
+            }
+            Ok(None) => Vec::new(),
+            Err(error) => {
+                tracing::debug!(%error, path = %self.path, "extents were not joined");
+                Vec::new()
+            }
+        }
     }
 
     /// The journal with the extents that are complete by now.
@@ -187,8 +225,8 @@ impl Upload {
         match self.backend.objects.decide(&key, &journal.seal(), &expect).await? {
             Decision::Won(tag) => {
                 self.tag = tag;
-                let added = journal.extents.len() - self.journal.extents.len();
-                self.extents.done.drain(..added);
+                // All that were complete are in the journal by now.
+                self.extents.done.clear();
                 self.journal = journal;
                 Ok(())
             }
@@ -263,8 +301,8 @@ impl Upload {
         let commit = Commit { dest: dest.as_str().to_owned(), nonce: nonce::fresh() };
         let (body, mut journal) = if small && self.buffer.len() <= MAX_INLINE {
             let mut journal = self.journal.clone();
-            if self.buffer.len() <= MAX_TAIL {
-                journal.tail = self.buffer.joined();
+            if self.buffer.len() <= KEPT_AT_COMMIT {
+                journal.set_tail(self.buffer.joined());
                 (journal.note, journal.modified) = (self.note.clone(), self.modified);
             }
             (Body::Inline(self.buffer.joined()), journal)
@@ -273,7 +311,7 @@ impl Upload {
             let extents = self.gathered().extents;
             self.hold_for(dest, &extents).await?;
             let mut journal = self.gathered();
-            journal.tail = Bytes::new();
+            journal.set_tail(Bytes::new());
             (journal.note, journal.modified) = (self.note.clone(), self.modified);
             (Body::Extents(extents), journal)
         };

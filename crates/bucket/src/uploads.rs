@@ -10,7 +10,7 @@ use crate::{
     envelope::{Kind, tombstone},
     journal::{self, Commit, Journal},
     namespace::At,
-    objects::{Decision, Expect, Tag},
+    objects::{Decision, Expect, Found, Tag},
     ordered::{Ordered, PAGE, Space},
     record::Extent,
 };
@@ -30,17 +30,31 @@ impl Backend {
     /// The upload at `path`, as its journal says.
     pub(crate) async fn journal(&self, path: &Path) -> Result<JournalAt> {
         let key = journal::key(path);
-        let Some(found) = self.objects.fetch(&key).await? else {
-            return Ok(JournalAt::Nothing(None));
-        };
+        let at = Self::journal_of(&key, self.objects.fetch(&key).await?)?;
+        match &at {
+            JournalAt::Upload(journal, _) if !journal.is_whole() => {
+                Err(crate::error::corrupted(&key, "it is shorter than its header says"))
+            }
+            _ => Ok(at),
+        }
+    }
+
+    /// The same, perhaps without the content that is in the journal.
+    pub(crate) async fn glance(&self, path: &Path) -> Result<JournalAt> {
+        let key = journal::key(path);
+        Self::journal_of(&key, self.objects.look(&key).await?)
+    }
+
+    fn journal_of(key: &str, found: Option<Found>) -> Result<JournalAt> {
+        let Some(found) = found else { return Ok(JournalAt::Nothing(None)) };
         match &found.envelope {
             Some(envelope) if envelope.kind == Kind::Journal => {
-                Ok(JournalAt::Upload(Box::new(Journal::parse(&key, envelope)?), found.tag))
+                Ok(JournalAt::Upload(Box::new(Journal::parse(key, envelope)?), found.tag))
             }
             Some(envelope) if envelope.kind == Kind::Tombstone => {
                 Ok(JournalAt::Nothing(Some(found.tag)))
             }
-            _ => Err(crate::error::corrupted(&key, "it is no journal")),
+            _ => Err(crate::error::corrupted(key, "it is no journal")),
         }
     }
 
@@ -82,7 +96,7 @@ impl Backend {
 
     /// The upload in progress at `path`. Fences no one.
     pub(crate) async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
-        let JournalAt::Upload(journal, _) = self.journal(path).await? else { return Ok(None) };
+        let JournalAt::Upload(journal, _) = self.glance(path).await? else { return Ok(None) };
         if let Some(commit) = &journal.commit
             && self.is_published(commit).await?
         {

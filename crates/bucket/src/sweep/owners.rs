@@ -161,7 +161,7 @@ impl Sweep<'_> {
             match holder {
                 Holder::File(path) => files.push(Path::parse(path)?),
                 Holder::Upload(path) => {
-                    let at = self.backend.journal(&Path::parse(path)?).await?;
+                    let at = self.backend.glance(&Path::parse(path)?).await?;
                     if let JournalAt::Upload(journal, _) = at
                         && (journal.id == id || journal.extents.iter().any(|it| it.id == id))
                     {

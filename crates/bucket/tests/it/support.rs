@@ -20,7 +20,10 @@ pub(crate) fn path(text: &str) -> Path {
 }
 
 pub(crate) fn bytes(seed: u8, length: usize) -> Bytes {
-    (0..length).map(|at| seed.wrapping_add((at % 251) as u8)).collect::<Vec<u8>>().into()
+    let period: Vec<u8> = (0..251).map(|at| seed.wrapping_add(at)).collect();
+    let mut bytes = period.repeat(length.div_ceil(period.len()));
+    bytes.truncate(length);
+    bytes.into()
 }
 
 pub(crate) fn server() -> Double {

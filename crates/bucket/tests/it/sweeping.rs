@@ -6,6 +6,7 @@ use storage_driver::{ErrorKind, Precondition, ReadRange, StorageDriver, WriterOp
 use storage_driver_bucket::{
     Builder, SweepOptions,
     double::{Double, Ways},
+    http::{Fault, FaultPlan, RequestKind},
 };
 
 use crate::support::{LARGE, bytes, open, path, put, read, server, upload, uploads};
@@ -175,4 +176,45 @@ async fn data_without_an_owner_goes_when_the_grace_has_passed() {
     let report = store.sweep(SweepOptions::new().deep()).await.unwrap();
     assert_eq!((report.extents, report.bytes, data(&server)), (1, 10, 1));
     assert_eq!(read(&store, "/a").await, bytes(1, LARGE));
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn of_processes_that_sweep_under_a_lease_one_does() {
+    let server = server();
+    let (one, two) = (open(&server).await, open(&server).await);
+    one.meter().set_faults(Some(FaultPlan::new(|kind, _| match kind {
+        RequestKind::List => Fault::Late(10 * MINUTE),
+        _ => Fault::None,
+    })));
+    let options = || SweepOptions::new().lease(MINUTE);
+    let first = tokio::spawn(async move { one.sweep(options()).await });
+    for _ in 0..5 {
+        tokio::time::sleep(MINUTE).await;
+        // It is renewed, so that it never looks as before.
+        assert!(two.sweep(options()).await.unwrap().skipped);
+    }
+    assert!(!first.await.unwrap().unwrap().skipped);
+    assert!(!two.sweep(options()).await.unwrap().skipped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_a_process_that_has_stopped_is_taken_over() {
+    let server = server();
+    let (one, two) = (open(&server).await, open(&server).await);
+    let options = || SweepOptions::new().lease(MINUTE);
+    // It cannot give the lease back.
+    one.meter().set_faults(Some(FaultPlan::new(|kind, path| {
+        match kind == RequestKind::Delete && path.contains("leases/") {
+            true => Fault::Before,
+            false => Fault::None,
+        }
+    })));
+    assert!(!one.sweep(options()).await.unwrap().skipped);
+    assert!(two.sweep(options()).await.unwrap().skipped);
+    tokio::time::sleep(MINUTE / 2).await;
+    assert!(two.sweep(options()).await.unwrap().skipped);
+    tokio::time::sleep(MINUTE / 2).await;
+    assert!(!two.sweep(options()).await.unwrap().skipped);
 }
