@@ -44,20 +44,19 @@ pub(crate) struct Clients {
 const SILENCE: Duration = Duration::from_secs(30);
 /// SeaweedFS lets the losers of a race wait for 8 s.
 const DECISION: Duration = Duration::from_secs(20);
-/// 8 MiB in this time is 70 KiB/s.
-const BULK: Duration = Duration::from_secs(120);
 
 impl Clients {
     pub(crate) fn new(source: &Source, connector: &Connector) -> object_store::Result<Self> {
         let reads = || ClientOptions::new().with_timeout_disabled().with_read_timeout(SILENCE);
-        let bulk = || ClientOptions::new().with_timeout(BULK);
+        // The connector has a deadline for each, by its size.
+        let bulk = || ClientOptions::new().with_timeout_disabled();
         let decisive = || ClientOptions::new().with_timeout(DECISION);
-        let reads = engine(source, connector, reads(), retries(3))?;
+        let reads = engine(source, connector, reads(), retries(5))?;
         let signed = connector.last().filter(|_| matches!(source, Source::S3(_)));
         Ok(Self {
             reads,
             signed,
-            bulk: engine(source, connector, bulk(), retries(3))?,
+            bulk: engine(source, connector, bulk(), retries(5))?,
             decisive: engine(source, connector, decisive(), retries(0))?,
             can_condition_delete: !matches!(source, Source::Azure(_)),
             signs_content_type: matches!(source, Source::S3(_)),
@@ -67,11 +66,11 @@ impl Clients {
 
 fn retries(max_retries: usize) -> RetryConfig {
     let backoff = BackoffConfig {
-        init_backoff: Duration::from_millis(50),
-        max_backoff: Duration::from_secs(2),
-        base: 2.0,
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(10),
+        base: 3.0,
     };
-    RetryConfig { backoff, max_retries, retry_timeout: Duration::from_secs(60) }
+    RetryConfig { backoff, max_retries, retry_timeout: Duration::from_secs(5 * 60) }
 }
 
 fn engine(

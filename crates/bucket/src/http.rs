@@ -4,13 +4,18 @@
 mod fault;
 mod meter;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method, header};
 use object_store::{
     ClientOptions,
-    client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService},
+    client::{
+        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    },
 };
 
 pub use fault::{Fault, FaultPlan};
@@ -60,6 +65,19 @@ impl HttpConnector for Connector {
     }
 }
 
+/// How long a request and its body may take: longer for larger bodies, of which a slow line takes 64 KiB in a second.
+/// Reads have no deadline. Their client ends them when nothing arrives any more.
+fn deadline(kind: RequestKind, body: usize) -> Option<Duration> {
+    const LEAST: u64 = 30;
+    const SLOWEST: u64 = 64 << 10;
+    match kind {
+        RequestKind::Get | RequestKind::Head | RequestKind::List => None,
+        // The server puts parts together, or copies up to 5 GiB.
+        RequestKind::Complete | RequestKind::Copy => Some(Duration::from_secs(15 * 60)),
+        _ => Some(Duration::from_secs(LEAST + body as u64 / SLOWEST)),
+    }
+}
+
 #[derive(Debug)]
 struct Service {
     client: HttpClient,
@@ -78,6 +96,11 @@ impl HttpService for Service {
         }
         let kind = RequestKind::of(&request);
         let fault = self.meter.record(kind, &request);
-        fault.apply(&self.client, request).await
+        let deadline = deadline(kind, request.body().content_length());
+        let response = fault.apply(&self.client, request);
+        let Some(deadline) = deadline else { return response.await };
+        tokio::time::timeout(deadline, response)
+            .await
+            .unwrap_or_else(|elapsed| Err(HttpError::new(HttpErrorKind::Timeout, elapsed)))
     }
 }

@@ -88,7 +88,7 @@ impl Objects {
             if attempt == ATTEMPTS {
                 return Err(undecided(error));
             }
-            pause(attempt).await;
+            pause_after(&error, attempt).await;
         }
     }
 
@@ -169,7 +169,7 @@ impl Objects {
             if attempt == ATTEMPTS {
                 return Err(undecided(error));
             }
-            pause(attempt).await;
+            pause_after(&error, attempt).await;
         }
     }
 }
@@ -215,7 +215,17 @@ pub(super) fn undecided(error: object_store::Error) -> Error {
 
 /// Waits longer each time, and never as long as another process.
 pub(crate) async fn pause(attempt: u32) {
-    let limit = 10_u64 << attempt.min(7);
+    pause_at_least(10, attempt).await;
+}
+
+/// The same after an error: longer if the server asks for less.
+pub(super) async fn pause_after(error: &object_store::Error, attempt: u32) {
+    let throttled = matches!(status(error), Some(429 | 503));
+    pause_at_least(if throttled { 400 } else { 10 }, attempt).await;
+}
+
+async fn pause_at_least(millis: u64, attempt: u32) {
+    let limit = millis << attempt.min(7);
     let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
     tokio::time::sleep(Duration::from_millis(limit / 2 + limit * random / 512)).await;
 }

@@ -17,7 +17,7 @@ use storage_driver::{Error, ErrorKind, Result};
 
 use super::{
     Expect, Found, Objects, Removal, Tag,
-    decide::{ATTEMPTS, hopeless, pause, refused, undecided, wrote},
+    decide::{ATTEMPTS, hopeless, pause_after, refused, undecided, wrote},
 };
 use crate::{
     envelope::{Sealed, tombstone, tombstone_over},
@@ -115,7 +115,7 @@ impl Objects {
             if attempt == ATTEMPTS {
                 return Err(undecided(error));
             }
-            pause(attempt).await;
+            pause_after(&error, attempt).await;
         }
     }
 

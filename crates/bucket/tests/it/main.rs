@@ -10,3 +10,4 @@ mod publishing;
 mod support;
 mod sweeping;
 mod takeover;
+mod throttling;
