@@ -218,3 +218,32 @@ async fn the_lease_of_a_process_that_has_stopped_is_taken_over() {
     tokio::time::sleep(MINUTE / 2).await;
     assert!(!two.sweep(options()).await.unwrap().skipped);
 }
+
+/// The sweeper looks at the destination before the commit has put its record, and at the upload after the commit has
+/// ended it.
+#[tokio::test(start_paused = true)]
+async fn a_commit_while_its_holders_are_looked_at_keeps_its_data() {
+    let server = server();
+    let (one, two) = (open(&server).await, open(&server).await);
+    put(&one, "/d", bytes(1, LARGE)).await.unwrap();
+    // The destination is a holder before the upload is.
+    one.copy(&path("/d"), &path("/e"), Precondition::None).await.unwrap();
+    one.delete(&path("/e"), Precondition::None).await.unwrap();
+    let writer = one.writer(&path("/d"), WriterOptions::append()).await.unwrap();
+    let late = |of: RequestKind, key: &'static str, time: u64| {
+        FaultPlan::new(move |kind, path| match kind == of && path == key {
+            true => Fault::Late(Duration::from_secs(time)),
+            false => Fault::None,
+        })
+    };
+    one.meter().set_faults(Some(late(RequestKind::Put, "/memory/e", 10)));
+    let commit =
+        tokio::spawn(async move { writer.commit_to(&path("/e"), Precondition::None).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.put("d", "text/plain", "someone else has put this here");
+    server.advance(2 * HOUR);
+    two.meter().set_faults(Some(late(RequestKind::Get, "/memory/%21uploads/d", 20)));
+    two.sweep(SweepOptions::new()).await.unwrap();
+    commit.await.unwrap().unwrap();
+    assert_eq!(read(&two, "/e").await, bytes(1, LARGE));
+}
