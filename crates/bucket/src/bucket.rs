@@ -65,7 +65,8 @@ impl Bucket {
         &self.meter
     }
 
-    /// The memory that open writers hold for data that the store does not have yet, in bytes.
+    /// The memory that open writers hold for data that the store does not have yet, and readers for data that was not
+    /// dropped yet, in bytes.
     pub fn memory_in_use(&self) -> u64 {
         self.backend.budget.used()
     }

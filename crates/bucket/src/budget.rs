@@ -42,9 +42,10 @@ impl Budget {
         held
     }
 
-    /// Takes so much of the budget if there is room.
+    /// Takes so much of the budget if there is room, and half of it stays free: slow readers do not make writers
+    /// send small parts.
     pub(crate) fn try_take(self: &Arc<Self>, bytes: u64) -> Option<Held> {
-        let take = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limit);
+        let take = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limit / 2);
         self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok()?;
         Some(Held { budget: Arc::clone(self), bytes, flying: false })
     }

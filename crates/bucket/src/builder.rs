@@ -55,7 +55,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The memory that writers hold, unless set: 256 MiB.
+    /// The memory that writers and readers hold, unless set: 256 MiB.
     pub const MEMORY: u64 = 256 << 20;
     /// The grace of the sweeper, unless set: an hour.
     pub const GRACE: Duration = Duration::from_secs(60 * 60);
@@ -111,16 +111,16 @@ impl Builder {
         self
     }
 
-    /// How much memory open writers hold for data that the store does not have yet, in bytes, all of them together.
-    /// Each may exceed it by the buffer that it accepted last, and by 64 KiB.
+    /// How much memory open writers and readers hold, in bytes, all of them together. Each writer may exceed it by the
+    /// buffer that it accepted last, and by 64 KiB; each reader by the content of a small file, or by one chunk.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// How long data stays that nothing names any more: as long as the slowest reader takes. At least the 15 minutes
-    /// for which a server takes a signed request.
+    /// How long data stays that nothing names any more: as long as the slowest reader takes. At least 40 minutes:
+    /// three quarters of it are for signed requests, which may arrive half an hour late.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;

@@ -231,7 +231,7 @@ impl ExtentWriter {
     pub(crate) async fn join(&mut self, parts: &[Extent]) -> Result<Option<Extent>> {
         let length = parts.iter().map(|extent| extent.length).sum();
         let Some(_held) = self.backend.budget.try_take(length) else { return Ok(None) };
-        let reads = parts.to_vec().into_iter().map(|extent| {
+        let reads = parts.iter().cloned().map(|extent| {
             let backend = Arc::clone(&self.backend);
             async move { read(&backend, &extent).await }
         });

@@ -2,10 +2,11 @@
 //!
 //! # The pieces
 //!
-//! From the bottom: [`http`] counts requests and injects faults; [`double`] is the server in process; `clients` are
-//! three clients of the engine with different time-outs; `objects` is the bucket as keys with conditions, with
-//! `decide` as its one way to write an object that matters; `record`, `journal` and `owner` are the formats; `namespace`,
-//! `uploads`, `upload` and `sweep` are the protocol; [`Bucket`] is the driver.
+//! From the bottom: [`http`] counts requests, has their deadlines and injects faults; [`double`] is the server in process;
+//! `clients` are three clients of the engine with different time-outs; `objects` is the bucket as keys with conditions,
+//! with `decide` as its one way to write an object that matters, and `publish` for files; `record`, `journal`, `owner`
+//! and `lineage` are the formats; `namespace`, `uploads`, `upload`, `ordered` and `sweep` are the protocol; [`Bucket`]
+//! is the driver.
 
 mod backend;
 mod bucket;

@@ -38,7 +38,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// Whether it is an object of someone else.
+    /// Whether it is an object that another program wrote.
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(self.record.body, Body::Foreign)
     }

@@ -22,8 +22,8 @@ use crate::{backend::Backend, envelope::tombstone, lease::Lease, nonce, objects:
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct SweepOptions {
-    /// Look at all data and at all tombstones, not only where a hint points. It finds what crashed processes have
-    /// left, and costs a few requests for each file that is not small.
+    /// Look at all data, all tombstones and all multipart uploads, not only where a hint points. It finds what crashed
+    /// processes have left, and costs a few requests for each file that is not small.
     pub deep: bool,
     /// How long data stays that nothing names any more, instead of the grace that the driver was opened with.
     pub grace: Option<Duration>,

@@ -7,10 +7,10 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Payload, Precondition, Re
 use super::{At, Guard, Hold};
 use crate::{
     backend::{Backend, file_key},
-    envelope::tombstone_over,
+    envelope::{tombstone, tombstone_over},
     extents::{ExtentWriter, PART, Part},
     nonce,
-    objects::{Published, State, decide::pause},
+    objects::{Decision, Expect, Published, State, decide::pause},
     owner::Holder,
     record::{Body, MAX_INLINE, Record},
     time::Since,
@@ -71,20 +71,24 @@ impl Backend {
             if is_there(&at) {
                 return Ok(false);
             }
-            let before = at.state();
-            let sealed = match &at {
-                At::Nothing(state) => {
-                    tombstone_over(state.as_ref().map_or("", |state| &state.nonce))
+            let (sealed, before) = match &at {
+                // A tombstone more than once does no harm, so that its own outcome needs no fence.
+                At::Nothing(None) => {
+                    match self.objects.decide(&key, &tombstone(), &Expect::Absent).await? {
+                        Decision::Won(_) => return Ok(true),
+                        Decision::Lost(_) => continue,
+                    }
                 }
+                At::Nothing(Some(state)) => (tombstone_over(&state.nonce), state),
                 At::File(file) => {
                     let holder = Holder::file(path);
                     let (body, mut hold) = self.body_of(path, file, holder).await?;
                     hold.renew().await?;
                     let record = Record { body, ..file.record.clone() };
-                    record.seal(file.state.successor().fenced())
+                    (record.seal(file.state.successor().fenced()), &file.state)
                 }
             };
-            if let Published::Done = self.objects.publish(&key, &sealed, before).await? {
+            if let Published::Done = self.objects.publish(&key, &sealed, Some(before)).await? {
                 return Ok(true);
             }
         }

@@ -6,7 +6,11 @@ use futures::TryStreamExt;
 use storage_driver::{
     Entry, ErrorKind, ListOptions, Path, Precondition, StorageDriver, Walk, WalkOptions,
 };
-use storage_driver_bucket::{Bucket, double::Double, http::RequestKind};
+use storage_driver_bucket::{
+    Bucket,
+    double::{Double, Ways},
+    http::RequestKind,
+};
 
 use crate::support::{bytes, open, path, put, upload};
 
@@ -218,4 +222,21 @@ async fn pages_of_uploads_do_not_list_all_keys_again() {
     // Sixteen pages: in each, the directories on the way to its start, and as many keys as it has.
     let lists = store.meter().count(RequestKind::List);
     assert!(lists <= 16 * 8, "{lists} listings");
+}
+
+#[tokio::test]
+async fn uploads_that_have_ended_cost_no_request_each_where_tombstones_stay() {
+    let server = Double::new(Ways::ceph());
+    let store = open(&server).await;
+    for number in 0..50 {
+        let at = format!("/u/{number}");
+        upload(&store, &at, bytes(1, 10)).await.unwrap();
+        store.cancel_upload(&path(&at)).await.unwrap();
+    }
+    assert_eq!(server.keys().iter().filter(|key| key.starts_with("!uploads/")).count(), 50);
+    store.meter().reset();
+    assert!(uploads_listed(&store, 10).await.is_empty());
+    // One more than the limit is asked for at once, so that a page knows whether it is the last.
+    assert_eq!(store.meter().count(RequestKind::Get), 0);
+    assert_eq!(store.meter().count(RequestKind::List), 5);
 }

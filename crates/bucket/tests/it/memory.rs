@@ -132,7 +132,7 @@ async fn a_reader_that_waits_for_the_network_reads_ahead_in_parallel() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_reads_ahead_only_where_there_is_room() {
-    let store = slow(20 << 20).await;
+    let store = slow(40 << 20).await;
     let (time, most) = read_slowly(&store).await;
     assert!(time <= Duration::from_secs(6), "{time:?}");
     assert!(most <= 20 << 20, "{most} bytes were held");

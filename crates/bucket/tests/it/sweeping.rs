@@ -240,7 +240,7 @@ async fn a_commit_while_its_holders_are_looked_at_keeps_its_data() {
     let commit =
         tokio::spawn(async move { writer.commit_to(&path("/e"), Precondition::None).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    server.put("d", "text/plain", "someone else has put this here");
+    server.put("d", "text/plain", "put by another program");
     server.advance(2 * HOUR);
     two.meter().set_faults(Some(late(RequestKind::Get, "/memory/%21uploads/d", 20)));
     two.sweep(SweepOptions::new()).await.unwrap();

@@ -71,6 +71,19 @@ async fn a_server_that_refuses_for_long_is_unavailable_and_nothing_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_decides_waits_long_for_a_server_that_throttles() {
+    let store = open(&server()).await;
+    let begun = Instant::now();
+    store.meter().set_faults(Some(FaultPlan::new(|kind, _| match kind {
+        RequestKind::Put => Fault::Refused(503),
+        _ => Fault::None,
+    })));
+    let error = put(&store, "/a", bytes(1, 10)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_part_has_time_for_its_size_and_is_then_sent_again() {
     let store = open(&server()).await;
     // 8 MiB at 64 KiB/s, and half a minute.
