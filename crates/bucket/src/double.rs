@@ -52,6 +52,8 @@ pub struct Ways {
     pub page: usize,
     /// The minimum size of a part that is not the last, in bytes.
     pub min_part: usize,
+    /// The status and the code of the response to every request, if it refuses them all.
+    pub refuses: Option<(u16, &'static str)>,
 }
 
 impl Default for Ways {
@@ -70,6 +72,7 @@ impl Default for Ways {
             long_pages: false,
             page: 1000,
             min_part: 5 << 20,
+            refuses: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! `decide` as its one way to write an object that matters; `record`, `journal` and `owner` are the formats; `namespace`,
 //! `uploads`, `upload` and `sweep` are the protocol; [`Bucket`] is the driver.
 
+mod access;
 mod backend;
 mod bucket;
 mod budget;
@@ -35,7 +36,9 @@ mod time;
 mod upload;
 mod uploads;
 
+pub use access::{AccessCause, AccessError};
 pub use bucket::Bucket;
 pub use builder::Builder;
+pub use object_store;
 pub use probe::Unsuitable;
 pub use sweep::{SweepOptions, SweepReport};

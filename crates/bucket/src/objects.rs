@@ -21,7 +21,7 @@ use storage_driver::Result;
 use crate::{
     clients::Clients,
     envelope::{self, Envelope, Kind, Sealed},
-    error::{corrupted, explain, status},
+    error::{corrupted, explain, is_absent, status},
 };
 
 pub(crate) use decide::{Decision, Expect, Removal};
@@ -215,13 +215,13 @@ impl Objects {
         };
         match self.clients.reads.get_opts(&location, options.clone()).await {
             Ok(got) => Ok(Some(got)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             // The range of an empty object is past its end.
             Err(error) if range.is_some() && status(&error) == Some(416) => {
                 options.range = None;
                 match self.clients.reads.get_opts(&location, options).await {
                     Ok(got) => Ok(Some(got)),
-                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    Err(error) if is_absent(&error) => Ok(None),
                     Err(error) => Err(explain(error)),
                 }
             }
@@ -251,8 +251,8 @@ impl Objects {
     /// Removes an object that nothing can write any more.
     pub(crate) async fn delete_final(&self, key: &str) -> Result<()> {
         match self.clients.bulk.delete(&self.key(key)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(explain(error)),
+            Err(error) if !is_absent(&error) => Err(explain(error)),
+            _ => Ok(()),
         }
     }
 
@@ -266,7 +266,7 @@ impl Objects {
     pub(crate) async fn size(&self, key: &str) -> Result<Option<u64>> {
         match self.clients.reads.head(&self.key(key)?).await {
             Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(explain(error)),
         }
     }

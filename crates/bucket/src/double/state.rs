@@ -69,6 +69,10 @@ impl State {
     }
 
     pub(super) fn handle(&mut self, request: &Request) -> HttpResponse {
+        if let Some((status, code)) = self.ways.refuses {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+            return refuse(status, code);
+        }
         let upload = request.query("uploadId");
         match request.method {
             Method::GET if request.query("list-type").is_some() => self.list(request),

@@ -12,8 +12,9 @@ use storage_driver::{Error, ErrorKind, Result};
 
 use super::{Found, Objects, Tag, ours};
 use crate::{
+    access::AccessError,
     envelope::{Sealed, tombstone},
-    error::{explain, status},
+    error::{explain, is_absent, status},
     http::delete_if,
 };
 
@@ -123,9 +124,7 @@ impl Objects {
             let delete = self.clients.decisive.delete(&location);
             let error = match delete_if(condition, delete).await {
                 Ok(()) => return Ok(Removal::Done),
-                Err(object_store::Error::NotFound { .. }) if attempt == 0 => {
-                    return Ok(Removal::Gone);
-                }
+                Err(error) if attempt == 0 && is_absent(&error) => return Ok(Removal::Gone),
                 Err(error) => error,
             };
             if let Some(error) = hopeless(&error) {
@@ -157,6 +156,9 @@ fn wrote(found: &Found, nonce: &str) -> bool {
 /// The error of a request that no repetition makes succeed.
 fn hopeless(error: &object_store::Error) -> Option<Error> {
     use object_store::Error as Engine;
+    if let Some(access) = AccessError::of(error) {
+        return Some(Error::new(access.kind()).with_source(access));
+    }
     let kind = match error {
         Engine::PermissionDenied { .. } | Engine::Unauthenticated { .. } => {
             ErrorKind::PermissionDenied
