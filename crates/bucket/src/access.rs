@@ -89,6 +89,7 @@ impl AccessError {
         }
         let code = element(text, "<Code>", "</Code>")?;
         let detail = element(text, "<AuthenticationErrorDetail>", "<").unwrap_or_default();
+        let message = element(text, "<Message>", "</Message>").unwrap_or_default();
         let cause = match code {
             "NoSuchBucket" | "ContainerNotFound" => AccessCause::NoBucket,
             "AuthorizationHeaderMalformed" | "PermanentRedirect" | "InvalidRegion" => {
@@ -97,6 +98,8 @@ impl AccessError {
             "InvalidAccessKeyId" => AccessCause::UnknownKey,
             "AuthenticationFailed" if detail.contains("date") => AccessCause::ClockSkew,
             "SignatureDoesNotMatch" | "AuthenticationFailed" => AccessCause::WrongSecret,
+            // Azurite.
+            "AuthorizationFailure" if message.contains("signature") => AccessCause::WrongSecret,
             "AccessDenied"
             | "AllAccessDisabled"
             | "AuthorizationFailure"
@@ -107,7 +110,6 @@ impl AccessError {
             _ => return None,
         };
         // The body as a whole repeats the request, a session token included.
-        let message = element(text, "<Message>", "</Message>").unwrap_or_default();
         let message = message.lines().next().unwrap_or_default();
         Some(Self { cause, said: format!("{request}: {code}: {message}") })
     }

@@ -51,8 +51,8 @@ servers! {
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
         says_that_the_secret_is_wrong: "AWS_SECRET_ACCESS_KEY" = "wrong" => WrongSecret;
     }
+    // A put by an administrator creates the bucket.
     seaweedfs: SEAWEEDFS, 565 {
-        says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
         says_that_the_secret_is_wrong: "AWS_SECRET_ACCESS_KEY" = "wrong" => WrongSecret;
     }
