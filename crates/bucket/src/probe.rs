@@ -5,10 +5,13 @@ use storage_driver::{Error, ErrorKind, Result};
 
 use crate::{
     envelope::{Sealed, tombstone},
-    error::explain,
+    error::{explain, status},
     http::delete_if,
     nonce,
-    objects::{Objects, Removal},
+    objects::{
+        Objects, Removal,
+        decide::{ATTEMPTS, hopeless, pause, wrote},
+    },
 };
 
 /// What a store does that this driver cannot work on.
@@ -70,7 +73,8 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
     }
     let mut tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
     let mut accepted = false;
-    for quoted in [true, false] {
+    // Twice, because a 500 can also be a failure of the server.
+    for quoted in [true, false, true, false] {
         objects.set_quoted(quoted);
         let next = tombstone();
         if let Put::Stored = put(objects, &key, &next, objects.update(&tag)).await? {
@@ -100,25 +104,38 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
     objects.delete_final(&key).await
 }
 
+/// Puts an object. A failure that says nothing of the condition is no refusal: the put is repeated.
 async fn put(objects: &Objects, key: &str, sealed: &Sealed, mode: PutMode) -> Result<Put> {
-    let options = PutOptions { mode, ..objects.options() };
     let location = objects.key(key)?;
-    let payload = sealed.bytes.clone().into();
-    match objects.clients().decisive.put_opts(&location, payload, options).await {
-        Ok(_) => Ok(Put::Stored),
-        Err(
-            error @ (object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. }
-            | object_store::Error::NotImplemented { .. }
-            | object_store::Error::NotSupported { .. }),
-        ) => Err(explain(error)),
-        Err(error) => match objects.look(key).await? {
-            // A bucket that does not exist, for example.
-            None => Err(explain(error)),
-            Some(found) => {
-                let ours = found.envelope.is_some_and(|it| it.nonce == sealed.nonce);
-                Ok(if ours { Put::Stored } else { Put::Refused })
-            }
-        },
+    let mut attempt = 0;
+    loop {
+        let options = PutOptions { mode: mode.clone(), ..objects.options() };
+        let payload = sealed.bytes.clone().into();
+        let put = objects.clients().decisive.put_opts(&location, payload, options).await;
+        let Err(error) = put else { return Ok(Put::Stored) };
+        if let Some(error) = hopeless(&error) {
+            return Err(error);
+        }
+        match objects.look(key).await? {
+            Some(found) if wrote(&found, &sealed.nonce) => return Ok(Put::Stored),
+            Some(_) if is_response(&error) => return Ok(Put::Refused),
+            _ => {}
+        }
+        attempt += 1;
+        if attempt == ATTEMPTS {
+            return Err(explain(error));
+        }
+        pause(attempt).await;
+    }
+}
+
+/// Whether the server has judged a request: by 4xx, or by the 500 that Ceph gives to losers.
+fn is_response(error: &object_store::Error) -> bool {
+    use object_store::Error as Engine;
+    match error {
+        Engine::Precondition { .. } | Engine::AlreadyExists { .. } | Engine::NotFound { .. } => {
+            true
+        }
+        _ => matches!(status(error), Some(500)),
     }
 }

@@ -56,7 +56,7 @@ pub(crate) enum Removal {
 }
 
 /// How often a write is repeated whose outcome is that nothing happened.
-const ATTEMPTS: u32 = 6;
+pub(crate) const ATTEMPTS: u32 = 6;
 
 impl Objects {
     /// Writes `sealed` if `expect` holds.
@@ -149,12 +149,12 @@ impl Objects {
 }
 
 /// Whether the object is what was written under `nonce`.
-fn wrote(found: &Found, nonce: &str) -> bool {
+pub(crate) fn wrote(found: &Found, nonce: &str) -> bool {
     found.envelope.as_ref().is_some_and(|envelope| envelope.nonce == nonce)
 }
 
 /// The error of a request that no repetition makes succeed.
-fn hopeless(error: &object_store::Error) -> Option<Error> {
+pub(crate) fn hopeless(error: &object_store::Error) -> Option<Error> {
     use object_store::Error as Engine;
     if let Some(access) = AccessError::of(error) {
         return Some(Error::new(access.kind()).with_source(access));
