@@ -27,7 +27,7 @@ use crate::{
 /// The longest key that S3, Google Cloud Storage and Azure take, in bytes.
 const MAX_KEY: usize = 1024;
 /// The key of a journal is so much longer than its path.
-const LONGEST_PREFIX: usize = "!uploads".len();
+const LONGEST_AFFIXES: usize = "!uploads!".len();
 
 /// Opens a [`Bucket`].
 ///
@@ -154,7 +154,7 @@ impl Builder {
                 format!("{prefix}/")
             }
         };
-        let max_path_bytes = MAX_KEY.checked_sub(root.len() + LONGEST_PREFIX + 1);
+        let max_path_bytes = MAX_KEY.checked_sub(root.len() + LONGEST_AFFIXES);
         let max_path_bytes = max_path_bytes.ok_or_else(|| {
             Error::new(ErrorKind::InvalidPath).with_source("the prefix is longer than a key")
         })?;

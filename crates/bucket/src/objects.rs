@@ -80,6 +80,7 @@ pub(crate) struct Objects {
     quoted: AtomicBool,
     deletes_conditionally: AtomicBool,
     deletes_tell: AtomicBool,
+    keeps_directories: AtomicBool,
 }
 
 impl Objects {
@@ -91,6 +92,7 @@ impl Objects {
             quoted: AtomicBool::new(true),
             deletes_conditionally,
             deletes_tell: AtomicBool::new(false),
+            keeps_directories: AtomicBool::new(false),
         }
     }
 
@@ -115,6 +117,16 @@ impl Objects {
 
     pub(crate) fn set_deletes_tell(&self, value: bool) {
         self.deletes_tell.store(value, Ordering::Relaxed);
+    }
+
+    /// Whether a listing by directory can show a directory in which nothing is: one of tombstones, or one that the
+    /// server has kept when the last object in it was removed.
+    pub(crate) fn shows_empty_directories(&self) -> bool {
+        !self.deletes_conditionally() || self.keeps_directories.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_keeps_directories(&self, value: bool) {
+        self.keeps_directories.store(value, Ordering::Relaxed);
     }
 
     pub(crate) fn clients(&self) -> &Clients {

@@ -9,7 +9,7 @@ use crate::{
     http::delete_if,
     nonce,
     objects::{
-        Objects, Removal,
+        Listing, Objects, Removal,
         decide::{ATTEMPTS, hopeless, pause, wrote},
     },
 };
@@ -55,7 +55,8 @@ enum Put {
 
 /// Probes the store, and tells `objects` how it wants its conditions.
 pub(crate) async fn probe(objects: &Objects) -> Result<()> {
-    let key = format!("!probe/{}", nonce::fresh());
+    let directory = format!("!probe/{}/", nonce::fresh());
+    let key = format!("{directory}a/b");
     let first = tombstone();
     if let Put::Refused = put(objects, &key, &first, PutMode::Create).await? {
         return Err(Unsuitable::LosesPuts.into());
@@ -98,6 +99,8 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
             objects.remove_object(&key, &tag).await?;
             let again = objects.remove_object(&key, &tag).await?;
             objects.set_deletes_tell(matches!(again, Removal::Gone));
+            let listing = Listing { prefix: directory, by_directory: true, ..Listing::default() };
+            objects.set_keeps_directories(!objects.list(&listing, None).await?.items.is_empty());
             return Ok(());
         }
     }

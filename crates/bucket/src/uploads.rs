@@ -188,19 +188,15 @@ impl Backend {
                 }
             }
         };
-        let prefix = match path.is_root() {
-            true => "!uploads/".to_owned(),
-            false => {
-                add(path.clone());
-                format!("{}/", journal::key(path))
-            }
-        };
-        let listing = Listing { prefix, ..Listing::default() };
+        if !path.is_root() {
+            add(path.clone());
+        }
+        let listing = Listing { prefix: journal::prefix(path), ..Listing::default() };
         let mut token = None;
         loop {
             let page = self.objects.list(&listing, token).await?;
             for item in page.items {
-                if let Some(Ok(found)) = item.key.strip_prefix("!uploads").map(Path::parse) {
+                if let Some(found) = journal::path_of(&item.key) {
                     add(found);
                 }
             }

@@ -1,9 +1,11 @@
 //! The conformance suite on a server: behaviours in parallel, each on stores of its own in one bucket.
 
 use std::{
-    env, process,
+    env,
+    io::{self, Write},
+    process,
     sync::{
-        Mutex,
+        LazyLock, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -37,10 +39,7 @@ pub(crate) fn run(server: &'static Server, count: usize) {
     queue.sort_by_key(|name| name.starts_with("model::") || name.starts_with("linearizability::"));
     let report = parallel(access, Mutex::new(queue));
     let (name, time) = (server.name, start.elapsed().as_secs());
-    let _ = std::io::Write::write_fmt(
-        &mut std::io::stderr(),
-        format_args!("{name}: {} passed in {time} s\n", report.passed.len()),
-    );
+    say(&format!("{name}: {} passed in {time} s", report.passed.len()));
     assert!(report.is_success(), "{name}: {report}");
 }
 
@@ -56,6 +55,10 @@ fn parallel(access: &'static Access, queue: Mutex<Vec<&'static str>>) -> Report 
                         |behaviour| behaviour.name == name,
                     );
                     let mut report = report.lock().unwrap();
+                    for failure in &one.failed {
+                        let message = failure.message.lines().next().unwrap_or_default();
+                        say(&format!("FAILED {name} {message}"));
+                    }
                     report.passed.extend(one.passed);
                     report.failed.extend(one.failed);
                 }
@@ -68,8 +71,15 @@ fn parallel(access: &'static Access, queue: Mutex<Vec<&'static str>>) -> Report 
 /// An empty store: its prefix was never used.
 async fn fresh(access: &Access) -> Fixture {
     static STORES: AtomicU64 = AtomicU64::new(0);
+    static RUN: LazyLock<String> = LazyLock::new(|| {
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        format!("{}-{}", start.as_secs(), process::id())
+    });
     let number = STORES.fetch_add(1, Ordering::Relaxed);
-    let second = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let prefix = format!("{second}-{}/{number}", process::id());
-    fixture(builder(access, &[]).prefix(prefix)).await
+    fixture(builder(access, &[]).prefix(format!("{}/{number}", *RUN))).await
+}
+
+/// A line past the capture of the harness, which the caller sees at once.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

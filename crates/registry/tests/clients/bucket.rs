@@ -47,12 +47,14 @@ impl Distribution {
         )
         .unwrap();
         let mut command = program.command();
-        command.args(["serve", text(config.path())]);
+        // Without `AWS_CA_BUNDLE` above all, which its S3 client cannot read.
+        command.env_clear().args(["serve", text(config.path())]);
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let started = Self { process, address: free.to_string() };
         let curl = Program::find("curl").unwrap();
-        let retry = ["--silent", "--fail", "--retry", "60", "--retry-connrefused"];
-        curl.run(&[&retry[..], &[&format!("http://{free}/v2/")]].concat());
+        let retry = ["--silent", "--fail", "--retry", "60", "--retry-delay", "1"];
+        let target = format!("http://{free}/v2/");
+        curl.run(&[&retry[..], &["--retry-connrefused", &target]].concat());
         started
     }
 }
