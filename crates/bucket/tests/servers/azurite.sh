@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Azurite, the emulator of Azure Blob Storage, in memory. Account and key are those that it is known for.
+# Azurite, the emulator of Azure Blob Storage. Account and key are those that it is known for.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -7,7 +7,7 @@ need_npm azurite/dist/src/blob/main.js azurite 3.37.0
 port=$(free_port)
 account=devstoreaccount1
 key=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==
-run azurite node "$program" --blobHost 127.0.0.1 --blobPort "$port" --inMemoryPersistence --silent \
+run azurite node "$program" --blobHost 127.0.0.1 --blobPort "$port" --location "$work" --silent \
     --skipApiVersionCheck --disableTelemetry
 
 create_container() {
@@ -22,7 +22,7 @@ fetch(`http://127.0.0.1:${port}/${account}/${container}?restype=container`, {met
     .then((response) => process.exit(response.ok ? 0 : 1), () => process.exit(1));
 JS
 }
-until_true 60 create_container
+until_true 120 create_container
 serve "AZURE_STORAGE_ACCOUNT_NAME=$account" "AZURE_STORAGE_ACCOUNT_KEY=$key" \
     "AZURE_STORAGE_ENDPOINT=http://127.0.0.1:$port/$account" AZURE_ALLOW_HTTP=true \
     "AZURE_CONTAINER_NAME=$bucket"

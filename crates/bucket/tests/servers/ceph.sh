@@ -61,7 +61,7 @@ key() {
     ceph-mon --mkfs -i a --monmap "$work/monmap" --keyring "$work/keyring"
 } >"$work/mkfs.log" 2>&1 || fail "the monitor cannot be made"
 run mon ceph-mon -f -i a
-until_true 60 ceph --connect-timeout 5 status
+until_true 120 ceph --connect-timeout 5 status
 for ((i = 0; i < osds; i++)); do
     uuid=$(cat /proc/sys/kernel/random/uuid)
     mkdir "$work/osd$i"
@@ -74,7 +74,7 @@ done
 all_up() {
     ceph osd stat | grep -q " $osds up"
 }
-until_true 60 all_up
+until_true 120 all_up
 radosgw-admin -n client.rgw user create --uid=test --display-name=test --access-key=test \
     --secret-key=testsecret >"$work/user.log" 2>&1 || fail "no user"
 run rgw radosgw -f -n client.rgw

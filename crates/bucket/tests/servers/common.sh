@@ -122,7 +122,7 @@ create_bucket() {
 # ready_s3 ENDPOINT KEY SECRET: creates the bucket, tells how to reach it, and serves.
 ready_s3() {
     command -v curl >/dev/null && command -v openssl >/dev/null || skip "no curl and openssl"
-    until_true 60 create_bucket "$@"
+    until_true 120 create_bucket "$@"
     serve "AWS_ENDPOINT=$1" "AWS_ACCESS_KEY_ID=$2" "AWS_SECRET_ACCESS_KEY=$3" AWS_REGION=us-east-1 \
         AWS_ALLOW_HTTP=true "AWS_BUCKET=$bucket"
 }
