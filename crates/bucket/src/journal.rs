@@ -18,7 +18,7 @@ pub(crate) const MAX_TAIL: usize = 64 << 10;
 /// The key of the journal of the upload at `path`. The `!` at its end makes it differ from every directory of
 /// journals: servers on a file system, such as SeaweedFS, create no object where they have a directory.
 pub(crate) fn key(path: &Path) -> String {
-    format!("!uploads{path}!")
+    format!("!uploads{path}/!")
 }
 
 /// The beginning of the keys of the journals below `path`.
@@ -31,7 +31,7 @@ pub(crate) fn prefix(path: &Path) -> String {
 
 /// The path whose journal has this key.
 pub(crate) fn path_of(key: &str) -> Option<Path> {
-    Path::parse(key.strip_prefix("!uploads")?.strip_suffix('!')?).ok()
+    Path::parse(key.strip_prefix("!uploads")?.strip_suffix("/!")?).ok()
 }
 
 /// A commit that was begun.

@@ -1,6 +1,6 @@
 //! The probe at every opening: a few requests that show whether conditions are honoured.
 
-use object_store::{ObjectStore, PutMode, PutOptions, UpdateVersion};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use storage_driver::{Error, ErrorKind, Result};
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     http::delete_if,
     nonce,
     objects::{
-        Listing, Objects, Removal,
+        Listing, Objects, Removal, Tag,
         decide::{ATTEMPTS, hopeless, pause, wrote},
     },
 };
@@ -89,11 +89,7 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
     let stale = tag;
     tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
     if objects.clients().can_condition_delete {
-        // With the ETag of the state before. A server that ignores the condition deletes, and says so or not.
-        let location = objects.key(&key)?;
-        let delete = object_store::ObjectStoreExt::delete(&objects.clients().decisive, &location);
-        let deleted = delete_if(objects.condition(&stale), delete).await;
-        let honoured = deleted.is_err() && objects.look(&key).await?.is_some();
+        let honoured = honours_delete(objects, &key, &stale).await?;
         objects.set_deletes_conditionally(honoured);
         if honoured {
             objects.remove_object(&key, &tag).await?;
@@ -105,6 +101,28 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
         }
     }
     objects.delete_final(&key).await
+}
+
+/// Whether a DELETE with the ETag of an earlier state is refused. A server that ignores the condition deletes the
+/// object, and says so or not.
+async fn honours_delete(objects: &Objects, key: &str, stale: &Tag) -> Result<bool> {
+    let location = objects.key(key)?;
+    let mut attempt = 0;
+    loop {
+        let delete = objects.clients().decisive.delete(&location);
+        let Err(error) = delete_if(objects.condition(stale), delete).await else {
+            return Ok(false);
+        };
+        // A request that was lost shows nothing.
+        if is_response(&error) || hopeless(&error).is_some() {
+            return Ok(objects.look(key).await?.is_some());
+        }
+        attempt += 1;
+        if attempt == ATTEMPTS {
+            return Err(explain(error));
+        }
+        pause(attempt).await;
+    }
 }
 
 /// Puts an object. A failure that says nothing of the condition is no refusal: the put is repeated.
