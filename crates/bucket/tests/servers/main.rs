@@ -57,6 +57,7 @@ servers! {
         "model::sequences_are_answered_as_by_the_model",
         "namespace::a_deleted_directory_makes_room_for_a_file",
         "namespace::stat_prefers_the_file_to_the_directory",
+        "paths::names_that_look_like_bookkeeping_are_ordinary",
         "walking::walk_passes_over_a_directory_that_becomes_a_file"
     ] {
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
