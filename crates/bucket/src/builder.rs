@@ -28,7 +28,7 @@ use crate::{
 /// The longest key that S3, Google Cloud Storage and Azure take, in bytes.
 const MAX_KEY: usize = 1024;
 /// The key of a journal is so much longer than its path.
-const LONGEST_PREFIX: usize = "!uploads".len();
+const LONGEST_AFFIXES: usize = "!uploads/!".len();
 
 /// Opens a [`Bucket`].
 ///
@@ -155,7 +155,7 @@ impl Builder {
                 format!("{prefix}/")
             }
         };
-        let max_path_bytes = MAX_KEY.checked_sub(root.len() + LONGEST_PREFIX + 1);
+        let max_path_bytes = MAX_KEY.checked_sub(root.len() + LONGEST_AFFIXES);
         let max_path_bytes = max_path_bytes.ok_or_else(|| {
             Error::new(ErrorKind::InvalidPath).with_source("the prefix is longer than a key")
         })?;
@@ -182,5 +182,42 @@ impl std::fmt::Debug for Builder {
             .field("memory", &self.memory)
             .field("grace", &self.grace)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::{
+        double::Ways,
+        http::{Fault, FaultPlan},
+    };
+
+    /// Opens a store on a server with these ways; its request number `at` is lost.
+    async fn open_with(ways: Ways, at: u64, fault: Fault) -> Bucket {
+        let builder = Builder::double(&Double::new(ways));
+        let sent = AtomicU64::new(0);
+        let plan = FaultPlan::new(move |_, _| match sent.fetch_add(1, Ordering::Relaxed) == at {
+            true => fault,
+            false => Fault::None,
+        });
+        builder.connector.meter().set_faults(Some(plan));
+        builder.open().await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_lost_at_opening_changes_no_finding() {
+        for ways in [Ways::default(), Ways::ceph(), Ways::seaweedfs()] {
+            let found = Builder::double(&Double::new(ways.clone())).open().await.unwrap();
+            for at in 0..found.meter().total() {
+                for fault in [Fault::Before, Fault::After] {
+                    let store = open_with(ways.clone(), at, fault).await;
+                    let same = store.deletes_conditionally() == found.deletes_conditionally();
+                    assert!(same, "request {at}, {fault:?}, {ways:?}");
+                }
+            }
+        }
     }
 }

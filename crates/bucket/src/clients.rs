@@ -1,11 +1,16 @@
 //! [`Clients`]: three clients of one store, which differ in time-outs and retries.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, RetryConfig, aws::AmazonS3Builder,
-    azure::MicrosoftAzureBuilder, client::HttpClient, gcp::GoogleCloudStorageBuilder,
-    list::PaginatedListStore, multipart::MultipartStore, signer::Signer,
+    BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    azure::{AzureConfigKey, MicrosoftAzureBuilder},
+    client::HttpClient,
+    gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
+    list::PaginatedListStore,
+    multipart::MultipartStore,
+    signer::Signer,
 };
 
 use crate::http::Connector;
@@ -15,8 +20,8 @@ pub(crate) trait Engine: ObjectStore + MultipartStore + PaginatedListStore + Sig
 
 impl<T: ObjectStore + MultipartStore + PaginatedListStore + Signer> Engine for T {}
 
-/// The store whose objects are used.
-#[derive(Debug, Clone)]
+/// The store whose objects are used. Builders show their credentials, so it has no `Debug`.
+#[derive(Clone)]
 pub(crate) enum Source {
     S3(Box<AmazonS3Builder>),
     Gcs(Box<GoogleCloudStorageBuilder>),
@@ -24,7 +29,7 @@ pub(crate) enum Source {
 }
 
 /// Three clients on one connector.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Clients {
     /// GET, HEAD and LIST: any duration, but no long silence.
     pub(crate) reads: Arc<dyn Engine>,
@@ -45,23 +50,55 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// SeaweedFS lets the losers of a race wait for 8 s.
 const DECISION: Duration = Duration::from_secs(20);
 
+/// The engine has no word for "never": a week.
+const NEVER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 impl Clients {
     pub(crate) fn new(source: &Source, connector: &Connector) -> object_store::Result<Self> {
-        let reads = || ClientOptions::new().with_timeout_disabled().with_read_timeout(SILENCE);
+        let reads = Limits { total: NEVER, silence: Some(SILENCE), retries: 5 };
         // The connector has a deadline for each, by its size.
-        let bulk = || ClientOptions::new().with_timeout_disabled();
-        let decisive = || ClientOptions::new().with_timeout(DECISION);
-        let reads = engine(source, connector, reads(), retries(5))?;
+        let bulk = Limits { total: NEVER, silence: None, retries: 5 };
+        let decisive = Limits { total: DECISION, silence: None, retries: 0 };
+        let reads = engine(source, connector, reads)?;
         let signed = connector.last().filter(|_| matches!(source, Source::S3(_)));
         Ok(Self {
             reads,
             signed,
-            bulk: engine(source, connector, bulk(), retries(5))?,
-            decisive: engine(source, connector, decisive(), retries(0))?,
+            bulk: engine(source, connector, bulk)?,
+            decisive: engine(source, connector, decisive)?,
             can_condition_delete: !matches!(source, Source::Azure(_)),
             signs_content_type: matches!(source, Source::S3(_)),
         })
     }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The clients of the engine show their credentials.
+        f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+/// What one client waits for, and how often.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// For a whole request.
+    total: Duration,
+    /// For the next bytes of a response.
+    silence: Option<Duration>,
+    retries: usize,
+}
+
+impl Limits {
+    /// As options of the engine's HTTP client. All others stay as the builder has them: proxies, certificates.
+    fn options(self) -> impl Iterator<Item = (ClientConfigKey, String)> {
+        let silence = self.silence.map(|time| (ClientConfigKey::ReadTimeout, seconds(time)));
+        [(ClientConfigKey::Timeout, seconds(self.total))].into_iter().chain(silence)
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}s", time.as_secs())
 }
 
 fn retries(max_retries: usize) -> RetryConfig {
@@ -76,46 +113,34 @@ fn retries(max_retries: usize) -> RetryConfig {
 fn engine(
     source: &Source,
     connector: &Connector,
-    options: ClientOptions,
-    retry: RetryConfig,
+    limits: Limits,
 ) -> object_store::Result<Arc<dyn Engine>> {
+    let retry = retries(limits.retries);
     Ok(match source {
         Source::S3(builder) => {
-            // The builder keeps what it was told about plain HTTP in its own client options.
-            let plain = builder
-                .get_config_value(&object_store::aws::AmazonS3ConfigKey::Client(
-                    object_store::ClientConfigKey::AllowHttp,
-                ))
-                .is_some_and(|value| value == "true");
-            Arc::new(
-                builder
-                    .as_ref()
-                    .clone()
-                    .with_client_options(options.with_allow_http(plain))
-                    .with_unsigned_payload(!plain)
-                    .with_disable_bulk_delete(true)
-                    .with_http_connector(connector.clone())
-                    .with_retry(retry)
-                    .build()?,
-            )
+            // A signature of the content protects it where TLS does not.
+            let plain = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
+            let plain = builder.get_config_value(&plain).is_some_and(|value| value == "true");
+            let mut builder = builder.as_ref().clone();
+            for (key, value) in limits.options() {
+                builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
+            }
+            let builder = builder.with_unsigned_payload(!plain).with_disable_bulk_delete(true);
+            Arc::new(builder.with_http_connector(connector.clone()).with_retry(retry).build()?)
         }
-        Source::Gcs(builder) => Arc::new(
-            builder
-                .as_ref()
-                .clone()
-                .with_client_options(options)
-                .with_http_connector(connector.clone())
-                .with_retry(retry)
-                .build()?,
-        ),
-        Source::Azure(builder) => Arc::new(
-            builder
-                .as_ref()
-                .clone()
-                .with_client_options(options)
-                .with_http_connector(connector.clone())
-                .with_retry(retry)
-                .build()?,
-        ),
+        Source::Gcs(builder) => {
+            let mut builder = builder.as_ref().clone();
+            for (key, value) in limits.options() {
+                builder = builder.with_config(GoogleConfigKey::Client(key), value);
+            }
+            Arc::new(builder.with_http_connector(connector.clone()).with_retry(retry).build()?)
+        }
+        Source::Azure(builder) => {
+            let mut builder = builder.as_ref().clone();
+            for (key, value) in limits.options() {
+                builder = builder.with_config(AzureConfigKey::Client(key), value);
+            }
+            Arc::new(builder.with_http_connector(connector.clone()).with_retry(retry).build()?)
+        }
     })
 }

@@ -46,6 +46,8 @@ pub struct Ways {
     pub component_order: bool,
     /// A listing ignores `start-after` (Azurite).
     pub ignores_offset: bool,
+    /// A listing by directory shows a directory also after its last object was removed (SeaweedFS).
+    pub keeps_directories: bool,
     /// A page has one item more than was asked for (SeaweedFS).
     pub long_pages: bool,
     /// The maximum number of items in a page.
@@ -54,6 +56,8 @@ pub struct Ways {
     pub min_part: usize,
     /// It forgets the content of parts, which are zeros when they are read: for tests with more than fits into memory.
     pub sparse: bool,
+    /// The status and the code of the response to every request, if it refuses them all.
+    pub refuses: Option<(u16, &'static str)>,
 }
 
 impl Default for Ways {
@@ -69,10 +73,12 @@ impl Default for Ways {
             empty_complete_etag: false,
             component_order: false,
             ignores_offset: false,
+            keeps_directories: false,
             long_pages: false,
             page: 1000,
             min_part: 5 << 20,
             sparse: false,
+            refuses: None,
         }
     }
 }
@@ -89,9 +95,9 @@ impl Ways {
         }
     }
 
-    /// Those of SeaweedFS.
+    /// Those of SeaweedFS, except that it creates no object where it keeps a directory.
     pub fn seaweedfs() -> Self {
-        Self { component_order: true, long_pages: true, ..Self::default() }
+        Self { component_order: true, keeps_directories: true, long_pages: true, ..Self::default() }
     }
 }
 

@@ -16,9 +16,15 @@ use crate::{
 /// about this size.
 pub(crate) const MAX_TAIL: usize = 1 << 20;
 
-/// The key of the journal of the upload at `path`.
+/// The key of the journal of the upload at `path`. The `!` at its end makes it differ from every directory of
+/// journals: servers on a file system, such as SeaweedFS, create no object where they have a directory.
 pub(crate) fn key(path: &Path) -> String {
-    format!("!uploads{}", path.as_str())
+    format!("!uploads{path}/!")
+}
+
+/// The path whose journal has this key.
+pub(crate) fn path_of(key: &str) -> Option<Path> {
+    Path::parse(key.strip_prefix("!uploads")?.strip_suffix("/!")?).ok()
 }
 
 /// A commit that was begun.

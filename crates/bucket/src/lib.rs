@@ -8,6 +8,7 @@
 //! and `lineage` are the formats; `namespace`, `uploads`, `upload`, `ordered` and `sweep` are the protocol; [`Bucket`]
 //! is the driver.
 
+mod access;
 mod backend;
 mod bucket;
 mod budget;
@@ -40,7 +41,9 @@ mod upload;
 mod uploads;
 mod walking;
 
+pub use access::{AccessCause, AccessError};
 pub use bucket::Bucket;
 pub use builder::Builder;
+pub use object_store;
 pub use probe::Unsuitable;
 pub use sweep::{SweepOptions, SweepReport};

@@ -125,7 +125,7 @@ impl Backend {
                 return Ok(false);
             }
         } else if !options.names_only
-            && !self.objects.deletes_conditionally()
+            && self.objects.shows_empty_directories()
             && !self.exists_below(&child).await?
         {
             return Ok(false);

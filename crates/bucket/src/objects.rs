@@ -23,7 +23,7 @@ use storage_driver::Result;
 use crate::{
     clients::Clients,
     envelope::{self, Envelope, Kind, Sealed},
-    error::{corrupted, explain, status},
+    error::{corrupted, explain, is_absent, status},
 };
 
 pub(crate) use decide::{Decision, Expect, Removal};
@@ -83,6 +83,7 @@ pub(crate) struct Objects {
     quoted: AtomicBool,
     deletes_conditionally: AtomicBool,
     deletes_tell: AtomicBool,
+    keeps_directories: AtomicBool,
 }
 
 impl Objects {
@@ -94,6 +95,7 @@ impl Objects {
             quoted: AtomicBool::new(true),
             deletes_conditionally,
             deletes_tell: AtomicBool::new(false),
+            keeps_directories: AtomicBool::new(false),
         }
     }
 
@@ -118,6 +120,16 @@ impl Objects {
 
     pub(crate) fn set_deletes_tell(&self, value: bool) {
         self.deletes_tell.store(value, Ordering::Relaxed);
+    }
+
+    /// Whether a listing by directory can show a directory in which nothing is: one of tombstones, or one that the
+    /// server has kept when the last object in it was removed.
+    pub(crate) fn shows_empty_directories(&self) -> bool {
+        !self.deletes_conditionally() || self.keeps_directories.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_keeps_directories(&self, value: bool) {
+        self.keeps_directories.store(value, Ordering::Relaxed);
     }
 
     pub(crate) fn clients(&self) -> &Clients {
@@ -222,13 +234,13 @@ impl Objects {
         };
         match self.clients.reads.get_opts(&location, options.clone()).await {
             Ok(got) => Ok(Some(got)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             // The range of an empty object is past its end.
             Err(error) if range.is_some() && status(&error) == Some(416) => {
                 options.range = None;
                 match self.clients.reads.get_opts(&location, options).await {
                     Ok(got) => Ok(Some(got)),
-                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    Err(error) if is_absent(&error) => Ok(None),
                     Err(error) => Err(explain(error)),
                 }
             }
@@ -258,8 +270,8 @@ impl Objects {
     /// Removes an object that nothing can write any more.
     pub(crate) async fn delete_final(&self, key: &str) -> Result<()> {
         match self.clients.bulk.delete(&self.key(key)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(explain(error)),
+            Err(error) if !is_absent(&error) => Err(explain(error)),
+            _ => Ok(()),
         }
     }
 
@@ -273,7 +285,7 @@ impl Objects {
     pub(crate) async fn size(&self, key: &str) -> Result<Option<u64>> {
         match self.clients.reads.head(&self.key(key)?).await {
             Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(explain(error)),
         }
     }

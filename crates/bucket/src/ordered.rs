@@ -3,6 +3,7 @@
 //! The contract orders paths component by component: `a`, `a/z`, `a-b`. Most servers order keys by bytes: `a`, `a-b`,
 //! `a/z`. So a key like `a-b` is held back until the listing has passed all keys below `a/`. If too many are held back,
 //! a request asks whether there is anything below `a/`, and if so that is listed first. Both orders give the same paths.
+//! The journal of the upload at `a` has the key `a/!` below `!uploads/`, so it is found with those below `a/`.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     backend::Backend,
+    journal,
     objects::{Item, Items, Listing},
 };
 
@@ -41,7 +43,16 @@ impl Space {
         }
     }
 
+    /// The path whose file or journal has this key.
     fn path(self, key: &str) -> Option<Path> {
+        match self {
+            Self::Files => Path::parse(format!("/{key}")).ok(),
+            Self::Uploads => journal::path_of(key),
+        }
+    }
+
+    /// The path whose directory has this key.
+    fn dir(self, key: &str) -> Option<Path> {
         Path::parse(format!("/{}", key.strip_prefix(self.base())?)).ok()
     }
 }
@@ -95,7 +106,11 @@ impl Ordered {
                         return Ok(Some(path));
                     }
                 }
-                Step::Below(path) => self.scans.push(Scan::new(self.space, &path, None, None)),
+                Step::At(path) => {
+                    let mut scan = Scan::new(self.space, &path, None, None);
+                    scan.has_own = true;
+                    self.scans.push(scan);
+                }
                 Step::End => drop(self.scans.pop()),
             }
         }
@@ -105,8 +120,8 @@ impl Ordered {
 
 enum Step {
     Path(Path),
-    /// What is below this path comes first.
-    Below(Path),
+    /// What is at this path and below it comes first.
+    At(Path),
     End,
 }
 
@@ -116,6 +131,8 @@ struct Scan {
     listing: Listing,
     /// The name of a child; only what orders after it and all below it is wanted.
     after: Option<String>,
+    /// Whether the journal of the directory itself is wanted. Its key is among those below the directory.
+    has_own: bool,
     /// The page that is being read.
     next: Option<JoinSet<Result<Items>>>,
     begun: bool,
@@ -146,6 +163,7 @@ impl Scan {
             space,
             listing,
             after: after.map(str::to_owned),
+            has_own: false,
             next: None,
             begun: false,
             jumped: false,
@@ -180,8 +198,8 @@ impl Scan {
                     let passed = &self.passed;
                     self.done.retain(|dir| *passed < after_all_below(dir));
                     self.done.insert(dir.clone());
-                    if !is_empty && let Some(path) = self.space.path(&dir) {
-                        return Ok(Step::Below(path));
+                    if !is_empty && let Some(path) = self.space.dir(&dir) {
+                        return Ok(Step::At(path));
                     }
                 }
             }
@@ -247,7 +265,8 @@ impl Scan {
     fn wants(&self, item: &Item, unwanted: Option<&str>) -> bool {
         let Some(name) = item.key.strip_prefix(&self.listing.prefix) else { return false };
         let name = name.split('/').next().unwrap_or_default();
-        unwanted.is_none_or(|dir| !item.key.starts_with(dir))
+        (self.has_own || name != "!")
+            && unwanted.is_none_or(|dir| !item.key.starts_with(dir))
             && self.after.as_deref().is_none_or(|after| name > after)
     }
 

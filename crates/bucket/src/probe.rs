@@ -1,14 +1,17 @@
 //! The probe at every opening: a few requests that show whether conditions are honoured.
 
-use object_store::{ObjectStore, PutMode, PutOptions, UpdateVersion};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use storage_driver::{Error, ErrorKind, Result};
 
 use crate::{
     envelope::{Sealed, tombstone},
-    error::explain,
+    error::{explain, status},
     http::delete_if,
     nonce,
-    objects::{Objects, Removal},
+    objects::{
+        Listing, Objects, Removal, Tag,
+        decide::{ATTEMPTS, hopeless, pause, wrote},
+    },
 };
 
 /// What a store does that this driver cannot work on.
@@ -52,7 +55,8 @@ enum Put {
 
 /// Probes the store, and tells `objects` how it wants its conditions.
 pub(crate) async fn probe(objects: &Objects) -> Result<()> {
-    let key = format!("!probe/{}", nonce::fresh());
+    let directory = format!("!probe/{}/", nonce::fresh());
+    let key = format!("{directory}a/b");
     let first = tombstone();
     if let Put::Refused = put(objects, &key, &first, PutMode::Create).await? {
         return Err(Unsuitable::LosesPuts.into());
@@ -70,7 +74,8 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
     }
     let mut tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
     let mut accepted = false;
-    for quoted in [true, false] {
+    // Twice, because a 500 can also be a failure of the server.
+    for quoted in [true, false, true, false] {
         objects.set_quoted(quoted);
         let next = tombstone();
         if let Put::Stored = put(objects, &key, &next, objects.update(&tag)).await? {
@@ -84,41 +89,78 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
     let stale = tag;
     tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
     if objects.clients().can_condition_delete {
-        // With the ETag of the state before. A server that ignores the condition deletes, and says so or not.
-        let location = objects.key(&key)?;
-        let delete = object_store::ObjectStoreExt::delete(&objects.clients().decisive, &location);
-        let deleted = delete_if(objects.condition(&stale), delete).await;
-        let honoured = deleted.is_err() && objects.look(&key).await?.is_some();
+        let honoured = honours_delete(objects, &key, &stale).await?;
         objects.set_deletes_conditionally(honoured);
         if honoured {
             objects.remove_object(&key, &tag, None).await?;
             let again = objects.remove_object(&key, &tag, None).await?;
             objects.set_deletes_tell(matches!(again, Removal::Gone));
+            let listing = Listing { prefix: directory, by_directory: true, ..Listing::default() };
+            objects.set_keeps_directories(!objects.list(&listing, None).await?.items.is_empty());
             return Ok(());
         }
     }
-    objects.delete_final(&key).await
+    // What is left here decides nothing.
+    if let Err(error) = objects.delete_final(&key).await {
+        tracing::debug!(%error, key, "the object of the probe was not removed");
+    }
+    Ok(())
 }
 
-async fn put(objects: &Objects, key: &str, sealed: &Sealed, mode: PutMode) -> Result<Put> {
-    let options = PutOptions { mode, ..objects.options() };
+/// Whether a DELETE with the ETag of an earlier state is refused. A server that ignores the condition deletes the
+/// object, and says so or not.
+async fn honours_delete(objects: &Objects, key: &str, stale: &Tag) -> Result<bool> {
     let location = objects.key(key)?;
-    let payload = sealed.bytes.clone().into();
-    match objects.clients().decisive.put_opts(&location, payload, options).await {
-        Ok(_) => Ok(Put::Stored),
-        Err(
-            error @ (object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. }
-            | object_store::Error::NotImplemented { .. }
-            | object_store::Error::NotSupported { .. }),
-        ) => Err(explain(error)),
-        Err(error) => match objects.look(key).await? {
-            // A bucket that does not exist, for example.
-            None => Err(explain(error)),
-            Some(found) => {
-                let ours = found.envelope.is_some_and(|it| it.nonce == sealed.nonce);
-                Ok(if ours { Put::Stored } else { Put::Refused })
-            }
-        },
+    let mut attempt = 0;
+    loop {
+        let delete = objects.clients().decisive.delete(&location);
+        let Err(error) = delete_if(objects.condition(stale), delete).await else {
+            return Ok(false);
+        };
+        // A request that was lost shows nothing.
+        if is_response(&error) || hopeless(&error).is_some() {
+            return Ok(objects.look(key).await?.is_some());
+        }
+        attempt += 1;
+        if attempt == ATTEMPTS {
+            return Err(explain(error));
+        }
+        pause(attempt).await;
+    }
+}
+
+/// Puts an object. A failure that says nothing of the condition is no refusal: the put is repeated.
+async fn put(objects: &Objects, key: &str, sealed: &Sealed, mode: PutMode) -> Result<Put> {
+    let location = objects.key(key)?;
+    let mut attempt = 0;
+    loop {
+        let options = PutOptions { mode: mode.clone(), ..objects.options() };
+        let payload = sealed.bytes.clone().into();
+        let put = objects.clients().decisive.put_opts(&location, payload, options).await;
+        let Err(error) = put else { return Ok(Put::Stored) };
+        if let Some(error) = hopeless(&error) {
+            return Err(error);
+        }
+        match objects.look(key).await? {
+            Some(found) if wrote(&found, &sealed.nonce) => return Ok(Put::Stored),
+            Some(_) if is_response(&error) => return Ok(Put::Refused),
+            _ => {}
+        }
+        attempt += 1;
+        if attempt == ATTEMPTS {
+            return Err(explain(error));
+        }
+        pause(attempt).await;
+    }
+}
+
+/// Whether the server has judged a request: by 4xx, or by the 500 that Ceph gives to losers.
+fn is_response(error: &object_store::Error) -> bool {
+    use object_store::Error as Engine;
+    match error {
+        Engine::Precondition { .. } | Engine::AlreadyExists { .. } | Engine::NotFound { .. } => {
+            true
+        }
+        _ => matches!(status(error), Some(500)),
     }
 }

@@ -1,7 +1,7 @@
 //! [`State`]: the objects and multipart uploads, and what each request does to them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     time::{Duration, SystemTime},
 };
@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) ways: Ways,
     pub(super) ahead: Duration,
     objects: BTreeMap<String, Object>,
+    /// All that there ever were, with a slash at the end.
+    directories: BTreeSet<String>,
     multiparts: BTreeMap<String, Multipart>,
     /// What completed uploads have made, so that Complete can be repeated.
     completed: BTreeMap<String, String>,
@@ -48,6 +50,7 @@ impl State {
             ways,
             ahead: Duration::ZERO,
             objects: BTreeMap::new(),
+            directories: BTreeSet::new(),
             multiparts: BTreeMap::new(),
             completed: BTreeMap::new(),
             counter: 0,
@@ -75,6 +78,10 @@ impl State {
     }
 
     pub(super) fn handle(&mut self, request: &Request) -> HttpResponse {
+        if let Some((status, code)) = self.ways.refuses {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+            return refuse(status, code);
+        }
         let upload = request.query("uploadId");
         match request.method {
             Method::GET if request.query("list-type").is_some() => self.list(request),
@@ -102,6 +109,10 @@ impl State {
         let etag = format!("{:016x}{:016x}", hash(&content), content.len());
         let object = Object { content, content_type, etag: etag.clone(), modified: self.now() };
         self.objects.insert(key.to_owned(), object);
+        if self.ways.keeps_directories {
+            let ends = key.match_indices('/').map(|(end, _)| end + 1);
+            self.directories.extend(ends.map(|end| key[..end].to_owned()));
+        }
         etag
     }
 
@@ -318,6 +329,15 @@ impl State {
             };
             if start.is_empty() || order(&item.0) > order(start) {
                 items.insert(order(&item.0), item);
+            }
+        }
+        if delimiter.is_some() {
+            for directory in self.directories.range(prefix.to_owned()..) {
+                let Some(rest) = directory.strip_prefix(prefix) else { break };
+                let is_child = rest.find('/') == Some(rest.len().wrapping_sub(1));
+                if is_child && (start.is_empty() || order(directory) > order(start)) {
+                    items.insert(order(directory), (directory.clone(), None));
+                }
             }
         }
         let more = items.len() > limit;

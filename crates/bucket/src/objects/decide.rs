@@ -12,8 +12,9 @@ use storage_driver::{Error, ErrorKind, Result};
 
 use super::{Found, Objects, State, Tag, ours};
 use crate::{
+    access::AccessError,
     envelope::{Sealed, tombstone},
-    error::{explain, status},
+    error::{explain, is_absent, status},
     http::delete_if,
 };
 
@@ -55,7 +56,7 @@ pub(crate) enum Removal {
 }
 
 /// How often a write is repeated whose outcome is that nothing happened.
-pub(super) const ATTEMPTS: u32 = 6;
+pub(crate) const ATTEMPTS: u32 = 6;
 
 impl Objects {
     /// Writes `sealed` if `expect` holds.
@@ -141,9 +142,7 @@ impl Objects {
             let delete = self.clients.decisive.delete(&location);
             let error = match delete_if(condition, delete).await {
                 Ok(()) => return Ok(Removal::Done),
-                Err(object_store::Error::NotFound { .. }) if attempt == 0 => {
-                    return Ok(Removal::Gone);
-                }
+                Err(error) if attempt == 0 && is_absent(&error) => return Ok(Removal::Gone),
                 Err(error) => error,
             };
             if let Some(error) = hopeless(&error) {
@@ -175,13 +174,16 @@ impl Objects {
 }
 
 /// Whether the object is what was written under `nonce`.
-pub(super) fn wrote(found: &Found, nonce: &str) -> bool {
+pub(crate) fn wrote(found: &Found, nonce: &str) -> bool {
     found.envelope.as_ref().is_some_and(|envelope| envelope.nonce == nonce)
 }
 
 /// The error of a request that no repetition makes succeed.
-pub(super) fn hopeless(error: &object_store::Error) -> Option<Error> {
+pub(crate) fn hopeless(error: &object_store::Error) -> Option<Error> {
     use object_store::Error as Engine;
+    if let Some(access) = AccessError::of(error) {
+        return Some(Error::new(access.kind()).with_source(access));
+    }
     let kind = match error {
         Engine::PermissionDenied { .. } | Engine::Unauthenticated { .. } => {
             ErrorKind::PermissionDenied

@@ -1,5 +1,6 @@
 //! Tests of the driver on the server in process, in one program.
 
+mod access;
 mod costs;
 mod faults;
 mod foreign;

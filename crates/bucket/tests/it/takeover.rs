@@ -65,7 +65,7 @@ async fn a_commit_that_took_effect_ends_its_upload() {
     })));
     writer.commit_to(&path("/dest"), Precondition::None).await.unwrap();
     let two = open(&server).await;
-    assert!(server.keys().contains(&"!uploads/u".to_owned()));
+    assert!(server.keys().contains(&"!uploads/u/!".to_owned()));
     assert!(uploads(&two).await.is_empty());
     // The record that proves it is replaced; the upload stays ended all the same.
     put(&two, "/dest", bytes(2, 10)).await.unwrap();
