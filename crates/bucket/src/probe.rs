@@ -1,14 +1,14 @@
 //! The probe at every opening: a few requests that show whether conditions are honoured.
 
-use object_store::{ObjectStore, PutMode, PutOptions, UpdateVersion};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use storage_driver::{Error, ErrorKind, Result};
 
 use crate::{
     envelope::{Sealed, tombstone},
-    error::explain,
+    error::{explain, status},
     http::delete_if,
     nonce,
-    objects::{Objects, Removal},
+    objects::{Objects, Removal, Tag, decide::pause},
 };
 
 /// What a store does that this driver cannot work on.
@@ -84,11 +84,7 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
     let stale = tag;
     tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
     if objects.clients().can_condition_delete {
-        // With the ETag of the state before. A server that ignores the condition deletes, and says so or not.
-        let location = objects.key(&key)?;
-        let delete = object_store::ObjectStoreExt::delete(&objects.clients().decisive, &location);
-        let deleted = delete_if(objects.condition(&stale), delete).await;
-        let honoured = deleted.is_err() && objects.look(&key).await?.is_some();
+        let honoured = refuses_deletion(objects, &key, &stale).await?;
         objects.set_deletes_conditionally(honoured);
         if honoured {
             objects.remove_object(&key, &tag).await?;
@@ -100,25 +96,69 @@ pub(crate) async fn probe(objects: &Objects) -> Result<()> {
     objects.delete_final(&key).await
 }
 
-async fn put(objects: &Objects, key: &str, sealed: &Sealed, mode: PutMode) -> Result<Put> {
-    let options = PutOptions { mode, ..objects.options() };
+/// How often a request is repeated that the server has not responded to. It shows nothing: a lie would pass.
+const ATTEMPTS: u32 = 4;
+
+/// Whether the server has decided about a failed request.
+fn is_response(error: &object_store::Error) -> bool {
+    use object_store::Error as Engine;
+    matches!(
+        error,
+        Engine::AlreadyExists { .. } | Engine::Precondition { .. } | Engine::NotFound { .. }
+    ) || status(error).is_some_and(|code| code != 429 && code != 503)
+}
+
+/// Whether the server refuses to delete an object under the ETag of an earlier state. A server that ignores the
+/// condition deletes, and says so or not.
+async fn refuses_deletion(objects: &Objects, key: &str, stale: &Tag) -> Result<bool> {
     let location = objects.key(key)?;
-    let payload = sealed.bytes.clone().into();
-    match objects.clients().decisive.put_opts(&location, payload, options).await {
-        Ok(_) => Ok(Put::Stored),
-        Err(
-            error @ (object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. }
-            | object_store::Error::NotImplemented { .. }
-            | object_store::Error::NotSupported { .. }),
-        ) => Err(explain(error)),
-        Err(error) => match objects.look(key).await? {
-            // A bucket that does not exist, for example.
-            None => Err(explain(error)),
-            Some(found) => {
-                let ours = found.envelope.is_some_and(|it| it.nonce == sealed.nonce);
-                Ok(if ours { Put::Stored } else { Put::Refused })
-            }
-        },
+    let mut attempt = 0;
+    loop {
+        let delete = objects.clients().decisive.delete(&location);
+        let Err(error) = delete_if(objects.condition(stale), delete).await else {
+            return Ok(false);
+        };
+        let remains = objects.look(key).await?.is_some();
+        if !remains || is_response(&error) {
+            return Ok(remains && matches!(error, object_store::Error::Precondition { .. }));
+        }
+        attempt += 1;
+        if attempt == ATTEMPTS {
+            return Err(explain(error));
+        }
+        pause(attempt).await;
+    }
+}
+
+async fn put(objects: &Objects, key: &str, sealed: &Sealed, mode: PutMode) -> Result<Put> {
+    let location = objects.key(key)?;
+    let mut attempt = 0;
+    loop {
+        let options = PutOptions { mode: mode.clone(), ..objects.options() };
+        let payload = sealed.bytes.clone().into();
+        let error = match objects.clients().decisive.put_opts(&location, payload, options).await {
+            Ok(_) => return Ok(Put::Stored),
+            Err(
+                error @ (object_store::Error::PermissionDenied { .. }
+                | object_store::Error::Unauthenticated { .. }
+                | object_store::Error::NotImplemented { .. }
+                | object_store::Error::NotSupported { .. }),
+            ) => return Err(explain(error)),
+            Err(error) => error,
+        };
+        let found = objects.look(key).await?;
+        let is_stored = found.is_some();
+        if found.and_then(|found| found.envelope).is_some_and(|it| it.nonce == sealed.nonce) {
+            return Ok(Put::Stored);
+        }
+        if is_response(&error) && is_stored {
+            return Ok(Put::Refused);
+        }
+        attempt += 1;
+        // A bucket that does not exist, for example.
+        if is_response(&error) || attempt == ATTEMPTS {
+            return Err(explain(error));
+        }
+        pause(attempt).await;
     }
 }
