@@ -16,7 +16,7 @@ use crate::{
     envelope::{Kind, TOMBSTONE_LENGTH, tombstone},
     namespace::At,
     nonce,
-    objects::{Decision, Expect, Listing, Removal},
+    objects::{Decision, Expect, Item, Listing, Removal, Tag},
     owner::{self, Holder, Owner},
     uploads::JournalAt,
 };
@@ -168,7 +168,7 @@ impl Backend {
                 let (named, in_upload) = self.is_named(id, &owner).await?;
                 if named {
                     if deep && !in_upload {
-                        self.remove_loose(id, &owner, age, report).await?;
+                        self.remove_loose(id, found.tag, &owner, age, report).await?;
                     }
                     return self.forget(&hints.keys, report).await;
                 }
@@ -181,7 +181,7 @@ impl Backend {
                     return Ok(());
                 }
             }
-            self.remove_data(id, |_| true, report).await?;
+            self.remove_data(id, |_| true, None, report).await?;
             self.objects.delete_final(&key).await?;
         }
         self.forget(&hints.keys, report).await
@@ -211,11 +211,16 @@ impl Backend {
         Ok((named, false))
     }
 
-    /// Removes the extents of fenced openings, which no record names. Nothing can name them later: the upload has
-    /// ended.
+    /// Removes the extents of fenced openings, which no record names. `tag` is the state of the owner before its
+    /// holders were looked at.
+    ///
+    /// The owner is written anew before anything is removed. If a holder was added since, its record may name an
+    /// extent that was not seen in another one, and nothing is removed. Afterwards nothing can name these extents:
+    /// the upload has ended, and a record gets its extents from another record.
     async fn remove_loose(
         self: &Arc<Self>,
         id: &str,
+        tag: Tag,
         owner: &Owner,
         age: &Age,
         report: &mut SweepReport,
@@ -228,15 +233,17 @@ impl Backend {
                 named.extend(file.record.extents().iter().map(crate::record::Extent::key));
             }
         }
-        let is_loose =
-            |item: &crate::objects::Item| age.is_over(item.modified) && !named.contains(&item.key);
-        self.remove_data(id, is_loose, report).await
+        let is_loose = |item: &Item| age.is_over(item.modified) && !named.contains(&item.key);
+        self.remove_data(id, is_loose, Some((tag, owner)), report).await
     }
 
+    /// Removes the extents of `id` that `which` selects. If a state of their owner is given, nothing is removed unless
+    /// it can be written anew.
     async fn remove_data(
         &self,
         id: &str,
-        which: impl Fn(&crate::objects::Item) -> bool,
+        which: impl Fn(&Item) -> bool,
+        mut unchanged: Option<(Tag, &Owner)>,
         report: &mut SweepReport,
     ) -> Result<()> {
         let listing = Listing { prefix: format!("!data/{id}/"), ..Listing::default() };
@@ -244,6 +251,15 @@ impl Backend {
         loop {
             let page = self.objects.list(&listing, token).await?;
             for item in page.items.into_iter().filter(|item| which(item)) {
+                if let Some((tag, owner)) = unchanged.take() {
+                    let expect = Expect::Tag(tag);
+                    let decision =
+                        self.objects.decide(&owner::key(id), &owner.seal(), &expect).await?;
+                    if let Decision::Lost(_) = decision {
+                        report.waiting += 1;
+                        return Ok(());
+                    }
+                }
                 self.objects.delete_final(&item.key).await?;
                 report.extents += 1;
                 report.bytes += item.size.unwrap_or_default();
@@ -295,7 +311,7 @@ impl Backend {
                     self.objects.put_hint(&key, tombstone()).await?;
                     report.waiting += 1;
                 } else if !in_upload {
-                    self.remove_loose(id, &owner, age, report).await?;
+                    self.remove_loose(id, found.tag, &owner, age, report).await?;
                 }
             }
             token = page.token;
