@@ -1,4 +1,4 @@
-//! [`Clients`]: three clients of one store, which differ in time-outs and retries.
+//! [`Clients`]: the clients of one store, which differ in time-outs and retries.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,13 +23,15 @@ pub(crate) enum Source {
     Azure(Box<MicrosoftAzureBuilder>),
 }
 
-/// Three clients on one connector.
+/// Clients on one connector.
 #[derive(Debug, Clone)]
 pub(crate) struct Clients {
     /// GET, HEAD and LIST: any duration, but no long silence.
     pub(crate) reads: Arc<dyn Engine>,
     /// Extents and parts, which are idempotent: retried. A read time-out would cut a body that is being sent.
     pub(crate) bulk: Arc<dyn Engine>,
+    /// Copies by the server. Never retried by the engine: the source may have changed since.
+    pub(crate) copies: Arc<dyn Engine>,
     /// Small objects that decide something: never retried by the engine.
     pub(crate) decisive: Arc<dyn Engine>,
     /// Whether the signature of a DELETE leaves room for a condition.
@@ -53,6 +55,7 @@ impl Clients {
         Ok(Self {
             reads: engine(source, connector, reads(), retries(3))?,
             bulk: engine(source, connector, bulk(), retries(3))?,
+            copies: engine(source, connector, bulk(), retries(0))?,
             decisive: engine(source, connector, decisive(), retries(0))?,
             can_condition_delete: !matches!(source, Source::Azure(_)),
             signs_content_type: matches!(source, Source::S3(_)),

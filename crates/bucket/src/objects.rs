@@ -29,6 +29,8 @@ pub(crate) use list::{Item, Listing};
 
 /// How much of an object one look reads: enough for the header of most records.
 const LOOK: u64 = 16 << 10;
+/// How often a deletion is tried.
+const DELETIONS: u32 = 4;
 /// The largest envelope that is read whole.
 const MAX_ENVELOPE: u64 = 64 << 20;
 
@@ -250,16 +252,27 @@ impl Objects {
 
     /// Removes an object that nothing can write any more.
     pub(crate) async fn delete_final(&self, key: &str) -> Result<()> {
-        match self.clients.bulk.delete(&self.key(key)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(explain(error)),
+        let location = self.key(key)?;
+        let mut attempt = 0;
+        loop {
+            let error = match self.clients.bulk.delete(&location).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
+                Err(error) => explain(error),
+            };
+            attempt += 1;
+            // The engine repeats no DELETE that has got lost.
+            if attempt == DELETIONS || !error.is_retryable() {
+                return Err(error);
+            }
+            decide::pause(attempt).await;
         }
     }
 
-    /// Copies an object by the server, for objects of someone else that become records.
+    /// Copies an object by the server, for objects of someone else that become records. After a failure, `to` may
+    /// be written later and with other content: use another key.
     pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<()> {
         let (from, to) = (self.key(from)?, self.key(to)?);
-        self.clients.bulk.copy(&from, &to).await.map_err(explain)
+        self.clients.copies.copy(&from, &to).await.map_err(explain)
     }
 
     /// The metadata of an object.

@@ -15,6 +15,9 @@ use crate::{
     record::{Body, Extent, MAX_INLINE, Record},
 };
 
+/// How often a copy by the server is tried.
+const COPIES: u32 = 4;
+
 /// Asked before a write is tried again: whether the caller may still write.
 #[async_trait]
 pub(crate) trait Guard: Send {
@@ -220,15 +223,29 @@ impl Backend {
             Body::Foreign => {
                 let id = nonce::fresh();
                 owner::create(&self.objects, &id, holder.clone()).await?;
-                let extent = Extent { id, name: "0".to_owned(), length: file.record.size };
-                self.objects.copy(&file_key(path), &extent.key()).await?;
-                if self.objects.size(&extent.key()).await? != Some(extent.length) {
-                    return Err(ErrorKind::ContentChanged.into());
-                }
+                let extent = self.copy_foreign(path, id, file.record.size).await?;
                 Ok(Body::Extents(vec![extent]))
             }
             body if file.record.is_whole() => Ok(body.clone()),
             _ => Err(Error::new(ErrorKind::Corrupted).with_source("the record is cut off")),
+        }
+    }
+
+    /// Copies the content of a foreign object by the server. Each attempt has a key of its own: one that was given up
+    /// may arrive later, and copy what is there then.
+    async fn copy_foreign(&self, path: &Path, id: String, length: u64) -> Result<Extent> {
+        let mut attempt = 0;
+        loop {
+            let extent = Extent { id: id.clone(), name: attempt.to_string(), length };
+            attempt += 1;
+            match self.objects.copy(&file_key(path), &extent.key()).await {
+                Ok(()) if self.objects.size(&extent.key()).await? != Some(length) => {
+                    return Err(ErrorKind::ContentChanged.into());
+                }
+                Ok(()) => return Ok(extent),
+                Err(error) if attempt == COPIES || !error.is_retryable() => return Err(error),
+                Err(_) => pause(attempt).await,
+            }
         }
     }
 
