@@ -22,12 +22,27 @@ use object_store::{
 
 use state::State;
 
+/// Draws the random names that this thread makes from `seed`, so that a test that runs on one thread can be repeated.
+///
+/// Two processes with one seed would choose the same names. Never call it where a store is shared with another process.
+pub fn seed_nonces(seed: u64) {
+    crate::nonce::seed(seed);
+}
+
 /// The ways of a server. The default is those of AWS, as far as they are known.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Ways {
     /// It ignores `If-None-Match: *` on PUT, as Ceph 16 does in a bucket with versioning.
     pub ignores_create: bool,
+    /// Two creates of one key both succeed if the second arrives before the first has been stored.
+    pub racing_creates_win: bool,
+    /// It acknowledges puts of whole objects and stores none.
+    pub loses_puts: bool,
+    /// A listing has an object only when it has been stored for so long.
+    pub lists_after: Duration,
+    /// A GET returns the headers of the whole body and half of the body.
+    pub truncates_bodies: bool,
     /// It ignores `If-Match` on PUT.
     pub ignores_match: bool,
     /// It refuses every `If-Match` on PUT, as Ceph 16 does in a bucket with versioning.
@@ -46,6 +61,8 @@ pub struct Ways {
     pub component_order: bool,
     /// A listing ignores `start-after` (Azurite).
     pub ignores_offset: bool,
+    /// A listing begins with the item of `start-after` itself, or with the directory that it is in (SeaweedFS).
+    pub repeats_offset: bool,
     /// A page has one item more than was asked for (SeaweedFS).
     pub long_pages: bool,
     /// The maximum number of items in a page.
@@ -58,6 +75,10 @@ impl Default for Ways {
     fn default() -> Self {
         Self {
             ignores_create: false,
+            racing_creates_win: false,
+            loses_puts: false,
+            lists_after: Duration::ZERO,
+            truncates_bodies: false,
             ignores_match: false,
             refuses_match: false,
             wants_bare_etags: false,
@@ -67,6 +88,7 @@ impl Default for Ways {
             empty_complete_etag: false,
             component_order: false,
             ignores_offset: false,
+            repeats_offset: false,
             long_pages: false,
             page: 1000,
             min_part: 5 << 20,
@@ -86,9 +108,14 @@ impl Ways {
         }
     }
 
+    /// Those of Ceph 16.2 in a bucket with versioning.
+    pub fn ceph_versioned() -> Self {
+        Self { ignores_create: true, refuses_match: true, ..Self::ceph() }
+    }
+
     /// Those of SeaweedFS.
     pub fn seaweedfs() -> Self {
-        Self { component_order: true, long_pages: true, ..Self::default() }
+        Self { component_order: true, repeats_offset: true, long_pages: true, ..Self::default() }
     }
 }
 
@@ -117,6 +144,11 @@ impl Double {
     /// Stores an object past the driver.
     pub fn put(&self, key: &str, content_type: &str, content: impl Into<bytes::Bytes>) {
         self.locked(|state| state.put_foreign(key, content_type, content.into()));
+    }
+
+    /// The content of an object.
+    pub fn get(&self, key: &str) -> Option<bytes::Bytes> {
+        self.locked(|state| state.content(key))
     }
 
     /// Removes an object past the driver.
@@ -165,7 +197,8 @@ impl HttpConnector for Double {
 #[async_trait]
 impl HttpService for Double {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let request = request::Request::read(request).await?;
+        let mut request = request::Request::read(request).await?;
+        self.locked(|state| state.receive(&mut request));
         // As over a network, other tasks run between the request and the response.
         tokio::task::yield_now().await;
         let response = self.locked(|state| state.handle(&request));

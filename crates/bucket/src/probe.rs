@@ -8,7 +8,7 @@ use crate::{
     error::{explain, status},
     http::delete_if,
     nonce,
-    objects::{Objects, Removal, Tag, decide::pause},
+    objects::{Listing, Objects, Removal, Tag, decide::pause},
 };
 
 /// What a store does that this driver cannot work on.
@@ -33,9 +33,21 @@ pub enum Unsuitable {
          or a server that honours conditional puts"
     )]
     RefusesMatch,
+    /// Two creates of one key succeed if they are sent at the same time.
+    #[error(
+        "the bucket accepted two creates of one key that were sent at the same time; use a server whose \
+         conditional puts are atomic"
+    )]
+    RacingCreates,
     /// What was stored is not there afterwards.
     #[error("the bucket lost an object that it had just acknowledged")]
     LosesPuts,
+    /// A listing does not have an object that was stored before.
+    #[error(
+        "a listing did not show an object that the bucket had acknowledged before; use a server whose \
+         listings are consistent"
+    )]
+    ListsLate,
 }
 
 impl From<Unsuitable> for Error {
@@ -50,50 +62,68 @@ enum Put {
     Refused,
 }
 
-/// Probes the store, and tells `objects` how it wants its conditions.
-pub(crate) async fn probe(objects: &Objects) -> Result<()> {
-    let key = format!("!probe/{}", nonce::fresh());
-    let first = tombstone();
-    if let Put::Refused = put(objects, &key, &first, PutMode::Create).await? {
-        return Err(Unsuitable::LosesPuts.into());
+/// Probes the store, and tells `objects` how it wants its conditions. Returns the first reason not to use it.
+///
+/// # Errors
+///
+/// Those of the requests. They show nothing about the store.
+pub(crate) async fn probe(objects: &Objects) -> Result<Option<Unsuitable>> {
+    let prefix = format!("!probe/{}/", nonce::fresh());
+    let key = format!("{prefix}0");
+    let mut lie = probe_creates(objects, &key).await?;
+    let Some(first) = objects.look(&key).await? else { return Ok(Some(Unsuitable::LosesPuts)) };
+    let listing = Listing { prefix, ..Listing::default() };
+    let page = objects.list(&listing, None).await?;
+    if !page.items.iter().any(|item| item.key == key) {
+        lie = lie.or(Some(Unsuitable::ListsLate));
     }
-    let second = tombstone();
-    if let Put::Stored = put(objects, &key, &second, PutMode::Create).await? {
-        return Err(Unsuitable::IgnoresCreate.into());
+    lie = lie.or(probe_swaps(objects, &key, &first.tag).await?);
+    let Some(last) = objects.look(&key).await? else { return Ok(Some(Unsuitable::LosesPuts)) };
+    if objects.clients().can_condition_delete {
+        let honoured = refuses_deletion(objects, &key, &first.tag).await?;
+        objects.set_deletes_conditionally(honoured);
+        if honoured {
+            objects.remove_object(&key, &last.tag).await?;
+            let again = objects.remove_object(&key, &last.tag).await?;
+            objects.set_deletes_tell(matches!(again, Removal::Gone));
+            return Ok(lie);
+        }
     }
+    objects.delete_final(&key).await?;
+    Ok(lie)
+}
+
+/// Whether one of several creates of a key succeeds, at the same time and one after the other.
+async fn probe_creates(objects: &Objects, key: &str) -> Result<Option<Unsuitable>> {
+    let sealed = [tombstone(), tombstone(), tombstone()];
+    let create = |sealed| put(objects, key, sealed, PutMode::Create);
+    let (one, two) = futures::join!(create(&sealed[0]), create(&sealed[1]));
+    let raced = [one?, two?];
+    Ok(match (create(&sealed[2]).await?, raced) {
+        (Put::Stored, _) => Some(Unsuitable::IgnoresCreate),
+        (Put::Refused, [Put::Stored, Put::Stored]) => Some(Unsuitable::RacingCreates),
+        (Put::Refused, [Put::Refused, Put::Refused]) => Some(Unsuitable::LosesPuts),
+        (Put::Refused, _) => None,
+    })
+}
+
+/// Whether a put is refused with a wrong ETag, and accepted with the right one. Tells `objects` how the server wants
+/// ETags.
+async fn probe_swaps(objects: &Objects, key: &str, tag: &Tag) -> Result<Option<Unsuitable>> {
     let wrong = UpdateVersion {
         e_tag: Some("\"00000000000000000000000000000000\"".to_owned()),
         version: Some("1".to_owned()),
     };
-    if let Put::Stored = put(objects, &key, &second, PutMode::Update(wrong)).await? {
-        return Err(Unsuitable::IgnoresMatch.into());
+    if let Put::Stored = put(objects, key, &tombstone(), PutMode::Update(wrong)).await? {
+        return Ok(Some(Unsuitable::IgnoresMatch));
     }
-    let mut tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
-    let mut accepted = false;
     for quoted in [true, false] {
         objects.set_quoted(quoted);
-        let next = tombstone();
-        if let Put::Stored = put(objects, &key, &next, objects.update(&tag)).await? {
-            accepted = true;
-            break;
+        if let Put::Stored = put(objects, key, &tombstone(), objects.update(tag)).await? {
+            return Ok(None);
         }
     }
-    if !accepted {
-        return Err(Unsuitable::RefusesMatch.into());
-    }
-    let stale = tag;
-    tag = objects.look(&key).await?.ok_or(Unsuitable::LosesPuts)?.tag;
-    if objects.clients().can_condition_delete {
-        let honoured = refuses_deletion(objects, &key, &stale).await?;
-        objects.set_deletes_conditionally(honoured);
-        if honoured {
-            objects.remove_object(&key, &tag).await?;
-            let again = objects.remove_object(&key, &tag).await?;
-            objects.set_deletes_tell(matches!(again, Removal::Gone));
-            return Ok(());
-        }
-    }
-    objects.delete_final(&key).await
+    Ok(Some(Unsuitable::RefusesMatch))
 }
 
 /// How often a request is repeated that the server has not responded to. It shows nothing: a lie would pass.

@@ -8,7 +8,7 @@ use storage_driver::{Error, ErrorKind, Path, Payload, ReadRange, Reader, Result}
 
 use crate::{
     backend::{Backend, file_key},
-    error::explain,
+    error::{corrupted, explain},
     namespace::At,
     objects::Opened,
     record::{Body, Extent},
@@ -33,16 +33,13 @@ impl Backend {
         match (file.record.body, opened) {
             (Body::Inline(bytes), _) => {
                 if bytes.len() as u64 != file.record.size {
-                    return Err(crate::error::corrupted(
-                        &key,
-                        "it is shorter than its header says",
-                    ));
+                    return Err(corrupted(&key, "it is shorter than its header says"));
                 }
                 let bytes = bytes.slice(range.start as usize..range.end as usize);
                 Ok(Reader::from_payload(name, metadata, range, Payload::from(bytes)))
             }
             (Body::Extents(extents), _) => {
-                let stream = Arc::clone(self).extents(&extents, range.clone());
+                let stream = Arc::clone(self).extents(path, &extents, range.clone());
                 Ok(Reader::new(name, metadata, range, stream))
             }
             (Body::Foreign, Some(Opened::Foreign(_, got))) if range == (0..file.record.size) => {
@@ -63,6 +60,7 @@ impl Backend {
     /// The bytes `range` of the content that `extents` hold.
     fn extents(
         self: Arc<Self>,
+        path: &Path,
         extents: &[Extent],
         range: Range<u64>,
     ) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
@@ -76,25 +74,38 @@ impl Backend {
             }
             start = end;
         }
+        let path = path.clone();
         let opened = stream::iter(pieces).then(move |(extent, range)| {
-            let backend = Arc::clone(&self);
-            async move { backend.piece(&extent, range).await }
+            let (backend, path) = (Arc::clone(&self), path.clone());
+            async move { backend.piece(&path, &extent, range).await }
         });
         opened.try_flatten()
     }
 
     async fn piece(
         &self,
+        path: &Path,
         extent: &Extent,
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes>> + Send + 'static + use<>> {
         let whole = range == (0..extent.length);
         let range = (!whole).then_some(range);
-        let Some(got) = self.objects.get(&extent.key(), range, None).await? else {
-            // The file was removed so long ago that the sweeper has taken its data.
-            let text = format!("the extent {} is gone", extent.key());
-            return Err(Error::new(ErrorKind::ContentChanged).with_source(text));
-        };
-        Ok(got.into_stream().map_err(explain).boxed())
+        match self.objects.get(&extent.key(), range, None).await? {
+            Some(got) => Ok(got.into_stream().map_err(explain).boxed()),
+            None => Err(self.missing(path, extent).await?),
+        }
+    }
+
+    /// The error for an extent that is gone.
+    async fn missing(&self, path: &Path, extent: &Extent) -> Result<Error> {
+        let key = extent.key();
+        Ok(match self.at(path).await? {
+            At::File(file) if file.record.extents().contains(extent) => {
+                corrupted(&key, "the store has lost it, or another program has removed it")
+            }
+            // The file was replaced or removed so long ago that the sweeper has taken its data.
+            _ => Error::new(ErrorKind::ContentChanged)
+                .with_source(format!("the extent {key} is gone")),
+        })
     }
 }

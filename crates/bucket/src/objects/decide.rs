@@ -187,6 +187,6 @@ fn undecided(error: object_store::Error) -> Error {
 /// Waits longer each time, and never as long as another process.
 pub(crate) async fn pause(attempt: u32) {
     let limit = 10_u64 << attempt.min(7);
-    let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    let random = u64::from(crate::nonce::random()[0]);
     tokio::time::sleep(Duration::from_millis(limit / 2 + limit * random / 512)).await;
 }

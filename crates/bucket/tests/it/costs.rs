@@ -97,7 +97,7 @@ async fn renaming_copying_and_touching_a_large_file_copies_no_bytes() {
 }
 
 #[tokio::test]
-async fn opening_costs_12_requests() {
+async fn opening_costs_15_requests() {
     let store = open(&server()).await;
-    assert_cost(&store, 12);
+    assert_cost(&store, 15);
 }
