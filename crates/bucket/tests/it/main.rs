@@ -3,6 +3,7 @@
 mod costs;
 mod faults;
 mod foreign;
+mod interleavings;
 mod memory;
 mod opening;
 mod support;
