@@ -4,6 +4,7 @@ mod costs;
 mod faults;
 mod foreign;
 mod interleavings;
+mod liars;
 mod memory;
 mod opening;
 mod support;
