@@ -5,6 +5,7 @@ mod faults;
 mod foreign;
 mod interleavings;
 mod liars;
+mod listing;
 mod memory;
 mod opening;
 mod support;
