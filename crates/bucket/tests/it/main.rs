@@ -8,6 +8,7 @@ mod liars;
 mod listing;
 mod memory;
 mod opening;
+mod processes;
 mod support;
 mod sweeping;
 mod takeover;
