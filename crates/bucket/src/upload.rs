@@ -221,7 +221,14 @@ impl Upload {
                 return Err(error);
             }
         };
-        let (record, journal) = match self.prepare(&dest).await {
+        let backend = Arc::clone(&self.backend);
+        let prepared = async {
+            // Before the commit is announced: who takes it over then changes this state, and the put fails.
+            let current = backend.expected(&dest, &condition).await?;
+            let (record, journal) = self.prepare(&dest).await?;
+            Ok((current, record, journal))
+        };
+        let (current, record, journal) = match prepared.await {
             Ok(prepared) => prepared,
             Err(error) => {
                 // Perhaps it works now. What is kept already stays kept in any case.
@@ -230,8 +237,8 @@ impl Upload {
             }
         };
         self.swap(journal).await?;
-        let backend = Arc::clone(&self.backend);
-        match backend.replace(&dest, &condition, record, &mut StillOurs(&mut self)).await {
+        let guard = &mut StillOurs(&mut self);
+        match backend.replace(&dest, &condition, current, record, guard).await {
             Ok(metadata) => {
                 let key = journal::key(&self.path);
                 // The commit has taken effect. Whoever meets the journal sees that, and removes it.

@@ -35,20 +35,26 @@ impl Guard for Always {
 }
 
 impl Backend {
-    /// Puts `record` at `path` if `condition` holds there, and returns its metadata.
+    /// What a write at `path` finds there, as far as it is worth a request before the first attempt.
+    pub(crate) async fn expected(&self, path: &Path, condition: &Precondition) -> Result<At> {
+        match condition {
+            Precondition::IfVersion(_) => self.at(path).await,
+            // Most files are new: then one request does it.
+            Precondition::None | Precondition::IfAbsent => Ok(At::Nothing(None)),
+        }
+    }
+
+    /// Puts `record` at `path` if `condition` holds there, and returns its metadata. `current` is what was
+    /// [expected](Self::expected), before the guard could fail.
     pub(crate) async fn replace(
         &self,
         path: &Path,
         condition: &Precondition,
+        mut current: At,
         mut record: Record,
         guard: &mut dyn Guard,
     ) -> Result<Metadata> {
         let key = file_key(path);
-        // Most files are new: then one request does it.
-        let mut current = match condition {
-            Precondition::IfVersion(_) => self.at(path).await?,
-            Precondition::None | Precondition::IfAbsent => At::Nothing(None),
-        };
         let mut attempt = 0;
         loop {
             condition.check(current.version())?;
@@ -86,6 +92,17 @@ impl Backend {
         }
     }
 
+    /// Puts a record that no upload was committed from.
+    async fn put_record(
+        &self,
+        path: &Path,
+        condition: &Precondition,
+        record: Record,
+    ) -> Result<Metadata> {
+        let current = self.expected(path, condition).await?;
+        self.replace(path, condition, current, record, &mut Always).await
+    }
+
     pub(crate) async fn put(
         self: &Arc<Self>,
         path: &Path,
@@ -95,7 +112,7 @@ impl Backend {
         let size = content.len() as u64;
         if content.len() <= MAX_INLINE {
             let record = Record::new(size, self.now(), Body::Inline(content.into_bytes()));
-            return self.replace(path, condition, record, &mut Always).await;
+            return self.put_record(path, condition, record).await;
         }
         if !condition.is_none() {
             condition.check(self.at(path).await?.version())?;
@@ -118,7 +135,7 @@ impl Backend {
         }
         let extents = std::mem::take(&mut writer.done);
         let record = Record::new(size, self.now(), Body::Extents(extents.clone()));
-        match self.replace(path, condition, record, &mut Always).await {
+        match self.put_record(path, condition, record).await {
             Ok(metadata) => Ok(metadata),
             Err(error) => {
                 self.hint(&extents).await?;
@@ -172,7 +189,7 @@ impl Backend {
         }
         let body = self.share(from, &file, to).await?;
         let record = Record::new(file.record.size, self.now(), body);
-        self.replace(to, condition, record, &mut Always).await.map_err(|error| error.at(to))
+        self.put_record(to, condition, record).await.map_err(|error| error.at(to))
     }
 
     pub(crate) async fn rename(
@@ -192,8 +209,7 @@ impl Backend {
         let body = self.share(from, &file, to).await?;
         let mut record = Record::new(file.record.size, file.record.modified, body);
         record.version = file.record.version.clone();
-        let metadata =
-            self.replace(to, condition, record, &mut Always).await.map_err(|e| e.at(to))?;
+        let metadata = self.put_record(to, condition, record).await.map_err(|e| e.at(to))?;
         self.settle_origin(file.record.origin.as_ref()).await?;
         match self.objects.remove(&file_key(from), &file.tag).await? {
             Removal::Done | Removal::Gone => {}
