@@ -161,6 +161,11 @@ impl Double {
         self.locked(|state| change(&mut state.ways));
     }
 
+    /// Stops the server's clock. [`advance`](Self::advance) still moves it.
+    pub fn stop_clock(&self) {
+        self.locked(|state| state.stopped = Some(SystemTime::now()));
+    }
+
     /// Moves the server's clock ahead: objects that exist grow older.
     pub fn advance(&self, time: Duration) {
         self.locked(|state| state.ahead += time);

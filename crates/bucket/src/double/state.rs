@@ -29,6 +29,8 @@ struct Multipart {
 pub(super) struct State {
     pub(super) ways: Ways,
     pub(super) ahead: Duration,
+    /// When the clock was stopped, if it was.
+    pub(super) stopped: Option<SystemTime>,
     objects: BTreeMap<String, Object>,
     multiparts: BTreeMap<String, Multipart>,
     /// What completed uploads have made, so that Complete can be repeated.
@@ -41,6 +43,7 @@ impl State {
         Self {
             ways,
             ahead: Duration::ZERO,
+            stopped: None,
             objects: BTreeMap::new(),
             multiparts: BTreeMap::new(),
             completed: BTreeMap::new(),
@@ -49,7 +52,7 @@ impl State {
     }
 
     pub(super) fn now(&self) -> SystemTime {
-        SystemTime::now() + self.ahead
+        self.stopped.unwrap_or_else(SystemTime::now) + self.ahead
     }
 
     pub(super) fn keys(&self) -> Vec<String> {

@@ -137,6 +137,8 @@ async fn run(
     network: &Network,
     recorder: &Recorder,
 ) -> Result<(), String> {
+    // Otherwise it would matter to a sweep when a second begins.
+    server.stop_clock();
     // Without conditional deletions the sweeper has nothing to do but with owners, which do not need the grace.
     let grace = if open(server).await.deletes_conditionally() { HOUR } else { Duration::ZERO };
     let sweep = SweepOptions::new().deep().grace(grace);

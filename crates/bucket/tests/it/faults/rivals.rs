@@ -31,30 +31,36 @@ pub(super) struct Rival {
     name: &'static str,
     act: Act,
     deletes: bool,
+    /// It opens the upload: then one of the two operations takes effect, and the other has none.
+    fences: bool,
 }
 
 pub(super) const PUT_A: Rival = Rival {
     name: "a put at /a",
     act: |store| put(store, "/a", bytes(40, 300)).boxed(),
     deletes: false,
+    fences: false,
 };
 
 pub(super) const PUT_B: Rival = Rival {
     name: "a put at /b",
     act: |store| put(store, "/b", bytes(41, 300)).boxed(),
     deletes: false,
+    fences: false,
 };
 
 pub(super) const DELETE_A: Rival = Rival {
     name: "a deletion of /a",
     act: |store| async move { store.delete(&path("/a"), Precondition::None).await }.boxed(),
     deletes: true,
+    fences: false,
 };
 
 pub(super) const DELETE_B: Rival = Rival {
     name: "a deletion of /b",
     act: |store| async move { store.delete(&path("/b"), Precondition::None).await }.boxed(),
     deletes: true,
+    fences: false,
 };
 
 pub(super) const TAKE_U: Rival = Rival {
@@ -68,12 +74,14 @@ pub(super) const TAKE_U: Rival = Rival {
         .boxed()
     },
     deletes: true,
+    fences: true,
 };
 
 pub(super) const CREATE_U: Rival = Rival {
     name: "a new upload in place of the upload",
     act: |store| upload(store, "/u", bytes(43, LARGE)).boxed(),
     deletes: false,
+    fences: true,
 };
 
 pub(super) const RENAME_B: Rival = Rival {
@@ -83,6 +91,7 @@ pub(super) const RENAME_B: Rival = Rival {
             .boxed()
     },
     deletes: true,
+    fences: false,
 };
 
 pub(super) const COPY_B: Rival = Rival {
@@ -95,6 +104,7 @@ pub(super) const COPY_B: Rival = Rival {
         .boxed()
     },
     deletes: true,
+    fences: false,
 };
 
 /// What happens to the request that is overtaken.
@@ -209,6 +219,7 @@ struct Outcomes {
     rival_last: Files,
     case_alone: Files,
     rival_alone: Files,
+    fences: bool,
 }
 
 impl Outcomes {
@@ -218,6 +229,7 @@ impl Outcomes {
             rival_last: in_sequence(new, case, &[case.act, rival.act]).await,
             case_alone: in_sequence(new, case, &[case.act]).await,
             rival_alone: in_sequence(new, case, &[rival.act]).await,
+            fences: rival.fences,
         }
     }
 
@@ -229,6 +241,16 @@ impl Outcomes {
         }
         if rivals.is_err() {
             allowed.push(&self.case_alone);
+        }
+        if self.fences {
+            let lengths = |files: &Files| -> Vec<(String, usize)> {
+                files.iter().map(|(name, content)| (name.clone(), content.len())).collect()
+            };
+            assert!(
+                allowed.contains(&now),
+                "{what}: {:?} is as after no order; {result:?}, rival {rivals:?}",
+                lengths(now)
+            );
         }
         let names = allowed.iter().flat_map(|files| files.keys()).chain(now.keys());
         for name in names {
