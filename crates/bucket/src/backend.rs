@@ -8,7 +8,9 @@ use std::{
 
 use storage_driver::Path;
 
-use crate::{budget::Budget, lease::Sightings, objects::Objects, tasks::Tasks, time};
+use crate::{
+    budget::Budget, lease::Sightings, objects::Objects, probe::Unsuitable, tasks::Tasks, time,
+};
 
 /// The clock that files and uploads are dated by.
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -16,6 +18,8 @@ pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// What the parts of one driver share.
 pub(crate) struct Backend {
     pub(crate) objects: Objects,
+    /// Why the store should not be used, if it is used all the same.
+    pub(crate) unsuitable: Option<Unsuitable>,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Clock,

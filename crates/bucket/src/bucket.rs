@@ -383,6 +383,10 @@ impl StorageDriver for Bucket {
             // It decides nothing, so that any number of processes can write it.
             objects.put_hint("!health", tombstone()),
         );
+        let write = match self.backend.unsuitable {
+            Some(reason) => write.and(Err(reason.into())),
+            None => write,
+        };
         Health { read: read.map(drop).map_err(explain), write: write.map_err(explain) }
     }
 

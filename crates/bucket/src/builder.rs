@@ -6,7 +6,9 @@ use std::{
 };
 
 use object_store::{
-    aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, client::ReqwestConnector,
+    aws::AmazonS3Builder,
+    azure::MicrosoftAzureBuilder,
+    client::{HttpConnector, ReqwestConnector},
     gcp::GoogleCloudStorageBuilder,
 };
 use storage_driver::{Error, ErrorKind, Operation, Path, Result};
@@ -52,6 +54,7 @@ pub struct Builder {
     clock: Clock,
     memory: u64,
     grace: Duration,
+    accepts_unsuitable: bool,
 }
 
 impl Builder {
@@ -68,6 +71,7 @@ impl Builder {
             clock: Arc::new(SystemTime::now),
             memory: Self::MEMORY,
             grace: Self::GRACE,
+            accepts_unsuitable: false,
         }
     }
 
@@ -104,6 +108,13 @@ impl Builder {
         Self::new(Source::S3(Box::new(s3)), Connector::new(server.clone()))
     }
 
+    /// The HTTP client under the engine. For a client with its own settings, and for tests.
+    #[must_use]
+    pub fn connector(mut self, connector: impl HttpConnector) -> Self {
+        self.connector = Connector::new(connector);
+        self
+    }
+
     /// Keeps everything below this prefix: components of a path, with slashes between them.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -134,6 +145,14 @@ impl Builder {
         self
     }
 
+    /// Opens the store although its server is [`Unsuitable`](crate::Unsuitable), if it is. Two clients may then overwrite each other, and
+    /// acknowledged files may be lost. [`health`](storage_driver::StorageDriver::health) reports the reason as the error of `write`.
+    #[must_use]
+    pub fn accept_unsuitable(mut self) -> Self {
+        self.accepts_unsuitable = true;
+        self
+    }
+
     /// Opens the store. A few requests show whether the bucket honours conditions.
     ///
     /// # Errors
@@ -160,8 +179,17 @@ impl Builder {
             Error::new(ErrorKind::InvalidPath).with_source("the prefix is longer than a key")
         })?;
         let clients = Clients::new(&self.source, &self.connector).map_err(explain)?;
+        let objects = Objects::new(clients, root);
+        let unsuitable = probe::probe(&objects).await?;
+        if let Some(reason) = unsuitable {
+            if !self.accepts_unsuitable {
+                return Err(reason.into());
+            }
+            tracing::warn!(%reason, "the store is used although it is unsuitable");
+        }
         let backend = Backend {
-            objects: Objects::new(clients, root),
+            objects,
+            unsuitable,
             tasks: Arc::new(Tasks::default()),
             budget: Budget::new(self.memory),
             clock: self.clock,
@@ -169,7 +197,6 @@ impl Builder {
             grace: self.grace,
             max_path_bytes,
         };
-        probe::probe(&backend.objects).await?;
         Ok(Bucket::new(backend, Arc::clone(self.connector.meter())))
     }
 }

@@ -1,4 +1,4 @@
-//! [`Clients`]: three clients of one store, which differ in time-outs and retries.
+//! [`Clients`]: the clients of one store, which differ in time-outs and retries.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -28,13 +28,15 @@ pub(crate) enum Source {
     Azure(Box<MicrosoftAzureBuilder>),
 }
 
-/// Three clients on one connector.
+/// Clients on one connector.
 #[derive(Clone)]
 pub(crate) struct Clients {
     /// GET, HEAD and LIST: any duration, but no long silence.
     pub(crate) reads: Arc<dyn Engine>,
     /// Extents and parts, which are idempotent: retried. A read time-out would cut a body that is being sent.
     pub(crate) bulk: Arc<dyn Engine>,
+    /// Copies by the server. Never retried by the engine: the source may have changed since.
+    pub(crate) copies: Arc<dyn Engine>,
     /// Small objects that decide something: never retried by the engine.
     pub(crate) decisive: Arc<dyn Engine>,
     /// Sends signed URLs, where a listing of multipart uploads can be had.
@@ -58,6 +60,7 @@ impl Clients {
         let reads = Limits { total: NEVER, silence: Some(SILENCE), retries: 5 };
         // The connector has a deadline for each, by its size.
         let bulk = Limits { total: NEVER, silence: None, retries: 5 };
+        let copies = Limits { retries: 0, ..bulk };
         let decisive = Limits { total: DECISION, silence: None, retries: 0 };
         let reads = engine(source, connector, reads)?;
         let signed = connector.last().filter(|_| matches!(source, Source::S3(_)));
@@ -65,6 +68,7 @@ impl Clients {
             reads,
             signed,
             bulk: engine(source, connector, bulk)?,
+            copies: engine(source, connector, copies)?,
             decisive: engine(source, connector, decisive)?,
             can_condition_delete: !matches!(source, Source::Azure(_)),
             signs_content_type: matches!(source, Source::S3(_)),

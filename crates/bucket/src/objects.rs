@@ -32,6 +32,8 @@ pub(crate) use publish::{Published, State};
 
 /// How much of an object one look reads: enough for the header of most records, and for the note of an upload.
 const LOOK: u64 = 16 << 10;
+/// How often a deletion is tried.
+const DELETIONS: u32 = 4;
 /// The largest envelope that is read whole.
 const MAX_ENVELOPE: u64 = 64 << 20;
 
@@ -269,16 +271,28 @@ impl Objects {
 
     /// Removes an object that nothing can write any more.
     pub(crate) async fn delete_final(&self, key: &str) -> Result<()> {
-        match self.clients.bulk.delete(&self.key(key)?).await {
-            Err(error) if !is_absent(&error) => Err(explain(error)),
-            _ => Ok(()),
+        let location = self.key(key)?;
+        let mut attempt = 0;
+        loop {
+            let error = match self.clients.bulk.delete(&location).await {
+                Err(error) if !is_absent(&error) => error,
+                _ => return Ok(()),
+            };
+            attempt += 1;
+            // The engine repeats no DELETE that has got lost.
+            let explained = explain(error);
+            if attempt == DELETIONS || !explained.is_retryable() {
+                return Err(explained);
+            }
+            decide::pause(attempt).await;
         }
     }
 
-    /// Copies an object by the server, for objects of someone else that become records.
+    /// Copies an object by the server, for objects of someone else that become records. After a failure, `to` may
+    /// be written later and with other content: use another key.
     pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<()> {
         let (from, to) = (self.key(from)?, self.key(to)?);
-        self.clients.bulk.copy(&from, &to).await.map_err(explain)
+        self.clients.copies.copy(&from, &to).await.map_err(explain)
     }
 
     /// The metadata of an object.

@@ -9,7 +9,7 @@ use storage_driver::{ErrorKind, Path, Payload, ReadRange, Reader, Result};
 
 use crate::{
     backend::{Backend, file_key},
-    error::explain,
+    error::{corrupted, explain},
     namespace::At,
     objects::Opened,
     record::Body,
@@ -35,17 +35,14 @@ impl Backend {
         match (file.record.body, opened) {
             (Body::Inline(bytes), _) => {
                 if bytes.len() as u64 != file.record.size {
-                    return Err(crate::error::corrupted(
-                        &key,
-                        "it is shorter than its header says",
-                    ));
+                    return Err(corrupted(&key, "it is shorter than its header says"));
                 }
                 let bytes = bytes.slice(range.start as usize..range.end as usize);
                 let bytes = self.budget.take(bytes.len() as u64).into_bytes(bytes);
                 Ok(Reader::from_payload(name, metadata, range, Payload::from(bytes)))
             }
             (Body::Extents(extents), _) => {
-                let content = Content::new(Arc::clone(self), &extents, range.clone());
+                let content = Content::new(Arc::clone(self), path.clone(), &extents, range.clone());
                 let stream = stream::try_unfold(content, async |mut content| {
                     Ok(content.next().await?.map(|chunk| (chunk, content)))
                 });

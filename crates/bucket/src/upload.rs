@@ -348,8 +348,8 @@ struct StillOurs<'a> {
 
 #[async_trait]
 impl Guard for StillOurs<'_> {
-    async fn check(&mut self, again: bool) -> Result<()> {
-        if !again && self.since.elapsed() < self.upload.backend.patience() {
+    async fn check(&mut self, is_read: bool) -> Result<()> {
+        if !is_read && self.since.elapsed() < self.upload.backend.patience() {
             return Ok(());
         }
         let since = Since::now();

@@ -33,9 +33,6 @@ mod ways {
         };
         let report = storage_driver_conformance::run(factory, |behaviour| {
             behaviour.size == storage_driver_conformance::Size::Quick
-                // They ask the same many times; the main suite does.
-                && !behaviour.name.starts_with("model::")
-                && !behaviour.name.starts_with("linearizability::")
         });
         assert!(report.is_success(), "{report}");
     }

@@ -35,6 +35,8 @@ struct Multipart {
 pub(super) struct State {
     pub(super) ways: Ways,
     pub(super) ahead: Duration,
+    /// When the clock was stopped, if it was.
+    pub(super) stopped: Option<SystemTime>,
     objects: BTreeMap<String, Object>,
     /// All that there ever were, with a slash at the end.
     directories: BTreeSet<String>,
@@ -49,6 +51,7 @@ impl State {
         Self {
             ways,
             ahead: Duration::ZERO,
+            stopped: None,
             objects: BTreeMap::new(),
             directories: BTreeSet::new(),
             multiparts: BTreeMap::new(),
@@ -58,7 +61,7 @@ impl State {
     }
 
     pub(super) fn now(&self) -> SystemTime {
-        SystemTime::now() + self.ahead
+        self.stopped.unwrap_or_else(SystemTime::now) + self.ahead
     }
 
     pub(super) fn keys(&self) -> Vec<String> {
@@ -73,8 +76,17 @@ impl State {
         self.store(key, content_type.to_owned(), content);
     }
 
+    pub(super) fn content(&self, key: &str) -> Option<Bytes> {
+        self.objects.get(key).map(|object| object.content.clone())
+    }
+
     pub(super) fn remove(&mut self, key: &str) {
         self.objects.remove(key);
+    }
+
+    /// Notes what a request finds when it arrives, which is before it takes effect.
+    pub(super) fn receive(&self, request: &mut Request) {
+        request.arrived_first = !self.objects.contains_key(&request.key);
     }
 
     pub(super) fn handle(&mut self, request: &Request) -> HttpResponse {
@@ -118,9 +130,11 @@ impl State {
 
     fn put(&mut self, request: &Request) -> HttpResponse {
         let current = self.objects.get(&request.key).map(|object| object.etag.as_str());
+        let races = self.ways.racing_creates_win && request.arrived_first;
         if request.header("if-none-match").is_some()
             && current.is_some()
             && !self.ways.ignores_create
+            && !races
         {
             return refuse(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
         }
@@ -141,6 +155,9 @@ impl State {
             }
         }
         let content_type = request.header("content-type").unwrap_or("binary/octet-stream");
+        if self.ways.loses_puts {
+            return with_etag(StatusCode::OK, "lost");
+        }
         let etag = self.store(&request.key, content_type.to_owned(), request.body.clone());
         with_etag(StatusCode::OK, &etag)
     }
@@ -168,6 +185,9 @@ impl State {
             response = response.header("content-range", text);
         }
         response = response.status(status).header("content-length", range.end - range.start);
+        if self.ways.truncates_bodies {
+            range.end = range.start + (range.end - range.start) / 2;
+        }
         let content = match body {
             true => object.content.slice(range.start as usize..range.end as usize),
             false => Bytes::new(),
@@ -321,13 +341,19 @@ impl State {
         };
         // Common prefixes are items like keys, with the delimiter at their end.
         let mut items: BTreeMap<String, (String, Option<&Object>)> = BTreeMap::new();
+        let latest = self.now() - self.ways.lists_after;
         for (key, object) in self.objects.range(prefix.to_owned()..) {
             let Some(rest) = key.strip_prefix(prefix) else { break };
+            if object.modified > latest {
+                continue;
+            }
             let item = match delimiter.and_then(|delimiter| rest.find(delimiter)) {
                 Some(end) => (format!("{prefix}{}", &rest[..=end]), None),
                 None => (key.clone(), Some(object)),
             };
-            if start.is_empty() || order(&item.0) > order(start) {
+            let contains = start == item.0 || item.1.is_none() && start.starts_with(&item.0);
+            let repeated = self.ways.repeats_offset && token.is_none() && contains;
+            if start.is_empty() || repeated || order(&item.0) > order(start) {
                 items.insert(order(&item.0), item);
             }
         }

@@ -27,9 +27,9 @@ impl Backend {
     ) -> Result<Metadata> {
         let key = file_key(path);
         // Most files are new: then one request does it.
-        let mut current = match condition {
-            Precondition::IfVersion(_) => self.at(path).await?,
-            Precondition::None | Precondition::IfAbsent => At::Nothing(None),
+        let (mut current, mut is_read) = match condition {
+            Precondition::IfVersion(_) => (self.at(path).await?, true),
+            Precondition::None | Precondition::IfAbsent => (At::Nothing(None), false),
         };
         let mut defeats = 0;
         loop {
@@ -37,7 +37,8 @@ impl Backend {
             if let At::File(file) = &current {
                 self.let_go(file).await?;
             }
-            guard.check(defeats > 0).await?;
+            // What was read may be the state after a takeover, which such a write would replace.
+            guard.check(is_read).await?;
             let before = current.state();
             let sealed = record.seal(before.map(State::successor).unwrap_or_default());
             match self.objects.publish(&key, &sealed, before).await? {
@@ -51,6 +52,7 @@ impl Backend {
                     current = self.at(path).await?;
                 }
             }
+            is_read = true;
             defeats += 1;
             if defeats > 1 {
                 pause(defeats).await;

@@ -12,16 +12,20 @@ use super::File;
 use crate::{
     backend::{Backend, file_key},
     nonce,
+    objects::decide::pause,
     owner::{self, Holder},
     record::{Body, Extent},
     time::Since,
 };
 
+/// How often a copy by the server is tried.
+const COPIES: u32 = 4;
+
 /// Asked before each write of a file: whether the caller may still write.
 #[async_trait]
 pub(crate) trait Guard: Send {
-    /// `again` says that an earlier write was defeated.
-    async fn check(&mut self, again: bool) -> Result<()>;
+    /// `is_read` says that the state which the write replaces was read. It may be the state after a takeover.
+    async fn check(&mut self, is_read: bool) -> Result<()>;
 }
 
 /// Extents that are kept for a holder which does not name them yet.
@@ -104,16 +108,29 @@ impl Backend {
             Body::Foreign => {
                 let (id, since) = (nonce::fresh(), Since::now());
                 owner::create(&self.objects, &id, holder.clone()).await?;
-                let extent =
-                    Extent { id: id.clone(), name: "0".to_owned(), length: file.record.size };
-                self.objects.copy(&file_key(path), &extent.key()).await?;
-                if self.objects.size(&extent.key()).await? != Some(extent.length) {
-                    return Err(ErrorKind::ContentChanged.into());
-                }
+                let extent = self.copy_foreign(path, id.clone(), file.record.size).await?;
                 Ok((Body::Extents(vec![extent]), Hold::new(self, holder, id, since)))
             }
             body if file.record.is_whole() => Ok((body.clone(), Hold::none(self, holder))),
             _ => Err(Error::new(ErrorKind::Corrupted).with_source("the record is cut off")),
+        }
+    }
+
+    /// Copies the content of a foreign object by the server. Each attempt has a key of its own: one that was given up
+    /// may arrive later, and copy what is there then.
+    async fn copy_foreign(&self, path: &Path, id: String, length: u64) -> Result<Extent> {
+        let mut attempt = 0;
+        loop {
+            let extent = Extent { id: id.clone(), name: attempt.to_string(), length };
+            attempt += 1;
+            match self.objects.copy(&file_key(path), &extent.key()).await {
+                Ok(()) if self.objects.size(&extent.key()).await? != Some(length) => {
+                    return Err(ErrorKind::ContentChanged.into());
+                }
+                Ok(()) => return Ok(extent),
+                Err(error) if attempt == COPIES || !error.is_retryable() => return Err(error),
+                Err(_) => pause(attempt).await,
+            }
         }
     }
 

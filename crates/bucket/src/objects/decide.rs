@@ -228,6 +228,6 @@ pub(super) async fn pause_after(error: &object_store::Error, attempt: u32) {
 
 async fn pause_at_least(millis: u64, attempt: u32) {
     let limit = millis << attempt.min(7);
-    let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    let random = u64::from(crate::nonce::random()[0]);
     tokio::time::sleep(Duration::from_millis(limit / 2 + limit * random / 512)).await;
 }

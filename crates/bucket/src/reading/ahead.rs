@@ -7,13 +7,14 @@ use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use storage_driver::{Error, ErrorKind, Result};
+use storage_driver::{Error, ErrorKind, Path, Result};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     backend::Backend,
     budget::Held,
     error::{corrupted, explain},
+    namespace::At,
     record::Extent,
 };
 
@@ -32,6 +33,8 @@ type Piece = (Extent, Range<u64>);
 /// The content of extents that was not read yet.
 pub(super) struct Content {
     backend: Arc<Backend>,
+    /// The path of the file.
+    path: Path,
     pieces: VecDeque<Piece>,
     /// The response to a request for the first piece.
     open: Option<BoxStream<'static, Result<Bytes>>>,
@@ -65,8 +68,13 @@ impl Trial {
 type Fetch = JoinSet<Result<Vec<Bytes>>>;
 
 impl Content {
-    /// The bytes `range` of the content that `extents` hold.
-    pub(super) fn new(backend: Arc<Backend>, extents: &[Extent], range: Range<u64>) -> Self {
+    /// The bytes `range` of the content that `extents` hold, of the file at `path`.
+    pub(super) fn new(
+        backend: Arc<Backend>,
+        path: Path,
+        extents: &[Extent],
+        range: Range<u64>,
+    ) -> Self {
         let mut pieces = VecDeque::new();
         let mut start = 0;
         for extent in extents {
@@ -78,7 +86,7 @@ impl Content {
             start = end;
         }
         let (ahead, ready) = (VecDeque::new(), VecDeque::new());
-        Self { backend, pieces, open: None, trial: Trial::new(), ahead, ready }
+        Self { backend, path, pieces, open: None, trial: Trial::new(), ahead, ready }
     }
 
     /// The next bytes; `None` at the end.
@@ -115,7 +123,7 @@ impl Content {
             let chunk = match &mut self.open {
                 Some(open) => open.try_next().await?,
                 None => {
-                    self.open = Some(request(&self.backend, extent, range.clone()).await?);
+                    self.open = Some(request(&self.backend, &self.path, extent, range.clone()).await?);
                     self.trial.waited += before.elapsed();
                     continue;
                 }
@@ -143,9 +151,10 @@ impl Content {
             let Some(held) = self.backend.budget.try_take(end - range.start) else { return };
             let window = range.start..end;
             range.start = end;
-            let (backend, extent) = (Arc::clone(&self.backend), extent.clone());
+            let (backend, path) = (Arc::clone(&self.backend), self.path.clone());
+            let extent = extent.clone();
             let mut fetch = JoinSet::new();
-            fetch.spawn(async move { read(&backend, &extent, window, held).await });
+            fetch.spawn(async move { read(&backend, &path, &extent, window, held).await });
             self.ahead.push_back(fetch);
             while self.pieces.front().is_some_and(|(_, range)| range.is_empty()) {
                 self.pieces.pop_front();
@@ -157,13 +166,14 @@ impl Content {
 /// Reads a range whole. Its share of the budget is released with its bytes.
 async fn read(
     backend: &Backend,
+    path: &Path,
     extent: &Extent,
     range: Range<u64>,
     held: Held,
 ) -> Result<Vec<Bytes>> {
     let held = Arc::new(held);
     let mut left = range.end - range.start;
-    let mut stream = request(backend, extent, range).await?;
+    let mut stream = request(backend, path, extent, range).await?;
     let mut chunks = Vec::new();
     while let Some(chunk) = stream.try_next().await? {
         left = left.checked_sub(chunk.len() as u64).ok_or_else(|| wrong_length(extent))?;
@@ -179,17 +189,28 @@ async fn read(
 
 async fn request(
     backend: &Backend,
+    path: &Path,
     extent: &Extent,
     range: Range<u64>,
 ) -> Result<BoxStream<'static, Result<Bytes>>> {
     let whole = range == (0..extent.length);
     let range = (!whole).then_some(range);
-    let Some(got) = backend.objects.get(&extent.key(), range, None).await? else {
-        // The file was removed so long ago that the sweeper has taken its data.
-        let text = format!("the extent {} is gone", extent.key());
-        return Err(Error::new(ErrorKind::ContentChanged).with_source(text));
-    };
-    Ok(got.into_stream().map_err(explain).boxed())
+    match backend.objects.get(&extent.key(), range, None).await? {
+        Some(got) => Ok(got.into_stream().map_err(explain).boxed()),
+        None => Err(missing(backend, path, extent).await?),
+    }
+}
+
+/// The error for an extent that is gone.
+async fn missing(backend: &Backend, path: &Path, extent: &Extent) -> Result<Error> {
+    let key = extent.key();
+    Ok(match backend.at(path).await? {
+        At::File(file) if file.record.extents().contains(extent) => {
+            corrupted(&key, "the store has lost it, or another program has removed it")
+        }
+        // The file was replaced or removed so long ago that the sweeper has taken its data.
+        _ => Error::new(ErrorKind::ContentChanged).with_source(format!("the extent {key} is gone")),
+    })
 }
 
 fn wrong_length(extent: &Extent) -> Error {

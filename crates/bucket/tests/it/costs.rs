@@ -126,7 +126,7 @@ async fn renaming_copying_and_touching_a_large_file_copies_no_bytes() {
 }
 
 #[tokio::test]
-async fn opening_costs_13_requests() {
+async fn opening_costs_16_requests() {
     let store = open(&server()).await;
-    assert_cost(&store, 13);
+    assert_cost(&store, 16);
 }

@@ -30,6 +30,11 @@ pub(crate) fn server() -> Double {
     Double::new(Ways::default())
 }
 
+/// A server that ignores the condition of a DELETE, so that tombstones stand for deleted files.
+pub(crate) fn ceph() -> Double {
+    Double::new(Ways::ceph())
+}
+
 pub(crate) async fn open(server: &Double) -> Bucket {
     Builder::double(server).open().await.unwrap()
 }
@@ -66,4 +71,12 @@ pub(crate) async fn uploads(store: &Bucket) -> Vec<(String, u64)> {
     let page = store.uploads(&Path::root(), ListOptions::new()).await.unwrap();
     let uploads = page.items.into_iter();
     uploads.map(|upload| (upload.path.to_string(), upload.size.unwrap())).collect()
+}
+
+/// The keys of all objects that are no tombstones.
+pub(crate) fn leftovers(server: &Double) -> Vec<String> {
+    let is_tombstone = |key: &String| {
+        server.get(key).is_some_and(|content| content.len() == 64 && content[8] == b'T')
+    };
+    server.keys().into_iter().filter(|key| !is_tombstone(key)).collect()
 }
