@@ -15,7 +15,7 @@ use crate::{
     record::{Body, Extent, MAX_INLINE, Record},
 };
 
-/// Asked before a write is tried again: whether the caller may still write.
+/// Asked before a write that replaces a state which was read: whether the caller may still write.
 #[async_trait]
 pub(crate) trait Guard: Send {
     async fn check(&mut self) -> Result<()>;
@@ -42,9 +42,9 @@ impl Backend {
     ) -> Result<Metadata> {
         let key = file_key(path);
         // Most files are new: then one request does it.
-        let mut current = match condition {
-            Precondition::IfVersion(_) => self.at(path).await?,
-            Precondition::None | Precondition::IfAbsent => At::Nothing(None),
+        let (mut current, mut is_read) = match condition {
+            Precondition::IfVersion(_) => (self.at(path).await?, true),
+            Precondition::None | Precondition::IfAbsent => (At::Nothing(None), false),
         };
         let mut attempt = 0;
         loop {
@@ -60,7 +60,8 @@ impl Backend {
                     Expect::Tag(file.tag.clone())
                 }
             };
-            if attempt > 0 {
+            // What was read may be the state after a takeover, which such a write would replace.
+            if is_read {
                 guard.check().await?;
             }
             let sealed = record.seal();
@@ -76,6 +77,7 @@ impl Backend {
                     }
                 }
             }
+            is_read = true;
             attempt += 1;
             if attempt > 1 {
                 pause(attempt).await;
