@@ -67,3 +67,29 @@ fn checked(checker: impl Checker<BucketModel>) -> Checked {
     });
     Checked { states: checker.unique_state_count(), counterexample }
 }
+
+impl BucketModel {
+    /// A step in words.
+    pub(crate) fn describe(&self, state: &State, action: Action) -> String {
+        let waits = |number: u8| {
+            let actor = &state.actors[usize::from(number) - 1];
+            let op = self.scenario.op(number, actor.place);
+            match (op, &actor.waits) {
+                (Some(op), Some(step)) => format!("actor {number}, {op:?}: {step:?}"),
+                _ => format!("actor {number}"),
+            }
+        };
+        match action {
+            Action::Serve(number) => waits(number),
+            Action::Lose(number) => format!("no response to {}", waits(number)),
+            Action::Twice(number) => format!("twice: {}", waits(number)),
+            Action::Crash(number) => format!("crash of {}", waits(number)),
+            Action::Arrive(index) => {
+                let request = state.late.iter().nth(usize::from(index));
+                request.map_or(String::new(), |request| format!("late: {request:?}"))
+            }
+            Action::PassGrace => "a grace passes".to_owned(),
+            Action::End => "all processes end, and sweeps follow".to_owned(),
+        }
+    }
+}

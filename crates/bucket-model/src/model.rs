@@ -7,15 +7,18 @@ use stateright::{Model, Property};
 use crate::{
     claims::{self, Claim, Ghost},
     protocol::{Ended, Op, Upload},
-    run::{Deletes, Failure, Item, Reply, Run, Settings, Step, Stop},
+    run::{Deletes, Failure, Reply, Run, Settings, Step, Stop},
     scenario::{Pauses, Scenario},
-    store::{Expect, Key, OpId, Request, Response, Store},
+    store::{Key, OpId, Request, Response, Store},
 };
+
+/// How many requests the longest operation sends.
+const LONGEST: usize = 60;
 
 /// A scenario with the protocol, for the checker.
 #[derive(Debug, Clone)]
 pub struct BucketModel {
-    scenario: Scenario,
+    pub(crate) scenario: Scenario,
     settings: Settings,
 }
 
@@ -23,21 +26,21 @@ pub struct BucketModel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Actor {
     /// The place of its operation in its script.
-    place: u8,
+    pub(crate) place: u8,
     open: Option<Upload>,
     /// What its operation has received.
     replies: Vec<Reply>,
     /// The request that its operation sends next. `None` at the end of its script.
-    waits: Option<Step>,
+    pub(crate) waits: Option<Step>,
 }
 
 /// A state of the model. After the end there are no actors.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct State {
     store: Store,
-    actors: Vec<Actor>,
+    pub(crate) actors: Vec<Actor>,
     /// Requests whose senders know nothing of their outcome. Each takes effect at any later moment, or never.
-    late: BTreeSet<Request>,
+    pub(crate) late: BTreeSet<Request>,
     ghost: Ghost,
     faults: u8,
     crashes: u8,
@@ -79,8 +82,8 @@ impl BucketModel {
                 Ok(ended) => return ended,
                 Err(Stop::Failed(failure)) => return Ended { result: Err(failure), open: None },
                 Err(Stop::Pending(step)) => {
-                    let response = request(id, &step).map(|request| store.apply(&request));
-                    replies.push(reply(store, &step, response));
+                    let response = step.request(id).map(|request| store.apply(&request));
+                    replies.push(step.reply(store, response));
                 }
             }
         }
@@ -96,6 +99,10 @@ impl BucketModel {
                 (actor.waits, actor.open) = (None, None);
                 return;
             };
+            if actor.replies.len() > LONGEST {
+                state.broken = state.broken.or(Some(Claim::Ends));
+                return;
+            }
             let mut run = Run::new(&self.settings, id, &actor.replies);
             let ended = match op.run(&mut run, actor.open.as_ref()) {
                 Ok(ended) => ended,
@@ -140,8 +147,8 @@ impl BucketModel {
     fn serve(&self, state: &mut State, number: u8) {
         let Some((id, step)) = self.waiting(state, number) else { return };
         let step = step.clone();
-        let response = request(id, &step).map(|request| self.apply(state, &request));
-        let reply = reply(&state.store, &step, response);
+        let response = step.request(id).map(|request| self.apply(state, &request));
+        let reply = step.reply(&state.store, response);
         self.give(state, number, reply);
     }
 
@@ -154,7 +161,7 @@ impl BucketModel {
     /// The request of an actor that changes something.
     fn pending(&self, state: &State, number: u8) -> Option<Request> {
         let (id, step) = self.waiting(state, number)?;
-        request(id, step)
+        step.request(id)
     }
 
     /// Forgets late requests that cannot take effect any more. Without DELETE, no state of a key comes back.
@@ -197,38 +204,6 @@ impl BucketModel {
             true => Ok(()),
             false => Err(Claim::Leftovers),
         }
-    }
-}
-
-/// The request of a step that changes something.
-fn request(sender: OpId, step: &Step) -> Option<Request> {
-    let (key, expect, put) = match step {
-        Step::Put { key, sealed, expect } => (key, *expect, Some(sealed)),
-        Step::Delete { key, tag } => (key, Expect::Tag(*tag), None),
-        Step::PutFresh { key, sealed } => (key, Expect::Any, Some(sealed)),
-        Step::DeleteFinal(key) => (key, Expect::Any, None),
-        Step::Get(_) | Step::List(_) | Step::Now => return None,
-    };
-    let put = put.map(|sealed| (sealed.nonce, sealed.object.clone()));
-    Some(Request { sender, key: *key, expect, put })
-}
-
-/// The reply to a request that was served.
-fn reply(store: &Store, step: &Step, response: Option<Response>) -> Reply {
-    match (step, response) {
-        (_, Some(Response::Done)) => Reply::Done,
-        (_, Some(Response::Refused)) => Reply::Refused,
-        (_, Some(Response::NotFound)) => Reply::NotFound,
-        (Step::Get(key), _) => Reply::Found(store.get(*key).cloned()),
-        (Step::List(listing), _) => Reply::Listed(
-            store
-                .objects
-                .iter()
-                .filter(|(key, found)| listing.takes(**key, &found.object))
-                .map(|(key, found)| Item { key: *key, modified: found.modified })
-                .collect(),
-        ),
-        _ => Reply::Time(store.now),
     }
 }
 
@@ -343,31 +318,5 @@ impl Model for BucketModel {
         vec![Property::always("every claim", |model: &Self, state: &State| {
             model.judge(state).is_ok()
         })]
-    }
-}
-
-impl BucketModel {
-    /// A step in words.
-    pub(crate) fn describe(&self, state: &State, action: Action) -> String {
-        let waits = |number: u8| {
-            let actor = &state.actors[usize::from(number) - 1];
-            let op = self.scenario.op(number, actor.place);
-            match (op, &actor.waits) {
-                (Some(op), Some(step)) => format!("actor {number}, {op:?}: {step:?}"),
-                _ => format!("actor {number}"),
-            }
-        };
-        match action {
-            Action::Serve(number) => waits(number),
-            Action::Lose(number) => format!("no response to {}", waits(number)),
-            Action::Twice(number) => format!("twice: {}", waits(number)),
-            Action::Crash(number) => format!("crash of {}", waits(number)),
-            Action::Arrive(index) => {
-                let request = state.late.iter().nth(usize::from(index));
-                request.map_or(String::new(), |request| format!("late: {request:?}"))
-            }
-            Action::PassGrace => "a grace passes".to_owned(),
-            Action::End => "all processes end, and sweeps follow".to_owned(),
-        }
     }
 }

@@ -14,10 +14,16 @@ pub enum Rule {
     Guard,
     /// So does a commit whose condition makes it read the destination first: `Backend::replace`.
     GuardAfterRead,
+    /// A commit whose outcome is unknown fails so, also if its journal is gone: `Upload::commit`.
+    Unknown,
+    /// Of those that settle a commit, one swaps its journal: `Backend::settle`.
+    FenceOnce,
     /// Before a commit is undone, the state of its destination is changed: `Backend::fence`.
     FenceDestination,
     /// Before a commit is undone, its record is looked for at the destination: `Backend::settle`.
     LookForCommit,
+    /// A cancellation that is tried again leaves another upload alone: `Backend::cancel_upload`.
+    CancelOnce,
     /// Before a record is replaced or removed, the journal that it came from ends: `Backend::settle_origin`.
     SettleOrigin,
     /// A record names the states before it: `Lineage`.
@@ -28,7 +34,8 @@ pub enum Rule {
     Doubt,
     /// A path that was fenced keeps a tombstone when its file is deleted: `Lineage::fenced`.
     FencedLife,
-    /// Proposed, not in the code: an upload whose creation was in doubt keeps a tombstone when it ends.
+    /// Proposed, not in the code: a create of an upload whose outcome is unknown is not repeated. A tombstone takes its
+    /// place, and another when the upload ends.
     FencedUpload,
     /// An upload that is created again has another id: `Backend::create`.
     FreshId,
@@ -36,8 +43,6 @@ pub enum Rule {
     OwnerFirst,
     /// An owner that another opening of the upload has made is used: `owner::create`.
     OwnerShared,
-    /// The holders of an owner are read if there can be others than the journal: `Journal::shared`.
-    ReadHolders,
     /// The destination is made a holder before the record is put: `Upload::hold_for`, `Backend::share`.
     Hold,
     /// A holder that is added again changes the owner: `owner::add`.
@@ -56,6 +61,8 @@ pub enum Rule {
     Loose,
     /// It swaps the owner first: `Sweep::remove_loose`.
     LooseSwap,
+    /// It takes the extents that it has seen when it found the data named: `Sweep::examine`.
+    OneLook,
     /// The deep sweep removes data without an owner: `Sweep::ownerless_data`.
     Ownerless,
     /// The deep sweep removes tombstones: `Sweep::tombstones`.
@@ -64,22 +71,16 @@ pub enum Rule {
 
 /// The rules that a model keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules(u32);
+pub(crate) struct Rules(u32);
 
 impl Rules {
-    /// The protocol as it is in the code.
-    pub const fn current() -> Self {
-        Self(u32::MAX).without(Rule::FencedUpload)
-    }
-
-    /// The same with the steps that are proposed.
-    pub const fn proposed() -> Self {
+    pub(crate) const fn all() -> Self {
         Self(u32::MAX)
     }
 
     /// Leaves a rule out.
     #[must_use]
-    pub const fn without(self, rule: Rule) -> Self {
+    pub(crate) const fn without(self, rule: Rule) -> Self {
         Self(self.0 & !(1 << rule as u8))
     }
 

@@ -7,7 +7,7 @@
 
 use crate::{
     rules::{Rule, Rules},
-    store::{Expect, Found, Key, Nonce, Object, OpId},
+    store::{Expect, Found, Key, Nonce, Object, OpId, Request, Response, Store},
 };
 
 /// Whether the server honours the condition of a DELETE.
@@ -45,6 +45,40 @@ pub(crate) enum Step {
     List(Listing),
     /// `Backend::server_time`.
     Now,
+}
+
+impl Step {
+    /// The request, if it changes something.
+    pub(crate) fn request(&self, sender: OpId) -> Option<Request> {
+        let (key, expect, put) = match self {
+            Self::Put { key, sealed, expect } => (key, *expect, Some(sealed)),
+            Self::Delete { key, tag } => (key, Expect::Tag(*tag), None),
+            Self::PutFresh { key, sealed } => (key, Expect::Any, Some(sealed)),
+            Self::DeleteFinal(key) => (key, Expect::Any, None),
+            Self::Get(_) | Self::List(_) | Self::Now => return None,
+        };
+        let put = put.map(|sealed| (sealed.nonce, sealed.object.clone()));
+        Some(Request { sender, key: *key, expect, put })
+    }
+
+    /// The reply. `response` is how the request ended, if it changes something.
+    pub(crate) fn reply(&self, store: &Store, response: Option<Response>) -> Reply {
+        match (self, response) {
+            (_, Some(Response::Done)) => Reply::Done,
+            (_, Some(Response::Refused)) => Reply::Refused,
+            (_, Some(Response::NotFound)) => Reply::NotFound,
+            (Self::Get(key), None) => Reply::Found(store.get(*key).cloned()),
+            (Self::List(listing), None) => Reply::Listed(
+                store
+                    .objects
+                    .iter()
+                    .filter(|(key, found)| listing.takes(**key, &found.object))
+                    .map(|(key, found)| Item { key: *key, modified: found.modified })
+                    .collect(),
+            ),
+            _ => Reply::Time(store.now),
+        }
+    }
 }
 
 /// An object under a fresh nonce, which is also its ETag.

@@ -2,7 +2,7 @@
 
 use crate::{
     protocol::Op,
-    rules::Rules,
+    rules::{Rule, Rules},
     run::{Deletes, Settings},
     store::{OpId, Path},
 };
@@ -25,8 +25,7 @@ pub struct Scenario {
     pub scripts: Vec<Vec<Op>>,
     /// How the server deletes.
     pub deletes: Deletes,
-    /// The steps of the protocol.
-    pub rules: Rules,
+    pub(crate) rules: Rules,
     /// How many requests lose their response.
     pub faults: u8,
     /// How many actors crash.
@@ -46,7 +45,7 @@ impl Scenario {
             before: Vec::new(),
             scripts: scripts.iter().map(|script| script.to_vec()).collect(),
             deletes,
-            rules: Rules::proposed(),
+            rules: Rules::all(),
             faults: 0,
             crashes: 0,
             graces: 0,
@@ -62,10 +61,10 @@ impl Scenario {
         self
     }
 
-    /// Sets the steps of the protocol.
+    /// Leaves out a step of the protocol.
     #[must_use]
-    pub fn rules(mut self, rules: Rules) -> Self {
-        self.rules = rules;
+    pub fn without(mut self, rule: Rule) -> Self {
+        self.rules = self.rules.without(rule);
         self
     }
 

@@ -107,6 +107,8 @@ pub(crate) struct Journal {
 pub(crate) struct Commit {
     pub(crate) dest: Path,
     pub(crate) nonce: Nonce,
+    /// Its writer is fenced.
+    pub(crate) fenced: bool,
 }
 
 /// Which paths may name the extents of one upload.

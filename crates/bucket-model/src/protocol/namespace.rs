@@ -140,11 +140,7 @@ pub(crate) fn replace(
 }
 
 /// `Backend::fence`.
-pub(crate) fn fence(
-    run: &mut Run<'_>,
-    path: Path,
-    is_there: impl Fn(&At) -> bool,
-) -> Result<bool> {
+pub(crate) fn fence(run: &mut Run<'_>, path: Path, is_there: impl Fn(&At) -> bool) -> Result<bool> {
     loop {
         let at = at(run, path)?;
         if is_there(&at) {

@@ -71,7 +71,8 @@ impl State {
         let mut life = self.lineage.life;
         if run.keeps(Rule::Lineage) {
             let all = self.lineage.history.iter().copied().chain([self.tag]);
-            history = all.skip((self.lineage.history.len() + 1).saturating_sub(REMEMBERED)).collect();
+            history =
+                all.skip((self.lineage.history.len() + 1).saturating_sub(REMEMBERED)).collect();
         } else {
             life = None;
         }
@@ -111,18 +112,16 @@ pub(crate) fn decide(
 
 /// Proposed: a create that is not repeated. If its outcome is unknown, a tombstone takes its place, so that the request
 /// cannot take effect later.
-pub(crate) fn create_once(run: &mut Run<'_>, key: Key, sealed: &Sealed) -> Result<Decision> {
+pub(crate) fn create_once(run: &mut Run<'_>, key: Key, sealed: &Sealed) -> Result<Published> {
     match run.put_if(key, sealed, Expect::Absent)? {
-        Reply::Done => return Ok(Decision::Won(sealed.nonce)),
+        Reply::Done => return Ok(Published::Done),
         Reply::Lost => {}
-        _ => return Ok(Decision::Lost(None)),
+        _ => return Ok(Published::Lost(None)),
     }
     let tombstone = run.seal(Object::Tombstone(None));
     match decide(run, key, &tombstone, Expect::Absent)? {
-        Decision::Lost(Some(found)) if found.tag == sealed.nonce => {
-            Ok(Decision::Won(sealed.nonce))
-        }
-        _ => Ok(Decision::Lost(None)),
+        Decision::Lost(Some(found)) if found.tag == sealed.nonce => Ok(Published::Done),
+        _ => Ok(Published::Doubt),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     namespace,
-    objects::{Decision, create_once, decide},
+    objects::{Decision, Published, create_once, decide},
     upload::Upload,
     uploads::{self, JournalAt, journal_extents},
 };
@@ -22,21 +22,23 @@ pub(crate) fn create(run: &mut Run<'_>, path: Path) -> Result<Upload> {
             journal.id = run.fresh();
         }
         let sealed = run.seal(Object::Journal(journal.clone()));
-        let decision = match expect {
-            Expect::Absent if run.keeps(Rule::FencedUpload) => create_once(run, key, &sealed)?,
-            _ => decide(run, key, &sealed, expect)?,
-        };
-        if let Decision::Won(tag) = decision {
+        if expect == Expect::Absent && run.keeps(Rule::FencedUpload) {
+            match create_once(run, key, &sealed)? {
+                Published::Done => return Ok(Upload::new(path, journal, sealed.nonce)),
+                Published::Lost(_) => {}
+                Published::Doubt => journal.fenced = true,
+            }
+        } else if let Decision::Won(tag) = decide(run, key, &sealed, expect)? {
             return Ok(Upload::new(path, journal, tag));
         }
         expect = match uploads::settled_journal(run, path)? {
             JournalAt::Nothing(expect) => {
-                journal.fenced = expect != Expect::Absent;
+                journal.fenced |= expect != Expect::Absent;
                 expect
             }
             JournalAt::Upload(earlier, tag) => {
                 namespace::hint(run, &journal_extents(&earlier))?;
-                journal.fenced = earlier.fenced;
+                journal.fenced |= earlier.fenced;
                 Expect::Tag(tag)
             }
         };
@@ -45,7 +47,14 @@ pub(crate) fn create(run: &mut Run<'_>, path: Path) -> Result<Upload> {
 
 /// `Journal::new`.
 fn new_journal(run: &mut Run<'_>) -> Journal {
-    Journal { id: run.fresh(), owner: None, extents: Vec::new(), commit: None, shared: false, fenced: false }
+    Journal {
+        id: run.fresh(),
+        owner: None,
+        extents: Vec::new(),
+        commit: None,
+        shared: false,
+        fenced: false,
+    }
 }
 
 /// `Backend::resume`.

@@ -129,12 +129,19 @@ impl Sweep {
         named: &[Extent],
     ) -> Result<()> {
         let grace = run.keeps(Rule::Grace);
-        let is_loose = |item: &Item| match item.key {
+        let is_loose = |item: &Item, named: &[Extent]| match item.key {
             Key::Data(extent) => (item.modified < self.now || !grace) && !named.contains(&extent),
             _ => false,
         };
-        if !run.list(Listing::Data(id))?.iter().any(is_loose) {
+        if !run.list(Listing::Data(id))?.iter().any(|item| is_loose(item, named)) {
             return Ok(());
+        }
+        let mut named = named.to_vec();
+        if !run.keeps(Rule::OneLook) {
+            named = match self::named(run, id, owner)? {
+                Named::ByFiles(extents) => extents,
+                Named::ByUpload => return Ok(()),
+            };
         }
         if run.keeps(Rule::LooseSwap) {
             let sealed = run.seal(Object::Owner(owner.clone()));
@@ -143,7 +150,7 @@ impl Sweep {
                 return Ok(());
             }
         }
-        remove_data(run, id, is_loose)
+        remove_data(run, id, |item| is_loose(item, &named))
     }
 
     /// `Sweep::ownerless_data`.

@@ -102,7 +102,7 @@ impl Upload {
             return Err(error);
         }
         let mut journal = self.gathered();
-        let commit = Commit { dest, nonce: run.fresh() };
+        let commit = Commit { dest, nonce: run.fresh(), fenced: false };
         let mut record = namespace::new_record(run, extents);
         record.origin = Some(Origin { upload: self.path, commit: commit.nonce });
         if run.keeps(Rule::Announce) {
@@ -120,9 +120,13 @@ impl Upload {
             Err(Stop::Failed(failure)) => {
                 if failure == Failure::PreconditionFailed {
                     self.journal.commit = None;
-                }
-                if failure != Failure::Fenced {
                     self.keep(run)?;
+                } else if failure != Failure::Fenced {
+                    match self.keep(run) {
+                        Err(Stop::Pending(step)) => return Err(Stop::Pending(step)),
+                        Err(failed) if !run.keeps(Rule::Unknown) => return Err(failed),
+                        _ => {}
+                    }
                 }
                 Err(failure.into())
             }
@@ -138,8 +142,7 @@ impl Upload {
         let id = self.journal.id;
         let (own, shared): (Vec<_>, Vec<_>) = extents.iter().partition(|extent| extent.id == id);
         if !own.is_empty() {
-            let reads = self.journal.shared && run.keeps(Rule::ReadHolders);
-            let known = self.owner.filter(|_| !reads);
+            let known = self.owner.filter(|_| !self.journal.shared);
             let known = known.map(|tag| (tag, vec![Holder::Upload(self.path)]));
             self.owner = Some(owner::add(run, id, Holder::File(dest), known)?);
             self.journal.shared = true;

@@ -45,9 +45,17 @@ pub(crate) fn settled_journal(run: &mut Run<'_>, path: Path) -> Result<JournalAt
 /// `Backend::settle`.
 fn settle(run: &mut Run<'_>, path: Path, mut journal: Journal, tag: Nonce) -> Result<()> {
     let key = Key::Journal(path);
-    let Some(commit) = journal.commit else { return Ok(()) };
-    let sealed = run.seal(Object::Journal(journal.clone()));
-    let Decision::Won(tag) = decide(run, key, &sealed, Expect::Tag(tag))? else { return Ok(()) };
+    let Some(mut commit) = journal.commit else { return Ok(()) };
+    let mut tag = tag;
+    if !commit.fenced {
+        commit.fenced = run.keeps(Rule::FenceOnce);
+        journal.commit = Some(commit);
+        let sealed = run.seal(Object::Journal(journal.clone()));
+        match decide(run, key, &sealed, Expect::Tag(tag))? {
+            Decision::Won(won) => tag = won,
+            Decision::Lost(_) => return Ok(()),
+        }
+    }
     let looks = run.keeps(Rule::LookForCommit);
     let undone = match run.keeps(Rule::FenceDestination) {
         true => namespace::fence(run, commit.dest, |at| looks && published(at, commit))?,
@@ -73,10 +81,14 @@ fn published(at: &At, commit: Commit) -> bool {
 
 /// `Backend::cancel_upload`.
 pub(crate) fn cancel_upload(run: &mut Run<'_>, path: Path) -> Result<()> {
+    let mut id = None;
     loop {
         let JournalAt::Upload(journal, tag) = settled_journal(run, path)? else {
             return Err(Failure::NotFound.into());
         };
+        if *id.get_or_insert(journal.id) != journal.id && run.keeps(Rule::CancelOnce) {
+            return Err(Failure::NotFound.into());
+        }
         namespace::hint(run, &journal_extents(&journal))?;
         if end_journal(run, path, tag, journal.fenced)? {
             return Ok(());
