@@ -173,8 +173,7 @@ async fn two_processes_that_settle_one_commit_do_not_keep_each_other_from_it() {
     };
     let both = async { tokio::join!(resume(&one, 0), resume(&two, 1)) };
     let (first, second) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
-    first.unwrap();
-    second.unwrap();
+    drop((first.unwrap(), second.unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
