@@ -7,6 +7,7 @@ use storage_driver::{Path, Result, UploadInfo};
 use crate::{
     envelope::{self, Envelope, Kind, Sealed},
     error::corrupted,
+    nonce,
     objects::Tag,
     record::Extent,
     time,
@@ -36,6 +37,16 @@ pub(crate) struct Commit {
     /// A nonce, which is in the origin of the record that it publishes.
     #[serde(rename = "c")]
     pub(crate) nonce: String,
+    /// Its writer is fenced, by a process that settles it.
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fenced: bool,
+}
+
+impl Commit {
+    /// A commit to `dest` that is about to begin.
+    pub(crate) fn new(dest: &Path) -> Self {
+        Self { dest: dest.as_str().to_owned(), nonce: nonce::fresh(), fenced: false }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -31,9 +31,10 @@ impl Backend {
     }
 
     async fn create(self: &Arc<Self>, path: &Path) -> Result<(Journal, Tag)> {
-        let journal = Journal::new(nonce::fresh(), self.now());
         let mut expect = Expect::Absent;
         loop {
+            // An earlier attempt may have taken effect, and another process may have committed that upload.
+            let journal = Journal::new(nonce::fresh(), self.now());
             let sealed = journal.seal();
             match self.objects.decide(&journal::key(path), &sealed, &expect).await? {
                 Decision::Won(tag) => return Ok((journal, tag)),

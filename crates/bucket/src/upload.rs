@@ -13,7 +13,6 @@ use crate::{
     extents::{ExtentWriter, MIN_PART, PART, Part},
     journal::{self, Commit, Journal, MAX_TAIL},
     namespace::Guard,
-    nonce,
     objects::{Decision, Expect, Tag},
     owner::{self, Holder},
     record::{Body, Extent, MAX_INLINE, Origin, Record},
@@ -285,9 +284,12 @@ impl Upload {
                 if error.kind() == ErrorKind::PreconditionFailed {
                     // It has not taken effect, and no request is under way.
                     self.journal.commit = None;
-                }
-                if error.kind() != ErrorKind::WriterFenced {
                     self.keep().await?;
+                } else if error.kind() != ErrorKind::WriterFenced
+                    && let Err(error) = self.keep().await
+                {
+                    // If the commit took effect, its journal may be gone. That does not mean that it was fenced.
+                    tracing::debug!(%error, path = %self.path, "an upload was not kept");
                 }
                 Err(error)
             }
@@ -298,7 +300,7 @@ impl Upload {
     async fn prepare(&mut self, dest: &Path) -> Result<(Record, Journal)> {
         let now = self.backend.now();
         let small = self.journal.extents.is_empty() && self.extents.len() == 0;
-        let commit = Commit { dest: dest.as_str().to_owned(), nonce: nonce::fresh() };
+        let commit = Commit::new(dest);
         let (body, mut journal) = if small && self.buffer.len() <= MAX_INLINE {
             let mut journal = self.journal.clone();
             if self.buffer.len() <= KEPT_AT_COMMIT {

@@ -75,9 +75,18 @@ impl Backend {
     async fn settle(self: &Arc<Self>, path: &Path, mut journal: Journal, tag: Tag) -> Result<()> {
         let key = journal::key(path);
         let Some(commit) = journal.commit.clone() else { return Ok(()) };
-        // From here on, the writer of the commit does not try again.
-        let decision = self.objects.decide(&key, &journal.seal(), &Expect::Tag(tag)).await?;
-        let Decision::Won(tag) = decision else { return Ok(()) };
+        let tag = match commit.fenced {
+            // Another swap would only keep the process that fenced it from its end.
+            true => tag,
+            // From here on, the writer of the commit does not try again.
+            false => {
+                journal.commit = Some(Commit { fenced: true, ..commit.clone() });
+                match self.objects.decide(&key, &journal.seal(), &Expect::Tag(tag)).await? {
+                    Decision::Won(tag) => tag,
+                    Decision::Lost(_) => return Ok(()),
+                }
+            }
+        };
         let dest = Path::parse(&commit.dest)?;
         if !self.fence(&dest, |at| published(at, &commit)).await? {
             self.objects.remove(&key, &tag).await?;
@@ -107,10 +116,15 @@ impl Backend {
 
     /// Cancels the upload at `path`.
     pub(crate) async fn cancel_upload(self: &Arc<Self>, path: &Path) -> Result<()> {
+        let mut id = None;
         loop {
             let JournalAt::Upload(journal, tag) = self.settled_journal(path).await? else {
                 return Err(ErrorKind::PathNotFound.into());
             };
+            // Its end may be ours, whose response was lost. An upload that was created since stays.
+            if *id.get_or_insert_with(|| journal.id.clone()) != journal.id {
+                return Err(ErrorKind::PathNotFound.into());
+            }
             self.hint(&journal_extents(&journal)).await?;
             if self.end_journal(path, tag).await? {
                 return Ok(());
