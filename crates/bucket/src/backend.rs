@@ -8,7 +8,9 @@ use std::{
 
 use storage_driver::Path;
 
-use crate::{budget::Budget, objects::Objects, tasks::Tasks, time};
+use crate::{
+    budget::Budget, lease::Sightings, objects::Objects, probe::Unsuitable, tasks::Tasks, time,
+};
 
 /// The clock that files and uploads are dated by.
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -16,9 +18,13 @@ pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// What the parts of one driver share.
 pub(crate) struct Backend {
     pub(crate) objects: Objects,
+    /// Why the store should not be used, if it is used all the same.
+    pub(crate) unsuitable: Option<Unsuitable>,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Clock,
+    /// What was seen of the lease of the sweeper.
+    pub(crate) sightings: Sightings,
     /// How long data stays readable that nothing names any more.
     pub(crate) grace: Duration,
     /// The longest path whose keys the store takes.
@@ -28,6 +34,12 @@ pub(crate) struct Backend {
 impl Backend {
     pub(crate) fn now(&self) -> u64 {
         time::to_nanos((self.clock)())
+    }
+
+    /// How long after an announcement a request that relies on it may be sent: a quarter of the grace. The rest is for
+    /// the request to arrive.
+    pub(crate) fn patience(&self) -> Duration {
+        self.grace / 4
     }
 }
 

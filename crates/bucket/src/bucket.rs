@@ -7,7 +7,7 @@ use object_store::signer::SignedUrlOptions;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page, Path,
     Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
-    UploadInfo, Writer, WriterOptions,
+    UploadInfo, Walk, WalkOptions, Writer, WriterOptions,
 };
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     opening,
     record::Body,
     sweep::{SweepOptions, SweepReport},
+    walking::Walking,
 };
 
 const NAME: &str = "bucket";
@@ -64,7 +65,8 @@ impl Bucket {
         &self.meter
     }
 
-    /// The memory that open writers hold for data that the store does not have yet, in bytes.
+    /// The memory that open writers hold for data that the store does not have yet, and readers for data that was not
+    /// dropped yet, in bytes.
     pub fn memory_in_use(&self) -> u64 {
         self.backend.budget.used()
     }
@@ -237,6 +239,10 @@ impl StorageDriver for Bucket {
         .await
     }
 
+    fn walk<'a>(&'a self, path: &Path, options: WalkOptions) -> Walk<'a> {
+        Walk::new(NAME, path.clone(), Walking::new(&self.backend, path, options))
+    }
+
     async fn uploads(&self, path: &Path, options: ListOptions) -> Result<Page<UploadInfo>> {
         self.look(Operation::Uploads, path, async {
             self.backend.check_length(path)?;
@@ -377,6 +383,10 @@ impl StorageDriver for Bucket {
             // It decides nothing, so that any number of processes can write it.
             objects.put_hint("!health", tombstone()),
         );
+        let write = match self.backend.unsuitable {
+            Some(reason) => write.and(Err(reason.into())),
+            None => write,
+        };
         Health::new(read.map(drop).map_err(explain), write.map_err(explain))
     }
 

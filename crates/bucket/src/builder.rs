@@ -6,7 +6,9 @@ use std::{
 };
 
 use object_store::{
-    aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, client::ReqwestConnector,
+    aws::AmazonS3Builder,
+    azure::MicrosoftAzureBuilder,
+    client::{HttpConnector, ReqwestConnector},
     gcp::GoogleCloudStorageBuilder,
 };
 use storage_driver::{Error, ErrorKind, Operation, Path, Result};
@@ -19,6 +21,7 @@ use crate::{
     double::Double,
     error::explain,
     http::Connector,
+    lease::Sightings,
     objects::Objects,
     probe,
     tasks::Tasks,
@@ -27,7 +30,7 @@ use crate::{
 /// The longest key that S3, Google Cloud Storage and Azure take, in bytes.
 const MAX_KEY: usize = 1024;
 /// The key of a journal is so much longer than its path.
-const LONGEST_PREFIX: usize = "!uploads".len();
+const LONGEST_AFFIXES: usize = "!uploads/!".len();
 
 /// Opens a [`Bucket`].
 ///
@@ -51,10 +54,11 @@ pub struct Builder {
     clock: Clock,
     memory: u64,
     grace: Duration,
+    accepts_unsuitable: bool,
 }
 
 impl Builder {
-    /// The memory that writers hold, unless set: 256 MiB.
+    /// The memory that writers and readers hold, unless set: 256 MiB.
     pub const MEMORY: u64 = 256 << 20;
     /// The grace of the sweeper, unless set: an hour.
     pub const GRACE: Duration = Duration::from_secs(60 * 60);
@@ -67,6 +71,7 @@ impl Builder {
             clock: Arc::new(SystemTime::now),
             memory: Self::MEMORY,
             grace: Self::GRACE,
+            accepts_unsuitable: false,
         }
     }
 
@@ -103,6 +108,13 @@ impl Builder {
         Self::new(Source::S3(Box::new(s3)), Connector::new(server.clone()))
     }
 
+    /// The HTTP client under the engine. For a client with its own settings, and for tests.
+    #[must_use]
+    pub fn connector(mut self, connector: impl HttpConnector) -> Self {
+        self.connector = Connector::new(connector);
+        self
+    }
+
     /// Keeps everything below this prefix: components of a path, with slashes between them.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -110,16 +122,16 @@ impl Builder {
         self
     }
 
-    /// How much memory open writers hold for data that the store does not have yet, in bytes, all of them together.
-    /// Each may exceed it by the buffer that it accepted last, and by 64 KiB.
+    /// How much memory open writers and readers hold, in bytes, all of them together. Each writer may exceed it by the
+    /// buffer that it accepted last, and by 64 KiB; each reader by the content of a small file, or by one chunk.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// How long data stays that nothing names any more: as long as the slowest reader takes. At least the 15 minutes
-    /// for which a server takes a signed request.
+    /// How long data stays that nothing names any more: as long as the slowest reader takes. At least 40 minutes:
+    /// three quarters of it are for signed requests, which may arrive half an hour late.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -130,6 +142,14 @@ impl Builder {
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens the store although its server is [`Unsuitable`](crate::Unsuitable), if it is. Two clients may then overwrite each other, and
+    /// acknowledged files may be lost. [`health`](storage_driver::StorageDriver::health) reports the reason as the error of `write`.
+    #[must_use]
+    pub fn accept_unsuitable(mut self) -> Self {
+        self.accepts_unsuitable = true;
         self
     }
 
@@ -154,20 +174,29 @@ impl Builder {
                 format!("{prefix}/")
             }
         };
-        let max_path_bytes = MAX_KEY.checked_sub(root.len() + LONGEST_PREFIX + 1);
+        let max_path_bytes = MAX_KEY.checked_sub(root.len() + LONGEST_AFFIXES);
         let max_path_bytes = max_path_bytes.ok_or_else(|| {
             Error::new(ErrorKind::InvalidPath).with_source("the prefix is longer than a key")
         })?;
         let clients = Clients::new(&self.source, &self.connector).map_err(explain)?;
+        let objects = Objects::new(clients, root);
+        let unsuitable = probe::probe(&objects).await?;
+        if let Some(reason) = unsuitable {
+            if !self.accepts_unsuitable {
+                return Err(reason.into());
+            }
+            tracing::warn!(%reason, "the store is used although it is unsuitable");
+        }
         let backend = Backend {
-            objects: Objects::new(clients, root),
+            objects,
+            unsuitable,
             tasks: Arc::new(Tasks::default()),
             budget: Budget::new(self.memory),
             clock: self.clock,
+            sightings: Sightings::default(),
             grace: self.grace,
             max_path_bytes,
         };
-        probe::probe(&backend.objects).await?;
         Ok(Bucket::new(backend, Arc::clone(self.connector.meter())))
     }
 }
@@ -180,5 +209,42 @@ impl std::fmt::Debug for Builder {
             .field("memory", &self.memory)
             .field("grace", &self.grace)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::{
+        double::Ways,
+        http::{Fault, FaultPlan},
+    };
+
+    /// Opens a store on a server with these ways; its request number `at` is lost.
+    async fn open_with(ways: Ways, at: u64, fault: Fault) -> Bucket {
+        let builder = Builder::double(&Double::new(ways));
+        let sent = AtomicU64::new(0);
+        let plan = FaultPlan::new(move |_, _| match sent.fetch_add(1, Ordering::Relaxed) == at {
+            true => fault,
+            false => Fault::None,
+        });
+        builder.connector.meter().set_faults(Some(plan));
+        builder.open().await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_lost_at_opening_changes_no_finding() {
+        for ways in [Ways::default(), Ways::ceph(), Ways::seaweedfs()] {
+            let found = Builder::double(&Double::new(ways.clone())).open().await.unwrap();
+            for at in 0..found.meter().total() {
+                for fault in [Fault::Before, Fault::After] {
+                    let store = open_with(ways.clone(), at, fault).await;
+                    let same = store.deletes_conditionally() == found.deletes_conditionally();
+                    assert!(same, "request {at}, {fault:?}, {ways:?}");
+                }
+            }
+        }
     }
 }

@@ -1,11 +1,16 @@
-//! [`Clients`]: three clients of one store, which differ in time-outs and retries.
+//! [`Clients`]: the clients of one store, which differ in time-outs and retries.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, RetryConfig, aws::AmazonS3Builder,
-    azure::MicrosoftAzureBuilder, gcp::GoogleCloudStorageBuilder, list::PaginatedListStore,
-    multipart::MultipartStore, signer::Signer,
+    BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    azure::{AzureConfigKey, MicrosoftAzureBuilder},
+    client::HttpClient,
+    gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
+    list::PaginatedListStore,
+    multipart::MultipartStore,
+    signer::Signer,
 };
 
 use crate::http::Connector;
@@ -15,23 +20,27 @@ pub(crate) trait Engine: ObjectStore + MultipartStore + PaginatedListStore + Sig
 
 impl<T: ObjectStore + MultipartStore + PaginatedListStore + Signer> Engine for T {}
 
-/// The store whose objects are used.
-#[derive(Debug, Clone)]
+/// The store whose objects are used. Builders show their credentials, so it has no `Debug`.
+#[derive(Clone)]
 pub(crate) enum Source {
     S3(Box<AmazonS3Builder>),
     Gcs(Box<GoogleCloudStorageBuilder>),
     Azure(Box<MicrosoftAzureBuilder>),
 }
 
-/// Three clients on one connector.
-#[derive(Debug, Clone)]
+/// Clients on one connector.
+#[derive(Clone)]
 pub(crate) struct Clients {
     /// GET, HEAD and LIST: any duration, but no long silence.
     pub(crate) reads: Arc<dyn Engine>,
     /// Extents and parts, which are idempotent: retried. A read time-out would cut a body that is being sent.
     pub(crate) bulk: Arc<dyn Engine>,
+    /// Copies by the server. Never retried by the engine: the source may have changed since.
+    pub(crate) copies: Arc<dyn Engine>,
     /// Small objects that decide something: never retried by the engine.
     pub(crate) decisive: Arc<dyn Engine>,
+    /// Sends signed URLs, where a listing of multipart uploads can be had.
+    pub(crate) signed: Option<HttpClient>,
     /// Whether the signature of a DELETE leaves room for a condition.
     pub(crate) can_condition_delete: bool,
     /// Whether a signed URL can state the content type of the response.
@@ -42,76 +51,100 @@ pub(crate) struct Clients {
 const SILENCE: Duration = Duration::from_secs(30);
 /// SeaweedFS lets the losers of a race wait for 8 s.
 const DECISION: Duration = Duration::from_secs(20);
-/// 8 MiB in this time is 70 KiB/s.
-const BULK: Duration = Duration::from_secs(120);
+
+/// The engine has no word for "never": a week.
+const NEVER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Clients {
     pub(crate) fn new(source: &Source, connector: &Connector) -> object_store::Result<Self> {
-        let reads = || ClientOptions::new().with_timeout_disabled().with_read_timeout(SILENCE);
-        let bulk = || ClientOptions::new().with_timeout(BULK);
-        let decisive = || ClientOptions::new().with_timeout(DECISION);
+        let reads = Limits { total: NEVER, silence: Some(SILENCE), retries: 5 };
+        // The connector has a deadline for each, by its size.
+        let bulk = Limits { total: NEVER, silence: None, retries: 5 };
+        let copies = Limits { retries: 0, ..bulk };
+        let decisive = Limits { total: DECISION, silence: None, retries: 0 };
+        let reads = engine(source, connector, reads)?;
+        let signed = connector.last().filter(|_| matches!(source, Source::S3(_)));
         Ok(Self {
-            reads: engine(source, connector, reads(), retries(3))?,
-            bulk: engine(source, connector, bulk(), retries(3))?,
-            decisive: engine(source, connector, decisive(), retries(0))?,
+            reads,
+            signed,
+            bulk: engine(source, connector, bulk)?,
+            copies: engine(source, connector, copies)?,
+            decisive: engine(source, connector, decisive)?,
             can_condition_delete: !matches!(source, Source::Azure(_)),
             signs_content_type: matches!(source, Source::S3(_)),
         })
     }
 }
 
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The clients of the engine show their credentials.
+        f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+/// What one client waits for, and how often.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// For a whole request.
+    total: Duration,
+    /// For the next bytes of a response.
+    silence: Option<Duration>,
+    retries: usize,
+}
+
+impl Limits {
+    /// As options of the engine's HTTP client. All others stay as the builder has them: proxies, certificates.
+    fn options(self) -> impl Iterator<Item = (ClientConfigKey, String)> {
+        let silence = self.silence.map(|time| (ClientConfigKey::ReadTimeout, seconds(time)));
+        [(ClientConfigKey::Timeout, seconds(self.total))].into_iter().chain(silence)
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}s", time.as_secs())
+}
+
 fn retries(max_retries: usize) -> RetryConfig {
     let backoff = BackoffConfig {
-        init_backoff: Duration::from_millis(50),
-        max_backoff: Duration::from_secs(2),
-        base: 2.0,
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(10),
+        base: 3.0,
     };
-    RetryConfig { backoff, max_retries, retry_timeout: Duration::from_secs(60) }
+    RetryConfig { backoff, max_retries, retry_timeout: Duration::from_secs(5 * 60) }
 }
 
 fn engine(
     source: &Source,
     connector: &Connector,
-    options: ClientOptions,
-    retry: RetryConfig,
+    limits: Limits,
 ) -> object_store::Result<Arc<dyn Engine>> {
+    let retry = retries(limits.retries);
     Ok(match source {
         Source::S3(builder) => {
-            // The builder keeps what it was told about plain HTTP in its own client options.
-            let plain = builder
-                .get_config_value(&object_store::aws::AmazonS3ConfigKey::Client(
-                    object_store::ClientConfigKey::AllowHttp,
-                ))
-                .is_some_and(|value| value == "true");
-            Arc::new(
-                builder
-                    .as_ref()
-                    .clone()
-                    .with_client_options(options.with_allow_http(plain))
-                    .with_unsigned_payload(!plain)
-                    .with_disable_bulk_delete(true)
-                    .with_http_connector(connector.clone())
-                    .with_retry(retry)
-                    .build()?,
-            )
+            // A signature of the content protects it where TLS does not.
+            let plain = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
+            let plain = builder.get_config_value(&plain).is_some_and(|value| value == "true");
+            let mut builder = builder.as_ref().clone();
+            for (key, value) in limits.options() {
+                builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
+            }
+            let builder = builder.with_unsigned_payload(!plain).with_disable_bulk_delete(true);
+            Arc::new(builder.with_http_connector(connector.clone()).with_retry(retry).build()?)
         }
-        Source::Gcs(builder) => Arc::new(
-            builder
-                .as_ref()
-                .clone()
-                .with_client_options(options)
-                .with_http_connector(connector.clone())
-                .with_retry(retry)
-                .build()?,
-        ),
-        Source::Azure(builder) => Arc::new(
-            builder
-                .as_ref()
-                .clone()
-                .with_client_options(options)
-                .with_http_connector(connector.clone())
-                .with_retry(retry)
-                .build()?,
-        ),
+        Source::Gcs(builder) => {
+            let mut builder = builder.as_ref().clone();
+            for (key, value) in limits.options() {
+                builder = builder.with_config(GoogleConfigKey::Client(key), value);
+            }
+            Arc::new(builder.with_http_connector(connector.clone()).with_retry(retry).build()?)
+        }
+        Source::Azure(builder) => {
+            let mut builder = builder.as_ref().clone();
+            for (key, value) in limits.options() {
+                builder = builder.with_config(AzureConfigKey::Client(key), value);
+            }
+            Arc::new(builder.with_http_connector(connector.clone()).with_retry(retry).build()?)
+        }
     })
 }

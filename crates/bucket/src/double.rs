@@ -22,12 +22,27 @@ use object_store::{
 
 use state::State;
 
+/// Draws the random names that this thread makes from `seed`, so that a test that runs on one thread can be repeated.
+///
+/// Two processes with one seed would choose the same names. Never call it where a store is shared with another process.
+pub fn seed_nonces(seed: u64) {
+    crate::nonce::seed(seed);
+}
+
 /// The ways of a server. The default is those of AWS, as far as they are known.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Ways {
     /// It ignores `If-None-Match: *` on PUT, as Ceph 16 does in a bucket with versioning.
     pub ignores_create: bool,
+    /// Two creates of one key both succeed if the second arrives before the first has been stored.
+    pub racing_creates_win: bool,
+    /// It acknowledges puts of whole objects and stores none.
+    pub loses_puts: bool,
+    /// A listing has an object only when it has been stored for so long.
+    pub lists_after: Duration,
+    /// A GET returns the headers of the whole body and half of the body.
+    pub truncates_bodies: bool,
     /// It ignores `If-Match` on PUT.
     pub ignores_match: bool,
     /// It refuses every `If-Match` on PUT, as Ceph 16 does in a bucket with versioning.
@@ -46,18 +61,30 @@ pub struct Ways {
     pub component_order: bool,
     /// A listing ignores `start-after` (Azurite).
     pub ignores_offset: bool,
+    /// A listing by directory shows a directory also after its last object was removed (SeaweedFS).
+    pub keeps_directories: bool,
+    /// A listing begins with the item of `start-after` itself, or with the directory that it is in (SeaweedFS).
+    pub repeats_offset: bool,
     /// A page has one item more than was asked for (SeaweedFS).
     pub long_pages: bool,
     /// The maximum number of items in a page.
     pub page: usize,
     /// The minimum size of a part that is not the last, in bytes.
     pub min_part: usize,
+    /// It forgets the content of parts, which are zeros when they are read: for tests with more than fits into memory.
+    pub sparse: bool,
+    /// The status and the code of the response to every request, if it refuses them all.
+    pub refuses: Option<(u16, &'static str)>,
 }
 
 impl Default for Ways {
     fn default() -> Self {
         Self {
             ignores_create: false,
+            racing_creates_win: false,
+            loses_puts: false,
+            lists_after: Duration::ZERO,
+            truncates_bodies: false,
             ignores_match: false,
             refuses_match: false,
             wants_bare_etags: false,
@@ -67,9 +94,13 @@ impl Default for Ways {
             empty_complete_etag: false,
             component_order: false,
             ignores_offset: false,
+            keeps_directories: false,
+            repeats_offset: false,
             long_pages: false,
             page: 1000,
             min_part: 5 << 20,
+            sparse: false,
+            refuses: None,
         }
     }
 }
@@ -86,9 +117,20 @@ impl Ways {
         }
     }
 
-    /// Those of SeaweedFS.
+    /// Those of Ceph 16.2 in a bucket with versioning.
+    pub fn ceph_versioned() -> Self {
+        Self { ignores_create: true, refuses_match: true, ..Self::ceph() }
+    }
+
+    /// Those of SeaweedFS, except that it creates no object where it keeps a directory.
     pub fn seaweedfs() -> Self {
-        Self { component_order: true, long_pages: true, ..Self::default() }
+        Self {
+            component_order: true,
+            keeps_directories: true,
+            repeats_offset: true,
+            long_pages: true,
+            ..Self::default()
+        }
     }
 }
 
@@ -119,6 +161,11 @@ impl Double {
         self.locked(|state| state.put_foreign(key, content_type, content.into()));
     }
 
+    /// The content of an object.
+    pub fn get(&self, key: &str) -> Option<bytes::Bytes> {
+        self.locked(|state| state.content(key))
+    }
+
     /// Removes an object past the driver.
     pub fn remove(&self, key: &str) {
         self.locked(|state| state.remove(key));
@@ -127,6 +174,11 @@ impl Double {
     /// Changes the ways of the server.
     pub fn set_ways(&self, change: impl FnOnce(&mut Ways)) {
         self.locked(|state| change(&mut state.ways));
+    }
+
+    /// Stops the server's clock. [`advance`](Self::advance) still moves it.
+    pub fn stop_clock(&self) {
+        self.locked(|state| state.stopped = Some(SystemTime::now()));
     }
 
     /// Moves the server's clock ahead: objects that exist grow older.
@@ -165,7 +217,8 @@ impl HttpConnector for Double {
 #[async_trait]
 impl HttpService for Double {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let request = request::Request::read(request).await?;
+        let mut request = request::Request::read(request).await?;
+        self.locked(|state| state.receive(&mut request));
         // As over a network, other tasks run between the request and the response.
         tokio::task::yield_now().await;
         let response = self.locked(|state| state.handle(&request));

@@ -32,8 +32,8 @@ pub(crate) enum Kind {
     Owner,
     /// Nothing: a path that is to be taken for absent.
     Tombstone,
-    /// What is known of the store.
-    Store,
+    /// Who does a job that one process should do.
+    Lease,
 }
 
 impl Kind {
@@ -43,12 +43,12 @@ impl Kind {
             Self::Journal => b'J',
             Self::Owner => b'O',
             Self::Tombstone => b'T',
-            Self::Store => b'S',
+            Self::Lease => b'L',
         }
     }
 
     fn of(letter: u8) -> Option<Self> {
-        [Self::Record, Self::Journal, Self::Owner, Self::Tombstone, Self::Store]
+        [Self::Record, Self::Journal, Self::Owner, Self::Tombstone, Self::Lease]
             .into_iter()
             .find(|kind| kind.letter() == letter)
     }
@@ -73,16 +73,7 @@ pub(crate) struct Sealed {
 
 /// Seals a header and a body.
 pub(crate) fn seal(kind: Kind, header: &impl Serialize, body: &[&[u8]]) -> Sealed {
-    seal_as(kind, nonce::fresh(), header, body)
-}
-
-/// Seals under a nonce that the caller has chosen, fresh as well.
-pub(crate) fn seal_as(
-    kind: Kind,
-    nonce: String,
-    header: &impl Serialize,
-    body: &[&[u8]],
-) -> Sealed {
+    let nonce = nonce::fresh();
     // Types of this crate serialize without errors: strings, numbers, lists.
     let mut header = serde_json::to_vec(header).unwrap_or_default();
     let body_length: usize = body.iter().map(|part| part.len()).sum();
@@ -101,10 +92,16 @@ pub(crate) fn seal_as(
     Sealed { bytes: bytes.freeze(), nonce }
 }
 
-/// A tombstone.
+/// A tombstone that says nothing. Hints and scratch objects are tombstones too.
 pub(crate) fn tombstone() -> Sealed {
+    tombstone_over("")
+}
+
+/// A tombstone in the place of the state with the nonce `before`.
+pub(crate) fn tombstone_over(before: &str) -> Sealed {
+    let before = before.get(..nonce::LENGTH).unwrap_or_default();
     let padding = [b' '; TOMBSTONE_LENGTH - FIXED - 2];
-    seal(Kind::Tombstone, &serde_json::Map::new(), &[&padding])
+    seal(Kind::Tombstone, &before, &[&padding[before.len()..]])
 }
 
 impl Envelope {
@@ -138,6 +135,7 @@ mod tests {
     #[test]
     fn a_tombstone_has_its_length_and_nothing_else_has_it() {
         assert_eq!(tombstone().bytes.len(), TOMBSTONE_LENGTH);
+        assert_eq!(tombstone_over(&nonce::fresh()).bytes.len(), TOMBSTONE_LENGTH);
         for length in 0..64 {
             let sealed = seal(Kind::Record, &(), &[&vec![0; length]]);
             assert_ne!(sealed.bytes.len(), TOMBSTONE_LENGTH);

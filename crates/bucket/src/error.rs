@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use object_store::client::{HttpError, HttpErrorKind};
 use storage_driver::{Error, ErrorKind};
 
+use crate::access::AccessError;
+
 /// The status code of a failed request, if there was a response.
 ///
 /// The engine's error type for it is private; its text is stable enough, and a code that is not found is
@@ -32,9 +34,17 @@ fn http_kind(error: &object_store::Error) -> Option<HttpErrorKind> {
     None
 }
 
+/// Whether the store says that there is no such object. A missing bucket is no missing object.
+pub(crate) fn is_absent(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. }) && AccessError::of(error).is_none()
+}
+
 /// The error of the driver for an error of the engine that decides nothing.
 pub(crate) fn explain(error: object_store::Error) -> Error {
     use object_store::Error as Engine;
+    if let Some(access) = AccessError::of(&error) {
+        return Error::new(access.kind()).with_source(access);
+    }
     let kind = match &error {
         Engine::PermissionDenied { .. } | Engine::Unauthenticated { .. } => {
             ErrorKind::PermissionDenied

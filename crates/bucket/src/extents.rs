@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{PutPayload, multipart::PartId};
 use storage_driver::{Error, Result};
 use tokio::task::JoinSet;
@@ -9,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::{
     backend::Backend,
     budget::Held,
-    error::explain,
+    error::{corrupted, explain},
     nonce,
     objects::Tag,
     owner::{self, Holder},
@@ -225,37 +227,54 @@ impl ExtentWriter {
         Ok(())
     }
 
+    /// Writes one extent with the content of several of this upload, if there is memory for it.
+    pub(crate) async fn join(&mut self, parts: &[Extent]) -> Result<Option<Extent>> {
+        let length = parts.iter().map(|extent| extent.length).sum();
+        let Some(_held) = self.backend.budget.try_take(length) else { return Ok(None) };
+        let reads = parts.iter().cloned().map(|extent| {
+            let backend = Arc::clone(&self.backend);
+            async move { read(&backend, &extent).await }
+        });
+        let contents: Vec<Bytes> = stream::iter(reads).buffered(IN_FLIGHT).try_collect().await?;
+        let extent = Extent { id: self.id.clone(), name: self.next_name(), length };
+        self.backend.objects.put_fresh(&extent.key(), contents.into_iter().collect()).await?;
+        Ok(Some(extent))
+    }
+
     /// Aborts the open extent.
     pub(crate) async fn abort(&mut self) {
-        let Some(mut open) = self.open.take() else { return };
-        open.in_flight.shutdown().await;
-        let extent = Extent { id: self.id.clone(), name: open.name.clone(), length: 0 };
-        if let Ok(key) = self.backend.objects.key(&extent.key()) {
-            let bulk = &self.backend.objects.clients().bulk;
-            if let Err(error) = bulk.abort_multipart(&key, &open.multipart).await {
-                tracing::debug!(%error, "a multipart upload was not aborted");
-            }
+        if let Some(open) = self.open.take() {
+            abort(&self.backend, &self.id, open).await;
         }
+    }
+}
+
+/// Reads an extent whole.
+async fn read(backend: &Backend, extent: &Extent) -> Result<Bytes> {
+    let found = backend.objects.get(&extent.key(), None, None).await?;
+    let Some(found) = found.filter(|found| found.meta.size == extent.length) else {
+        return Err(corrupted(&extent.key(), "it has not the length that the journal says"));
+    };
+    found.bytes().await.map_err(explain)
+}
+
+async fn abort(backend: &Backend, id: &str, mut open: Open) {
+    open.in_flight.shutdown().await;
+    let Ok(key) = backend.objects.key(&format!("!data/{id}/{}", open.name)) else { return };
+    if let Err(error) = backend.objects.clients().bulk.abort_multipart(&key, &open.multipart).await
+    {
+        tracing::debug!(%error, "a multipart upload was not aborted");
     }
 }
 
 impl Drop for ExtentWriter {
     fn drop(&mut self) {
-        // A multipart upload costs money until it is aborted. What this misses, a lifecycle rule finds.
-        if self.open.is_some()
+        // A multipart upload costs money until it is aborted. What this misses, the sweeper finds.
+        if let Some(open) = self.open.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let mut rest = Self {
-                backend: Arc::clone(&self.backend),
-                id: self.id.clone(),
-                holder: self.holder.clone(),
-                owner: None,
-                opening: String::new(),
-                next: 0,
-                open: self.open.take(),
-                done: Vec::new(),
-            };
-            runtime.spawn(async move { rest.abort().await });
+            let (backend, id) = (Arc::clone(&self.backend), self.id.clone());
+            runtime.spawn(async move { abort(&backend, &id, open).await });
         }
     }
 }

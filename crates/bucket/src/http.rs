@@ -4,13 +4,18 @@
 mod fault;
 mod meter;
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method, header};
 use object_store::{
     ClientOptions,
-    client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService},
+    client::{
+        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    },
 };
 
 pub use fault::{Fault, FaultPlan};
@@ -31,12 +36,18 @@ pub(crate) async fn delete_if<T>(etag: String, delete: impl Future<Output = T>) 
 pub struct Connector {
     inner: Arc<dyn HttpConnector>,
     meter: Arc<Meter>,
+    last: Arc<Mutex<Option<HttpClient>>>,
 }
 
 impl Connector {
     /// A connector around `inner`.
     pub fn new(inner: impl HttpConnector) -> Self {
-        Self { inner: Arc::new(inner), meter: Arc::default() }
+        Self { inner: Arc::new(inner), meter: Arc::default(), last: Arc::default() }
+    }
+
+    /// The client that was made last: for requests that the engine has no method for, with the options of the store.
+    pub(crate) fn last(&self) -> Option<HttpClient> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What was sent, and the plan of faults.
@@ -48,7 +59,22 @@ impl Connector {
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = self.inner.connect(options)?;
-        Ok(HttpClient::new(Service { client, meter: Arc::clone(&self.meter) }))
+        let client = HttpClient::new(Service { client, meter: Arc::clone(&self.meter) });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        Ok(client)
+    }
+}
+
+/// How long a request and its body may take: longer for larger bodies, of which a slow line takes 64 KiB in a second.
+/// Reads have no deadline. Their client ends them when nothing arrives any more.
+fn deadline(kind: RequestKind, body: usize) -> Option<Duration> {
+    const LEAST: u64 = 30;
+    const SLOWEST: u64 = 64 << 10;
+    match kind {
+        RequestKind::Get | RequestKind::Head | RequestKind::List => None,
+        // The server puts parts together, or copies up to 5 GiB.
+        RequestKind::Complete | RequestKind::Copy => Some(Duration::from_secs(15 * 60)),
+        _ => Some(Duration::from_secs(LEAST + body as u64 / SLOWEST)),
     }
 }
 
@@ -70,6 +96,11 @@ impl HttpService for Service {
         }
         let kind = RequestKind::of(&request);
         let fault = self.meter.record(kind, &request);
-        fault.apply(&self.client, request).await
+        let deadline = deadline(kind, request.body().content_length());
+        let response = fault.apply(&self.client, request);
+        let Some(deadline) = deadline else { return response.await };
+        tokio::time::timeout(deadline, response)
+            .await
+            .unwrap_or_else(|elapsed| Err(HttpError::new(HttpErrorKind::Timeout, elapsed)))
     }
 }

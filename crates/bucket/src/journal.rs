@@ -7,17 +7,25 @@ use storage_driver::{Path, Result, UploadInfo};
 use crate::{
     envelope::{self, Envelope, Kind, Sealed},
     error::corrupted,
+    nonce,
     objects::Tag,
     record::Extent,
     time,
 };
 
-/// Content of up to this many bytes lies in the journal, until more follows.
-pub(crate) const MAX_TAIL: usize = 64 << 10;
+/// Content of up to this many bytes lies in the journal, until more follows. An upload in small chunks has extents of
+/// about this size.
+pub(crate) const MAX_TAIL: usize = 1 << 20;
 
-/// The key of the journal of the upload at `path`.
+/// The key of the journal of the upload at `path`. The `!` at its end makes it differ from every directory of
+/// journals: servers on a file system, such as SeaweedFS, create no object where they have a directory.
 pub(crate) fn key(path: &Path) -> String {
-    format!("!uploads{}", path.as_str())
+    format!("!uploads{path}/!")
+}
+
+/// The path whose journal has this key.
+pub(crate) fn path_of(key: &str) -> Option<Path> {
+    Path::parse(key.strip_prefix("!uploads")?.strip_suffix("/!")?).ok()
 }
 
 /// A commit that was begun.
@@ -29,6 +37,16 @@ pub(crate) struct Commit {
     /// A nonce, which is in the origin of the record that it publishes.
     #[serde(rename = "c")]
     pub(crate) nonce: String,
+    /// Its writer is fenced, by a process that settles it.
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fenced: bool,
+}
+
+impl Commit {
+    /// A commit to `dest` that is about to begin.
+    pub(crate) fn new(dest: &Path) -> Self {
+        Self { dest: dest.as_str().to_owned(), nonce: nonce::fresh(), fenced: false }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,10 +61,14 @@ struct Header {
     base: Option<String>,
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     owner: Option<Tag>,
+    #[serde(rename = "p", default, skip_serializing_if = "std::ops::Not::not")]
+    shared: bool,
     #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
     extents: Vec<Extent>,
     #[serde(rename = "t")]
-    tail: usize,
+    tail: u64,
+    #[serde(rename = "n", default)]
+    note: usize,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     commit: Option<Commit>,
 }
@@ -62,9 +84,13 @@ pub(crate) struct Journal {
     pub(crate) base: Option<String>,
     /// The state of the owner of its extents, if it has one: saves a read.
     pub(crate) owner: Option<Tag>,
+    /// The owner has other holders than the journal: destinations of commits that were tried.
+    pub(crate) shared: bool,
     pub(crate) extents: Vec<Extent>,
-    /// Content behind the extents.
+    /// Content behind the extents, as far as it was read.
     pub(crate) tail: Bytes,
+    /// The length of that content, in bytes.
+    tail_length: u64,
     pub(crate) note: Bytes,
     pub(crate) commit: Option<Commit>,
 }
@@ -78,8 +104,10 @@ impl Journal {
             modified: now,
             base: None,
             owner: None,
+            shared: false,
             extents: Vec::new(),
             tail: Bytes::new(),
+            tail_length: 0,
             note: Bytes::new(),
             commit: None,
         }
@@ -87,7 +115,7 @@ impl Journal {
 
     pub(crate) fn parse(key: &str, envelope: &Envelope) -> Result<Self> {
         let header: Header = envelope.header().map_err(|error| corrupted(key, error))?;
-        if header.tail > envelope.body.len() {
+        if header.note > envelope.body.len() {
             return Err(corrupted(key, "it is shorter than its header says"));
         }
         Ok(Self {
@@ -96,9 +124,11 @@ impl Journal {
             modified: header.modified,
             base: header.base,
             owner: header.owner,
+            shared: header.shared,
             extents: header.extents,
-            tail: envelope.body.slice(..header.tail),
-            note: envelope.body.slice(header.tail..),
+            tail: envelope.body.slice(header.note..),
+            tail_length: header.tail,
+            note: envelope.body.slice(..header.note),
             commit: header.commit,
         })
     }
@@ -111,15 +141,27 @@ impl Journal {
             modified: self.modified,
             base: self.base.clone(),
             owner: self.owner.clone(),
+            shared: self.shared,
             extents: self.extents.clone(),
-            tail: self.tail.len(),
+            tail: self.tail_length,
+            note: self.note.len(),
             commit: self.commit.clone(),
         };
-        envelope::seal(Kind::Journal, &header, &[&self.tail, &self.note])
+        envelope::seal(Kind::Journal, &header, &[&self.note, &self.tail])
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.extents.iter().map(|extent| extent.length).sum::<u64>() + self.tail.len() as u64
+        self.extents.iter().map(|extent| extent.length).sum::<u64>() + self.tail_length
+    }
+
+    pub(crate) fn set_tail(&mut self, tail: Bytes) {
+        self.tail_length = tail.len() as u64;
+        self.tail = tail;
+    }
+
+    /// Whether all of its content was read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.tail.len() as u64 == self.tail_length
     }
 
     pub(crate) fn info(&self, path: &Path) -> UploadInfo {

@@ -2,11 +2,13 @@
 //!
 //! # The pieces
 //!
-//! From the bottom: [`http`] counts requests and injects faults; [`double`] is the server in process; `clients` are
-//! three clients of the engine with different time-outs; `objects` is the bucket as keys with conditions, with
-//! `decide` as its one way to write an object that matters; `record`, `journal` and `owner` are the formats; `namespace`,
-//! `uploads`, `upload` and `sweep` are the protocol; [`Bucket`] is the driver.
+//! From the bottom: [`http`] counts requests, has their deadlines and injects faults; [`double`] is the server in process;
+//! `clients` are three clients of the engine with different time-outs; `objects` is the bucket as keys with conditions,
+//! with `decide` as its one way to write an object that matters, and `publish` for files; `record`, `journal`, `owner`
+//! and `lineage` are the formats; `namespace`, `uploads`, `upload`, `ordered` and `sweep` are the protocol; [`Bucket`]
+//! is the driver.
 
+mod access;
 mod backend;
 mod bucket;
 mod budget;
@@ -19,11 +21,14 @@ mod error;
 mod extents;
 pub mod http;
 mod journal;
+mod lease;
+mod lineage;
 mod listing;
 mod namespace;
 mod nonce;
 mod objects;
 mod opening;
+mod ordered;
 mod owner;
 mod probe;
 mod reading;
@@ -34,8 +39,11 @@ mod tasks;
 mod time;
 mod upload;
 mod uploads;
+mod walking;
 
+pub use access::{AccessCause, AccessError};
 pub use bucket::Bucket;
 pub use builder::Builder;
+pub use object_store;
 pub use probe::Unsuitable;
 pub use sweep::{SweepOptions, SweepReport};

@@ -125,7 +125,7 @@ impl Backend {
                 return Ok(false);
             }
         } else if !options.names_only
-            && !self.objects.deletes_conditionally()
+            && self.objects.shows_empty_directories()
             && !self.exists_below(&child).await?
         {
             return Ok(false);
@@ -162,7 +162,7 @@ impl Backend {
     }
 
     /// Fails unless `path` is a directory.
-    async fn require_directory(&self, path: &Path) -> Result<()> {
+    pub(crate) async fn require_directory(&self, path: &Path) -> Result<()> {
         if path.is_root() {
             return Ok(());
         }

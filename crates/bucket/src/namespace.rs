@@ -1,41 +1,48 @@
 //! The namespace: what is at a path, and how one state of it follows another.
 
 mod change;
+mod hold;
 mod remove;
 
+use std::pin::pin;
+
+use futures::TryStreamExt;
 use storage_driver::{ErrorKind, Metadata, Path, Result, Stat, Version};
 
 use crate::{
     backend::{Backend, file_key},
-    envelope::{Kind, TOMBSTONE_LENGTH},
+    envelope::Kind,
     journal, nonce,
-    objects::{Found, Item, Listing, Tag},
+    objects::{Found, Item, Listing, State},
     record::{Body, Extent, Origin, Record},
     time,
     uploads::JournalAt,
 };
 
-pub(crate) use change::Guard;
+pub(crate) use hold::{Guard, Hold};
 
 /// What is at a path.
 #[derive(Debug)]
 pub(crate) enum At {
     /// No file. A tombstone may be in its place.
-    Nothing(Option<Tag>),
+    Nothing(Option<State>),
     File(Box<File>),
 }
 
 /// A file, as it was found.
 #[derive(Debug)]
 pub(crate) struct File {
-    pub(crate) tag: Tag,
-    /// The nonce of its record.
-    pub(crate) nonce: Option<String>,
+    pub(crate) state: State,
     /// Its record, or what would be in it.
     pub(crate) record: Record,
 }
 
 impl File {
+    /// Whether it is an object that another program wrote.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self.record.body, Body::Foreign)
+    }
+
     pub(crate) fn metadata(&self, path: &Path) -> Metadata {
         self.record.metadata(path)
     }
@@ -44,18 +51,28 @@ impl File {
 impl At {
     pub(crate) fn of(key: &str, found: Option<&Found>) -> Result<Self> {
         let Some(found) = found else { return Ok(Self::Nothing(None)) };
-        let tag = found.tag.clone();
-        let file = match &found.envelope {
+        let state = State::of(found);
+        let record = match &found.envelope {
             Some(envelope) if envelope.kind == Kind::Tombstone => {
-                return Ok(Self::Nothing(Some(tag)));
+                return Ok(Self::Nothing(Some(state)));
             }
-            Some(envelope) if envelope.kind == Kind::Record => {
-                let record = Record::parse(key, envelope)?;
-                File { tag, nonce: Some(envelope.nonce.clone()), record }
-            }
-            _ => File { record: foreign(found), tag, nonce: None },
+            Some(envelope) if envelope.kind == Kind::Record => Record::parse(key, envelope)?,
+            _ => foreign(found),
         };
-        Ok(Self::File(Box::new(file)))
+        Ok(Self::File(Box::new(File { state, record })))
+    }
+
+    /// The state that a write has to replace; `None` where there is no object.
+    pub(crate) fn state(&self) -> Option<&State> {
+        match self {
+            Self::Nothing(state) => state.as_ref(),
+            Self::File(file) => Some(&file.state),
+        }
+    }
+
+    /// Whether it is the state `nonce` or came after it.
+    pub(crate) fn follows(&self, nonce: &str) -> bool {
+        self.state().is_some_and(|state| state.follows(nonce))
     }
 
     pub(crate) fn version(&self) -> Option<&Version> {
@@ -121,19 +138,15 @@ impl Backend {
         let prefix = format!("{}/", file_key(path));
         // A few more than one, because some may be tombstones.
         let listing = Listing { prefix, limit: Some(8), ..Listing::default() };
-        let mut token = None;
-        loop {
-            let page = self.objects.list(&listing, token).await?;
-            for item in &page.items {
+        let mut pages = pin!(self.objects.pages(listing));
+        while let Some(items) = pages.try_next().await? {
+            for item in &items {
                 if self.is_file(item).await? {
                     return Ok(true);
                 }
             }
-            token = page.token;
-            if token.is_none() {
-                return Ok(false);
-            }
         }
+        Ok(false)
     }
 
     /// Whether a listed object is a file: it is at a path, and it is no tombstone.
@@ -141,7 +154,7 @@ impl Backend {
         if Path::parse(format!("/{}", item.key)).is_err() {
             return Ok(false);
         }
-        if item.size != Some(TOMBSTONE_LENGTH as u64) {
+        if !item.may_be_tombstone() {
             return Ok(true);
         }
         let found = self.objects.look(&item.key).await?;
@@ -156,10 +169,7 @@ impl Backend {
 
     /// Tells the sweeper to look at the owners of these extents.
     pub(crate) async fn hint(&self, extents: &[Extent]) -> Result<()> {
-        let mut ids: Vec<&str> = extents.iter().map(|extent| extent.id.as_str()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for id in ids {
+        for id in hold::ids(extents) {
             let key = format!("!trash/{id}/{}", nonce::fresh());
             self.objects.put_hint(&key, crate::envelope::tombstone()).await?;
         }
@@ -171,7 +181,7 @@ impl Backend {
     async fn settle_origin(&self, origin: Option<&Origin>) -> Result<()> {
         let Some(origin) = origin else { return Ok(()) };
         let upload = Path::parse(&origin.upload)?;
-        while let JournalAt::Upload(journal, tag) = self.journal(&upload).await? {
+        while let JournalAt::Upload(journal, tag) = self.glance(&upload).await? {
             if journal.commit.is_none_or(|commit| commit.nonce != origin.commit) {
                 break;
             }

@@ -2,6 +2,8 @@
 
 pub(crate) mod decide;
 mod list;
+mod multiparts;
+mod publish;
 
 use std::{
     ops::Range,
@@ -21,14 +23,17 @@ use storage_driver::Result;
 use crate::{
     clients::Clients,
     envelope::{self, Envelope, Kind, Sealed},
-    error::{corrupted, explain, status},
+    error::{corrupted, explain, is_absent, status},
 };
 
 pub(crate) use decide::{Decision, Expect, Removal};
-pub(crate) use list::{Item, Listing};
+pub(crate) use list::{Item, Items, Listing};
+pub(crate) use publish::{Published, State};
 
-/// How much of an object one look reads: enough for the header of most records.
+/// How much of an object one look reads: enough for the header of most records, and for the note of an upload.
 const LOOK: u64 = 16 << 10;
+/// How often a deletion is tried.
+const DELETIONS: u32 = 4;
 /// The largest envelope that is read whole.
 const MAX_ENVELOPE: u64 = 64 << 20;
 
@@ -80,6 +85,7 @@ pub(crate) struct Objects {
     quoted: AtomicBool,
     deletes_conditionally: AtomicBool,
     deletes_tell: AtomicBool,
+    keeps_directories: AtomicBool,
 }
 
 impl Objects {
@@ -91,6 +97,7 @@ impl Objects {
             quoted: AtomicBool::new(true),
             deletes_conditionally,
             deletes_tell: AtomicBool::new(false),
+            keeps_directories: AtomicBool::new(false),
         }
     }
 
@@ -117,13 +124,27 @@ impl Objects {
         self.deletes_tell.store(value, Ordering::Relaxed);
     }
 
+    /// Whether a listing by directory can show a directory in which nothing is: one of tombstones, or one that the
+    /// server has kept when the last object in it was removed.
+    pub(crate) fn shows_empty_directories(&self) -> bool {
+        !self.deletes_conditionally() || self.keeps_directories.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_keeps_directories(&self, value: bool) {
+        self.keeps_directories.store(value, Ordering::Relaxed);
+    }
+
     pub(crate) fn clients(&self) -> &Clients {
         &self.clients
     }
 
     /// The key of the engine. All keys of the driver are valid ones.
     pub(crate) fn key(&self, key: &str) -> Result<Key> {
-        Key::parse(format!("{}{key}", self.root)).map_err(|error| corrupted(key, error))
+        self.engine_key(key).map_err(|error| corrupted(key, error))
+    }
+
+    fn engine_key(&self, key: &str) -> object_store::Result<Key> {
+        Ok(Key::parse(format!("{}{key}", self.root))?)
     }
 
     fn etag(&self, tag: &Tag) -> Option<String> {
@@ -215,13 +236,13 @@ impl Objects {
         };
         match self.clients.reads.get_opts(&location, options.clone()).await {
             Ok(got) => Ok(Some(got)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             // The range of an empty object is past its end.
             Err(error) if range.is_some() && status(&error) == Some(416) => {
                 options.range = None;
                 match self.clients.reads.get_opts(&location, options).await {
                     Ok(got) => Ok(Some(got)),
-                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    Err(error) if is_absent(&error) => Ok(None),
                     Err(error) => Err(explain(error)),
                 }
             }
@@ -250,23 +271,35 @@ impl Objects {
 
     /// Removes an object that nothing can write any more.
     pub(crate) async fn delete_final(&self, key: &str) -> Result<()> {
-        match self.clients.bulk.delete(&self.key(key)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(explain(error)),
+        let location = self.key(key)?;
+        let mut attempt = 0;
+        loop {
+            let error = match self.clients.bulk.delete(&location).await {
+                Err(error) if !is_absent(&error) => error,
+                _ => return Ok(()),
+            };
+            attempt += 1;
+            // The engine repeats no DELETE that has got lost.
+            let explained = explain(error);
+            if attempt == DELETIONS || !explained.is_retryable() {
+                return Err(explained);
+            }
+            decide::pause(attempt).await;
         }
     }
 
-    /// Copies an object by the server, for objects of someone else that become records.
+    /// Copies an object by the server, for objects of someone else that become records. After a failure, `to` may
+    /// be written later and with other content: use another key.
     pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<()> {
         let (from, to) = (self.key(from)?, self.key(to)?);
-        self.clients.bulk.copy(&from, &to).await.map_err(explain)
+        self.clients.copies.copy(&from, &to).await.map_err(explain)
     }
 
     /// The metadata of an object.
     pub(crate) async fn size(&self, key: &str) -> Result<Option<u64>> {
         match self.clients.reads.head(&self.key(key)?).await {
             Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(explain(error)),
         }
     }

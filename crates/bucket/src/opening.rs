@@ -31,9 +31,10 @@ impl Backend {
     }
 
     async fn create(self: &Arc<Self>, path: &Path) -> Result<(Journal, Tag)> {
-        let journal = Journal::new(nonce::fresh(), self.now());
         let mut expect = Expect::Absent;
         loop {
+            // An earlier attempt may have taken effect, and another process may have committed that upload.
+            let journal = Journal::new(nonce::fresh(), self.now());
             let sealed = journal.seal();
             match self.objects.decide(&journal::key(path), &sealed, &expect).await? {
                 Decision::Won(tag) => return Ok((journal, tag)),
@@ -77,15 +78,13 @@ impl Backend {
             check_offset(at, file.record.size)?;
             let mut journal = Journal::new(nonce::fresh(), self.now());
             journal.base = Some(file.record.version.as_str().to_owned());
-            let holder = Holder::upload(path);
-            if file.nonce.is_some() {
-                self.hold(file.record.extents(), &holder).await?;
-            }
-            match self.body_of(path, &file, &holder).await? {
-                Body::Inline(bytes) => journal.tail = bytes,
+            let (body, mut hold) = self.share(path, &file, Holder::upload(path)).await?;
+            match body {
+                Body::Inline(bytes) => journal.set_tail(bytes),
                 Body::Extents(extents) => journal.extents = extents,
                 Body::Foreign => return Err(ErrorKind::Unsupported.into()),
             }
+            hold.renew().await?;
             let sealed = journal.seal();
             let decision = self.objects.decide(&journal::key(path), &sealed, &expect).await?;
             if let Decision::Won(tag) = decision {

@@ -65,12 +65,13 @@ impl Owner {
     }
 }
 
-/// Makes the owner of new extents.
+/// Makes the owner of the extents of `id`, or joins it if a writer of the same upload made it and crashed before it
+/// kept that.
 pub(crate) async fn create(objects: &Objects, id: &str, holder: Holder) -> Result<Tag> {
-    let owner = Owner { holders: vec![holder], dying: false };
+    let owner = Owner { holders: vec![holder.clone()], dying: false };
     match objects.decide(&key(id), &owner.seal(), &Expect::Absent).await? {
         Decision::Won(tag) => Ok(tag),
-        Decision::Lost(_) => Err(corrupted(&key(id), "its name was used before")),
+        Decision::Lost(_) => add(objects, id, holder, None).await,
     }
 }
 

@@ -1,18 +1,20 @@
 //! Reading a file: its record first, then its extents, which do not change.
 
-use std::{ops::Range, sync::Arc};
+mod ahead;
 
-use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
-use storage_driver::{Error, ErrorKind, Path, Payload, ReadRange, Reader, Result};
+use std::sync::Arc;
+
+use futures::{TryStreamExt, stream};
+use storage_driver::{ErrorKind, Path, Payload, ReadRange, Reader, Result};
 
 use crate::{
     backend::{Backend, file_key},
-    error::explain,
+    error::{corrupted, explain},
     namespace::At,
     objects::Opened,
-    record::{Body, Extent},
+    record::Body,
 };
+use ahead::Content;
 
 impl Backend {
     pub(crate) async fn reader(
@@ -33,16 +35,17 @@ impl Backend {
         match (file.record.body, opened) {
             (Body::Inline(bytes), _) => {
                 if bytes.len() as u64 != file.record.size {
-                    return Err(crate::error::corrupted(
-                        &key,
-                        "it is shorter than its header says",
-                    ));
+                    return Err(corrupted(&key, "it is shorter than its header says"));
                 }
                 let bytes = bytes.slice(range.start as usize..range.end as usize);
+                let bytes = self.budget.take(bytes.len() as u64).into_bytes(bytes);
                 Ok(Reader::from_payload(name, metadata, range, Payload::from(bytes)))
             }
             (Body::Extents(extents), _) => {
-                let stream = Arc::clone(self).extents(&extents, range.clone());
+                let content = Content::new(Arc::clone(self), path.clone(), &extents, range.clone());
+                let stream = stream::try_unfold(content, async |mut content| {
+                    Ok(content.next().await?.map(|chunk| (chunk, content)))
+                });
                 Ok(Reader::new(name, metadata, range, stream))
             }
             (Body::Foreign, Some(Opened::Foreign(_, got))) if range == (0..file.record.size) => {
@@ -53,48 +56,11 @@ impl Backend {
                 Ok(Reader::from_payload(name, metadata, range, Payload::new()))
             }
             (Body::Foreign, _) => {
-                let got = self.objects.get(&key, Some(range.clone()), Some(&file.tag)).await?;
+                let got =
+                    self.objects.get(&key, Some(range.clone()), Some(&file.state.tag)).await?;
                 let got = got.ok_or(ErrorKind::ContentChanged)?;
                 Ok(Reader::new(name, metadata, range, got.into_stream().map_err(explain)))
             }
         }
-    }
-
-    /// The bytes `range` of the content that `extents` hold.
-    fn extents(
-        self: Arc<Self>,
-        extents: &[Extent],
-        range: Range<u64>,
-    ) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-        let mut pieces = Vec::new();
-        let mut start = 0;
-        for extent in extents {
-            let end = start + extent.length;
-            let (from, to) = (range.start.max(start), range.end.min(end));
-            if from < to {
-                pieces.push((extent.clone(), from - start..to - start));
-            }
-            start = end;
-        }
-        let opened = stream::iter(pieces).then(move |(extent, range)| {
-            let backend = Arc::clone(&self);
-            async move { backend.piece(&extent, range).await }
-        });
-        opened.try_flatten()
-    }
-
-    async fn piece(
-        &self,
-        extent: &Extent,
-        range: Range<u64>,
-    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + 'static + use<>> {
-        let whole = range == (0..extent.length);
-        let range = (!whole).then_some(range);
-        let Some(got) = self.objects.get(&extent.key(), range, None).await? else {
-            // The file was removed so long ago that the sweeper has taken its data.
-            let text = format!("the extent {} is gone", extent.key());
-            return Err(Error::new(ErrorKind::ContentChanged).with_source(text));
-        };
-        Ok(got.into_stream().map_err(explain).boxed())
     }
 }

@@ -7,14 +7,12 @@ use storage_driver::{Metadata, Path, Result, Version};
 use crate::{
     envelope::{self, Envelope, Kind, Sealed},
     error::corrupted,
+    lineage::Lineage,
     nonce, time,
 };
 
 /// A file of up to this many bytes lies in its record.
 pub(crate) const MAX_INLINE: usize = 1 << 20;
-/// How many of the states before it a record remembers by their nonces: whoever lost a response and then the
-/// key to another writer finds out that the write took effect.
-const REMEMBERED: usize = 8;
 
 /// A part of a file's content: an object that never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +56,8 @@ struct Header {
     extents: Vec<Extent>,
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     origin: Option<Origin>,
-    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
-    history: Vec<String>,
+    #[serde(flatten)]
+    lineage: Lineage,
 }
 
 /// Where the bytes of a file are.
@@ -81,15 +79,13 @@ pub(crate) struct Record {
     pub(crate) modified: u64,
     pub(crate) body: Body,
     pub(crate) origin: Option<Origin>,
-    /// Nonces of the states before it, the latest last.
-    pub(crate) history: Vec<String>,
 }
 
 impl Record {
     /// A record of a new version.
     pub(crate) fn new(size: u64, modified: u64, body: Body) -> Self {
         let version = Version::new(nonce::fresh());
-        Self { version, size, modified, body, origin: None, history: Vec::new() }
+        Self { version, size, modified, body, origin: None }
     }
 
     pub(crate) fn parse(key: &str, envelope: &Envelope) -> Result<Self> {
@@ -104,12 +100,11 @@ impl Record {
             modified: header.modified,
             body,
             origin: header.origin,
-            history: header.history,
         })
     }
 
     /// The bytes of the object under a fresh nonce. An inline body has to be whole.
-    pub(crate) fn seal(&self) -> Sealed {
+    pub(crate) fn seal(&self, lineage: Lineage) -> Sealed {
         let (extents, body): (_, &[u8]) = match &self.body {
             Body::Inline(bytes) => (Vec::new(), bytes),
             Body::Extents(extents) => (extents.clone(), &[]),
@@ -122,16 +117,9 @@ impl Record {
             modified: self.modified,
             extents,
             origin: self.origin.clone(),
-            history: self.history.clone(),
+            lineage,
         };
         envelope::seal(Kind::Record, &header, &[body])
-    }
-
-    /// Remembers that it follows the state with `nonce`, whose own history was `history`.
-    pub(crate) fn follow(&mut self, history: &[String], nonce: &str) {
-        let all = history.iter().cloned().chain([nonce.to_owned()]);
-        let count = history.len() + 1;
-        self.history = all.skip(count.saturating_sub(REMEMBERED)).collect();
     }
 
     pub(crate) fn metadata(&self, path: &Path) -> Metadata {

@@ -13,12 +13,19 @@ use crate::{
     extents::{ExtentWriter, MIN_PART, PART, Part},
     journal::{self, Commit, Journal, MAX_TAIL},
     namespace::Guard,
-    nonce,
     objects::{Decision, Expect, Tag},
     owner::{self, Holder},
     record::{Body, Extent, MAX_INLINE, Origin, Record},
+    time::Since,
     uploads::journal_extents,
 };
+
+/// Extents below this size are small.
+const SMALL_EXTENT: u64 = 2 << 20;
+/// So many small extents are joined.
+const JOINED: usize = 8;
+/// Content of up to this many bytes is kept before a commit as well, because it costs nothing.
+const KEPT_AT_COMMIT: usize = 64 << 10;
 
 /// One opening of an upload.
 #[derive(Debug)]
@@ -166,10 +173,41 @@ impl Upload {
             self.spill().await?;
         }
         let mut journal = self.gathered();
-        journal.tail = self.buffer.joined();
+        journal.set_tail(self.buffer.joined());
         journal.note = self.note.clone();
         journal.modified = self.modified;
-        self.swap(journal).await
+        let parts = self.join_extents(&mut journal).await;
+        self.swap(journal).await?;
+        // Nothing names them any more, and no reader has seen them.
+        for part in parts {
+            if let Err(error) = self.backend.objects.delete_final(&part.key()).await {
+                tracing::debug!(%error, "an extent that was joined was not removed");
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins the last extents if they are many and small, so that the file is cheap to read. Returns those that the
+    /// journal names no more. If it fails, nothing is joined.
+    async fn join_extents(&mut self, journal: &mut Journal) -> Vec<Extent> {
+        let is_small = |extent: &&Extent| extent.id == journal.id && extent.length < SMALL_EXTENT;
+        let count = journal.extents.iter().rev().take_while(is_small).count();
+        if count < JOINED {
+            return Vec::new();
+        }
+        let first = journal.extents.len() - count;
+        match self.extents.join(&journal.extents[first..]).await {
+            Ok(Some(joined)) => {
+                let parts = journal.extents.split_off(first);
+                journal.extents.push(joined);
+                parts
+            }
+            Ok(None) => Vec::new(),
+            Err(error) => {
+                tracing::debug!(%error, path = %self.path, "extents were not joined");
+                Vec::new()
+            }
+        }
     }
 
     /// The journal with the extents that are complete by now.
@@ -186,8 +224,8 @@ impl Upload {
         match self.backend.objects.decide(&key, &journal.seal(), &expect).await? {
             Decision::Won(tag) => {
                 self.tag = tag;
-                let added = journal.extents.len() - self.journal.extents.len();
-                self.extents.done.drain(..added);
+                // All that were complete are in the journal by now.
+                self.extents.done.clear();
                 self.journal = journal;
                 Ok(())
             }
@@ -229,9 +267,11 @@ impl Upload {
                 return Err(error);
             }
         };
+        let since = Since::now();
         self.swap(journal).await?;
         let backend = Arc::clone(&self.backend);
-        match backend.replace(&dest, &condition, record, &mut StillOurs(&mut self)).await {
+        let mut guard = StillOurs { upload: &mut self, since };
+        match backend.replace(&dest, &condition, record, &mut guard).await {
             Ok(metadata) => {
                 let key = journal::key(&self.path);
                 // The commit has taken effect. Whoever meets the journal sees that, and removes it.
@@ -244,9 +284,12 @@ impl Upload {
                 if error.kind() == ErrorKind::PreconditionFailed {
                     // It has not taken effect, and no request is under way.
                     self.journal.commit = None;
-                }
-                if error.kind() != ErrorKind::WriterFenced {
                     self.keep().await?;
+                } else if error.kind() != ErrorKind::WriterFenced
+                    && let Err(error) = self.keep().await
+                {
+                    // If the commit took effect, its journal may be gone. That does not mean that it was fenced.
+                    tracing::debug!(%error, path = %self.path, "an upload was not kept");
                 }
                 Err(error)
             }
@@ -257,11 +300,11 @@ impl Upload {
     async fn prepare(&mut self, dest: &Path) -> Result<(Record, Journal)> {
         let now = self.backend.now();
         let small = self.journal.extents.is_empty() && self.extents.len() == 0;
-        let commit = Commit { dest: dest.as_str().to_owned(), nonce: nonce::fresh() };
+        let commit = Commit::new(dest);
         let (body, mut journal) = if small && self.buffer.len() <= MAX_INLINE {
             let mut journal = self.journal.clone();
-            if self.buffer.len() <= MAX_TAIL {
-                journal.tail = self.buffer.joined();
+            if self.buffer.len() <= KEPT_AT_COMMIT {
+                journal.set_tail(self.buffer.joined());
                 (journal.note, journal.modified) = (self.note.clone(), self.modified);
             }
             (Body::Inline(self.buffer.joined()), journal)
@@ -270,7 +313,7 @@ impl Upload {
             let extents = self.gathered().extents;
             self.hold_for(dest, &extents).await?;
             let mut journal = self.gathered();
-            journal.tail = Bytes::new();
+            journal.set_tail(Bytes::new());
             (journal.note, journal.modified) = (self.note.clone(), self.modified);
             (Body::Extents(extents), journal)
         };
@@ -287,27 +330,37 @@ impl Upload {
         let (own, shared): (Vec<_>, Vec<_>) =
             extents.iter().cloned().partition(|extent| extent.id == id);
         if !own.is_empty() {
-            // Only this upload names them yet, whatever destinations were tried before.
-            let known = self.extents.owner.clone();
+            // Unless a commit was tried before, the journal is the only holder.
+            let known = self.extents.owner.clone().filter(|_| !self.journal.shared);
             let known = known.map(|tag| (tag, vec![self.extents.holder().clone()]));
             let objects = &self.backend.objects;
             let tag = owner::add(objects, &id, Holder::file(dest), known).await?;
             self.extents.owner = Some(tag);
+            self.journal.shared = true;
         }
         self.backend.hold(&shared, &Holder::file(dest)).await
     }
 }
 
-/// Checks that no one has opened the upload since, before a commit is tried again.
-struct StillOurs<'a>(&'a mut Upload);
+/// Checks that no one has opened the upload since it was kept: before a commit is tried again, and after a pause.
+struct StillOurs<'a> {
+    upload: &'a mut Upload,
+    since: Since,
+}
 
 #[async_trait]
 impl Guard for StillOurs<'_> {
-    async fn check(&mut self) -> Result<()> {
-        let journal = self.0.journal.clone();
-        self.0.swap(journal).await.map_err(|error| match error.kind() {
+    async fn check(&mut self, is_read: bool) -> Result<()> {
+        if !is_read && self.since.elapsed() < self.upload.backend.patience() {
+            return Ok(());
+        }
+        let since = Since::now();
+        let journal = self.upload.journal.clone();
+        self.upload.swap(journal).await.map_err(|error| match error.kind() {
             ErrorKind::WriterFenced => error,
             _ => Error::new(ErrorKind::Unavailable).with_source(error),
-        })
+        })?;
+        self.since = since;
+        Ok(())
     }
 }

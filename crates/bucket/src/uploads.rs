@@ -1,17 +1,17 @@
 //! Uploads by their paths: looking, listing, cancelling, and the end of commits that were cut off.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{ErrorKind, ListOptions, Page, Path, Precondition, Result, UploadInfo};
 
 use crate::{
-    backend::{Backend, file_key},
+    backend::Backend,
     envelope::{Kind, tombstone},
     journal::{self, Commit, Journal},
     namespace::At,
-    objects::{Decision, Expect, Listing, Tag},
-    owner::Holder,
+    objects::{Decision, Expect, Found, Tag},
+    ordered::{Ordered, PAGE, Space},
     record::Extent,
 };
 
@@ -30,17 +30,31 @@ impl Backend {
     /// The upload at `path`, as its journal says.
     pub(crate) async fn journal(&self, path: &Path) -> Result<JournalAt> {
         let key = journal::key(path);
-        let Some(found) = self.objects.fetch(&key).await? else {
-            return Ok(JournalAt::Nothing(None));
-        };
+        let at = Self::journal_of(&key, self.objects.fetch(&key).await?)?;
+        match &at {
+            JournalAt::Upload(journal, _) if !journal.is_whole() => {
+                Err(crate::error::corrupted(&key, "it is shorter than its header says"))
+            }
+            _ => Ok(at),
+        }
+    }
+
+    /// The same, perhaps without the content that is in the journal.
+    pub(crate) async fn glance(&self, path: &Path) -> Result<JournalAt> {
+        let key = journal::key(path);
+        Self::journal_of(&key, self.objects.look(&key).await?)
+    }
+
+    fn journal_of(key: &str, found: Option<Found>) -> Result<JournalAt> {
+        let Some(found) = found else { return Ok(JournalAt::Nothing(None)) };
         match &found.envelope {
             Some(envelope) if envelope.kind == Kind::Journal => {
-                Ok(JournalAt::Upload(Box::new(Journal::parse(&key, envelope)?), found.tag))
+                Ok(JournalAt::Upload(Box::new(Journal::parse(key, envelope)?), found.tag))
             }
             Some(envelope) if envelope.kind == Kind::Tombstone => {
                 Ok(JournalAt::Nothing(Some(found.tag)))
             }
-            _ => Err(crate::error::corrupted(&key, "it is no journal")),
+            _ => Err(crate::error::corrupted(key, "it is no journal")),
         }
     }
 
@@ -61,10 +75,20 @@ impl Backend {
     async fn settle(self: &Arc<Self>, path: &Path, mut journal: Journal, tag: Tag) -> Result<()> {
         let key = journal::key(path);
         let Some(commit) = journal.commit.clone() else { return Ok(()) };
-        // From here on, the writer of the commit does not try again.
-        let decision = self.objects.decide(&key, &journal.seal(), &Expect::Tag(tag)).await?;
-        let Decision::Won(tag) = decision else { return Ok(()) };
-        if self.is_published(&commit).await? || !self.block(&commit).await? {
+        let tag = match commit.fenced {
+            // Another swap would only keep the process that fenced it from its end.
+            true => tag,
+            // From here on, the writer of the commit does not try again.
+            false => {
+                journal.commit = Some(Commit { fenced: true, ..commit.clone() });
+                match self.objects.decide(&key, &journal.seal(), &Expect::Tag(tag)).await? {
+                    Decision::Won(tag) => tag,
+                    Decision::Lost(_) => return Ok(()),
+                }
+            }
+        };
+        let dest = Path::parse(&commit.dest)?;
+        if !self.fence(&dest, |at| published(at, &commit)).await? {
             self.objects.remove(&key, &tag).await?;
             return Ok(());
         }
@@ -79,37 +103,9 @@ impl Backend {
         Ok(published(&self.at(&dest).await?, commit))
     }
 
-    /// Changes the state of the destination without changing what is there, so that a request of the commit that
-    /// is still under way fails. Returns `false` if the commit has taken effect before.
-    async fn block(self: &Arc<Self>, commit: &Commit) -> Result<bool> {
-        let dest = Path::parse(&commit.dest)?;
-        let key = file_key(&dest);
-        loop {
-            let at = self.whole(&dest).await?;
-            if published(&at, commit) {
-                return Ok(false);
-            }
-            let (sealed, expect) = match at {
-                At::Nothing(None) => (tombstone(), Expect::Absent),
-                At::Nothing(Some(tag)) => (tombstone(), Expect::Tag(tag)),
-                At::File(file) => {
-                    let mut record = file.record.clone();
-                    record.body = self.body_of(&dest, &file, &Holder::file(&dest)).await?;
-                    if let Some(nonce) = &file.nonce {
-                        record.follow(&file.record.history, nonce);
-                    }
-                    (record.seal(), Expect::Tag(file.tag))
-                }
-            };
-            if let Decision::Won(_) = self.objects.decide(&key, &sealed, &expect).await? {
-                return Ok(true);
-            }
-        }
-    }
-
     /// The upload in progress at `path`. Fences no one.
     pub(crate) async fn upload(&self, path: &Path) -> Result<Option<UploadInfo>> {
-        let JournalAt::Upload(journal, _) = self.journal(path).await? else { return Ok(None) };
+        let JournalAt::Upload(journal, _) = self.glance(path).await? else { return Ok(None) };
         if let Some(commit) = &journal.commit
             && self.is_published(commit).await?
         {
@@ -120,10 +116,15 @@ impl Backend {
 
     /// Cancels the upload at `path`.
     pub(crate) async fn cancel_upload(self: &Arc<Self>, path: &Path) -> Result<()> {
+        let mut id = None;
         loop {
             let JournalAt::Upload(journal, tag) = self.settled_journal(path).await? else {
                 return Err(ErrorKind::PathNotFound.into());
             };
+            // Its end may be ours, whose response was lost. An upload that was created since stays.
+            if *id.get_or_insert_with(|| journal.id.clone()) != journal.id {
+                return Err(ErrorKind::PathNotFound.into());
+            }
             self.hint(&journal_extents(&journal)).await?;
             if self.end_journal(path, tag).await? {
                 return Ok(());
@@ -139,7 +140,7 @@ impl Backend {
             Decision::Lost(_) => Ok(false),
             Decision::Won(tag) => {
                 if self.objects.deletes_conditionally() {
-                    self.objects.remove_object(&key, &tag).await?;
+                    self.objects.remove_object(&key, &tag, None).await?;
                 }
                 Ok(true)
             }
@@ -148,67 +149,29 @@ impl Backend {
 
     /// A page of the uploads at and below `path`.
     pub(crate) async fn uploads(
-        &self,
+        self: &Arc<Self>,
         path: &Path,
         options: &ListOptions,
     ) -> Result<Page<UploadInfo>> {
         let wanted = options.limit.saturating_add(1);
+        let after = options.start_after.as_ref();
+        let own = Some(path).filter(|path| !path.is_root() && after.is_none_or(|it| it < *path));
+        let mut paths = Ordered::new(self, Space::Uploads, path, after, Some(wanted.min(PAGE)));
         let mut items: Vec<UploadInfo> = Vec::new();
-        let mut after = options.start_after.clone();
-        loop {
-            let missing = wanted - items.len();
-            let (paths, more) = self.upload_paths(path, after.as_ref(), missing).await?;
-            after = paths.last().cloned().or(after);
-            let found = paths.into_iter().map(|path| async move { self.upload(&path).await });
-            let found: Vec<_> = stream::iter(found).buffered(PARALLEL).try_collect().await?;
-            items.extend(found.into_iter().flatten());
-            if !more || items.len() >= wanted {
-                return Ok(Page::from_sorted(path, options, items));
-            }
-        }
-    }
-
-    /// The first paths of journals at and below `path` and behind `after`, in order, and whether there are more.
-    ///
-    /// The order of keys is another one, so all keys are seen; only as many as are wanted are held.
-    async fn upload_paths(
-        &self,
-        path: &Path,
-        after: Option<&Path>,
-        limit: usize,
-    ) -> Result<(Vec<Path>, bool)> {
-        let mut paths = BTreeSet::new();
-        let mut more = false;
-        let mut add = |found: Path| {
-            if after.is_none_or(|after| found > *after) {
-                paths.insert(found);
-                if paths.len() > limit {
-                    paths.pop_last();
-                    more = true;
+        let mut batch: Vec<Path> = own.into_iter().cloned().collect();
+        let mut ended = false;
+        while !ended && items.len() < wanted {
+            while !ended && items.len() + batch.len() < wanted {
+                match paths.next().await? {
+                    Some(path) => batch.push(path),
+                    None => ended = true,
                 }
             }
-        };
-        let prefix = match path.is_root() {
-            true => "!uploads/".to_owned(),
-            false => {
-                add(path.clone());
-                format!("{}/", journal::key(path))
-            }
-        };
-        let listing = Listing { prefix, ..Listing::default() };
-        let mut token = None;
-        loop {
-            let page = self.objects.list(&listing, token).await?;
-            for item in page.items {
-                if let Some(Ok(found)) = item.key.strip_prefix("!uploads").map(Path::parse) {
-                    add(found);
-                }
-            }
-            token = page.token;
-            if token.is_none() {
-                return Ok((paths.into_iter().collect(), more));
-            }
+            let looks = batch.drain(..).map(|path| async move { self.upload(&path).await });
+            let found = stream::iter(looks).buffered(PARALLEL);
+            items.extend(found.try_collect::<Vec<_>>().await?.into_iter().flatten());
         }
+        Ok(Page::from_sorted(path, options, items))
     }
 
     /// Cancels the uploads at and below `path` that `which` selects, and returns their number.

@@ -1,19 +1,22 @@
 //! [`ParseLocationError`]: why a text names no store.
 
+const STORES: &str = "`inmemory:`, `file:///absolute/directory`, `s3://bucket/prefix`, `gs://bucket/prefix` or \
+     `az://container/prefix`";
+
 /// Why a text is not a [`Location`](crate::Location). Each message names the expected form.
 ///
 /// ```
-/// let error = "s3://bucket".parse::<storage_driver_url::Location>().unwrap_err();
-/// assert!(error.to_string().starts_with("unknown scheme `s3`"));
+/// let error = "ftp://host".parse::<storage_driver_url::Location>().unwrap_err();
+/// assert!(error.to_string().starts_with("unknown scheme `ftp`"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseLocationError {
     /// The text begins with no scheme.
-    #[error("no scheme; a store is `inmemory:` or `file:///absolute/directory`")]
+    #[error("no scheme; a store is {STORES}")]
     NoScheme,
     /// No driver is known by this scheme.
-    #[error("unknown scheme `{scheme}`; a store is `inmemory:` or `file:///absolute/directory`")]
+    #[error("unknown scheme `{scheme}`; a store is {STORES}")]
     UnknownScheme {
         /// The scheme that was given.
         scheme: String,
@@ -61,6 +64,34 @@ pub enum ParseLocationError {
     /// The directory is not UTF-8, on a system that has no other names.
     #[error("the directory's name is not UTF-8")]
     NotUtf8,
+    /// The URL of a bucket names none.
+    #[error(
+        "`{scheme}:` is followed by `//`, a bucket's name of letters, digits, `-`, `.` and `_`, and perhaps a prefix: `{scheme}://bucket/prefix`"
+    )]
+    BucketName {
+        /// The scheme.
+        scheme: &'static str,
+    },
+    /// What follows the bucket is no path of a store.
+    #[error("the prefix `{prefix}`: {why}")]
+    Prefix {
+        /// The prefix that was given.
+        prefix: String,
+        /// What is wrong with it.
+        why: storage_driver::ParsePathError,
+    },
+    /// There are credentials in the URL, which ends up in logs. They are not repeated here.
+    #[error(
+        "credentials in a URL ({place}); the environment has them, for example AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY"
+    )]
+    Credentials {
+        /// Where: the name of a parameter, or `user@`.
+        place: String,
+    },
+    /// `bucket:` is followed by something else than `memory`.
+    #[error("`bucket:memory` is the only store of the scheme `bucket`")]
+    BucketMemory,
     /// The query has a key that the scheme does not know.
     #[error("unknown key `{key}`; `{scheme}:` knows {known}")]
     UnknownKey {

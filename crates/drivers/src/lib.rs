@@ -6,6 +6,9 @@
 //! | `inmemory:?capacity=1GiB` | the same, with a limit on its memory: a [`ByteSize`] |
 //! | `file:///srv/registry` | `filesystem` on this directory, which is made if it is not there; Linux only |
 //! | `file:///srv/registry?durability=data` | the same, with another [`Durability`] than `full` |
+//! | `s3://bucket/prefix?endpoint=https://host&region=eu-central-1` | a bucket of S3, or of a server that speaks its protocol; feature `bucket`, experimental |
+//! | `gs://bucket/prefix`, `az://container/prefix?account=name` | a bucket of Google Cloud Storage, a container of Azure; feature `bucket`, experimental |
+//! | `bucket:memory` | a bucket in this process, for trying things; feature `bucket` |
 //! | `file:///srv/registry?read_only=true` | the same, only read: no file is made, no lock is taken, the directory must exist |
 //!
 //! ```
@@ -24,9 +27,14 @@
 //! # }).unwrap();
 //! ```
 //!
+//! Credentials for a bucket come from the environment, as the `from_env` of `object_store`'s builders finds them:
+//! `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `GOOGLE_APPLICATION_CREDENTIALS`, `AZURE_STORAGE_ACCOUNT_KEY`, or
+//! the metadata service of the cloud. A URL with credentials in it is refused.
+//!
 //! Settings that are not in the URL have the driver's default. For the methods of one driver, such as
 //! [`InMemory::usage`](inmemory::InMemory::usage), call [`Location::open_in_memory`].
 
+mod bucket;
 mod byte_size;
 mod error;
 mod location;
@@ -34,6 +42,7 @@ mod parse;
 mod root;
 
 pub use crate::{
+    bucket::{BucketLocation, Service},
     byte_size::{ByteSize, ParseByteSizeError},
     error::ParseLocationError,
     location::Location,

@@ -6,7 +6,7 @@ use inmemory::InMemory;
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use storage_driver::{Result, StorageDriver};
 
-use crate::{ByteSize, Durability, Root};
+use crate::{BucketLocation, ByteSize, Durability, Root, bucket};
 
 /// Where a store is, parsed from a URL and written as one: see the [crate] for what is understood.
 ///
@@ -23,7 +23,7 @@ use crate::{ByteSize, Durability, Root};
 /// assert_eq!(*durability, Durability::Data);
 /// assert_eq!(location.to_string(), "file:///srv/my%20registry?durability=data");
 ///
-/// for rejected in ["", "/srv", "s3://bucket", "file:srv", "file://srv", "inmemory:?capacity=much"] {
+/// for rejected in ["", "/srv", "s3:bucket", "file:srv", "file://srv", "inmemory:?capacity=much"] {
 ///     assert!(rejected.parse::<Location>().is_err(), "{rejected}");
 /// }
 /// # Ok::<(), storage_driver_url::ParseLocationError>(())
@@ -48,6 +48,12 @@ pub enum Location {
         /// for a store that another process serves.
         read_only: bool,
     },
+    /// A store in a bucket. It can be named by every program, and opened by one that is built with the feature
+    /// `bucket`.
+    Bucket(BucketLocation),
+    /// A store in a bucket of a server in process, which is new each time that it is opened; for trying things, with
+    /// the feature `bucket`.
+    BucketInMemory,
 }
 
 impl Location {
@@ -71,7 +77,9 @@ impl Location {
     /// A store in memory always opens. A store on files fails as `storage_driver_filesystem::FilesystemBuilder::open` does;
     /// the cause names the directory: [`Unavailable`](storage_driver::ErrorKind::Unavailable) if it is
     /// open already, in this process or another, or outside of a runtime;
-    /// [`Unsupported`](storage_driver::ErrorKind::Unsupported) on another system than Linux.
+    /// [`Unsupported`](storage_driver::ErrorKind::Unsupported) on another system than Linux. A store in a bucket fails as
+    /// `storage_driver_bucket::Builder::open` does, and with [`Unsupported`](storage_driver::ErrorKind::Unsupported)
+    /// without the feature `bucket`.
     ///
     /// # Cancel safety
     ///
@@ -82,6 +90,8 @@ impl Location {
             Self::File { root, durability, read_only } => {
                 open_files(root, *durability, *read_only).await
             }
+            Self::Bucket(location) => location.open().await,
+            Self::BucketInMemory => bucket::open_in_memory().await,
         }
     }
 
@@ -100,7 +110,7 @@ impl Location {
     pub fn open_in_memory(&self) -> Option<InMemory> {
         match self {
             Self::InMemory { capacity } => Some(in_memory(*capacity)),
-            Self::File { .. } => None,
+            _ => None,
         }
     }
 }
@@ -152,6 +162,8 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InMemory { capacity: None } => f.write_str("inmemory:"),
+            Self::Bucket(location) => location.fmt(f),
+            Self::BucketInMemory => f.write_str("bucket:memory"),
             Self::InMemory { capacity: Some(capacity) } => {
                 write!(f, "inmemory:?capacity={}", ByteSize(*capacity))
             }

@@ -3,8 +3,12 @@
 use std::{ffi::OsString, fmt, str::FromStr};
 
 use percent_encoding::percent_decode_str;
+use storage_driver::Path;
 
-use crate::{ByteSize, Location, ParseLocationError as Error, Root};
+use crate::{
+    BucketLocation, ByteSize, Location, ParseLocationError as Error, Root, Service,
+    bucket::{Endpoint, is_word},
+};
 
 impl FromStr for Location {
     type Err = Error;
@@ -17,9 +21,13 @@ impl FromStr for Location {
         let (scheme, rest) =
             text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).ok_or(Error::NoScheme)?;
         let scheme = scheme.to_ascii_lowercase();
-        let parse = match &*scheme {
+        let parse: fn(Parts<'_>) -> Result<Location, Error> = match &*scheme {
             "inmemory" => in_memory,
             "file" => file,
+            "s3" => |parts: Parts<'_>| bucket(Service::S3, parts),
+            "gs" => |parts: Parts<'_>| bucket(Service::Gcs, parts),
+            "az" => |parts: Parts<'_>| bucket(Service::Azure, parts),
+            "bucket" => bucket_in_memory,
             _ => return Err(Error::UnknownScheme { scheme }),
         };
         if rest.contains('#') {
@@ -71,6 +79,51 @@ fn file(Parts { path, start, query }: Parts<'_>) -> Result<Location, Error> {
     let read_only = query.take("read_only")?.unwrap_or_default();
     query.end()?;
     Ok(Location::File { root, durability, read_only })
+}
+
+/// Parameters that would hold credentials have one of these in their names.
+const SECRETS: [&str; 7] = ["key", "secret", "token", "sas", "sig", "password", "credential"];
+
+fn bucket(service: Service, Parts { path, query, .. }: Parts<'_>) -> Result<Location, Error> {
+    let scheme = service.scheme();
+    let pairs = pairs(query);
+    // First of all, so that no other error repeats them.
+    if path.contains('@') {
+        return Err(Error::Credentials { place: "`user@`".to_owned() });
+    }
+    for (key, value) in &pairs {
+        let lower = key.to_ascii_lowercase();
+        if SECRETS.iter().any(|secret| lower.contains(secret)) || value.contains('@') {
+            return Err(Error::Credentials { place: format!("parameter `{key}`") });
+        }
+    }
+    let path = path.strip_prefix("//").ok_or(Error::BucketName { scheme })?;
+    let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
+    if !is_word(name) {
+        return Err(Error::BucketName { scheme });
+    }
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    let prefix = Path::parse(format!("/{prefix}"))
+        .map_err(|why| Error::Prefix { prefix: prefix.to_owned(), why })?;
+    let known = match service {
+        Service::S3 => "`endpoint` and `region`",
+        Service::Gcs => "`endpoint`",
+        Service::Azure => "`account` and `endpoint`",
+    };
+    let mut query = Query { scheme, known, pairs };
+    let endpoint: Option<Endpoint> = query.take("endpoint")?;
+    let region = if service == Service::S3 { query.take("region")? } else { None };
+    let account = if service == Service::Azure { query.take("account")? } else { None };
+    query.end()?;
+    let bucket = name.to_owned();
+    Ok(Location::Bucket(BucketLocation { service, bucket, prefix, endpoint, region, account }))
+}
+
+fn bucket_in_memory(Parts { path, query, .. }: Parts<'_>) -> Result<Location, Error> {
+    match (path, query) {
+        ("memory", "") => Ok(Location::BucketInMemory),
+        _ => Err(Error::BucketMemory),
+    }
 }
 
 /// The name that a path of a URL stands for, which begins at `start` of the text.

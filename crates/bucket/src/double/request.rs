@@ -16,6 +16,8 @@ pub(super) struct Request {
     query: HashMap<String, String>,
     headers: HeaderMap,
     pub(super) body: Bytes,
+    /// Whether there was no object at its key when it arrived.
+    pub(super) arrived_first: bool,
 }
 
 impl Request {
@@ -37,6 +39,7 @@ impl Request {
             query: query.collect(),
             headers: parts.headers,
             body,
+            arrived_first: false,
         })
     }
 

@@ -1,17 +1,22 @@
 //! [`State`]: the objects and multipart uploads, and what each request does to them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
-    hash::{DefaultHasher, Hash, Hasher},
     time::{Duration, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
+use futures::stream;
 use http::{Method, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use object_store::client::{HttpResponse, HttpResponseBody};
 
 use super::{Ways, date, request::Request, xml};
+
+/// The size of a piece of a response, in bytes.
+const CHUNK: usize = 1 << 20;
 
 struct Object {
     content: Bytes,
@@ -22,6 +27,7 @@ struct Object {
 
 struct Multipart {
     key: String,
+    begun: SystemTime,
     content_type: String,
     parts: BTreeMap<usize, (String, Bytes)>,
 }
@@ -29,7 +35,11 @@ struct Multipart {
 pub(super) struct State {
     pub(super) ways: Ways,
     pub(super) ahead: Duration,
+    /// When the clock was stopped, if it was.
+    pub(super) stopped: Option<SystemTime>,
     objects: BTreeMap<String, Object>,
+    /// All that there ever were, with a slash at the end.
+    directories: BTreeSet<String>,
     multiparts: BTreeMap<String, Multipart>,
     /// What completed uploads have made, so that Complete can be repeated.
     completed: BTreeMap<String, String>,
@@ -41,7 +51,9 @@ impl State {
         Self {
             ways,
             ahead: Duration::ZERO,
+            stopped: None,
             objects: BTreeMap::new(),
+            directories: BTreeSet::new(),
             multiparts: BTreeMap::new(),
             completed: BTreeMap::new(),
             counter: 0,
@@ -49,7 +61,7 @@ impl State {
     }
 
     pub(super) fn now(&self) -> SystemTime {
-        SystemTime::now() + self.ahead
+        self.stopped.unwrap_or_else(SystemTime::now) + self.ahead
     }
 
     pub(super) fn keys(&self) -> Vec<String> {
@@ -64,14 +76,28 @@ impl State {
         self.store(key, content_type.to_owned(), content);
     }
 
+    pub(super) fn content(&self, key: &str) -> Option<Bytes> {
+        self.objects.get(key).map(|object| object.content.clone())
+    }
+
     pub(super) fn remove(&mut self, key: &str) {
         self.objects.remove(key);
     }
 
+    /// Notes what a request finds when it arrives, which is before it takes effect.
+    pub(super) fn receive(&self, request: &mut Request) {
+        request.arrived_first = !self.objects.contains_key(&request.key);
+    }
+
     pub(super) fn handle(&mut self, request: &Request) -> HttpResponse {
+        if let Some((status, code)) = self.ways.refuses {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+            return refuse(status, code);
+        }
         let upload = request.query("uploadId");
         match request.method {
             Method::GET if request.query("list-type").is_some() => self.list(request),
+            Method::GET if request.query("uploads").is_some() => self.list_multiparts(request),
             Method::GET => self.get(request, true),
             Method::HEAD => self.get(request, false),
             Method::PUT if request.header("x-amz-copy-source").is_some() => self.copy(request),
@@ -80,8 +106,10 @@ impl State {
             Method::POST if request.query("uploads").is_some() => self.create_multipart(request),
             Method::POST if upload.is_some() => self.complete(request),
             Method::DELETE if upload.is_some() => {
-                self.multiparts.remove(upload.unwrap_or_default());
-                respond(StatusCode::NO_CONTENT, "")
+                match self.multiparts.remove(upload.unwrap_or_default()) {
+                    Some(_) => respond(StatusCode::NO_CONTENT, ""),
+                    None => refuse(StatusCode::NOT_FOUND, "NoSuchUpload"),
+                }
             }
             Method::DELETE => self.delete(request),
             _ => refuse(StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
@@ -89,20 +117,24 @@ impl State {
     }
 
     fn store(&mut self, key: &str, content_type: String, content: Bytes) -> String {
-        let mut hasher = DefaultHasher::new();
-        content.hash(&mut hasher);
         // Equal bytes have equal ETags, as an MD5 has.
-        let etag = format!("{:016x}{:016x}", hasher.finish(), content.len());
+        let etag = format!("{:016x}{:016x}", hash(&content), content.len());
         let object = Object { content, content_type, etag: etag.clone(), modified: self.now() };
         self.objects.insert(key.to_owned(), object);
+        if self.ways.keeps_directories {
+            let ends = key.match_indices('/').map(|(end, _)| end + 1);
+            self.directories.extend(ends.map(|end| key[..end].to_owned()));
+        }
         etag
     }
 
     fn put(&mut self, request: &Request) -> HttpResponse {
         let current = self.objects.get(&request.key).map(|object| object.etag.as_str());
+        let races = self.ways.racing_creates_win && request.arrived_first;
         if request.header("if-none-match").is_some()
             && current.is_some()
             && !self.ways.ignores_create
+            && !races
         {
             return refuse(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
         }
@@ -123,6 +155,9 @@ impl State {
             }
         }
         let content_type = request.header("content-type").unwrap_or("binary/octet-stream");
+        if self.ways.loses_puts {
+            return with_etag(StatusCode::OK, "lost");
+        }
         let etag = self.store(&request.key, content_type.to_owned(), request.body.clone());
         with_etag(StatusCode::OK, &etag)
     }
@@ -150,11 +185,14 @@ impl State {
             response = response.header("content-range", text);
         }
         response = response.status(status).header("content-length", range.end - range.start);
+        if self.ways.truncates_bodies {
+            range.end = range.start + (range.end - range.start) / 2;
+        }
         let content = match body {
             true => object.content.slice(range.start as usize..range.end as usize),
             false => Bytes::new(),
         };
-        response.body(HttpResponseBody::from(content)).unwrap_or_else(|_| broken())
+        response.body(in_chunks(content)).unwrap_or_else(|_| broken())
     }
 
     fn delete(&mut self, request: &Request) -> HttpResponse {
@@ -192,6 +230,7 @@ impl State {
         let content_type = request.header("content-type").unwrap_or("binary/octet-stream");
         let upload = Multipart {
             key: request.key.clone(),
+            begun: self.now(),
             content_type: content_type.to_owned(),
             parts: BTreeMap::new(),
         };
@@ -208,7 +247,11 @@ impl State {
         let (Some(upload), Some(number)) = (self.multiparts.get_mut(id), number) else {
             return refuse(StatusCode::NOT_FOUND, "NoSuchUpload");
         };
-        upload.parts.insert(number, (etag.clone(), request.body.clone()));
+        let part = match self.ways.sparse {
+            true => vec![0; request.body.len()].into(),
+            false => request.body.clone(),
+        };
+        upload.parts.insert(number, (etag.clone(), part));
         with_etag(StatusCode::OK, &etag)
     }
 
@@ -226,6 +269,7 @@ impl State {
         };
         let named = xml::parts(&String::from_utf8_lossy(&request.body));
         let mut content = BytesMut::new();
+        let mut length = 0;
         for (place, (number, etag)) in named.iter().enumerate() {
             let Some((_, part)) = upload.parts.get(number).filter(|(known, _)| known == etag)
             else {
@@ -234,14 +278,52 @@ impl State {
             if place + 1 < named.len() && part.len() < self.ways.min_part {
                 return refuse(StatusCode::BAD_REQUEST, "EntityTooSmall");
             }
-            content.extend_from_slice(part);
+            length += part.len();
+            if !self.ways.sparse {
+                content.extend_from_slice(part);
+            }
         }
+        let content = match self.ways.sparse {
+            true => vec![0; length].into(),
+            false => content.freeze(),
+        };
         let (key, content_type) = (upload.key.clone(), upload.content_type.clone());
-        let etag = self.store(&key, content_type, content.freeze());
+        let etag = self.store(&key, content_type, content);
         self.multiparts.remove(&id);
         let etag = if self.ways.empty_complete_etag { String::new() } else { etag };
         self.completed.insert(id, etag.clone());
         done(&etag)
+    }
+
+    fn list_multiparts(&self, request: &Request) -> HttpResponse {
+        let prefix = request.query("prefix").unwrap_or_default();
+        let marker = request.query("key-marker").map(|key| {
+            (key.to_owned(), request.query("upload-id-marker").unwrap_or_default().to_owned())
+        });
+        let uploads = self.multiparts.iter().filter(|(_, upload)| upload.key.starts_with(prefix));
+        let mut uploads: Vec<_> =
+            uploads.map(|(id, upload)| ((upload.key.clone(), id.clone()), upload.begun)).collect();
+        uploads.sort_unstable();
+        uploads.retain(|(place, _)| marker.as_ref().is_none_or(|marker| place > marker));
+        let more = uploads.len() > self.ways.page;
+        uploads.truncate(self.ways.page);
+        let (last_key, last_id) =
+            uploads.last().map(|(place, _)| place.clone()).unwrap_or_default();
+        let mut text = String::from("<?xml version=\"1.0\"?><ListMultipartUploadsResult>");
+        for ((key, id), begun) in uploads {
+            let (key, begun) = (xml::escape(&key), date::xml(begun));
+            let _ = write!(
+                text,
+                "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{begun}</Initiated></Upload>",
+            );
+        }
+        let last_key = xml::escape(&last_key);
+        let _ = write!(
+            text,
+            "<IsTruncated>{more}</IsTruncated><NextKeyMarker>{last_key}</NextKeyMarker>\
+             <NextUploadIdMarker>{last_id}</NextUploadIdMarker></ListMultipartUploadsResult>",
+        );
+        respond(StatusCode::OK, &text)
     }
 
     fn list(&self, request: &Request) -> HttpResponse {
@@ -259,14 +341,29 @@ impl State {
         };
         // Common prefixes are items like keys, with the delimiter at their end.
         let mut items: BTreeMap<String, (String, Option<&Object>)> = BTreeMap::new();
+        let latest = self.now() - self.ways.lists_after;
         for (key, object) in self.objects.range(prefix.to_owned()..) {
             let Some(rest) = key.strip_prefix(prefix) else { break };
+            if object.modified > latest {
+                continue;
+            }
             let item = match delimiter.and_then(|delimiter| rest.find(delimiter)) {
                 Some(end) => (format!("{prefix}{}", &rest[..=end]), None),
                 None => (key.clone(), Some(object)),
             };
-            if start.is_empty() || order(&item.0) > order(start) {
+            let contains = start == item.0 || item.1.is_none() && start.starts_with(&item.0);
+            let repeated = self.ways.repeats_offset && token.is_none() && contains;
+            if start.is_empty() || repeated || order(&item.0) > order(start) {
                 items.insert(order(&item.0), item);
+            }
+        }
+        if delimiter.is_some() {
+            for directory in self.directories.range(prefix.to_owned()..) {
+                let Some(rest) = directory.strip_prefix(prefix) else { break };
+                let is_child = rest.find('/') == Some(rest.len().wrapping_sub(1));
+                if is_child && (start.is_empty() || order(directory) > order(start)) {
+                    items.insert(order(directory), (directory.clone(), None));
+                }
             }
         }
         let more = items.len() > limit;
@@ -295,6 +392,24 @@ impl State {
         text.push_str("</ListBucketResult>");
         respond(StatusCode::OK, &text)
     }
+}
+
+/// A hash that is fast without optimization too.
+fn hash(content: &[u8]) -> u64 {
+    content.chunks(8).fold(0_u64, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
+    })
+}
+
+/// A body that arrives in pieces, as over a network.
+fn in_chunks(mut content: Bytes) -> HttpResponseBody {
+    let chunks = std::iter::from_fn(move || {
+        let chunk = content.split_to(content.len().min(CHUNK));
+        (!chunk.is_empty()).then(|| Ok(Frame::data(chunk)))
+    });
+    HttpResponseBody::new(StreamBody::new(stream::iter(chunks)))
 }
 
 fn respond(status: StatusCode, body: &str) -> HttpResponse {

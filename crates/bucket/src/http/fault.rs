@@ -2,7 +2,10 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse};
+use http::StatusCode;
+use object_store::client::{
+    HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+};
 
 use super::RequestKind;
 
@@ -20,6 +23,10 @@ pub enum Fault {
     Late(Duration),
     /// It arrives twice. The second response is returned.
     Twice,
+    /// The server refuses it with this status, such as 503, and does nothing.
+    Refused(u16),
+    /// It fails at once, and arrives after this time all the same.
+    Delayed(Duration),
 }
 
 impl Fault {
@@ -38,6 +45,23 @@ impl Fault {
             Self::Late(time) => {
                 tokio::time::sleep(time).await;
                 client.execute(request).await
+            }
+            Self::Refused(status) => {
+                let body =
+                    HttpResponseBody::from("<Error><Code>SlowDown</Code></Error>".to_owned());
+                let mut response = HttpResponse::new(body);
+                *response.status_mut() =
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                Ok(response)
+            }
+            Self::Delayed(time) => {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    // No caller waits for the response any more.
+                    let _ = client.execute(request).await;
+                });
+                Err(lost("the connection was reset; the request is still under way"))
             }
             Self::Twice => {
                 client.execute(request.clone()).await?;

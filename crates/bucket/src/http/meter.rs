@@ -34,13 +34,15 @@ pub enum RequestKind {
     Abort,
     /// A copy by the server.
     Copy,
+    /// A page of the multipart uploads in progress.
+    ListMultiparts,
     /// Anything else.
     Other,
 }
 
 impl RequestKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Put,
         Self::Get,
         Self::Head,
@@ -51,6 +53,7 @@ impl RequestKind {
         Self::Complete,
         Self::Abort,
         Self::Copy,
+        Self::ListMultiparts,
         Self::Other,
     ];
 
@@ -59,7 +62,7 @@ impl RequestKind {
         let asks = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
         match *request.method() {
             Method::GET if asks("list-type") => Self::List,
-            Method::GET if asks("uploads") => Self::Other,
+            Method::GET if asks("uploads") => Self::ListMultiparts,
             Method::GET => Self::Get,
             Method::HEAD => Self::Head,
             Method::PUT if request.headers().contains_key("x-amz-copy-source") => Self::Copy,

@@ -1,6 +1,6 @@
 //! Removing files and directories.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, pin::pin, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{Error, ErrorKind, Path, Precondition, Result};
@@ -8,7 +8,7 @@ use storage_driver::{Error, ErrorKind, Path, Precondition, Result};
 use super::At;
 use crate::{
     backend::{Backend, file_key},
-    objects::{Listing, Removal},
+    objects::Removal,
 };
 
 /// How many deletions run at once.
@@ -59,7 +59,7 @@ impl Backend {
             let At::File(file) = at else { return Err(ErrorKind::PathNotFound.into()) };
             condition.check(Some(&file.record.version))?;
             self.let_go(&file).await?;
-            match self.objects.remove(&key, &file.tag).await? {
+            match self.objects.withdraw(&key, &file.state).await? {
                 Removal::Done => return Ok(()),
                 Removal::Gone => return Err(ErrorKind::PathNotFound.into()),
                 Removal::Changed(found) => known = Some(At::of(&key, Some(&found))?),
@@ -82,12 +82,10 @@ impl Backend {
     }
 
     async fn delete_listed(self: &Arc<Self>, prefix: String) -> Result<u64> {
-        let listing = Listing { prefix, ..Listing::default() };
+        let mut pages = pin!(self.objects.pages_below(prefix));
         let mut removed = 0;
-        let mut token = None;
-        loop {
-            let page = self.objects.list(&listing, token).await?;
-            let removals = page.items.into_iter().map(|item| async move {
+        while let Some(items) = pages.try_next().await? {
+            let removals = items.into_iter().map(|item| async move {
                 let Ok(path) = Path::parse(format!("/{}", item.key)) else { return Ok(0) };
                 if !self.is_file(&item).await? {
                     return Ok(0);
@@ -100,11 +98,8 @@ impl Backend {
             });
             let removals = stream::iter(removals).buffer_unordered(PARALLEL);
             removed += removals.try_fold(0, async |sum, one| Ok::<_, Error>(sum + one)).await?;
-            token = page.token;
-            if token.is_none() {
-                return Ok(removed);
-            }
         }
+        Ok(removed)
     }
 
     /// Deletes each of `paths`.

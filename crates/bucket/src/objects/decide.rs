@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutOptions};
 use storage_driver::{Error, ErrorKind, Result};
 
-use super::{Found, Objects, Tag, ours};
+use super::{Found, Objects, State, Tag, ours};
 use crate::{
+    access::AccessError,
     envelope::{Sealed, tombstone},
-    error::{explain, status},
+    error::{explain, is_absent, status},
     http::delete_if,
 };
 
@@ -25,7 +26,7 @@ pub(crate) enum Expect {
 }
 
 impl Expect {
-    fn holds(&self, found: Option<&Found>) -> bool {
+    pub(super) fn holds(&self, found: Option<&Found>) -> bool {
         match (self, found) {
             (Self::Absent, None) => true,
             (Self::Tag(tag), Some(found)) => *tag == found.tag,
@@ -55,7 +56,7 @@ pub(crate) enum Removal {
 }
 
 /// How often a write is repeated whose outcome is that nothing happened.
-const ATTEMPTS: u32 = 6;
+pub(crate) const ATTEMPTS: u32 = 6;
 
 impl Objects {
     /// Writes `sealed` if `expect` holds.
@@ -65,14 +66,10 @@ impl Objects {
         sealed: &Sealed,
         expect: &Expect,
     ) -> Result<Decision> {
-        let location = self.key(key)?;
         let mut attempt = 0;
         loop {
-            let mut options = ours();
-            options.mode = self.mode(expect);
-            let payload = sealed.bytes.clone().into();
-            let error = match self.clients.decisive.put_opts(&location, payload, options).await {
-                Ok(put) => return Ok(Decision::Won(Tag::new(put.e_tag, put.version))),
+            let error = match self.put_if(key, sealed, expect).await {
+                Ok(tag) => return Ok(Decision::Won(tag)),
                 Err(error) => error,
             };
             if let Some(error) = hopeless(&error) {
@@ -92,20 +89,34 @@ impl Objects {
             if attempt == ATTEMPTS {
                 return Err(undecided(error));
             }
-            pause(attempt).await;
+            pause_after(&error, attempt).await;
         }
+    }
+
+    /// Sends one conditional put.
+    pub(super) async fn put_if(
+        &self,
+        key: &str,
+        sealed: &Sealed,
+        expect: &Expect,
+    ) -> object_store::Result<Tag> {
+        let location = self.engine_key(key)?;
+        let options = PutOptions { mode: self.mode(expect), ..ours() };
+        let payload = sealed.bytes.clone().into();
+        let put = self.clients.decisive.put_opts(&location, payload, options).await?;
+        Ok(Tag::new(put.e_tag, put.version))
     }
 
     /// Makes a key absent if `tag` is there: by a conditional DELETE, or else by a tombstone.
     pub(crate) async fn remove(&self, key: &str, tag: &Tag) -> Result<Removal> {
         if self.deletes_tell() {
-            return self.remove_object(key, tag).await;
+            return self.remove_object(key, tag, None).await;
         }
         let expect = Expect::Tag(tag.clone());
         Ok(match self.decide(key, &tombstone(), &expect).await? {
             Decision::Won(tag) => {
                 if self.deletes_conditionally() {
-                    self.remove_object(key, &tag).await?;
+                    self.remove_object(key, &tag, None).await?;
                 }
                 Removal::Done
             }
@@ -115,7 +126,15 @@ impl Objects {
     }
 
     /// Removes an object by a conditional DELETE.
-    pub(crate) async fn remove_object(&self, key: &str, tag: &Tag) -> Result<Removal> {
+    ///
+    /// With the `nonce` of a record, a removal whose response was lost is told from a replacement: the record that is
+    /// there instead knows the states before it.
+    pub(crate) async fn remove_object(
+        &self,
+        key: &str,
+        tag: &Tag,
+        nonce: Option<&str>,
+    ) -> Result<Removal> {
         let location = self.key(key)?;
         let mut attempt = 0;
         loop {
@@ -123,9 +142,7 @@ impl Objects {
             let delete = self.clients.decisive.delete(&location);
             let error = match delete_if(condition, delete).await {
                 Ok(()) => return Ok(Removal::Done),
-                Err(object_store::Error::NotFound { .. }) if attempt == 0 => {
-                    return Ok(Removal::Gone);
-                }
+                Err(error) if attempt == 0 && is_absent(&error) => return Ok(Removal::Gone),
                 Err(error) => error,
             };
             if let Some(error) = hopeless(&error) {
@@ -136,7 +153,14 @@ impl Objects {
                 Ok(None) if attempt > 0 || !refused(&error) => return Ok(Removal::Done),
                 Ok(None) => return Ok(Removal::Gone),
                 Ok(Some(found)) if found.tag != *tag => {
-                    return Ok(Removal::Changed(Box::new(found)));
+                    let in_doubt = attempt > 0 || !refused(&error);
+                    // Then what is there is a later life, and another deletion would end that.
+                    let removed =
+                        in_doubt && nonce.is_some_and(|nonce| !State::of(&found).follows(nonce));
+                    return Ok(match removed {
+                        true => Removal::Done,
+                        false => Removal::Changed(Box::new(found)),
+                    });
                 }
                 Ok(Some(_)) | Err(_) => {}
             }
@@ -144,19 +168,22 @@ impl Objects {
             if attempt == ATTEMPTS {
                 return Err(undecided(error));
             }
-            pause(attempt).await;
+            pause_after(&error, attempt).await;
         }
     }
 }
 
 /// Whether the object is what was written under `nonce`.
-fn wrote(found: &Found, nonce: &str) -> bool {
+pub(crate) fn wrote(found: &Found, nonce: &str) -> bool {
     found.envelope.as_ref().is_some_and(|envelope| envelope.nonce == nonce)
 }
 
 /// The error of a request that no repetition makes succeed.
-fn hopeless(error: &object_store::Error) -> Option<Error> {
+pub(crate) fn hopeless(error: &object_store::Error) -> Option<Error> {
     use object_store::Error as Engine;
+    if let Some(access) = AccessError::of(error) {
+        return Some(Error::new(access.kind()).with_source(access));
+    }
     let kind = match error {
         Engine::PermissionDenied { .. } | Engine::Unauthenticated { .. } => {
             ErrorKind::PermissionDenied
@@ -172,11 +199,15 @@ fn hopeless(error: &object_store::Error) -> Option<Error> {
 }
 
 /// Whether the server has said that the condition does not hold.
-fn refused(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. })
+pub(super) fn refused(error: &object_store::Error) -> bool {
+    use object_store::Error as Engine;
+    matches!(
+        error,
+        Engine::Precondition { .. } | Engine::AlreadyExists { .. } | Engine::NotFound { .. }
+    )
 }
 
-fn undecided(error: object_store::Error) -> Error {
+pub(super) fn undecided(error: object_store::Error) -> Error {
     let error = explain(error);
     match error.kind() {
         ErrorKind::Timeout | ErrorKind::StorageFull { .. } => error,
@@ -186,7 +217,17 @@ fn undecided(error: object_store::Error) -> Error {
 
 /// Waits longer each time, and never as long as another process.
 pub(crate) async fn pause(attempt: u32) {
-    let limit = 10_u64 << attempt.min(7);
-    let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    pause_at_least(10, attempt).await;
+}
+
+/// The same after an error: longer if the server asks for less.
+pub(super) async fn pause_after(error: &object_store::Error, attempt: u32) {
+    let throttled = matches!(status(error), Some(429 | 503));
+    pause_at_least(if throttled { 400 } else { 10 }, attempt).await;
+}
+
+async fn pause_at_least(millis: u64, attempt: u32) {
+    let limit = millis << attempt.min(7);
+    let random = u64::from(crate::nonce::random()[0]);
     tokio::time::sleep(Duration::from_millis(limit / 2 + limit * random / 512)).await;
 }

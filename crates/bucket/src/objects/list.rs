@@ -1,10 +1,11 @@
 //! Pages of a listing.
 
+use futures::{Stream, stream};
 use object_store::list::PaginatedListOptions;
 use storage_driver::Result;
 
 use super::Objects;
-use crate::error::explain;
+use crate::{envelope::TOMBSTONE_LENGTH, error::explain};
 
 /// One item of a listing: an object, or all that share the beginning of a key up to a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,13 @@ pub(crate) struct Item {
     /// The size of an object; `None` for a prefix.
     pub(crate) size: Option<u64>,
     pub(crate) modified: Option<std::time::SystemTime>,
+}
+
+impl Item {
+    /// Whether it has the length of a tombstone. Nothing else in an envelope has it.
+    pub(crate) fn may_be_tombstone(&self) -> bool {
+        self.size == Some(TOMBSTONE_LENGTH as u64)
+    }
 }
 
 /// A page of items.
@@ -36,6 +44,25 @@ pub(crate) struct Listing {
 }
 
 impl Objects {
+    /// All pages of a listing, one after the other.
+    pub(crate) fn pages(&self, listing: Listing) -> impl Stream<Item = Result<Vec<Item>>> + Send {
+        // Before the first page, behind a page with its token, or at the end.
+        let start = Some((listing, None));
+        stream::try_unfold(start, async |place| {
+            let Some((listing, token)) = place else { return Ok(None) };
+            let page = self.list(&listing, token).await?;
+            Ok(Some((page.items, page.token.map(|token| (listing, Some(token))))))
+        })
+    }
+
+    /// All objects whose keys begin with `prefix`, in pages.
+    pub(crate) fn pages_below(
+        &self,
+        prefix: impl Into<String>,
+    ) -> impl Stream<Item = Result<Vec<Item>>> + Send {
+        self.pages(Listing { prefix: prefix.into(), ..Listing::default() })
+    }
+
     pub(crate) async fn list(&self, listing: &Listing, token: Option<String>) -> Result<Items> {
         let prefix = format!("{}{}", self.root, listing.prefix);
         let options = PaginatedListOptions {

@@ -1,39 +1,64 @@
-//! The budget: all writers together hold no more than it, and a small upload holds what it was given.
+//! The budget: all writers and readers together hold no more than it, and a small upload holds what it was given.
 
-use storage_driver::{StorageDriver, WriterOptions};
-use storage_driver_bucket::Builder;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use storage_driver::{Precondition, ReadRange, StorageDriver, WriterOptions};
+use storage_driver_bucket::{
+    Bucket, Builder,
+    http::{Fault, FaultPlan, RequestKind},
+};
+use tokio::time::Instant;
 
 use crate::support::{bytes, open, path, server};
 
 const MIB: usize = 1 << 20;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_large_uploads_stay_under_the_budget() {
-    const BUDGET: u64 = 16 << 20;
-    let store = Builder::double(&server()).memory(BUDGET).open().await.unwrap();
-    let tasks: Vec<_> = (0..16)
+/// Uploads at once, each of `pieces` pieces of 256 KiB, and what they held at most.
+async fn upload_at_once(count: u8, pieces: u64, budget: u64) -> u64 {
+    let server = server();
+    server.set_ways(|ways| ways.sparse = true);
+    let store = Builder::double(&server).memory(budget).open().await.unwrap();
+    let tasks: Vec<_> = (0..count)
         .map(|number| {
             let store = store.clone();
             tokio::spawn(async move {
                 let at = path(&format!("/u/{number}"));
                 let mut writer = store.writer(&at, WriterOptions::create()).await.unwrap();
-                let piece = bytes(number, 256 << 10);
+                let piece = bytes(number, PIECE as usize);
                 let mut most = 0;
-                for _ in 0..64 {
+                for _ in 0..pieces {
                     writer.write_bytes(piece.clone()).await.unwrap();
                     most = most.max(store.memory_in_use());
                 }
-                assert_eq!(writer.commit().await.unwrap().size, 16 << 20);
+                assert_eq!(writer.commit().await.unwrap().size, pieces * PIECE);
                 most
             })
         })
         .collect();
+    let mut most = 0;
     for task in tasks {
-        // Each writer may hold 64 KiB and the buffer that it accepted last.
-        let most = task.await.unwrap();
-        assert!(most <= BUDGET + 16 * (320 << 10), "{most} bytes were held");
+        most = most.max(task.await.unwrap());
     }
     assert_eq!(store.memory_in_use(), 0);
+    most
+}
+
+const PIECE: u64 = 256 << 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_large_uploads_stay_under_the_budget() {
+    const BUDGET: u64 = 64 << 20;
+    let most = upload_at_once(64, 64, BUDGET).await;
+    // Each writer may hold 64 KiB and the buffer that it accepted last.
+    assert!(most <= BUDGET + 64 * (PIECE + (64 << 10)), "{most} bytes were held");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: 64 GiB"]
+async fn sixty_four_uploads_of_1_gib_stay_under_the_budget() {
+    let most = upload_at_once(64, 4096, Builder::MEMORY).await;
+    assert!(most <= Builder::MEMORY + 64 * (PIECE + (64 << 10)), "{most} bytes were held");
 }
 
 #[tokio::test]
@@ -55,4 +80,73 @@ async fn one_write_larger_than_a_part_is_sent_in_parts() {
     writer.commit().await.unwrap();
     let read = store.get_content(&path("/a"), u64::MAX).await.unwrap().into_bytes();
     assert!(read == content);
+}
+
+/// A store whose data arrives a second after it was asked for, with a file of 64 MiB.
+async fn slow(memory: u64) -> Bucket {
+    let server = server();
+    let writing = open(&server).await;
+    let mut writer = writing.writer(&path("/a"), WriterOptions::create()).await.unwrap();
+    for number in 0..64 {
+        writer.write_bytes(bytes(number, MIB)).await.unwrap();
+    }
+    writer.commit().await.unwrap();
+    let store = Builder::double(&server).memory(memory).open().await.unwrap();
+    store.meter().reset();
+    store.meter().set_faults(Some(FaultPlan::new(|kind, path| {
+        match kind == RequestKind::Get && path.contains("data/") {
+            true => Fault::Late(Duration::from_secs(1)),
+            false => Fault::None,
+        }
+    })));
+    store
+}
+
+/// Reads the file of a [`slow`] store. Returns how long it took and how much was held at most.
+async fn read_slowly(store: &Bucket) -> (Duration, u64) {
+    let begun = Instant::now();
+    let mut reader = store.reader(&path("/a"), ReadRange::Full).await.unwrap();
+    let (mut length, mut most) = (0, 0);
+    while let Some(chunk) = reader.try_next().await.unwrap() {
+        for byte in [0, chunk.len() - 1] {
+            let (piece, at) = ((length + byte) / MIB, (length + byte) % MIB);
+            assert_eq!(chunk[byte], (piece as u8).wrapping_add((at % 251) as u8));
+        }
+        length += chunk.len();
+        most = most.max(store.memory_in_use());
+    }
+    assert_eq!(length, 64 * MIB);
+    (begun.elapsed(), most)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_waits_for_the_network_reads_ahead_in_parallel() {
+    let store = slow(Builder::MEMORY).await;
+    let (time, most) = read_slowly(&store).await;
+    assert!(time <= Duration::from_secs(4), "{time:?}");
+    // One request for all of it, and eight ranges of 8 MiB.
+    assert_eq!(store.meter().count(RequestKind::Get), 2 + 8);
+    assert!(most <= 40 << 20, "{most} bytes were held");
+    assert_eq!(store.memory_in_use(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_reads_ahead_only_where_there_is_room() {
+    let store = slow(40 << 20).await;
+    let (time, most) = read_slowly(&store).await;
+    assert!(time <= Duration::from_secs(6), "{time:?}");
+    assert!(most <= 20 << 20, "{most} bytes were held");
+    let store = slow(4 << 20).await;
+    let (_, most) = read_slowly(&store).await;
+    assert_eq!((store.meter().count(RequestKind::Get), most), (2, 0));
+}
+
+#[tokio::test]
+async fn what_readers_of_small_files_hold_is_counted() {
+    let store = open(&server()).await;
+    store.put_content(&path("/a"), bytes(1, 1000).into(), Precondition::None).await.unwrap();
+    let reader = store.reader(&path("/a"), ReadRange::Full).await.unwrap();
+    assert_eq!(store.memory_in_use(), 1000);
+    drop(reader);
+    assert_eq!(store.memory_in_use(), 0);
 }

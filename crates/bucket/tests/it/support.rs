@@ -20,11 +20,19 @@ pub(crate) fn path(text: &str) -> Path {
 }
 
 pub(crate) fn bytes(seed: u8, length: usize) -> Bytes {
-    (0..length).map(|at| seed.wrapping_add((at % 251) as u8)).collect::<Vec<u8>>().into()
+    let period: Vec<u8> = (0..251).map(|at| seed.wrapping_add(at)).collect();
+    let mut bytes = period.repeat(length.div_ceil(period.len()));
+    bytes.truncate(length);
+    bytes.into()
 }
 
 pub(crate) fn server() -> Double {
     Double::new(Ways::default())
+}
+
+/// A server that ignores the condition of a DELETE, so that tombstones stand for deleted files.
+pub(crate) fn ceph() -> Double {
+    Double::new(Ways::ceph())
 }
 
 pub(crate) async fn open(server: &Double) -> Bucket {
@@ -63,4 +71,12 @@ pub(crate) async fn uploads(store: &Bucket) -> Vec<(String, u64)> {
     let page = store.uploads(&Path::root(), ListOptions::new()).await.unwrap();
     let uploads = page.items.into_iter();
     uploads.map(|upload| (upload.path.to_string(), upload.size.unwrap())).collect()
+}
+
+/// The keys of all objects that are no tombstones.
+pub(crate) fn leftovers(server: &Double) -> Vec<String> {
+    let is_tombstone = |key: &String| {
+        server.get(key).is_some_and(|content| content.len() == 64 && content[8] == b'T')
+    };
+    server.keys().into_iter().filter(|key| !is_tombstone(key)).collect()
 }

@@ -6,6 +6,7 @@ use storage_driver::{ErrorKind, Precondition, ReadRange, StorageDriver, WriterOp
 use storage_driver_bucket::{
     Builder, SweepOptions,
     double::{Double, Ways},
+    http::{Fault, FaultPlan, RequestKind},
 };
 
 use crate::support::{LARGE, bytes, open, path, put, read, server, upload, uploads};
@@ -115,4 +116,134 @@ async fn two_sweeps_at_once_remove_the_same_data_once_or_twice_and_nothing_else(
     two.unwrap();
     assert_eq!(data(&server), 1);
     assert_eq!(read(&store, "/kept").await, bytes(1, LARGE));
+}
+
+/// Starts an upload of two parts that is still open.
+async fn open_multipart(store: &storage_driver_bucket::Bucket, at: &str) -> storage_driver::Writer {
+    let mut writer = store.writer(&path(at), WriterOptions::create()).await.unwrap();
+    writer.write_bytes(bytes(1, 9 << 20)).await.unwrap();
+    writer.write_bytes(bytes(2, 1)).await.unwrap();
+    writer
+}
+
+#[tokio::test]
+async fn multipart_uploads_of_an_open_upload_stay_and_those_of_a_fenced_writer_go() {
+    for page in [1000, 1] {
+        let server = server();
+        server.set_ways(|ways| ways.page = page);
+        let (one, two) = (open(&server).await, open(&server).await);
+        let mut kept = open_multipart(&one, "/kept").await;
+        let fenced = [open_multipart(&one, "/a").await, open_multipart(&one, "/b").await];
+        for at in ["/a", "/b"] {
+            two.cancel_upload(&path(at)).await.unwrap();
+        }
+        assert_eq!(server.open_multiparts(), 3);
+        // Young ones stay.
+        let report = two.sweep(SweepOptions::new().deep()).await.unwrap();
+        assert_eq!(report.multiparts, 0);
+        server.advance(2 * HOUR);
+        let report = two.sweep(SweepOptions::new().deep()).await.unwrap();
+        assert_eq!((report.multiparts, server.open_multiparts()), (2, 1));
+        kept.write_bytes(bytes(3, 9 << 20)).await.unwrap();
+        kept.commit().await.unwrap();
+        assert_eq!(read(&two, "/kept").await.len(), (18 << 20) + 1);
+        drop(fenced);
+    }
+}
+
+#[tokio::test]
+async fn multipart_uploads_outside_of_the_prefix_of_a_store_are_left_alone() {
+    let server = server();
+    let store = Builder::double(&server).prefix("one").open().await.unwrap();
+    let other = Builder::double(&server).prefix("two").open().await.unwrap();
+    let writer = open_multipart(&other, "/a").await;
+    store.cancel_upload(&path("/a")).await.unwrap_err();
+    server.advance(2 * HOUR);
+    store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!(server.open_multiparts(), 1);
+    drop(writer);
+}
+
+#[tokio::test]
+async fn data_without_an_owner_goes_when_the_grace_has_passed() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    server.put("!data/AAAAAAAAAAAAAAAAAAAAAA/late", "application/octet-stream", bytes(1, 10));
+    store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!(data(&server), 2);
+    server.advance(2 * HOUR);
+    let report = store.sweep(SweepOptions::new().deep()).await.unwrap();
+    assert_eq!((report.extents, report.bytes, data(&server)), (1, 10, 1));
+    assert_eq!(read(&store, "/a").await, bytes(1, LARGE));
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn of_processes_that_sweep_under_a_lease_one_does() {
+    let server = server();
+    let (one, two) = (open(&server).await, open(&server).await);
+    one.meter().set_faults(Some(FaultPlan::new(|kind, _| match kind {
+        RequestKind::List => Fault::Late(10 * MINUTE),
+        _ => Fault::None,
+    })));
+    let options = || SweepOptions::new().lease(MINUTE);
+    let first = tokio::spawn(async move { one.sweep(options()).await });
+    for _ in 0..5 {
+        tokio::time::sleep(MINUTE).await;
+        // It is renewed, so that it never looks as before.
+        assert!(two.sweep(options()).await.unwrap().skipped);
+    }
+    assert!(!first.await.unwrap().unwrap().skipped);
+    assert!(!two.sweep(options()).await.unwrap().skipped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_a_process_that_has_stopped_is_taken_over() {
+    let server = server();
+    let (one, two) = (open(&server).await, open(&server).await);
+    let options = || SweepOptions::new().lease(MINUTE);
+    // It cannot give the lease back.
+    one.meter().set_faults(Some(FaultPlan::new(|kind, path| {
+        match kind == RequestKind::Delete && path.contains("leases/") {
+            true => Fault::Before,
+            false => Fault::None,
+        }
+    })));
+    assert!(!one.sweep(options()).await.unwrap().skipped);
+    assert!(two.sweep(options()).await.unwrap().skipped);
+    tokio::time::sleep(MINUTE / 2).await;
+    assert!(two.sweep(options()).await.unwrap().skipped);
+    tokio::time::sleep(MINUTE / 2).await;
+    assert!(!two.sweep(options()).await.unwrap().skipped);
+}
+
+/// The sweeper looks at the destination before the commit has put its record, and at the upload after the commit has
+/// ended it.
+#[tokio::test(start_paused = true)]
+async fn a_commit_while_its_holders_are_looked_at_keeps_its_data() {
+    let server = server();
+    let (one, two) = (open(&server).await, open(&server).await);
+    put(&one, "/d", bytes(1, LARGE)).await.unwrap();
+    // The destination is a holder before the upload is.
+    one.copy(&path("/d"), &path("/e"), Precondition::None).await.unwrap();
+    one.delete(&path("/e"), Precondition::None).await.unwrap();
+    let writer = one.writer(&path("/d"), WriterOptions::append()).await.unwrap();
+    let late = |of: RequestKind, key: &'static str, time: u64| {
+        FaultPlan::new(move |kind, path| match kind == of && path == key {
+            true => Fault::Late(Duration::from_secs(time)),
+            false => Fault::None,
+        })
+    };
+    one.meter().set_faults(Some(late(RequestKind::Put, "/memory/e", 10)));
+    let commit =
+        tokio::spawn(async move { writer.commit_to(&path("/e"), Precondition::None).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.put("d", "text/plain", "put by another program");
+    server.advance(2 * HOUR);
+    two.meter().set_faults(Some(late(RequestKind::Get, "/memory/%21uploads/d", 20)));
+    two.sweep(SweepOptions::new()).await.unwrap();
+    commit.await.unwrap().unwrap();
+    assert_eq!(read(&two, "/e").await, bytes(1, LARGE));
 }

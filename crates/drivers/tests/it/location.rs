@@ -85,12 +85,12 @@ macro_rules! rejected {
 }
 
 rejected! {
-    nothing_is_no_store: "", Error::NoScheme, "`inmemory:` or `file:///absolute/directory`";
+    nothing_is_no_store: "", Error::NoScheme, "`inmemory:`, `file:///absolute/directory`";
     a_plain_path_is_no_store: "/srv/registry", Error::NoScheme, "no scheme";
     a_path_with_a_colon_is_no_store: "./a:b", Error::NoScheme, "no scheme";
     a_scheme_needs_its_colon: "inmemory", Error::NoScheme, "no scheme";
     another_scheme_is_unknown:
-        "s3://bucket/a", Error::UnknownScheme { .. }, "unknown scheme `s3`; a store is `inmemory:`";
+        "ftp://host/a", Error::UnknownScheme { .. }, "unknown scheme `ftp`; a store is `inmemory:`";
     a_host_has_no_place_in_memory: "inmemory://", Error::InMemoryPath { .. }, "`//` after";
     a_path_has_no_place_in_memory: "inmemory:a", Error::InMemoryPath { .. }, "`a` after";
     another_machine_is_refused:
@@ -171,6 +171,12 @@ fn near_urls() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "file:",
         "inmemory:",
+        "s3:",
+        "az:",
+        "bucket",
+        "endpoint",
+        "https://host",
+        "@",
         "/",
         "//",
         "localhost",

@@ -8,6 +8,8 @@ mod support;
 
 mod artifact;
 mod browser;
+#[cfg(feature = "bucket")]
+mod bucket;
 mod buildah;
 mod containers;
 mod download;

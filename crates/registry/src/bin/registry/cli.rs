@@ -3,8 +3,11 @@
 use std::{env, ffi::OsString, path::PathBuf};
 
 use clap::{
-    Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+    parser::ValueSource,
 };
+use storage_driver_url::ParseLocationError;
 
 use crate::{failure::Failure, file, settings::Settings};
 
@@ -76,7 +79,7 @@ impl Command {
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
         let mut command = command();
-        let mut matches = command.try_get_matches_from_mut(arguments)?;
+        let mut matches = command.try_get_matches_from_mut(arguments).map_err(without_secret)?;
         if let Some(("gc", given)) = matches.subcommand() {
             let foreign = of_serve_only()
                 .find(|name| given.value_source(name) == Some(ValueSource::CommandLine));
@@ -87,6 +90,16 @@ impl Command {
         }
         Ok(Cli::from_arg_matches_mut(&mut matches)?.command)
     }
+}
+
+/// The error without the value that it is about, if that has a secret in it.
+fn without_secret(mut error: clap::Error) -> clap::Error {
+    let cause = std::error::Error::source(&error);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<ParseLocationError>());
+    if matches!(cause, Some(ParseLocationError::Credentials { .. })) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 /// The command line. The subcommand `gc` hides the settings of `serve`, but accepts them, because the environment may
@@ -150,6 +163,14 @@ mod tests {
         let all = Settings::augment_args(clap::Command::new("settings"));
         let known = |name: &&str| all.get_arguments().any(|arg| arg.get_id() == *name);
         assert!(OF_GC.iter().all(known));
+    }
+
+    #[test]
+    fn credentials_in_a_url_are_not_repeated() {
+        let storage = "--storage=s3://user:hidden@bucket";
+        let error = Command::parse(["registry", "serve", storage]).unwrap_err();
+        assert!(error.to_string().contains("credentials in a URL"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hidden"), "{error}");
     }
 
     #[test]

@@ -59,6 +59,13 @@ mod tests {
     }
 
     #[test]
+    fn credentials_in_a_url_are_not_repeated() {
+        let (_, reason) = error("storage = \"s3://user:hidden@bucket\"\n");
+        assert!(reason.contains("credentials in a URL"), "{reason}");
+        assert!(!reason.contains("hidden"), "{reason}");
+    }
+
+    #[test]
     fn an_unknown_key_is_named_alone() {
         assert_eq!(error("\nsize = 5\n"), (2, "unknown field `size`".to_owned()));
         let rule = "[[access]]\nrepositories = \"*\"\nusers = []\nactions = [\n\"fly\"]\n";

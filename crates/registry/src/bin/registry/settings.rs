@@ -70,7 +70,8 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Store for all content: `inmemory:`, or `file:///absolute/directory` [default: inmemory:]
+    /// Store for all content: `inmemory:`, or `file:///absolute/directory`; if built with the feature `bucket`
+    /// (experimental), `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix` [default: inmemory:]
     #[arg(env = "REGISTRY_STORAGE", value_name = "URL")]
     #[serde(with = "text")]
     storage: Location = Location::InMemory { capacity: None },

@@ -8,7 +8,7 @@ use storage_driver_url::{ByteSize, Location};
 use crate::settings::{Effective, Settings};
 
 /// Variables of CNCF distribution's registry, and the equivalent settings of this program.
-const OF_DISTRIBUTION: [(&str, &str); 9] = [
+const OF_DISTRIBUTION: [(&str, &str); 10] = [
     ("REGISTRY_AUTH_HTPASSWD_PATH", "REGISTRY_HTPASSWD"),
     ("REGISTRY_HTTP_ADDR", "REGISTRY_LISTEN"),
     ("REGISTRY_HTTP_DEBUG_ADDR", "REGISTRY_METRICS_LISTEN"),
@@ -18,6 +18,7 @@ const OF_DISTRIBUTION: [(&str, &str); 9] = [
     ("REGISTRY_LOG_LEVEL", "REGISTRY_LOG"),
     ("REGISTRY_STORAGE_DELETE_ENABLED", "REGISTRY_DELETE"),
     ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "REGISTRY_STORAGE"),
+    ("REGISTRY_STORAGE_S3_BUCKET", "REGISTRY_STORAGE"),
 ];
 
 /// Warnings about the settings and the environment of a registry that serves.
@@ -37,7 +38,7 @@ fn variables() -> impl Iterator<Item = String> {
 }
 
 fn is_in_memory(settings: &Settings) -> bool {
-    matches!(settings.storage, None | Some(Location::InMemory { .. }))
+    matches!(settings.storage, None | Some(Location::InMemory { .. } | Location::BucketInMemory))
 }
 
 /// Variables that look like settings and are not. Their values may be secrets.

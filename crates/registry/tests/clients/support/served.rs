@@ -45,10 +45,16 @@ impl Served {
     }
 
     fn spawn(storage: &str) -> Self {
+        Self::spawn_with(storage, &[])
+    }
+
+    /// On any store, with these variables in the environment.
+    pub(crate) fn spawn_with(storage: &str, variables: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
             .args(["serve", "--storage", storage, "--listen", "127.0.0.1:0"])
             // Without the settings of the environment.
             .env_clear()
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -1,0 +1,83 @@
+//! [`Lineage`]: which states a path had before the one that is there.
+//!
+//! A path lives from the first record after an absence to its deletion. A record knows the first state of its life and
+//! the latest states before it. So a writer that lost a response finds out later whether its write took effect, also
+//! if others have replaced or deleted what it wrote.
+
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{Envelope, Kind};
+
+/// How many states before it a record remembers.
+const REMEMBERED: usize = 8;
+
+/// The states before one state of a path, by their nonces.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lineage {
+    /// The first state of this life; `None` for a state that begins one.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) life: Option<String>,
+    /// The latest states, the last of them last.
+    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
+    history: Vec<String>,
+    /// A create that may still be under way must not find the path absent: the end of this life leaves a tombstone.
+    #[serde(rename = "w", default, skip_serializing_if = "std::ops::Not::not")]
+    fenced: bool,
+}
+
+impl Lineage {
+    /// What an object says about its lineage. A header that cannot be read says nothing.
+    pub(crate) fn of(envelope: &Envelope) -> Self {
+        match envelope.kind {
+            Kind::Record => {
+                let said: Self = envelope.header().unwrap_or_default();
+                Self { life: said.life.or_else(|| Some(envelope.nonce.clone())), ..said }
+            }
+            Kind::Tombstone => {
+                let before: String = envelope.header().unwrap_or_default();
+                let history = Some(before).filter(|nonce| !nonce.is_empty());
+                Self { life: None, history: history.into_iter().collect(), fenced: true }
+            }
+            Kind::Journal | Kind::Owner | Kind::Lease => Self::default(),
+        }
+    }
+
+    /// The lineage of the state that replaces the one with `nonce`, whose own lineage is `self`.
+    pub(crate) fn followed_by(&self, nonce: &str) -> Self {
+        let all = self.history.iter().cloned().chain([nonce.to_owned()]);
+        let count = self.history.len() + 1;
+        let history = all.skip(count.saturating_sub(REMEMBERED)).collect();
+        Self { life: self.life.clone(), history, fenced: self.fenced }
+    }
+
+    /// The same, with the promise that the end of this life leaves a tombstone.
+    pub(crate) fn fenced(self) -> Self {
+        Self { fenced: true, ..self }
+    }
+
+    /// Whether the end of this life has to leave a tombstone.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.fenced
+    }
+
+    /// Whether the state with `nonce` was there before.
+    pub(crate) fn contains(&self, nonce: &str) -> bool {
+        self.life.as_deref() == Some(nonce) || self.history.iter().any(|state| state == nonce)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_state_of_a_life_is_remembered_and_of_the_others_the_latest() {
+        let mut lineage = Lineage { life: Some("0".to_owned()), ..Lineage::default() };
+        for nonce in 0..20 {
+            lineage = lineage.followed_by(&nonce.to_string());
+        }
+        let remembered: Vec<bool> = (0..20).map(|n| lineage.contains(&n.to_string())).collect();
+        let expected: Vec<bool> = (0..20).map(|n| n == 0 || n >= 12).collect();
+        assert_eq!(remembered, expected);
+    }
+}
