@@ -123,7 +123,8 @@ impl Content {
             let chunk = match &mut self.open {
                 Some(open) => open.try_next().await?,
                 None => {
-                    self.open = Some(request(&self.backend, &self.path, extent, range.clone()).await?);
+                    self.open =
+                        Some(request(&self.backend, &self.path, extent, range.clone()).await?);
                     self.trial.waited += before.elapsed();
                     continue;
                 }
