@@ -67,10 +67,11 @@ impl Owner {
 
 /// Makes the owner of new extents.
 pub(crate) async fn create(objects: &Objects, id: &str, holder: Holder) -> Result<Tag> {
-    let owner = Owner { holders: vec![holder], dying: false };
+    let owner = Owner { holders: vec![holder.clone()], dying: false };
     match objects.decide(&key(id), &owner.seal(), &Expect::Absent).await? {
         Decision::Won(tag) => Ok(tag),
-        Decision::Lost(_) => Err(corrupted(&key(id), "its name was used before")),
+        // An earlier opening of the upload has made it, and ended before the journal could say so.
+        Decision::Lost(_) => add(objects, id, holder, None).await,
     }
 }
 
