@@ -76,7 +76,7 @@ enum Waiting {
     /// A request that was given up or repeated.
     Stray {
         text: String,
-        request: HttpRequest,
+        request: Box<HttpRequest>,
     },
 }
 
@@ -151,7 +151,7 @@ impl Network {
                 let _ = go.send(());
             }
             Waiting::Stray { text, request } => {
-                let response = self.server.call(request).await.unwrap();
+                let response = self.server.call(*request).await.unwrap();
                 self.note(format!("{process} {text}: arrives at last, {}", response.status()));
             }
         }
@@ -188,7 +188,7 @@ impl Connection {
         if self.is_dead() {
             // It was on its way when the process ended.
             if fate != Fate::IsLost {
-                self.wait(Waiting::Stray { text, request });
+                self.wait(Waiting::Stray { text, request: Box::new(request) });
             }
             return Err(lost());
         }
@@ -207,11 +207,11 @@ impl Connection {
                 Err(lost())
             }
             Fate::ArrivesTwice => {
-                self.wait(Waiting::Stray { text, request: request.clone() });
+                self.wait(Waiting::Stray { text, request: Box::new(request.clone()) });
                 server.call(request).await
             }
             Fate::IsGivenUp => {
-                self.wait(Waiting::Stray { text, request });
+                self.wait(Waiting::Stray { text, request: Box::new(request) });
                 let cause = io::Error::from(io::ErrorKind::TimedOut);
                 Err(HttpError::new(HttpErrorKind::Timeout, cause))
             }
