@@ -17,7 +17,7 @@ use crate::{
     owner::{self, Holder},
     record::{Body, Extent, MAX_INLINE, Origin, Record},
     time::Since,
-    uploads::journal_extents,
+    uploads::{End, journal_extents},
 };
 
 /// Extents below this size are small.
@@ -239,8 +239,8 @@ impl Upload {
         self.extents.abort().await;
         self.backend.hint(&journal_extents(&self.gathered())).await?;
         match self.backend.end_journal(&self.path, self.tag.clone()).await? {
-            true => Ok(()),
-            false => Err(ErrorKind::WriterFenced.into()),
+            End::Done => Ok(()),
+            End::Defeated | End::Doubt => Err(ErrorKind::WriterFenced.into()),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use storage_driver::{ErrorKind, ListOptions, Page, Path, Precondition, Result, UploadInfo};
+use storage_driver::{Error, ErrorKind, ListOptions, Page, Path, Precondition, Result, UploadInfo};
 
 use crate::{
     backend::Backend,
@@ -25,6 +25,16 @@ pub(crate) enum JournalAt {
 
 /// How many journals are read at once.
 const PARALLEL: usize = 8;
+
+/// How the end of a journal went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Done,
+    /// Another process was faster.
+    Defeated,
+    /// Another process has changed it, before or after it had ended.
+    Doubt,
+}
 
 impl Backend {
     /// The upload at `path`, as its journal says.
@@ -121,28 +131,32 @@ impl Backend {
             let JournalAt::Upload(journal, tag) = self.settled_journal(path).await? else {
                 return Err(ErrorKind::PathNotFound.into());
             };
-            // Its end may be ours, whose response was lost. An upload that was created since stays.
-            if *id.get_or_insert_with(|| journal.id.clone()) != journal.id {
-                return Err(ErrorKind::PathNotFound.into());
+            if id.as_ref().is_some_and(|id| *id != journal.id) {
+                // The other upload may have ended by our request, whose response was lost. Then this one must stay.
+                return Err(Error::new(ErrorKind::Unavailable)
+                    .with_source("another upload took its place; it is not known whether it was cancelled before"));
             }
             self.hint(&journal_extents(&journal)).await?;
-            if self.end_journal(path, tag).await? {
-                return Ok(());
+            match self.end_journal(path, tag).await? {
+                End::Done => return Ok(()),
+                End::Defeated => id = None,
+                End::Doubt => id = Some(journal.id),
             }
         }
     }
 
     /// Removes a journal, if `tag` is its state. Otherwise it returns `false`.
-    pub(crate) async fn end_journal(&self, path: &Path, tag: Tag) -> Result<bool> {
+    pub(crate) async fn end_journal(&self, path: &Path, tag: Tag) -> Result<End> {
         let key = journal::key(path);
         // A DELETE alone would not tell who removed it.
-        match self.objects.decide(&key, &tombstone(), &Expect::Tag(tag)).await? {
-            Decision::Lost(_) => Ok(false),
-            Decision::Won(tag) => {
+        match self.objects.decide_with_doubt(&key, &tombstone(), &Expect::Tag(tag)).await? {
+            (Decision::Lost(_), true) => Ok(End::Doubt),
+            (Decision::Lost(_), false) => Ok(End::Defeated),
+            (Decision::Won(tag), _) => {
                 if self.objects.deletes_conditionally() {
                     self.objects.remove_object(&key, &tag, None).await?;
                 }
-                Ok(true)
+                Ok(End::Done)
             }
         }
     }

@@ -66,21 +66,33 @@ impl Objects {
         sealed: &Sealed,
         expect: &Expect,
     ) -> Result<Decision> {
+        Ok(self.decide_with_doubt(key, sealed, expect).await?.0)
+    }
+
+    /// The same, and whether a write that is reported as lost may have taken effect and was replaced since.
+    pub(crate) async fn decide_with_doubt(
+        &self,
+        key: &str,
+        sealed: &Sealed,
+        expect: &Expect,
+    ) -> Result<(Decision, bool)> {
         let mut attempt = 0;
+        let mut in_doubt = false;
         loop {
             let error = match self.put_if(key, sealed, expect).await {
-                Ok(tag) => return Ok(Decision::Won(tag)),
+                Ok(tag) => return Ok((Decision::Won(tag), false)),
                 Err(error) => error,
             };
             if let Some(error) = hopeless(&error) {
                 return Err(error);
             }
+            in_doubt |= !refused(&error);
             match self.look(key).await {
                 Ok(Some(found)) if wrote(&found, &sealed.nonce) => {
-                    return Ok(Decision::Won(found.tag));
+                    return Ok((Decision::Won(found.tag), false));
                 }
                 Ok(found) if !expect.holds(found.as_ref()) => {
-                    return Ok(Decision::Lost(found.map(Box::new)));
+                    return Ok((Decision::Lost(found.map(Box::new)), in_doubt));
                 }
                 // Nothing has happened yet. Or that is not known: then it is found out next time.
                 Ok(_) | Err(_) => {}

@@ -12,7 +12,10 @@ use object_store::{
 use serde::Deserialize;
 use storage_driver::{Error, ErrorKind, Result};
 
-use super::Objects;
+use super::{
+    Objects,
+    decide::{ATTEMPTS, pause},
+};
 use crate::{
     error::{corrupted, explain},
     time,
@@ -66,7 +69,16 @@ impl Objects {
         let start = client.map(|client| (client, prefix, Marker::default()));
         stream::try_unfold(start, async |place| {
             let Some((client, prefix, marker)) = place else { return Ok(None) };
-            let page = self.page_of_multiparts(&client, &prefix, &marker).await?;
+            let mut attempt = 0;
+            let page = loop {
+                match self.page_of_multiparts(&client, &prefix, &marker).await {
+                    Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
+                        attempt += 1;
+                        pause(attempt).await;
+                    }
+                    page => break page?,
+                }
+            };
             let uploads = page.upload.into_iter().filter_map(|upload| {
                 let key = upload.key.strip_prefix(self.root.as_str())?.to_owned();
                 Some(Multipart { key, id: upload.upload_id, begun: time::parse(&upload.initiated) })

@@ -67,7 +67,7 @@ async fn an_upload_is_taken_over_while_a_part_is_sent() {
     let mut one = Worker::start(&server).await;
     let mut two = Worker::start(&server).await;
     one.ask("create /u").await;
-    one.ask("write /u 1 100000").await;
+    one.ask("write /u 1 2000000").await;
     assert_eq!(one.ask("sync /u").await, "kept");
     let (held, reached) = hold(&one, |request| request.contains("partNumber"));
     one.ask(&format!("write /u 2 {}", 9 << 20)).await;
@@ -75,14 +75,14 @@ async fn an_upload_is_taken_over_while_a_part_is_sent() {
     assert_eq!(one.ask("write /u 2 10").await, "written");
     reached.notified().await;
 
-    assert_eq!(two.ask("resume /u").await, "opened 100000");
+    assert_eq!(two.ask("resume /u").await, "opened 2000000");
     two.ask("write /u 3 100").await;
-    assert_eq!(two.ask("commit /u /dest absent").await, "committed 100100");
+    assert_eq!(two.ask("commit /u /dest absent").await, "committed 2000100");
     held.add_permits(Semaphore::MAX_PERMITS);
     assert_eq!(one.ask("sync /u").await, "WriterFenced");
 
     let store = open(&server).await;
-    let content = [bytes(1, 100_000), bytes(3, 100)].concat();
+    let content = [bytes(1, 2_000_000), bytes(3, 100)].concat();
     assert_eq!(read(&store, "/dest").await, content);
     drop(one);
     // What the fenced writer has stored goes, and nothing else.

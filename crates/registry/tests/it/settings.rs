@@ -288,7 +288,7 @@ fn a_file_of_settings_may_begin_with_a_byte_order_mark() {
 
 #[test]
 fn a_bad_flag_is_a_usage_error() {
-    for flag in ["--max-uploads=0", "--storage=s3://bucket", "--header-timeout=5", "--log=a=b=c"] {
+    for flag in ["--max-uploads=0", "--storage=ftp://host", "--header-timeout=5", "--log=a=b=c"] {
         let output = registry(&["serve", flag], &[]);
         assert_eq!(output.status.code(), Some(2), "{flag}");
         let text = String::from_utf8(output.stderr).unwrap();
