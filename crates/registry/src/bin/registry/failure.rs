@@ -18,7 +18,7 @@ pub(crate) enum Failure {
     #[error("the settings cannot be written")]
     Toml(#[from] toml::ser::Error),
     #[error("cannot use the store {location}")]
-    Storage { location: Location, source: storage_driver::Error },
+    Storage { location: Box<Location>, source: storage_driver::Error },
     #[error("cannot listen at {address}")]
     Listen { address: ListenAddress, source: io::Error },
     #[error(transparent)]
@@ -31,4 +31,11 @@ pub(crate) enum Failure {
     System(#[from] io::Error),
     #[error("stopped at once; requests in flight are lost")]
     Forced,
+}
+
+impl Failure {
+    /// The failure of the store at `location`.
+    pub(crate) fn storage(location: &Location, source: storage_driver::Error) -> Self {
+        Self::Storage { location: Box::new(location.clone()), source }
+    }
 }

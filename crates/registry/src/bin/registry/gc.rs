@@ -31,7 +31,7 @@ pub(crate) async fn gc(settings: Effective, dry_run: bool) -> Result<(), Failure
     let collected = registry.collect(&options).await;
     let ended = driver.shutdown().await;
     let report = collected.and_then(|report| ended.map(|()| report));
-    let failed = |source| Failure::Storage { location: settings.storage.clone(), source };
+    let failed = |source| Failure::storage(&settings.storage, source);
     let _ = writeln!(io::stdout(), "{}", report.map_err(failed)?);
     Ok(())
 }

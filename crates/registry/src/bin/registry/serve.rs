@@ -84,7 +84,7 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
         tokio::select! {
             ended = &mut serving => {
                 ended.map_err(|error| Failure::System(error.into()))?;
-                let failed = |source| Failure::Storage { location: settings.storage.clone(), source };
+                let failed = |source| Failure::storage(&settings.storage, source);
                 return service.driver.shutdown().await.map_err(failed);
             }
             () = &mut watch => {}

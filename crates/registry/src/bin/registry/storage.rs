@@ -28,5 +28,5 @@ pub(crate) async fn open(
         }
         location => location.open().await,
     };
-    opened.map_err(|source| Failure::Storage { location: location.clone(), source })
+    opened.map_err(|source| Failure::storage(location, source))
 }
