@@ -32,10 +32,10 @@ use crate::support::{files, leftovers, open, path};
 const FILES: [&str; 2] = ["/x", "/y"];
 const UPLOADS: [&str; 2] = ["/u", "/v"];
 const HOUR: Duration = Duration::from_secs(3600);
-/// Longer than any pause of the driver, so that its timers decide nothing about the order.
-const TICK: Duration = Duration::from_secs(10);
-/// So many ticks without an event are a hang.
-const PATIENCE: usize = 100;
+/// The time from one event to the next. A request that waits for some hundred events is far from its deadline.
+const TICK: Duration = Duration::from_millis(10);
+/// So many ticks without an event are a hang. Pauses of the driver are shorter.
+const PATIENCE: usize = 6000;
 
 /// Which interleavings are tried.
 #[derive(Debug, Clone)]
