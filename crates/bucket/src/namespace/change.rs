@@ -60,7 +60,7 @@ impl Backend {
         }
     }
 
-    /// Changes the state of a path without changing what is there, so that a request that is still under way fails,
+    /// Changes the state of a path but not its file, so that a request that is still under way fails,
     /// whenever it arrives. Returns `false`, without changing anything, if `is_there` says that it has arrived.
     pub(crate) async fn fence(
         &self,

@@ -116,8 +116,8 @@ impl Backend {
         }
     }
 
-    /// Copies the content of a foreign object by the server. Each attempt has a key of its own: one that was given up
-    /// may arrive later, and copy what is there then.
+    /// Copies the content of a foreign object by the server. Each attempt has a key of its own: an abandoned
+    /// one may arrive later, and copy the later content of its source.
     async fn copy_foreign(&self, path: &Path, id: String, length: u64) -> Result<Extent> {
         let mut attempt = 0;
         loop {

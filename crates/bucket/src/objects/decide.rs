@@ -166,7 +166,7 @@ impl Objects {
                 Ok(None) => return Ok(Removal::Gone),
                 Ok(Some(found)) if found.tag != *tag => {
                     let in_doubt = attempt > 0 || !refused(&error);
-                    // Then what is there is a later life, and another deletion would end that.
+                    // Then the object belongs to a later life, and another deletion would end that life.
                     let removed =
                         in_doubt && nonce.is_some_and(|nonce| !State::of(&found).follows(nonce));
                     return Ok(match removed {

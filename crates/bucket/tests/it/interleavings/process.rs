@@ -17,7 +17,7 @@ use storage_driver_bucket::{Bucket, SweepOptions};
 use super::spec::{Call, Op, Outcome, Pieces, When, length};
 use crate::support::path;
 
-/// A condition, before it is known what is there.
+/// A condition, before the version at the path is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Want {
     Always,
