@@ -12,7 +12,7 @@ use self::{
     drain::Drain,
     iter::Iter,
     key::Key,
-    node::{Child, Leaf, Slot},
+    node::{Child, Slot, Slots},
 };
 use crate::work;
 
@@ -58,7 +58,7 @@ impl<V: Named> Map<V> {
     pub(crate) fn has_many(&self) -> bool {
         match &self.root {
             None => false,
-            Some(Child::Leaf(leaf)) => leaf.0.len() > 1,
+            Some(Child::Leaf(leaf)) => leaf.len() > 1,
             Some(Child::Inner(_)) => true,
         }
     }
@@ -95,7 +95,7 @@ impl<V: Named> Map<V> {
                 Child::Leaf(leaf) => {
                     let search = leaf.search(key.head, || key.text);
                     let index = search.map_or_else(|index| index, |index| index + 1);
-                    let slot = leaf.0.get(index).or_else(|| sibling?.first_leaf().0.first());
+                    let slot = leaf.slots().get(index).or_else(|| sibling?.first_leaf().0.first());
                     return slot?.value.as_ref();
                 }
             }
@@ -127,8 +127,8 @@ impl<V: Named> Map<V> {
         work::count(1);
         let head = Key::from(value.name()).head;
         let Some(mut root) = self.root.take() else {
-            let slot = Slot { head, value: Some(value) };
-            self.root = Some(Child::Leaf(Leaf::from_iter([slot])));
+            let first = Slots::from_iter([Slot { head, value: Some(value) }]);
+            self.root = Some(Child::Leaf(first.into()));
             return None;
         };
         let (old, cut_off) = root.insert(head, value);
@@ -143,7 +143,7 @@ impl<V: Named> Map<V> {
         let removed = root.remove(Key::from(name));
         // A root with one child, or none, is one level too many.
         match root {
-            Child::Leaf(leaf) if leaf.0.is_empty() => self.root = None,
+            Child::Leaf(leaf) if leaf.len() == 0 => self.root = None,
             Child::Inner(inner) if inner.branches.len() == 1 => {
                 *root = inner.branches[0].child.clone();
             }

@@ -20,9 +20,7 @@ pub(super) fn split<V: Named>(
             let at = leaf.search(key.head, || key.text).unwrap_or_else(|at| at);
             let mut left = leaf.take();
             let right: Slots<V> = left.drain(at..).collect();
-            let tree = |slots: Slots<V>| {
-                (!slots.is_empty()).then(|| Child::Leaf(slots.into_iter().collect()))
-            };
+            let tree = |slots: Slots<V>| (!slots.is_empty()).then(|| Child::Leaf(slots.into()));
             (tree(left), tree(right))
         }
         Child::Inner(inner) => {
@@ -44,8 +42,8 @@ pub(super) fn join<V: Named>(left: Option<Child<V>>, right: Option<Child<V>>) ->
         (left, right) => return left.or(right),
     };
     let separator = {
-        let last = left.last_leaf().0.last().and_then(Slot::name).unwrap_or_default();
-        let first = right.first_leaf().0.first().and_then(Slot::name).unwrap_or_default();
+        let last = left.last_leaf().slots().last().and_then(Slot::name).unwrap_or_default();
+        let first = right.first_leaf().slots().first().and_then(Slot::name).unwrap_or_default();
         between(last, first)
     };
     right.set_first(&separator);

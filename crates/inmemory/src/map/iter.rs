@@ -17,10 +17,10 @@ pub(crate) struct Iter<V> {
 impl<V> Iter<V> {
     /// The next entry.
     pub(crate) fn peek(&mut self) -> Option<&V> {
-        while self.leaf.as_ref().is_some_and(|(leaf, index)| *index == leaf.0.len()) {
+        while self.leaf.as_ref().is_some_and(|(leaf, index)| leaf.entry(*index).is_none()) {
             self.leaf = self.next_leaf();
         }
-        self.leaf.as_ref().and_then(|(leaf, index)| leaf.0[*index].value.as_ref())
+        self.leaf.as_ref().and_then(|(leaf, index)| leaf.entry(*index))
     }
 
     /// Passes the next entry, which was [looked at](Self::peek).

@@ -8,9 +8,12 @@ use triomphe::Arc;
 use super::key::{Key, Named, between, equal};
 use crate::work;
 
-/// The most entries or children of a node; half of it is the least, but for the root.
+/// The most entries or children of a node.
 pub(super) const FANOUT: usize = 32;
-/// By how much an inner node grows. It does not double, because there are many of them.
+/// The least, but for the root. A node that has less is joined with a neighbour. With half of the fan-out, the
+/// halves of a joined node that has to be cut again would soon be too small again.
+pub(super) const LEAST: usize = FANOUT / 4;
+/// By how much a node grows. It does not double, because there are many of them.
 const GROWTH: usize = 4;
 
 #[derive(Debug)]
@@ -19,17 +22,21 @@ pub(super) enum Child<V> {
     Inner(Arc<Inner<V>>),
 }
 
-/// One allocation, made anew for each entry that is inserted or removed: a search reads one place in memory,
-/// and none is wasted. Nearly all memory of a large map is in its leaves.
+/// One allocation: a search reads one place in memory. The entries come first, in order, and then up to
+/// [`GROWTH`] spare slots, or as many as there are entries after removals. An entry is inserted and removed in
+/// place, unless a clone shares the leaf or there is no spare slot.
 #[derive(Debug)]
 pub(super) struct Leaf<V>(pub(super) Arc<[Slot<V>]>);
 
 #[derive(Debug, Clone)]
 pub(super) struct Slot<V> {
     pub(super) head: u64,
-    /// `None` only while the leaf is made anew.
+    /// `None` in a spare slot, and while the leaf is made anew.
     pub(super) value: Option<V>,
 }
+
+/// The head of a spare slot orders after the heads of all names, which are ASCII.
+const SPARE: u64 = u64::MAX;
 
 /// The heads are stored apart from their children, so that a search reads few cache lines.
 #[derive(Debug, Clone)]
@@ -80,7 +87,7 @@ impl<V: Named> Child<V> {
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Leaf(leaf) => leaf.0.len(),
+            Self::Leaf(leaf) => leaf.len(),
             Self::Inner(inner) => inner.branches.len(),
         }
     }
@@ -167,11 +174,7 @@ impl<V: Named> Child<V> {
         match self {
             Self::Leaf(leaf) => match leaf.search(head, || value.name()) {
                 Ok(index) => (leaf.value_mut(index).map(|old| mem::replace(old, value)), None),
-                Err(index) => {
-                    let mut slots = leaf.take();
-                    slots.insert(index, Slot { head, value: Some(value) });
-                    (None, leaf.fill(slots))
-                }
+                Err(index) => (None, leaf.insert(index, Slot { head, value: Some(value) })),
             },
             Self::Inner(inner) => {
                 let inner = Arc::make_mut(inner);
@@ -189,17 +192,14 @@ impl<V: Named> Child<V> {
         match self {
             Self::Leaf(leaf) => {
                 let index = leaf.search(key.head, || key.text).ok()?;
-                let mut slots = leaf.take();
-                let removed = slots.remove(index).value;
-                leaf.fill(slots);
-                removed
+                leaf.remove(index)
             }
             Self::Inner(inner) => {
                 let inner = Arc::make_mut(inner);
                 let index = inner.index_of(key.head, || key.text);
                 let child = &mut inner.branches[index].child;
                 let removed = child.remove(key);
-                if child.len() < FANOUT / 2 {
+                if child.len() < LEAST {
                     // Joined with a neighbour; if the two are too many for one, cut in halves again.
                     let left = index.saturating_sub(1);
                     if left + 1 < inner.branches.len() {
@@ -235,9 +235,28 @@ impl<V: Named> Child<V> {
     }
 }
 
-impl<V> FromIterator<Slot<V>> for Leaf<V> {
-    fn from_iter<I: IntoIterator<Item = Slot<V>>>(slots: I) -> Self {
+impl<V> From<Slots<V>> for Leaf<V> {
+    fn from(mut slots: Slots<V>) -> Self {
+        while !slots.len().is_multiple_of(GROWTH) {
+            slots.push(Slot::spare());
+        }
         Self(slots.into_iter().collect())
+    }
+}
+
+impl<V> Leaf<V> {
+    /// The entry at this index; `None` from the end on.
+    pub(super) fn entry(&self, index: usize) -> Option<&V> {
+        self.0.get(index)?.value.as_ref()
+    }
+
+    /// The slots of entries.
+    pub(super) fn slots(&self) -> &[Slot<V>] {
+        &self.0[..self.len()]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.partition_point(|slot| slot.head != SPARE)
     }
 }
 
@@ -266,14 +285,45 @@ impl<V: Named> Leaf<V> {
         Arc::get_mut(&mut self.0)?.get_mut(index)?.value.as_mut()
     }
 
+    /// Puts in an entry; returns the right half if there are then more than the fan-out.
+    fn insert(&mut self, index: usize, slot: Slot<V>) -> Option<Half<V>> {
+        let len = self.len();
+        if len < self.0.len()
+            && let Some(slots) = Arc::get_mut(&mut self.0)
+        {
+            slots[len] = slot;
+            slots[index..=len].rotate_right(1);
+            return None;
+        }
+        let mut slots = self.take();
+        slots.insert(index, slot);
+        self.fill(slots)
+    }
+
+    /// Takes out an entry. The leaf is made anew where it is shared, or more than half of it would be spare.
+    fn remove(&mut self, index: usize) -> Option<V> {
+        let len = self.len();
+        if 2 * (len - 1) >= self.0.len()
+            && let Some(slots) = Arc::get_mut(&mut self.0)
+        {
+            slots[index..len].rotate_left(1);
+            return mem::replace(&mut slots[len - 1], Slot::spare()).value;
+        }
+        let mut slots = self.take();
+        let removed = slots.remove(index).value;
+        self.fill(slots);
+        removed
+    }
+
     /// Takes everything out, to be [filled](Self::fill) in again.
     pub(super) fn take(&mut self) -> Slots<V> {
+        let len = self.len();
         match Arc::get_mut(&mut self.0) {
             Some(slots) => {
                 let take = |slot: &mut Slot<V>| Slot { head: slot.head, value: slot.value.take() };
-                slots.iter_mut().map(take).collect()
+                slots[..len].iter_mut().map(take).collect()
             }
-            None => self.0.iter().cloned().collect(),
+            None => self.0[..len].iter().cloned().collect(),
         }
     }
 
@@ -284,15 +334,21 @@ impl<V: Named> Leaf<V> {
             let right: Slots<V> = slots.drain(slots.len() / 2..).collect();
             let left = slots.last().and_then(Slot::name).unwrap_or_default();
             let (head, first) = between(left, right[0].name().unwrap_or_default());
-            (head, Branch { first, child: Child::Leaf(right.into_iter().collect()) })
+            (head, Branch { first, child: Child::Leaf(right.into()) })
         });
-        *self = slots.into_iter().collect();
+        *self = slots.into();
         right
     }
 }
 
 /// The slots of at most two leaves.
 pub(super) type Slots<V> = ArrayVec<Slot<V>, { 2 * FANOUT }>;
+
+impl<V> Slot<V> {
+    fn spare() -> Self {
+        Self { head: SPARE, value: None }
+    }
+}
 
 impl<V: Named> Slot<V> {
     pub(super) fn name(&self) -> Option<&str> {

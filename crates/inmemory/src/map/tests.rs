@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     key::{between, head},
-    node::FANOUT,
+    node::{FANOUT, LEAST},
     *,
 };
 /// A name and a number.
@@ -93,16 +93,16 @@ fn contents(map: &Map<Item>, start: Option<&str>) -> Vec<(String, u32)> {
 /// Checks a child of names from `low` up to, not including, `high`; returns its number of levels.
 fn shape(child: &Child<Item>, root: bool, low: Option<&str>, high: Option<&str>) -> usize {
     let least = match child {
-        _ if !root => FANOUT / 2,
+        _ if !root => LEAST,
         Child::Leaf(_) => 1,
         Child::Inner(_) => 2,
     };
     assert!((least..=FANOUT).contains(&child.len()), "a node has {} entries", child.len());
     match child {
         Child::Leaf(leaf) => {
-            let names: Vec<&str> = leaf.0.iter().map(|slot| slot.name().unwrap()).collect();
+            let names: Vec<&str> = leaf.slots().iter().map(|slot| slot.name().unwrap()).collect();
             assert!(names.is_sorted());
-            assert!(leaf.0.iter().all(|slot| slot.head == head(slot.name().unwrap())));
+            assert!(leaf.slots().iter().all(|slot| slot.head == head(slot.name().unwrap())));
             let inside = |name: &str| {
                 low.is_none_or(|low| low <= name) && high.is_none_or(|high| name < high)
             };
@@ -188,6 +188,41 @@ fn an_empty_map_has_nothing() {
 fn a_leaf_holds_the_fan_out_and_no_more() {
     assert_eq!(Pair::with(0..FANOUT).check(), 1);
     assert_eq!(Pair::with(0..=FANOUT).check(), 2);
+}
+
+/// The leaves of a map, as their places in memory and their numbers of slots.
+fn leaves(map: &Map<Item>) -> Vec<(*const (), usize)> {
+    fn leaves(child: &Child<Item>, all: &mut Vec<(*const (), usize)>) {
+        match child {
+            Child::Leaf(leaf) => all.push((leaf.0.as_ptr().cast(), leaf.0.len())),
+            Child::Inner(inner) => inner.branches.iter().for_each(|b| leaves(&b.child, all)),
+        }
+    }
+    let mut all = Vec::new();
+    map.root.iter().for_each(|root| leaves(root, &mut all));
+    all
+}
+
+#[test]
+fn entries_are_inserted_and_removed_in_place() {
+    let mut pair = Pair::with(0..FANOUT);
+    let before = leaves(&pair.map);
+    (0..FANOUT / 2).for_each(|number| pair.remove(number * 2));
+    assert_eq!(leaves(&pair.map), before);
+    (0..FANOUT / 2).for_each(|number| pair.insert(number * 2, 1));
+    assert_eq!(leaves(&pair.map), before);
+    pair.check();
+}
+
+#[test]
+fn more_than_half_of_a_leaf_is_never_spare() {
+    let mut pair = Pair::with(0..1000);
+    for number in (0..1000).map(|n| n * 7 % 1000) {
+        pair.remove(number);
+        let slots: usize = leaves(&pair.map).iter().map(|leaf| leaf.1).sum();
+        let most = 2 * pair.model.len() + 4 * leaves(&pair.map).len();
+        assert!(slots <= most, "{slots} slots for {} entries", pair.model.len());
+    }
 }
 
 #[test]
