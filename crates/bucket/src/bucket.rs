@@ -7,7 +7,7 @@ use object_store::signer::SignedUrlOptions;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page, Path,
     Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
-    UploadInfo, Walk, WalkOptions, Writer, WriterOptions,
+    SweepOptions, SweepReport, UploadInfo, Walk, WalkOptions, Writer, WriterOptions,
 };
 
 use crate::{
@@ -20,7 +20,6 @@ use crate::{
     namespace::At,
     opening,
     record::Body,
-    sweep::{SweepOptions, SweepReport},
     walking::Walking,
 };
 
@@ -75,24 +74,6 @@ impl Bucket {
     /// and stay.
     pub fn deletes_conditionally(&self) -> bool {
         self.backend.objects.deletes_conditionally()
-    }
-
-    /// Removes data that nothing names any more. See [`SweepOptions`].
-    ///
-    /// It can run anywhere, at any time, and in many processes at once.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store. What was removed before is removed; call it again.
-    pub async fn sweep(&self, options: SweepOptions) -> Result<SweepReport> {
-        let backend = Arc::clone(&self.backend);
-        backend.tasks.check_open()?;
-        // Its paths are in no one's way: what it removes nothing names.
-        backend
-            .tasks
-            .clone()
-            .spawn(Vec::new(), async move { backend.sweep(&options).await })
-            .await?
     }
 
     /// Runs an operation that changes something, to its end.
@@ -372,6 +353,17 @@ impl StorageDriver for Bucket {
         .await
     }
 
+    async fn sweep(&self, options: SweepOptions) -> Result<SweepReport> {
+        let run = async {
+            let backend = Arc::clone(&self.backend);
+            backend.tasks.check_open()?;
+            // No operation waits for it: what it removes nothing names.
+            let tasks = backend.tasks.clone();
+            tasks.spawn(Vec::new(), async move { backend.sweep(&options).await }).await?
+        };
+        run.await.map_err(|error| error.context(NAME, Operation::Sweep, &Path::root()))
+    }
+
     async fn health(&self) -> Health {
         let explain = |error: Error| error.context(NAME, Operation::Health, &Path::root());
         if let Err(error) = self.backend.tasks.check_open() {
@@ -383,11 +375,11 @@ impl StorageDriver for Bucket {
             // It decides nothing, so that any number of processes can write it.
             objects.put_hint("!health", tombstone()),
         );
-        let write = match self.backend.unsuitable {
-            Some(reason) => write.and(Err(reason.into())),
-            None => write,
-        };
-        Health::new(read.map(drop).map_err(explain), write.map_err(explain))
+        let health = Health::new(read.map(drop).map_err(explain), write.map_err(explain));
+        match self.backend.unsuitable {
+            Some(reason) => health.with_warning(reason.to_string()),
+            None => health,
+        }
     }
 
     async fn shutdown(&self) -> Result<()> {

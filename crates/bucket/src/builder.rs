@@ -146,7 +146,7 @@ impl Builder {
     }
 
     /// Opens the store although its server is [`Unsuitable`](crate::Unsuitable), if it is. Two clients may then overwrite each other, and
-    /// acknowledged files may be lost. [`health`](storage_driver::StorageDriver::health) reports the reason as the error of `write`.
+    /// acknowledged files may be lost. [`health`](storage_driver::StorageDriver::health) reports the reason as a [warning](storage_driver::Health::warnings).
     #[must_use]
     pub fn accept_unsuitable(mut self) -> Self {
         self.accepts_unsuitable = true;

@@ -46,4 +46,3 @@ pub use bucket::Bucket;
 pub use builder::Builder;
 pub use object_store;
 pub use probe::Unsuitable;
-pub use sweep::{SweepOptions, SweepReport};

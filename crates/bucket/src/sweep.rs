@@ -14,76 +14,9 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
-use storage_driver::Result;
+use storage_driver::{Result, SweepOptions, SweepReport};
 
 use crate::{backend::Backend, envelope::tombstone, lease::Lease, nonce, objects::Item};
-
-/// What a sweep looks at.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct SweepOptions {
-    /// Look at all data, all tombstones and all multipart uploads, not only where a hint points. It finds what crashed
-    /// processes have left, and costs a few requests for each file that is not small.
-    pub deep: bool,
-    /// How long data stays that nothing names any more, instead of the grace that the driver was opened with.
-    pub grace: Option<Duration>,
-    /// Sweep only if no other process does, under a lease of this time. A process that has stopped loses the lease when
-    /// this one has seen no sign of it for as long, which takes two sweeps. For economy: without a lease, sweeps of
-    /// many processes are as safe, and send the same requests many times.
-    pub lease: Option<Duration>,
-}
-
-impl SweepOptions {
-    /// Only where hints point.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Everything.
-    #[must_use]
-    pub fn deep(mut self) -> Self {
-        self.deep = true;
-        self
-    }
-
-    /// Sets the [`lease`](Self::lease).
-    #[must_use]
-    pub fn lease(mut self, time: Duration) -> Self {
-        self.lease = Some(time);
-        self
-    }
-
-    /// Sets the [`grace`](Self::grace).
-    #[must_use]
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = Some(grace);
-        self
-    }
-}
-
-/// What a sweep did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SweepReport {
-    /// How many owners it looked at.
-    pub examined: u64,
-    /// How many objects with data it removed.
-    pub extents: u64,
-    /// How many bytes those had.
-    pub bytes: u64,
-    /// How many hints and probes it removed.
-    pub hints: u64,
-    /// How many tombstones it removed.
-    pub tombstones: u64,
-    /// How many tombstones it found and left: younger than the grace, or in a store without conditional deletions.
-    pub tombstones_left: u64,
-    /// How many of the examined owners wait until the grace has passed.
-    pub waiting: u64,
-    /// How many multipart uploads it aborted.
-    pub multiparts: u64,
-    /// Another process held the lease, and nothing was looked at.
-    pub skipped: bool,
-}
 
 /// How many objects are removed at once.
 const PARALLEL: usize = 16;
@@ -119,7 +52,9 @@ impl Backend {
         let Some(time) = options.lease else { return self.sweep_now(options).await };
         let lease = Lease::take(&self.objects, "sweep", time, &self.sightings).await?;
         let Some(mut lease) = lease else {
-            return Ok(SweepReport { skipped: true, ..SweepReport::default() });
+            let mut report = SweepReport::new();
+            report.skipped = true;
+            return Ok(report);
         };
         let report = lease.hold_during(self.sweep_now(options)).await;
         lease.release().await;
@@ -129,7 +64,7 @@ impl Backend {
     async fn sweep_now(&self, options: &SweepOptions) -> Result<SweepReport> {
         let now = self.server_time().await?;
         let age = Age { now, grace: options.grace.unwrap_or(self.grace) };
-        let report = SweepReport::default();
+        let report = SweepReport::new();
         let mut sweep = Sweep { backend: self, age, deep: options.deep, report };
         sweep.hinted().await?;
         if options.deep {
@@ -168,7 +103,7 @@ impl Sweep<'_> {
         let mut pages = pin!(self.backend.objects.pages_below(prefix));
         while let Some(items) = pages.try_next().await? {
             let old = items.into_iter().filter(|item| self.age.has_passed(item));
-            self.report.hints += self.remove(old.map(|item| item.key)).await?;
+            self.report.markers += self.remove(old.map(|item| item.key)).await?;
         }
         Ok(())
     }

@@ -202,6 +202,11 @@
 //!   unrelated file is large.
 //! - <a id="9.4"></a>**9.4** `shutdown` waits for background work and releases locks. Afterwards every operation returns
 //!   `Unavailable`.
+//! - <a id="9.5"></a>**9.5** [`sweep`](crate::StorageDriver::sweep) removes what operations have left behind: data that
+//!   nothing names any more, and what operations that were cut off have stored. It never removes what an operation can
+//!   see or resume: files, and uploads in progress with all that was accepted. It can run at any time, any number of
+//!   times at once. A reader that was opened earlier than the grace ago may fail with `ContentChanged` (4.3). A driver
+//!   that leaves nothing behind has nothing to sweep.
 //!
 //! # 10. Capabilities
 //!
@@ -212,6 +217,6 @@
 //!   behaviours it tested and how many it left out.
 //! - <a id="10.3"></a>**10.3** `redirect_url` returns a URL that a client can use directly, or `None` for this path.
 //! - <a id="10.4"></a>**10.4** `health` reports cheaply whether the store can be read and written, and why not. A full
-//!   store can be read.
+//!   store can be read. A store that works and is not safe to use as it is has warnings.
 //! - <a id="10.5"></a>**10.5** Capabilities do not contradict each other: `linearizable` implies `atomic_rename`,
 //!   `atomic_commit_to` and `snapshot_listing`. The suite refuses a driver whose capabilities do.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page,
-    Path, Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, UploadInfo, Walk,
-    WalkOptions, Writer, WriterOptions,
+    Path, Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, SweepOptions,
+    SweepReport, UploadInfo, Walk, WalkOptions, Writer, WriterOptions,
 };
 
 /// The storage layer under a registry: memory, a file system, an object store.
@@ -642,10 +642,51 @@ pub trait StorageDriver: Debug + Send + Sync {
         Err(unsupported(self.name(), Operation::RedirectUrl, &[path]))
     }
 
+    /// Removes what operations have left behind: data that no file and no upload names any more, and the traces of
+    /// operations that were cut off. Never removes what an operation can see or resume. It can run at any time, any
+    /// number of times at once, in any number of processes. Run it at an interval if the driver's documentation says so.
+    ///
+    /// The default has nothing to remove. It calls [`stat`](Self::stat) on the root, so that it fails as other
+    /// operations do.
+    ///
+    /// ```
+    /// # use storage_driver::{Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// use storage_driver::SweepOptions;
+    ///
+    /// // Of many processes with this schedule, one does the work.
+    /// let options = SweepOptions::new().lease(Duration::from_secs(60));
+    /// let report = driver.sweep(options).await?;
+    /// println!("{} bytes removed", report.bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Clauses: [9.5](crate::contract#9.5).
+    ///
+    /// # Errors
+    ///
+    /// Those of the backend. What was removed before stays removed.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may stop between two removals, or continue in the background. Call it again.
+    async fn sweep(&self, options: SweepOptions) -> Result<SweepReport> {
+        let _ = options;
+        let root = Path::root();
+        match self.stat(&root).await {
+            Ok(_) => Ok(SweepReport::new()),
+            Err(error) => Err(part_of(self.name(), Operation::Sweep, &root, error)),
+        }
+    }
+
     /// Reports, at low cost, whether the store can be read and written, and the error if not. A full store can be
     /// read.
     ///
-    /// The default calls [`stat`](Self::stat) on the root, and reports that the store can be written.
+    /// The default calls [`stat`](Self::stat) on the root, and reports that the store can be written. A store that can
+    /// be used but should not be, as it is, has [warnings](Health::warnings).
     ///
     /// ```
     /// # use storage_driver::{Result, StorageDriver};

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     Capabilities, Content, Entry, Health, ListOptions, Metadata, Operation, Page, Path, Payload,
-    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, UploadInfo, Walk,
-    WalkOptions, Writer, WriterOptions,
+    Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver, SweepOptions,
+    SweepReport, UploadInfo, Walk, WalkOptions, Writer, WriterOptions,
 };
 
 /// A driver around another driver: metrics, a cache, a time-out, injected faults.
@@ -71,7 +71,7 @@ pub trait Layer: Debug + Send + Sync {
 
     /// Runs `call`, which is a call of the inner driver. A call that is not awaited does not reach it.
     ///
-    /// `path` is the first path of an operation on several, and the root of `health` and `shutdown`. An error
+    /// `path` is the first path of an operation on several, and the root of `sweep`, `health` and `shutdown`. An error
     /// is an unhealthy store if it comes from `health`. [`walk`](StorageDriver::walk) is not a call but a
     /// stream; see [`wrap_walk`](Self::wrap_walk).
     fn around<'a, T: Send + 'a>(
@@ -301,6 +301,14 @@ pub trait Layer: Debug + Send + Sync {
         }
     }
 
+    /// [`StorageDriver::sweep`].
+    fn sweep(&self, options: SweepOptions) -> impl Future<Output = Result<SweepReport>> + Send {
+        async move {
+            let root = Path::root();
+            self.around(Operation::Sweep, &root, self.inner().sweep(options)).await
+        }
+    }
+
     /// [`StorageDriver::health`].
     fn health(&self) -> impl Future<Output = Health> + Send {
         async move {
@@ -418,6 +426,10 @@ impl<L: Layer> StorageDriver for L {
         expires_in: Duration,
     ) -> Result<Option<String>> {
         Layer::redirect_url(self, path, method, expires_in).await
+    }
+
+    async fn sweep(&self, options: SweepOptions) -> Result<SweepReport> {
+        Layer::sweep(self, options).await
     }
 
     async fn health(&self) -> Health {

@@ -33,6 +33,7 @@
 //! | streams | [`Reader`], [`ReadRange`], [`Writer`], [`WriterOptions`] |
 //! | the namespace | [`Stat`], [`Entry`], [`Page`], [`Pages`], [`Walk`], [`UploadInfo`] |
 //! | choosing a driver | [`Capabilities`], [`Health`] |
+//! | operating a store | [`SweepOptions`], [`SweepReport`] |
 //! | implementing a driver | [`WriteSession`], [`WalkSource`], the module `blocking` |
 //! | changing a driver | [`Layer`] |
 //!
@@ -87,6 +88,7 @@ pub mod payload;
 mod range;
 mod reader;
 mod redirect;
+mod sweep;
 mod upload_info;
 mod version;
 mod walk;
@@ -112,6 +114,7 @@ pub use payload::Payload;
 pub use range::ReadRange;
 pub use reader::Reader;
 pub use redirect::RedirectMethod;
+pub use sweep::{SweepOptions, SweepReport};
 pub use upload_info::UploadInfo;
 pub use version::{Precondition, Version};
 pub use walk::{Walk, WalkOptions, WalkSource};

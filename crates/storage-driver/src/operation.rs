@@ -85,6 +85,8 @@ operations! {
     Touch = "touch",
     /// [`StorageDriver::redirect_url`](crate::StorageDriver::redirect_url).
     RedirectUrl = "redirect_url",
+    /// [`StorageDriver::sweep`](crate::StorageDriver::sweep).
+    Sweep = "sweep",
     /// [`StorageDriver::health`](crate::StorageDriver::health).
     Health = "health",
     /// [`StorageDriver::shutdown`](crate::StorageDriver::shutdown).

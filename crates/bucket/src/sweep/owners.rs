@@ -72,7 +72,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         if hints.id == "-" || self.examine(&hints.id, true).await? {
-            self.report.hints += self.remove(hints.keys).await?;
+            self.report.markers += self.remove(hints.keys).await?;
         }
         Ok(())
     }
@@ -216,7 +216,7 @@ impl Sweep<'_> {
         while let Some(items) = pages.try_next().await? {
             let items: Vec<Item> = items.into_iter().filter(&which).collect();
             self.report.bytes += items.iter().filter_map(|item| item.size).sum::<u64>();
-            self.report.extents += self.remove(items.into_iter().map(|item| item.key)).await?;
+            self.report.objects += self.remove(items.into_iter().map(|item| item.key)).await?;
         }
         Ok(())
     }

@@ -15,9 +15,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage_driver::{Error, Path, Precondition, StorageDriver};
+use storage_driver::{Error, Path, Precondition, StorageDriver, SweepOptions};
 use storage_driver_bucket::{
-    Bucket, SweepOptions,
+    Bucket,
     double::Double,
     http::{Fault, FaultPlan},
 };

@@ -16,9 +16,9 @@ mod spec;
 
 use std::{fmt::Write, time::Duration};
 
-use storage_driver::{Path, Precondition, StorageDriver};
+use storage_driver::{Path, Precondition, StorageDriver, SweepOptions};
 use storage_driver_bucket::{
-    Builder, SweepOptions,
+    Builder,
     double::{Double, Ways, seed_nonces},
 };
 

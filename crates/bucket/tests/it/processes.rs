@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use storage_driver::{Precondition, StorageDriver, WriterOptions};
-use storage_driver_bucket::{SweepOptions, double::Double};
+use storage_driver::{Precondition, StorageDriver, SweepOptions, WriterOptions};
+use storage_driver_bucket::double::Double;
 use tokio::sync::{Notify, Semaphore};
 
 use self::{listener::Rule, worker::Worker};

@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use storage_driver::{ErrorKind, Precondition, StorageDriver};
+use storage_driver::{ErrorKind, Precondition, StorageDriver, SweepOptions};
 use storage_driver_bucket::{
-    Bucket, Builder, SweepOptions,
+    Bucket, Builder,
     double::{Double, Ways},
     http::{Fault, FaultPlan, RequestKind},
 };

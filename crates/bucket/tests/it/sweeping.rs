@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use storage_driver::{ErrorKind, Precondition, ReadRange, StorageDriver, WriterOptions};
+use storage_driver::{
+    ErrorKind, Precondition, ReadRange, StorageDriver, SweepOptions, WriterOptions,
+};
 use storage_driver_bucket::{
-    Builder, SweepOptions,
+    Builder,
     double::{Double, Ways},
     http::{Fault, FaultPlan, RequestKind},
 };
@@ -24,11 +26,11 @@ async fn deleted_data_goes_when_the_grace_has_passed() {
     put(&store, "/a", bytes(1, LARGE)).await.unwrap();
     store.delete(&path("/a"), Precondition::None).await.unwrap();
     let report = store.sweep(SweepOptions::new()).await.unwrap();
-    assert_eq!((report.extents, report.waiting), (0, 1));
+    assert_eq!((report.objects, report.waiting), (0, 1));
     server.advance(HOUR + HOUR);
     let report = store.sweep(SweepOptions::new()).await.unwrap();
     // A file whose data was written in one piece, and its hint.
-    assert_eq!((report.extents, report.bytes), (1, LARGE as u64));
+    assert_eq!((report.objects, report.bytes), (1, LARGE as u64));
     // The second pass finds nothing.
     assert_eq!(store.sweep(SweepOptions::new()).await.unwrap().examined, 0);
     assert_eq!(data(&server), 0);
@@ -174,7 +176,7 @@ async fn data_without_an_owner_goes_when_the_grace_has_passed() {
     assert_eq!(data(&server), 2);
     server.advance(2 * HOUR);
     let report = store.sweep(SweepOptions::new().deep()).await.unwrap();
-    assert_eq!((report.extents, report.bytes, data(&server)), (1, 10, 1));
+    assert_eq!((report.objects, report.bytes, data(&server)), (1, 10, 1));
     assert_eq!(read(&store, "/a").await, bytes(1, LARGE));
 }
 

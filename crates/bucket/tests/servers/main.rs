@@ -46,13 +46,13 @@ macro_rules! servers {
 }
 
 servers! {
-    ceph: CEPH, 565 except [] {
+    ceph: CEPH, 572 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
         says_that_the_secret_is_wrong: "AWS_SECRET_ACCESS_KEY" = "wrong" => WrongSecret;
     }
     // A put by an administrator creates the bucket. It creates no object where there is a directory, or was one.
-    seaweedfs: SEAWEEDFS, 565 except [
+    seaweedfs: SEAWEEDFS, 572 except [
         "model::operations_with_faults_take_effect_once_or_never",
         "model::sequences_are_answered_as_by_the_model",
         "namespace::a_deleted_directory_makes_room_for_a_file",
@@ -63,15 +63,15 @@ servers! {
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
         says_that_the_secret_is_wrong: "AWS_SECRET_ACCESS_KEY" = "wrong" => WrongSecret;
     }
-    azurite: AZURITE, 565 except [] {
+    azurite: AZURITE, 572 except [] {
         says_that_there_is_no_container: "AZURE_CONTAINER_NAME" = "missing" => NoBucket;
         says_that_the_key_is_wrong: "AZURE_STORAGE_ACCOUNT_KEY" = "d3Jvbmc=" => WrongSecret;
     }
     // It accepts any credentials.
-    moto: MOTO, 565 except [] {
+    moto: MOTO, 572 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
     }
-    ministack: MINISTACK, 565 except [] {
+    ministack: MINISTACK, 572 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod reading;
 pub(crate) mod renaming;
 pub(crate) mod shutdown;
 pub(crate) mod snapshots;
+pub(crate) mod sweeping;
 pub(crate) mod times;
 pub(crate) mod uploads;
 pub(crate) mod walking;

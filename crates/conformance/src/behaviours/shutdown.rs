@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::StreamExt;
 use storage_driver::{
     Error, ErrorKind, ListOptions, Operation, Path, Precondition, ReadRange, StorageDriver,
-    StorageDriverExt, WalkOptions,
+    StorageDriverExt, SweepOptions, WalkOptions,
 };
 
 use crate::{
@@ -205,6 +205,13 @@ pub(crate) async fn after_shutdown_errors_of_health_say_where(subject: Subject) 
     let operations = &[Operation::Health, Operation::Stat];
     gone(driver, health.read, operations, "/");
     gone(driver, health.write, operations, "/");
+}
+
+pub(crate) async fn after_shutdown_errors_of_a_sweep_say_where(subject: Subject) {
+    let driver = &shut_down(subject).await;
+    for options in [SweepOptions::new(), SweepOptions::new().deep()] {
+        gone(driver, driver.sweep(options).await, &[Operation::Sweep, Operation::Stat], "/");
+    }
 }
 
 pub(crate) async fn after_shutdown_errors_of_writers_say_where(subject: Subject) {

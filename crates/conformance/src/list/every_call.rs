@@ -94,6 +94,7 @@ macro_rules! __behaviours_every_call {
                 after_shutdown_errors_of_deleting_say_where: [8.1, 9.4];
                 after_shutdown_errors_of_moving_say_where: [8.1, 9.4];
                 after_shutdown_errors_of_health_say_where: [8.1, 9.4, 10.4];
+                after_shutdown_errors_of_a_sweep_say_where: [8.1, 9.4, 9.5];
                 after_shutdown_errors_of_writers_say_where: [8.1, 8.4, 9.4];
                 after_shutdown_an_open_reader_gives_no_mix: [9.4];
                 a_second_shutdown_does_nothing: [9.4];
@@ -101,6 +102,14 @@ macro_rules! __behaviours_every_call {
                 a_store_that_works_is_healthy: [10.4];
                 asking_for_health_changes_nothing: [10.4];
                 after_shutdown_a_store_is_not_healthy: [9.4, 10.4];
+            }
+            sweeping {
+                a_sweep_removes_nothing_that_is_visible: [9.5];
+                content_whose_source_was_deleted_survives_a_sweep: [7.6, 9.5];
+                an_open_upload_survives_a_sweep: [5.1, 9.5];
+                a_suspended_upload_survives_a_sweep: [5.4, 5.17, 9.5];
+                what_was_deleted_stays_deleted_after_a_sweep: [5.11, 7.4, 9.5];
+                sweeps_and_writers_at_once_lose_nothing: [5.1, 9.5];
             }
             times {
                 a_put_sets_the_time: [2.1, 6.1] if clock;

@@ -16,6 +16,7 @@ mod listing;
 mod moving;
 mod notes;
 mod reading;
+mod sweeping;
 mod uploads;
 mod writer;
 mod writing;

@@ -6,7 +6,7 @@ use crate::support::map::Map;
 use futures::TryStreamExt;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, Operation, Path, Precondition, ReadRange,
-    RedirectMethod, StorageDriver, StorageDriverExt, WalkOptions,
+    RedirectMethod, StorageDriver, StorageDriverExt, SweepOptions, SweepReport, WalkOptions,
 };
 use tokio_test::block_on;
 
@@ -220,4 +220,17 @@ fn a_store_with_an_unreadable_root_reports_the_error() {
     let error = health.read.unwrap_err();
     assert_eq!((error.kind(), error.operation()), (ErrorKind::Timeout, Some(Operation::Health)));
     assert_eq!(health.write.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[test]
+fn sweep_has_nothing_to_remove() {
+    let report = block_on(store().sweep(SweepOptions::new().deep())).unwrap();
+    assert_eq!(report, SweepReport::new());
+}
+
+#[test]
+fn sweep_fails_as_stat_of_the_root_does() {
+    let failing = failing(store(), "stat", "/");
+    let error = block_on(failing.sweep(SweepOptions::new())).unwrap_err();
+    assert_error(&error, ErrorKind::Timeout, Operation::Sweep, "/");
 }

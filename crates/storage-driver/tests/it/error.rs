@@ -269,7 +269,7 @@ fn every_operation_is_named_after_its_method() {
     let expected = "open get_content get_range put_content reader read writer write set_note sync \
                     suspend commit commit_to cancel stat list walk uploads upload cancel_upload \
                     cancel_uploads rename rename_dir copy delete delete_dir delete_many touch \
-                    redirect_url health shutdown";
+                    redirect_url sweep health shutdown";
     assert_eq!(names.join(" "), expected);
     assert_eq!(format!("{:>6}|", Operation::Stat), "  stat|");
 }

@@ -9,8 +9,8 @@ use crate::support::{map::Map, recorder::Recorder, session::Script};
 use futures::StreamExt;
 use storage_driver::{
     Error, ErrorKind, Layer, ListOptions, Operation, Path, Payload, Precondition, ReadRange,
-    Reader, RedirectMethod, Result, Stat, StorageDriver, StorageDriverExt, Version, Walk,
-    WalkOptions, Writer, WriterOptions,
+    Reader, RedirectMethod, Result, Stat, StorageDriver, StorageDriverExt, SweepOptions, Version,
+    Walk, WalkOptions, Writer, WriterOptions,
 };
 use tokio_test::block_on;
 
@@ -44,6 +44,7 @@ async fn call_everything<D: StorageDriver>(driver: D) {
     driver.copy(&a, &b, if_version).await.unwrap_err();
     driver.touch(&a, Precondition::None).await.unwrap_err();
     driver.redirect_url(&a, RedirectMethod::Head, second).await.unwrap_err();
+    driver.sweep(SweepOptions::new().deep().lease(second)).await.unwrap_err();
     assert!(driver.health().await.is_healthy());
     driver.shutdown().await.unwrap_err();
 }
@@ -53,7 +54,7 @@ fn direct() -> Vec<String> {
     let recorder = Recorder::default();
     block_on(call_everything(recorder.clone()));
     let calls = recorder.take();
-    assert_eq!(calls.len(), 24);
+    assert_eq!(calls.len(), 25);
     calls
 }
 
@@ -133,10 +134,10 @@ fn every_call_passes_through_around() {
     block_on(call_everything(&layer));
     let calls = layer.calls.into_inner().unwrap();
     // Every method but `name`, `capabilities` and `walk`.
-    assert_eq!(calls.len(), 21);
+    assert_eq!(calls.len(), 22);
     let (a, root) = (Path::parse("/a").unwrap(), Path::root());
     for (operation, path) in calls {
-        let whole = matches!(operation, Operation::Health | Operation::Shutdown);
+        let whole = matches!(operation, Operation::Sweep | Operation::Health | Operation::Shutdown);
         assert_eq!(path, if whole { root.clone() } else { a.clone() }, "{operation}");
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use futures::{FutureExt, TryStreamExt, future::BoxFuture};
 use storage_driver::{
-    ListOptions, Path, Precondition, Result, StorageDriver, WalkOptions, WriterOptions,
+    ListOptions, Path, Precondition, Result, StorageDriver, SweepOptions, WalkOptions,
+    WriterOptions,
 };
-use storage_driver_bucket::{Bucket, SweepOptions};
+use storage_driver_bucket::Bucket;
 
 use super::rivals::{COPY_B, CREATE_U, DELETE_A, DELETE_B, PUT_A, PUT_B, RENAME_B, Rival, TAKE_U};
 use crate::support::{LARGE, bytes, path, put, upload};

@@ -10,9 +10,10 @@ use std::{
 
 use bytes::{BufMut, Bytes, BytesMut};
 use storage_driver::{
-    Error, ErrorKind, Precondition, Result, StorageDriver, Version, Writer, WriterOptions,
+    Error, ErrorKind, Precondition, Result, StorageDriver, SweepOptions, Version, Writer,
+    WriterOptions,
 };
-use storage_driver_bucket::{Bucket, SweepOptions};
+use storage_driver_bucket::Bucket;
 
 use super::spec::{Call, Op, Outcome, Pieces, When, length};
 use crate::support::path;

@@ -11,8 +11,10 @@ use std::{
 };
 
 use object_store::aws::AmazonS3Builder;
-use storage_driver::{Error, Precondition, Result, StorageDriver, Writer, WriterOptions};
-use storage_driver_bucket::{Bucket, Builder, SweepOptions, double::Double};
+use storage_driver::{
+    Error, Precondition, Result, StorageDriver, SweepOptions, Writer, WriterOptions,
+};
+use storage_driver_bucket::{Bucket, Builder, double::Double};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -127,7 +129,7 @@ impl Commands {
             }
             ["sweep"] => {
                 let report = self.store.sweep(SweepOptions::new().deep()).await?;
-                Ok(format!("swept {}", report.extents))
+                Ok(format!("swept {}", report.objects))
             }
             _ => Err(unknown()),
         }

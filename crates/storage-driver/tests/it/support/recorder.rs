@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use storage_driver::{
     Capabilities, Content, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Page, Path,
     Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
-    UploadInfo, Walk, WalkOptions, WalkSource, Writer, WriterOptions,
+    SweepOptions, SweepReport, UploadInfo, Walk, WalkOptions, WalkSource, Writer, WriterOptions,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -145,6 +145,10 @@ impl StorageDriver for Recorder {
         expires_in: Duration,
     ) -> Result<Option<String>> {
         self.refuse("redirect_url", (path, method, expires_in))
+    }
+
+    async fn sweep(&self, options: SweepOptions) -> Result<SweepReport> {
+        self.refuse("sweep", options)
     }
 
     async fn health(&self) -> Health {
