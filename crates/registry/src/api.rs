@@ -6,6 +6,7 @@
 //! error   accept   byteranges   conditions   cursors   endpoint
 //! body    range    responses
 //! service                                     the state of all requests, and a request
+//! redirect
 //! blobs   catalog  lists  manifests  uploads  the handlers
 //! routes                                      which request is handled where
 //! ```
@@ -22,6 +23,7 @@ pub(crate) mod error;
 mod lists;
 mod manifests;
 mod range;
+mod redirect;
 mod responses;
 mod routes;
 mod service;

@@ -50,7 +50,7 @@ pub use crate::{
     error_chain::ErrorChain,
     health::{HealthRoutes, livez_router},
     metrics::{Memory, Metrics, Route, UploadInProgress},
-    options::GcOptions,
+    options::{GcOptions, Redirect},
     registry::{Registry, RegistryBuilder},
     server::{Server, ServerLimits},
     shutdown::Shutdown,

@@ -1,4 +1,4 @@
-//! [`Options`] of a registry, and [`GcOptions`] of a collection.
+//! [`Options`] of a registry, [`Redirect`], and [`GcOptions`] of a collection.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ pub(crate) struct Options {
     pub(crate) immutable_tags: bool,
     pub(crate) sparse_indexes: bool,
     pub(crate) web_ui: bool,
+    pub(crate) redirect: Redirect,
     pub(crate) gc_grace: Duration,
 }
 
@@ -30,6 +31,29 @@ impl Options {
     pub(crate) fn manifest_memory(&self) -> u64 {
         self.manifest_memory.max(self.max_manifest_size.saturating_mul(32))
     }
+}
+
+/// Which downloads of blobs are redirected to the store, whose driver gives a
+/// [signed URL](storage_driver::StorageDriver::redirect_url). The registry then sends no content.
+///
+/// A redirect is a 307. The registry itself responds to `HEAD`, to conditional requests, to requests with several
+/// ranges, and where the driver has no URL for a blob: a driver for files or memory never has one. A client repeats a
+/// single `Range` at the URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Redirect {
+    /// None. Clients need to reach the registry alone.
+    #[default]
+    Never,
+    /// All.
+    Always,
+    /// Those of blobs of at least this many bytes.
+    From(u64),
+}
+
+impl Redirect {
+    /// How long a URL is valid: 10 minutes. A download that begins in this time may take longer. Until then
+    /// everyone who has the URL can read the blob, also after it was deleted from the repository.
+    pub const LIFETIME: Duration = Duration::from_secs(10 * 60);
 }
 
 /// The options of a garbage collection: what it deletes and how long content is kept.
@@ -76,6 +100,7 @@ impl Default for Options {
             immutable_tags: false,
             sparse_indexes: false,
             web_ui: true,
+            redirect: Redirect::Never,
             gc_grace: GcOptions::default().grace,
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     access::Authorize,
     api::{self, Api},
     metrics::Metrics,
-    options::{GcOptions, Options},
+    options::{GcOptions, Options, Redirect},
     shutdown::Shutdown,
     store::{Store, collect::GcReport},
     ui,
@@ -201,6 +201,12 @@ impl RegistryBuilder {
     /// Whether there is a web interface at `/`, which lists repositories, tags and sizes. On by default.
     pub fn web_ui(mut self, web_ui: bool) -> Self {
         self.options.web_ui = web_ui;
+        self
+    }
+
+    /// Which downloads of blobs are redirected to the store. [`Redirect::Never`] by default.
+    pub fn redirect(mut self, redirect: Redirect) -> Self {
+        self.options.redirect = redirect;
         self
     }
 

@@ -11,6 +11,7 @@ use super::{
     conditions,
     error::{Code, Error, Result},
     range::{self, Requested, Selection},
+    redirect,
     responses::{CONTENT_DIGEST, empty, entity_tag},
     service::Call,
 };
@@ -44,9 +45,12 @@ pub(super) async fn stat(call: Call, name: Name, digest: &Digest) -> Result<Resp
     Ok((StatusCode::OK, described(digest), content).into_response())
 }
 
-/// Streams a blob, or ranges of it. Only the first chunk is read before the response begins.
+/// Redirects to the store, or streams a blob or ranges of it. Only the first chunk is read before the response begins.
 pub(super) async fn pull(call: Call, name: Name, digest: &Digest) -> Result<Response> {
     call.admit(&name, Action::Pull).await?;
+    if let Some(redirect) = redirect::to_store(&call, &name, digest).await? {
+        return Ok(redirect);
+    }
     let conditions = conditions::of(call.headers())?;
     let store = &call.api.store;
     if !conditions.is_none() {

@@ -1,7 +1,9 @@
 //! Blobs of a repository: look up, read, mount.
 
+use std::time::Duration;
+
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
-use storage_driver::{Metadata, ReadRange, Reader};
+use storage_driver::{Metadata, ReadRange, Reader, RedirectMethod};
 
 use super::{
     base::{Hold, Store},
@@ -51,6 +53,24 @@ impl Store {
             return Ok(file.size);
         }
         Err(Error::BlobUnknown(*digest))
+    }
+
+    /// Whether the driver has URLs for clients.
+    pub(crate) fn has_urls(&self) -> bool {
+        self.capabilities.redirect
+    }
+
+    /// A URL with which a client reads a blob of any repository from the store, if there is one.
+    pub(crate) async fn blob_url(
+        &self,
+        digest: &Digest,
+        expires_in: Duration,
+    ) -> Result<Option<String>> {
+        let path = layout::blob(digest);
+        match self.driver.redirect_url(&path, RedirectMethod::Get, expires_in).await {
+            Err(error) if is_no_file(&error) => Err(Error::BlobUnknown(*digest)),
+            url => Ok(url?),
+        }
     }
 
     /// Opens a range of a blob of any repository, and reads the first bytes. If that fails, the

@@ -17,6 +17,7 @@ mod metered;
 mod obstructions;
 mod program;
 mod races;
+mod redirects;
 mod server;
 mod settings;
 mod slow_clients;

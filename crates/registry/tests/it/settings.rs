@@ -50,6 +50,7 @@ fn failure(arguments: &[&str]) -> String {
 }
 
 const EVERYTHING: &str = r#"storage = "file:///srv/my%20registry?durability=data"
+redirect = "1MiB"
 listen = "[::1]:443"
 metrics-listen = "127.0.0.1:9"
 tls-cert = "a.crt"

@@ -175,6 +175,7 @@ impl Service {
             .immutable_tags(settings.immutable_tags)
             .sparse_indexes(settings.sparse_indexes)
             .web_ui(settings.web_ui)
+            .redirect(settings.redirect.0)
             .gc_grace(settings.gc_grace.into())
             .shutdown(shutdown)
             .metrics(metrics.clone())

@@ -5,13 +5,13 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration as StdDuration};
 use clap::{Args, builder::BoolishValueParser};
 use humantime::Duration;
 use serde::{Deserialize, Serialize};
-use storage_driver_registry::{ExternalUrl, Rule};
+use storage_driver_registry::{ExternalUrl, Redirect, Rule};
 use storage_driver_url::{ByteSize, Location};
 
 use crate::{
     failure::Failure,
     text,
-    values::{Interval, ListenAddress, LogFilter, LogFormat},
+    values::{Interval, ListenAddress, LogFilter, LogFormat, Redirects},
 };
 
 /// Defines the settings once: those of a source ([`Settings`]), all optional, and the effective ones ([`Effective`]), where
@@ -75,6 +75,12 @@ settings! {
     #[arg(env = "REGISTRY_STORAGE", value_name = "URL")]
     #[serde(with = "text")]
     storage: Location = Location::InMemory { capacity: None },
+
+    /// Which downloads of blobs are redirected to a bucket by signed URLs: `never`, `always`, or those of at least a
+    /// size [default: never]
+    #[arg(env = "REGISTRY_REDIRECT", value_name = "WHEN")]
+    #[serde(with = "text")]
+    redirect: Redirects = Redirects(Redirect::Never),
 
     /// Host and port to listen at; `:5000` is all interfaces, port 0 a free port
     /// [default: 127.0.0.1:5000]

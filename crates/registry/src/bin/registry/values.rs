@@ -4,6 +4,8 @@ use std::{fmt, net::Ipv6Addr, str::FromStr, time::Duration};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use storage_driver_registry::Redirect;
+use storage_driver_url::ByteSize;
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 /// An interval, or `off`.
@@ -26,6 +28,37 @@ impl fmt::Display for Interval {
         match self.0 {
             Some(duration) => humantime::format_duration(duration).fmt(f),
             None => f.write_str("off"),
+        }
+    }
+}
+
+/// Which downloads are redirected: `never`, `always`, or a size from which on they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Redirects(pub(crate) Redirect);
+
+/// The text is not [`Redirects`].
+#[derive(Debug, thiserror::Error)]
+#[error("not `never`, `always`, or a size such as `1MiB`")]
+pub(crate) struct ParseRedirectsError;
+
+impl FromStr for Redirects {
+    type Err = ParseRedirectsError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(match text {
+            "never" => Redirect::Never,
+            "always" => Redirect::Always,
+            size => Redirect::From(size.parse::<ByteSize>().map_err(|_| ParseRedirectsError)?.0),
+        }))
+    }
+}
+
+impl fmt::Display for Redirects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Redirect::Never => f.write_str("never"),
+            Redirect::Always => f.write_str("always"),
+            Redirect::From(bytes) => ByteSize(bytes).fmt(f),
         }
     }
 }
@@ -113,6 +146,16 @@ impl fmt::Display for LogFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn redirects_are_never_always_or_from_a_size() {
+        for text in ["never", "always", "1MiB", "0"] {
+            assert_eq!(text.parse::<Redirects>().unwrap().to_string(), text);
+        }
+        for text in ["", "off", "-1", "true"] {
+            assert!(text.parse::<Redirects>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn an_address_to_listen_at_is_a_host_and_a_port_or_a_port() {
