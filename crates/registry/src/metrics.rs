@@ -1,6 +1,7 @@
 //! [`Metrics`]: the metrics of a registry, for Prometheus.
 
 mod body;
+mod cache;
 mod durations;
 mod http;
 mod memory;
@@ -18,6 +19,7 @@ use prometheus_client::{
 };
 use storage_driver::StorageDriver;
 
+pub(crate) use self::cache::{CacheLookup, CacheMetrics};
 use self::{http::HttpMetrics, memory::MemoryGauges, metered::Metered, storage::StorageMetrics};
 pub use self::{http::Route, memory::Memory};
 
@@ -43,6 +45,7 @@ struct Inner {
     http: Arc<HttpMetrics>,
     storage: Arc<StorageMetrics>,
     memory: Arc<MemoryGauges>,
+    cache: CacheMetrics,
     uploads: Gauge,
     collections: Family<Collection, Counter>,
     collected_blobs: Counter,
@@ -66,6 +69,7 @@ impl Metrics {
         let prefixed = registry.sub_registry_with_prefix("registry");
         let http = Arc::new(HttpMetrics::register(prefixed));
         let storage = Arc::new(StorageMetrics::register(prefixed));
+        let cache = CacheMetrics::register(prefixed);
         let uploads = Gauge::default();
         prefixed.register(
             "uploads_in_progress",
@@ -86,6 +90,7 @@ impl Metrics {
             http,
             storage,
             memory,
+            cache,
             uploads,
             collections,
             collected_blobs,
@@ -126,6 +131,10 @@ impl Metrics {
     pub fn upload(&self) -> UploadInProgress {
         self.0.uploads.inc();
         UploadInProgress(self.0.uploads.clone())
+    }
+
+    pub(crate) fn cache(&self) -> CacheMetrics {
+        self.0.cache.clone()
     }
 
     /// Counts a garbage collection that deleted `blobs` blobs with `bytes` bytes.

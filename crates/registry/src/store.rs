@@ -4,17 +4,18 @@
 //!
 //! ```text
 //! error    source    files    media_type    json    keyed    throttle
-//! budget   manifest  conditions  locks  uploads::{sessions, open_uploads}
+//! budget   cache  manifest  conditions  locks  uploads::{sessions, open_uploads}
 //! base                                       the type `Store`: links, and content that is held
 //! blobs    tags      catalog
 //! uploads::{lease, publish, requests, stale}
-//! conditional        manifests
+//! conditional        manifests        pull
 //! deletions          referrers        collect
 //! ```
 
 mod base;
 mod blobs;
 mod budget;
+mod cache;
 mod catalog;
 pub(crate) mod collect;
 mod conditional;
@@ -28,6 +29,7 @@ mod locks;
 pub(crate) mod manifest;
 mod manifests;
 mod media_type;
+mod pull;
 mod referrers;
 mod source;
 mod tags;
@@ -38,6 +40,7 @@ pub(crate) use self::{
     base::Store,
     budget::Reservation,
     error::{Error, Result},
+    pull::Pull,
     referrers::Referrers,
     source::{Source, SourceError},
     uploads::{Chunk, Upload, UploadError, UploadStatus},

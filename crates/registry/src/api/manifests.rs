@@ -16,6 +16,7 @@ use super::{
 use crate::{
     access::Action,
     name::{Name, ParseReferenceError, Reference, Tag},
+    store::Pull,
 };
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -30,7 +31,11 @@ pub(super) async fn pull(call: Call, name: Name, reference: &str) -> Result<Resp
     let conditions = conditions::of(call.headers())?;
     let store = &call.api.store;
     let accept = Accept::of(call.headers());
-    let served = store.manifest(&name, &reference, |it| accept.accepts(it)).await?;
+    let pull = match call.parts.method {
+        Method::HEAD => Pull::Head,
+        _ => Pull::Content,
+    };
+    let served = store.manifest(&name, &reference, pull, |it| accept.accepts(it)).await?;
     let described =
         [(CONTENT_DIGEST, served.digest.to_string()), (header::ETAG, entity_tag(&served.digest))];
     if conditions.is_not_modified(&served.digest)? {
@@ -40,11 +45,8 @@ pub(super) async fn pull(call: Call, name: Name, reference: &str) -> Result<Resp
         (header::CONTENT_TYPE, served.media_type),
         (header::CONTENT_LENGTH, served.size.to_string()),
     ];
-    let body = match (&call.parts.method, served.content) {
-        (&Method::HEAD, _) => {
-            store.hold_manifest(&name, &served.digest).await?;
-            Body::empty()
-        }
+    let body = match (pull, served.content) {
+        (Pull::Head, _) => Body::empty(),
         (_, Some(content)) => Body::from(content),
         (_, None) => Body::from_stream(store.manifest_reader(&served.digest).await?),
     };

@@ -28,7 +28,11 @@ const CONDITIONS: [HeaderName; 5] = [
 /// # Errors
 ///
 /// Those of a download: the blob is looked up first.
-pub(super) async fn to_store(call: &Call, name: &Name, digest: &Digest) -> Result<Option<Response>> {
+pub(super) async fn to_store(
+    call: &Call,
+    name: &Name,
+    digest: &Digest,
+) -> Result<Option<Response>> {
     let store = &call.api.store;
     let least = match store.options.redirect {
         Redirect::Never => return Ok(None),

@@ -10,13 +10,14 @@ use storage_driver::{
 
 use super::{
     budget::Budget,
+    cache::{Cache, TRUST},
     error::Result,
     files::{age, is_damage, is_no_file, is_nothing, is_whole, warn_unreadable},
     locks::Locks,
     throttle::Throttle,
     uploads::{open_uploads::OpenUploads, sessions::UploadSessions},
 };
-use crate::{digest::Digest, layout, name::Name, options::Options};
+use crate::{digest::Digest, layout, metrics::CacheMetrics, name::Name, options::Options};
 
 /// The largest link: a digest, and perhaps the end of a line.
 const LINK_BYTES: u64 = 256;
@@ -46,6 +47,7 @@ pub(crate) struct Store {
     pub(super) capabilities: Capabilities,
     pub(crate) options: Options,
     pub(crate) budget: Budget,
+    pub(super) cache: Cache,
     pub(super) sessions: UploadSessions,
     pub(super) open_uploads: OpenUploads,
     pub(super) locks: Locks,
@@ -53,14 +55,20 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(driver: Arc<dyn StorageDriver>, options: Options) -> Self {
+    pub(crate) fn new(
+        driver: Arc<dyn StorageDriver>,
+        options: Options,
+        cache: CacheMetrics,
+    ) -> Self {
         let capabilities = driver.capabilities();
         let budget = Budget::new(options.manifest_memory());
+        let cache = Cache::new(options.cache_memory, cache);
         Self {
             driver,
             capabilities,
             options,
             budget,
+            cache,
             sessions: UploadSessions::default(),
             open_uploads: OpenUploads::default(),
             locks: Locks::default(),
@@ -219,6 +227,22 @@ impl Store {
         Ok(file.filter(|file| is_whole(file, digest)))
     }
 
+    /// The metadata of a file that was seen a moment ago, and is taken as still there: see [`cache`](super::cache).
+    pub(super) fn seen(&self, path: &Path) -> Option<Metadata> {
+        self.cache.file(path, TRUST.min(self.options.gc_grace / 2))
+    }
+
+    /// Forgets which files were seen, because a collection may have deleted them.
+    pub(crate) fn forget_seen(&self) {
+        self.cache.forget_files();
+    }
+
+    /// Whether a file has to get a new version to be [held](Self::hold).
+    pub(super) fn needs_touch(&self, file: &Metadata) -> bool {
+        let is_old = age(file) >= self.options.gc_grace / 2;
+        is_old && self.capabilities.touch && !self.options.read_only
+    }
+
     /// Protects a file that a client learns of from a concurrent collection: a file that is older than half of
     /// the grace gets a new version, so that the collection cannot delete it in the version that it has seen.
     /// Returns `false` if the file was collected.
@@ -227,8 +251,7 @@ impl Store {
     ///
     /// With [`Hold::IfPossible`], no errors of writing. The module `collect` explains why that is safe.
     pub(super) async fn hold(&self, file: &Metadata, hold: Hold) -> Result<bool> {
-        let young = age(file) < self.options.gc_grace / 2;
-        if young || !self.capabilities.touch || self.options.read_only {
+        if !self.needs_touch(file) {
             return Ok(true);
         }
         match (self.driver.touch(&file.path, Precondition::None).await, hold) {

@@ -27,14 +27,24 @@ impl Store {
         digest: &Digest,
         hold: Hold,
     ) -> Result<Metadata> {
-        if let Some(link) = self.file(&layout::layer(name, digest)).await?
-            && self.hold(&link, hold).await?
-            && let Some(file) = self.content(digest).await?
-            && self.hold(&file, hold).await?
+        let unknown = Err(Error::BlobUnknown(*digest));
+        match self.file(&layout::layer(name, digest)).await? {
+            Some(link) if self.hold(&link, hold).await? => {}
+            _ => return unknown,
+        }
+        // A push does not rely on what was seen before.
+        if hold == Hold::IfPossible
+            && let Some(file) = self.seen(&layout::blob(digest)).filter(|it| !self.needs_touch(it))
         {
             return Ok(file);
         }
-        Err(Error::BlobUnknown(*digest))
+        match self.content(digest).await? {
+            Some(file) if self.hold(&file, hold).await? => {
+                self.cache.keep_file(&file);
+                Ok(file)
+            }
+            _ => unknown,
+        }
     }
 
     /// Opens a blob of the repository.
@@ -47,12 +57,15 @@ impl Store {
 
     /// The size of a blob of the repository, for a client that reads parts of it.
     pub(crate) async fn blob_size(&self, name: &Name, digest: &Digest) -> Result<u64> {
-        if self.file(&layout::layer(name, digest)).await?.is_some()
-            && let Some(file) = self.content(digest).await?
-        {
+        if self.file(&layout::layer(name, digest)).await?.is_none() {
+            return Err(Error::BlobUnknown(*digest));
+        }
+        if let Some(file) = self.seen(&layout::blob(digest)) {
             return Ok(file.size);
         }
-        Err(Error::BlobUnknown(*digest))
+        let file = self.content(digest).await?.ok_or(Error::BlobUnknown(*digest))?;
+        self.cache.keep_file(&file);
+        Ok(file.size)
     }
 
     /// Whether the driver has URLs for clients.

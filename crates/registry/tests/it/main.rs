@@ -4,6 +4,7 @@
 
 mod support;
 
+mod cache;
 mod cancellation;
 mod collection;
 mod concurrency;

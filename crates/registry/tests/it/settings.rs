@@ -68,6 +68,7 @@ sparse-indexes = true
 max-blob-size = "1001"
 max-manifest-size = "1KiB"
 manifest-memory = "1GiB"
+cache-memory = "0"
 max-uploads = 3
 max-open-uploads = 8
 max-connections = 4

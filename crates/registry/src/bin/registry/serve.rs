@@ -167,6 +167,7 @@ impl Service {
             .max_blob_size(settings.max_blob_size.0)
             .max_manifest_size(settings.max_manifest_size.0)
             .manifest_memory(settings.manifest_memory.0)
+            .cache_memory(settings.cache_memory.0)
             .max_uploads(settings.max_uploads.get())
             .max_open_uploads(settings.max_open_uploads.get())
             .body_timeout(settings.body_timeout.into())

@@ -176,6 +176,11 @@ settings! {
     #[serde(with = "text")]
     manifest_memory: ByteSize = ByteSize(128 << 20),
 
+    /// Memory for the cache of manifests; 0 turns it off [default: 32MiB]
+    #[arg(env = "REGISTRY_CACHE_MEMORY", value_name = "SIZE", help_heading = "Limits")]
+    #[serde(with = "text")]
+    cache_memory: ByteSize = ByteSize(32 << 20),
+
     /// Number of concurrent requests that upload [default: 4096]
     #[arg(env = "REGISTRY_MAX_UPLOADS", value_name = "NUMBER", help_heading = "Limits")]
     max_uploads: NonZeroUsize = const { NonZeroUsize::new(4_096).unwrap() },
