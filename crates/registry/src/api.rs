@@ -29,4 +29,4 @@ mod routes;
 mod service;
 mod uploads;
 
-pub(crate) use self::{catalog::Repositories, routes::router, service::Api};
+pub(crate) use self::{catalog::Repositories, cursors::Cursors, routes::router, service::Api};

@@ -27,6 +27,7 @@ use tokio::{
 use crate::{
     error_chain::ErrorChain,
     metrics::{Metrics, Route},
+    shutdown::Shutdown,
 };
 
 /// How long a probe waits for the driver.
@@ -44,7 +45,7 @@ const RETRY_SECONDS: &str = "5";
 /// - `/healthz` returns 200 if the driver can be read and written. Otherwise, or if the check takes longer than 5
 ///   seconds, it returns 503 with `Retry-After: 5`, and the body is one line with the cause. The driver is checked
 ///   at most once in 2 seconds: probes during a check wait for its outcome, and probes within the next 2 seconds
-///   get the same outcome.
+///   get the same outcome. During a [shutdown](Self::shutdown) it returns 503.
 /// - `/metrics` returns [`Metrics::encode`].
 ///
 /// They need no credentials. A check may write to the store, and its outcome contains paths: serve `/healthz` and
@@ -64,6 +65,7 @@ pub struct HealthRoutes {
     check: Check,
     metrics: Option<Metrics>,
     read_only: bool,
+    shutdown: Shutdown,
 }
 
 type Check = Box<dyn Fn() -> BoxFuture<'static, Health> + Send + Sync>;
@@ -75,7 +77,7 @@ impl HealthRoutes {
             let driver = Arc::clone(&driver);
             async move { driver.health().await }.boxed()
         };
-        Self { check: Box::new(check), metrics: None, read_only: false }
+        Self { check: Box::new(check), metrics: None, read_only: false, shutdown: Shutdown::new() }
     }
 
     /// Serves these metrics.
@@ -88,10 +90,15 @@ impl HealthRoutes {
         Self { read_only, ..self }
     }
 
+    /// `/healthz` returns 503 when the handle [announces](Shutdown::drain) a shutdown.
+    pub fn shutdown(self, shutdown: &Shutdown) -> Self {
+        Self { shutdown: shutdown.clone(), ..self }
+    }
+
     /// The routes.
     pub fn router(self) -> Router {
-        let Self { check, metrics, read_only } = self;
-        let probe = Arc::new(Probe { check, read_only, last: Mutex::default() });
+        let Self { check, metrics, read_only, shutdown } = self;
+        let probe = Arc::new(Probe { check, read_only, shutdown, last: Mutex::default() });
         let router = livez_router().route("/healthz", get(healthz).with_state(probe));
         match metrics {
             Some(metrics) => router.route("/metrics", get(scrape).with_state(metrics)),
@@ -119,6 +126,7 @@ async fn scrape(State(metrics): State<Metrics>) -> Response {
 async fn healthz(State(probe): State<Arc<Probe>>) -> Response {
     let route = Extension(Route("healthz"));
     let problem = match timeout(PATIENCE, probe.health()).await {
+        _ if probe.shutdown.is_draining() => "the registry is shutting down".to_owned(),
         Ok(Some(Health { read: Err(error), .. })) => format!("cannot read: {}", ErrorChain(&error)),
         Ok(Some(Health { write: Err(error), .. })) if !probe.read_only => {
             format!("cannot write: {}", ErrorChain(&error))
@@ -144,6 +152,7 @@ type Outcomes = watch::Receiver<Option<Outcome>>;
 struct Probe {
     check: Check,
     read_only: bool,
+    shutdown: Shutdown,
     /// The running check, or the last one.
     last: Mutex<Option<Outcomes>>,
 }
@@ -208,7 +217,8 @@ mod tests {
     }
 
     fn asking(ask: impl Fn() -> BoxFuture<'static, Health> + Send + Sync + 'static) -> Router {
-        HealthRoutes { check: Box::new(ask), metrics: None, read_only: false }.router()
+        let any = HealthRoutes::new(Arc::new(InMemory::new()));
+        HealthRoutes { check: Box::new(ask), ..any }.router()
     }
 
     #[tokio::test]
@@ -226,6 +236,19 @@ mod tests {
             get(&HealthRoutes::new(Arc::new(InMemory::new())).router(), "/healthz").await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(text(response).await, "ok\n");
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_that_was_announced_is_reported_at_once() {
+        let shutdown = Shutdown::new();
+        let routes = HealthRoutes::new(Arc::new(InMemory::new())).shutdown(&shutdown);
+        let router = routes.router();
+        assert_eq!(get(&router, "/healthz").await.status(), StatusCode::OK);
+        shutdown.drain();
+        let response = get(&router, "/healthz").await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(text(response).await, "the registry is shutting down\n");
+        assert_eq!(get(&router, "/livez").await.status(), StatusCode::OK);
     }
 
     #[tokio::test]
@@ -266,8 +289,8 @@ mod tests {
             let health = Health::new(Ok(()), Err(Error::new(ErrorKind::PermissionDenied)));
             std::future::ready(health).boxed()
         };
-        let ops =
-            |read_only| HealthRoutes { check: Box::new(check), metrics: None, read_only }.router();
+        let any = || HealthRoutes::new(Arc::new(InMemory::new()));
+        let ops = |read_only| HealthRoutes { check: Box::new(check), read_only, ..any() }.router();
         assert_eq!(get(&ops(true), "/healthz").await.status(), StatusCode::OK);
         assert_eq!(get(&ops(false), "/healthz").await.status(), StatusCode::SERVICE_UNAVAILABLE);
     }

@@ -26,6 +26,7 @@ mod security_headers;
 mod server;
 mod shutdown;
 mod store;
+mod store_timeout;
 #[cfg(feature = "test-registry")]
 mod test_registry;
 #[cfg(feature = "tokens")]

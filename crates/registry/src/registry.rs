@@ -8,11 +8,12 @@ use tokio::sync::Mutex;
 
 use crate::{
     access::Authorize,
-    api::{self, Api},
+    api::{self, Api, Cursors},
     metrics::Metrics,
     options::{GcOptions, Options, Redirect},
     shutdown::Shutdown,
     store::{Store, collect::GcReport},
+    store_timeout::StoreTimeout,
     ui,
 };
 
@@ -57,6 +58,7 @@ impl Registry {
             driver,
             options: Options::default(),
             authorize: None,
+            cursor_keys: Vec::new(),
             shutdown: Shutdown::new(),
             metrics: Metrics::new(),
         }
@@ -121,6 +123,7 @@ pub struct RegistryBuilder {
     driver: Arc<dyn StorageDriver>,
     options: Options,
     authorize: Option<Arc<dyn Authorize>>,
+    cursor_keys: Vec<[u8; 32]>,
     shutdown: Shutdown,
     metrics: Metrics,
 }
@@ -187,6 +190,14 @@ impl RegistryBuilder {
         self
     }
 
+    /// How long one small operation of the driver may take: a look-up, a list, a manifest, the beginning of an upload or
+    /// download. Then the request fails with 503 and `Retry-After`. 60 seconds by default. The transfer of content is
+    /// bounded by the driver alone.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.options.store_timeout = timeout;
+        self
+    }
+
     /// Refuses pushes and deletions with 405. Off by default.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.options.read_only = read_only;
@@ -238,6 +249,16 @@ impl RegistryBuilder {
         self
     }
 
+    /// The keys of positions in the catalog that must not reveal a name: see [`TokenKey::cursor_keys`]. The first one
+    /// encrypts, and all decrypt. By default a random key, so that the link to the next page is
+    /// valid at this process alone, until it ends.
+    ///
+    /// [`TokenKey::cursor_keys`]: https://docs.rs/storage-driver-registry/latest/storage_driver_registry/struct.TokenKey.html#method.cursor_keys
+    pub fn cursor_keys(mut self, keys: impl IntoIterator<Item = [u8; 32]>) -> Self {
+        self.cursor_keys = keys.into_iter().collect();
+        self
+    }
+
     /// Ends uploads when the handle [interrupts](Shutdown::interrupt) them, as a
     /// [`Server`](crate::Server) does that runs with the same handle.
     pub fn shutdown(mut self, shutdown: &Shutdown) -> Self {
@@ -253,9 +274,12 @@ impl RegistryBuilder {
 
     /// Builds the registry.
     pub fn build(self) -> Registry {
-        let Self { driver, options, authorize, shutdown, metrics } = self;
+        let Self { driver, options, authorize, cursor_keys, shutdown, metrics } = self;
+        let driver = Arc::new(StoreTimeout::new(driver, options.store_timeout));
         let store = Arc::new(Store::new(driver, options, metrics.cache()));
-        let api = Arc::new(Api::new(store, authorize, shutdown.interrupt_token(), metrics));
+        let cursors = Cursors::new(&cursor_keys);
+        let interrupt = shutdown.interrupt_token();
+        let api = Arc::new(Api::new(store, authorize, interrupt, metrics, cursors));
         Registry { api, collecting: Arc::default() }
     }
 }

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
+    draining: CancellationToken,
     started: CancellationToken,
     interrupted: CancellationToken,
 }
@@ -36,8 +37,20 @@ impl Shutdown {
         Self::default()
     }
 
+    /// Announces the shutdown: `/healthz` of [`HealthRoutes`](crate::HealthRoutes) with the same handle returns 503 from
+    /// now on, so that a load balancer sends its requests to others. All requests are served as before.
+    pub fn drain(&self) {
+        self.draining.cancel();
+    }
+
+    /// Whether the shutdown was announced, or has started.
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
     /// Starts the shutdown: no connection is accepted any more, and requests in flight may finish.
     pub fn start(&self) {
+        self.drain();
         self.started.cancel();
     }
 
@@ -49,7 +62,7 @@ impl Shutdown {
     /// Interrupts uploads: received bytes are kept, and their clients get a 503. A [`Server`](crate::Server)
     /// does so itself at the end of its [grace](crate::Server::shutdown_grace).
     pub fn interrupt(&self) {
-        self.started.cancel();
+        self.start();
         self.interrupted.cancel();
     }
 

@@ -8,7 +8,8 @@
 //! base                                       the type `Store`: links, and content that is held
 //! blobs    tags      catalog
 //! uploads::{lease, publish, requests, stale}
-//! conditional        manifests        pull
+//! conditional        manifests
+//! pull
 //! deletions          referrers        collect
 //! ```
 

@@ -135,7 +135,7 @@ impl Tokens {
         let claims = Claims::open(token, &self.key)?;
         let user_is_same = claims.user.as_ref().is_none_or(|claimed| {
             let now = self.users.user(&claimed.name);
-            now.is_some_and(|now| Holder::new(now, &self.key) == *claimed)
+            now.is_some_and(|now| claimed.is(&now, &self.key))
         });
         (claims.is_valid(SystemTime::now()) && user_is_same).then_some(claims)
     }

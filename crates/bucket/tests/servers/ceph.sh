@@ -77,5 +77,8 @@ all_up() {
 until_true 120 all_up
 radosgw-admin -n client.rgw user create --uid=test --display-name=test --access-key=test \
     --secret-key=testsecret >"$work/user.log" 2>&1 || fail "no user"
+# For tests of policies. It has no rights by itself.
+radosgw-admin -n client.rgw user create --uid=limited --display-name=limited --access-key=limited \
+    --secret-key=limitedsecret >>"$work/user.log" 2>&1 || fail "no user"
 run rgw radosgw -f -n client.rgw
 ready_s3 "http://127.0.0.1:$port" test testsecret

@@ -36,10 +36,11 @@ impl Api {
         authorize: Option<Arc<dyn Authorize>>,
         interrupt: CancellationToken,
         metrics: Metrics,
+        cursors: Cursors,
     ) -> Self {
         let uploads =
             Arc::new(Semaphore::new(store.options.max_uploads.min(Semaphore::MAX_PERMITS)));
-        Self { store, authorize, interrupt, metrics, uploads, cursors: Cursors::new() }
+        Self { store, authorize, interrupt, metrics, uploads, cursors }
     }
 
     /// Checks that a request may perform `action`.

@@ -123,12 +123,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::{super::conditions::Selector, *};
-    use crate::options::Options;
+    use crate::{metrics::CacheMetrics, options::Options};
 
     #[tokio::test]
     async fn a_condition_fails_on_a_driver_without_conditional_writes() {
         let driver = Arc::new(inmemory::InMemory::new());
-        let mut store = Store::new(driver, Options::default());
+        let mut store = Store::new(driver, Options::default(), CacheMetrics::default());
         store.capabilities.preconditions = false;
         let conditions = Conditions { not_matching: Some(Selector::Any), ..Conditions::default() };
         let (name, tag) = (Name::parse("a").unwrap(), Tag::parse("b").unwrap());

@@ -89,7 +89,6 @@ impl Store {
             let referrer = layout::referrer(name, &subject, digest);
             self.driver.delete_many(&[referrer]).await?;
         }
-        self.cache.forget_file(&layout::revision(name, digest));
         self.delete_dir_if_any(&layout::revision_dir(name, digest)).await
     }
 

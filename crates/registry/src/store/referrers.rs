@@ -13,7 +13,7 @@ use super::{
     error::{Error, Result},
     files::CONCURRENCY,
     manifest::{Description, Manifest},
-    pull::Described,
+    manifests::Served,
 };
 use crate::{
     digest::{Algorithm, Digest},
@@ -140,8 +140,8 @@ impl Store {
             let is_about_it = manifest.subject().is_ok_and(|it| it.as_ref() == Some(subject));
             is_about_it.then(|| manifest.description())
         });
-        let (described, description) = match described.await {
-            Ok((described, Some(Some(description)))) => (described, description),
+        let (served, description) = match described.await {
+            Ok((served, Some(Some(description)))) => (served, description),
             Ok(_) => return Ok(None),
             Err(Error::ManifestUnknown(_)) => return Ok(None),
             Err(error) => return Err(error),
@@ -149,7 +149,7 @@ impl Store {
         if filter.is_some_and(|filter| description.artifact_type.as_deref() != Some(filter)) {
             return Ok(None);
         }
-        let Described { media_type, size, .. } = described;
+        let Served { media_type, size, .. } = served;
         let descriptor = Descriptor { media_type, size, digest: digest.to_string(), description };
         to_raw_value(&descriptor).map(Some).map_err(Error::internal)
     }

@@ -33,6 +33,11 @@ impl Holder {
     pub(super) fn new(user: htpasswd::User, key: &TokenKey) -> Self {
         Self { stamp: key.stamp(&user.hash), name: user.name }
     }
+
+    /// Whether this is `user` with the same password.
+    pub(super) fn is(&self, user: &htpasswd::User, key: &TokenKey) -> bool {
+        self.name == user.name && key.is_stamp(&self.stamp, &user.hash)
+    }
 }
 
 impl Claims {

@@ -19,7 +19,7 @@ use crate::{
 #[path = "../../../bucket/tests/servers/server.rs"]
 mod server;
 
-static CEPH: server::Server = server::Server::new("ceph");
+pub(crate) static CEPH: server::Server = server::Server::new("ceph");
 
 /// Where distribution keeps its files in the bucket.
 const ROOT: &str = "distribution";

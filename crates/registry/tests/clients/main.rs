@@ -14,6 +14,8 @@ mod buildah;
 mod containers;
 mod download;
 mod index;
+#[cfg(feature = "bucket")]
+mod operators;
 mod podman;
 mod skopeo;
 mod transfer;

@@ -8,7 +8,7 @@ use std::{
 
 use axum::body::Body;
 use inmemory::InMemory;
-use storage_driver::{Layer, Operation, Path, Result, StorageDriver};
+use storage_driver::{Layer, Operation, Path, Result};
 use storage_driver_registry::{GcOptions, Metrics, RegistryBuilder};
 use tokio::time::advance;
 
@@ -107,7 +107,8 @@ async fn a_warm_head_of_a_large_manifest_is_one_request() {
 
 #[tokio::test]
 async fn a_warm_head_of_a_blob_is_one_request() {
-    let (node, ..) = with_image(&InMemory::new()).await;
+    let node = Node::on(&InMemory::new());
+    node.service.push_blob("demo", "layer").await;
     let layer = blob("demo", b"layer");
     assert_eq!(node.calls("HEAD", &layer).await, [Operation::Stat, Operation::Stat]);
     assert_eq!(node.calls("HEAD", &layer).await, [Operation::Stat]);

@@ -9,6 +9,7 @@ mod cancellation;
 mod collection;
 mod concurrency;
 mod damage;
+mod deploy;
 mod faults;
 mod interchange;
 mod interleavings;

@@ -74,8 +74,13 @@ impl Drop for Serving {
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
+    send(address, "GET", path, "")
+}
+
+/// A request without a body; `headers` are lines.
+fn send(address: SocketAddr, method: &str, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: a\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.0\r\nhost: a\r\n{headers}\r\n").unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     response
@@ -122,6 +127,104 @@ fn a_second_signal_stops_it_at_once() {
     let (status, log) = serving.end();
     assert_eq!(status.code(), Some(1));
     assert!(log.contains("at once"), "{log}");
+}
+
+#[test]
+fn health_fails_as_soon_as_it_stops_while_requests_are_served() {
+    let mut serving = Serving::new(&["--shutdown-delay=1h"]);
+    assert!(serving.get("/healthz").starts_with("HTTP/1.0 200"));
+    serving.signal(Signal::TERM);
+    serving.wait_for("stopping");
+    let response = serving.get("/healthz");
+    assert!(
+        response.starts_with("HTTP/1.0 503") && response.contains("shutting down"),
+        "{response}"
+    );
+    assert!(serving.get("/livez").starts_with("HTTP/1.0 200"));
+    assert!(serving.get("/v2/").starts_with("HTTP/1.0 200"));
+}
+
+#[test]
+fn it_ends_after_the_delay_of_its_shutdown() {
+    let serving = Serving::new(&["--shutdown-delay=10ms"]);
+    serving.signal(Signal::TERM);
+    assert!(serving.end().0.success());
+}
+
+#[test]
+fn health_fails_at_the_separate_listener_until_requests_in_flight_have_ended() {
+    let mut serving = Serving::new(&["--metrics-listen=127.0.0.1:0", "--log-format=json"]);
+    let line: serde_json::Value = serde_json::from_str(&serving.wait_for("\"metrics\"")).unwrap();
+    let health = line["fields"]["address"].as_str().unwrap().parse().unwrap();
+    let mut upload = TcpStream::connect(serving.address()).unwrap();
+    // The digest of `abcde`.
+    let digest = "36bbe50ed96841d10443bcb670d6554f0a34b761be67ec9c4a8ad2c0c44ca42c";
+    let uri = format!("/v2/demo/blobs/uploads/?digest=sha256:{digest}");
+    write!(upload, "POST {uri} HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nab").unwrap();
+    // Connections are accepted in order, so that of the upload has been accepted now.
+    serving.get("/v2/");
+    serving.signal(Signal::TERM);
+    serving.wait_for("stopping");
+    assert!(get(health, "/healthz").starts_with("HTTP/1.0 503"));
+    upload.write_all(b"cde").unwrap();
+    let mut response = String::new();
+    upload.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    assert!(serving.end().0.success());
+}
+
+#[test]
+fn a_token_is_valid_after_a_restart_with_the_same_key() {
+    let directory = TempDir::new().unwrap();
+    let (users, key) = (passwords(&directory), directory.path().join("token.key"));
+    fs::write(&key, "k".repeat(32)).unwrap();
+    let store = format!("file://{}", directory.path().join("store").display());
+    let arguments: [&str; 6] =
+        ["--htpasswd", &users, "--token-key", key.to_str().unwrap(), "--storage", &store];
+    let alice = "authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+    let first = Serving::new(&arguments);
+    let scope = "repository:demo:pull,push";
+    let issued = send(first.address(), "GET", &format!("/token?scope={scope}"), alice);
+    let body = issued.split_once("\r\n\r\n").unwrap().1;
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let token = format!("authorization: Bearer {}\r\n", body["token"].as_str().unwrap());
+    let begun = send(first.address(), "POST", "/v2/demo/blobs/uploads/", &token);
+    let upload = begun.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().to_owned();
+    first.signal(Signal::TERM);
+    assert!(first.end().0.success());
+    let second = Serving::new(&arguments);
+    let status = send(second.address(), "GET", &upload, &token);
+    assert!(status.starts_with("HTTP/1.0 204"), "{status}");
+}
+
+#[test]
+fn redirects_without_effect_are_a_warning() {
+    let mut serving = Serving::new(&["--redirect=always"]);
+    assert!(serving.wait_for("`redirect` has no effect").contains("WARN"));
+}
+
+#[test]
+fn a_check_says_what_the_store_can_do() {
+    let directory = TempDir::new().unwrap();
+    let store = format!("file://{}", directory.path().display());
+    let output = registry(&["check", "--storage", &store]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        &*format!("store: {store}\n"),
+        "driver: filesystem\n",
+        "content outlives the process: yes\n",
+        "garbage collection: yes\n",
+        "the store can be used\n",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_check_of_a_store_that_cannot_be_opened_fails_in_one_line() {
+    let text = failure(&["check", "--storage=file:///proc/registry"]);
+    assert!(text.starts_with("registry: cannot use the store file:///proc/registry: "), "{text}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use axum::body::Body;
 use inmemory::InMemory;
-use storage_driver::{Capabilities, Layer, Path, RedirectMethod, Result};
+use storage_driver::{Capabilities, Layer, Path, RedirectMethod, Result, StorageDriver};
 use storage_driver_registry::Redirect;
 
 use crate::support::{Response, Service, blob};
@@ -28,7 +28,7 @@ impl Layer for WithUrls {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { redirect: true, ..Layer::capabilities(&self.inner) }
+        Capabilities { redirect: true, ..StorageDriver::capabilities(&self.inner) }
     }
 
     async fn redirect_url(
@@ -38,7 +38,7 @@ impl Layer for WithUrls {
         expires_in: Duration,
     ) -> Result<Option<String>> {
         assert_eq!(method, RedirectMethod::Get);
-        if Layer::stat(&self.inner, path).await?.into_file()?.size == 0 {
+        if StorageDriver::stat(&self.inner, path).await?.into_file()?.size == 0 {
             return Ok(None);
         }
         self.given.lock().unwrap().push(expires_in);

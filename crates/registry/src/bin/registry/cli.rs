@@ -34,6 +34,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         sources: Sources,
     },
+    /// Open a store, say what it can do, and change nothing in it but scratch objects; the exit code is 0 if it can be used
+    #[command(after_help = SOURCES)]
+    Check(Sources),
     /// Print the effective settings, in the format of the file of settings
     #[command(after_help = SOURCES)]
     Config(Sources),
@@ -44,8 +47,11 @@ The value of a setting is that of its flag, of its environment variable unless t
 file (named like the flag, without the leading dashes), or its default, in this order. Times are written as 30s, 5m \
 or 7days, sizes as 4096, 32KiB or 5GiB.";
 
-/// The settings of `gc`.
-const OF_GC: [&str; 6] = ["storage", "gc_grace", "gc_untagged", "upload_ttl", "log_format", "log"];
+/// The subcommands that have some of the settings, and which.
+const OF_SOME: [(&str, &[&str]); 2] = [
+    ("gc", &["storage", "gc_grace", "gc_untagged", "upload_ttl", "log_format", "log"]),
+    ("check", &["storage", "read_only", "log_format", "log"]),
+];
 
 /// The sources of settings.
 #[derive(Debug, Args)]
@@ -80,11 +86,14 @@ impl Command {
     ) -> Result<Self, clap::Error> {
         let mut command = command();
         let mut matches = command.try_get_matches_from_mut(arguments).map_err(without_secret)?;
-        if let Some(("gc", given)) = matches.subcommand() {
-            let foreign = of_serve_only()
-                .find(|name| given.value_source(name) == Some(ValueSource::CommandLine));
-            if let Some(name) = foreign {
-                let message = format!("`--{}` is not a setting of gc\n", name.replace('_', "-"));
+        if let Some((name, given)) = matches.subcommand()
+            && let Some((_, own)) = OF_SOME.iter().find(|(some, _)| *some == name)
+        {
+            let foreign =
+                all_but(own).find(|it| given.value_source(it) == Some(ValueSource::CommandLine));
+            if let Some(foreign) = foreign {
+                let flag = foreign.replace('_', "-");
+                let message = format!("`--{flag}` is not a setting of {name}\n");
                 return Err(command.error(ErrorKind::UnknownArgument, message));
             }
         }
@@ -102,10 +111,9 @@ fn without_secret(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The command line. The subcommand `gc` hides the settings of `serve`, but accepts them, because the environment may
-/// set them.
+/// The command line. The subcommands with some of the settings hide the others, but accept them, because the environment
+/// may set them.
 fn command() -> clap::Command {
-    let hidden: Vec<_> = of_serve_only().collect();
     let quiet = |command: clap::Command| {
         command.mut_args(|arg| {
             let arg = arg.hide_env_values(true);
@@ -113,21 +121,23 @@ fn command() -> clap::Command {
             if is_empty { arg.env(None::<&str>) } else { arg }
         })
     };
-    Cli::command().mut_subcommand("serve", quiet).mut_subcommand("config", quiet).mut_subcommand(
-        "gc",
-        |command| {
+    let all = Cli::command().mut_subcommand("serve", quiet).mut_subcommand("config", quiet);
+    OF_SOME.iter().fold(all, |command, (name, own)| {
+        let hidden: Vec<_> = all_but(own).collect();
+        command.mut_subcommand(name, |command| {
             quiet(command).mut_args(|arg| {
                 let hide = hidden.iter().any(|name| name == arg.get_id().as_str());
                 arg.hide(hide)
             })
-        },
-    )
+        })
+    })
 }
 
-fn of_serve_only() -> impl Iterator<Item = String> {
+/// The names of all settings except these.
+fn all_but(own: &'static [&'static str]) -> impl Iterator<Item = String> {
     let all = Settings::augment_args(clap::Command::new("settings"));
     let names: Vec<_> = all.get_arguments().map(|arg| arg.get_id().to_string()).collect();
-    names.into_iter().filter(|name| !OF_GC.contains(&name.as_str()))
+    names.into_iter().filter(|name| !own.contains(&name.as_str()))
 }
 
 #[cfg(test)]
@@ -159,10 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_of_gc_exists() {
+    fn every_setting_of_a_subcommand_exists() {
         let all = Settings::augment_args(clap::Command::new("settings"));
         let known = |name: &&str| all.get_arguments().any(|arg| arg.get_id() == *name);
-        assert!(OF_GC.iter().all(known));
+        assert!(OF_SOME.iter().flat_map(|(_, own)| *own).all(known));
     }
 
     #[test]
@@ -178,5 +188,11 @@ mod tests {
         let parse = |flag| Command::parse(["registry", "gc", flag]);
         assert!(parse("--gc-untagged").is_ok());
         assert_eq!(parse("--web-ui").unwrap_err().kind(), ErrorKind::UnknownArgument);
+    }
+
+    #[test]
+    fn check_refuses_flags_of_gc() {
+        let error = Command::parse(["registry", "check", "--gc-grace=1s"]).unwrap_err();
+        assert!(error.to_string().contains("`--gc-grace` is not a setting of check"), "{error}");
     }
 }

@@ -1,5 +1,6 @@
-//! The program `registry`: serves a registry, collects its garbage, and prints its settings.
+//! The program `registry`: serves a registry, collects its garbage, checks its store, and prints its settings.
 
+mod check;
 mod cli;
 mod failure;
 mod file;
@@ -55,6 +56,14 @@ fn run(command: Command) -> Result<(), Failure> {
             log::start(&settings);
             warn(&warnings);
             block_on(gc::gc(settings, dry_run))
+        }
+        Command::Check(sources) => {
+            let settings = sources.settings()?;
+            let warnings = warnings::of_check();
+            let settings = settings.effective()?;
+            log::start(&settings);
+            warn(&warnings);
+            block_on(check::check(settings))
         }
         Command::Config(sources) => {
             let settings = sources.settings()?;

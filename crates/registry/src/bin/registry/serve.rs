@@ -52,7 +52,8 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
         Some(tls) => server.tls(tls),
         None => server,
     };
-    for warning in warnings::of_listening(&settings, address.ip()) {
+    let warnings = warnings::of_listening(&settings, address.ip());
+    for warning in warnings.chain(warnings::of_store(&settings, &*service.driver)) {
         tracing::warn!("{warning}");
     }
     let router = service.router(&settings, metrics_server.is_none());
@@ -89,13 +90,14 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
             }
             () = &mut watch => {}
             signal = signals.next() => match signal {
-                Signal::Stop if shutdown.is_started() => {
+                Signal::Stop if shutdown.is_draining() => {
                     serving.abort();
                     return Err(Failure::Forced);
                 }
                 Signal::Stop => {
+                    shutdown.drain();
                     tracing::info!("stopping");
-                    shutdown.start();
+                    tokio::spawn(start_after(settings.shutdown_delay.into(), shutdown.clone()));
                 }
                 Signal::Reload => {
                     if let Some(tls) = &tls {
@@ -108,6 +110,12 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
             }
         }
     }
+}
+
+/// Starts the shutdown after `delay`.
+async fn start_after(delay: Duration, shutdown: Shutdown) {
+    tokio::time::sleep(delay).await;
+    shutdown.start();
 }
 
 /// A task that is aborted when this is dropped.
@@ -144,6 +152,7 @@ struct Service {
     tokens: Router,
     metrics: Metrics,
     read_only: bool,
+    shutdown: Shutdown,
 }
 
 impl Service {
@@ -157,7 +166,12 @@ impl Service {
         let builder = Registry::builder(metrics.driver(Arc::clone(&driver)));
         let (builder, tokens) = match passwords {
             Some(passwords) => {
-                let tokens = tokens(settings, passwords).await?;
+                let key = match &settings.token_key {
+                    Some(file) => TokenKey::read(file).await?,
+                    None => TokenKey::random(),
+                };
+                let builder = builder.cursor_keys(key.cursor_keys());
+                let tokens = tokens(settings, passwords, key);
                 let router = tokens.router();
                 (builder.authorize(Arc::new(tokens)), router)
             }
@@ -168,6 +182,7 @@ impl Service {
             .max_manifest_size(settings.max_manifest_size.0)
             .manifest_memory(settings.manifest_memory.0)
             .cache_memory(settings.cache_memory.0)
+            .store_timeout(settings.store_timeout.into())
             .max_uploads(settings.max_uploads.get())
             .max_open_uploads(settings.max_open_uploads.get())
             .body_timeout(settings.body_timeout.into())
@@ -181,7 +196,8 @@ impl Service {
             .shutdown(shutdown)
             .metrics(metrics.clone())
             .build();
-        Ok(Self { driver, registry, tokens, metrics, read_only: settings.read_only })
+        let (read_only, shutdown) = (settings.read_only, shutdown.clone());
+        Ok(Self { driver, registry, tokens, metrics, read_only, shutdown })
     }
 
     /// The routes for clients, and those for health and metrics if `with_health`, else `/livez` alone.
@@ -192,8 +208,11 @@ impl Service {
     }
 
     fn health_routes(&self) -> Router {
-        let routes = HealthRoutes::new(Arc::clone(&self.driver)).read_only(self.read_only);
-        routes.metrics(self.metrics.clone()).router()
+        HealthRoutes::new(Arc::clone(&self.driver))
+            .read_only(self.read_only)
+            .shutdown(&self.shutdown)
+            .metrics(self.metrics.clone())
+            .router()
     }
 }
 
@@ -209,13 +228,10 @@ async fn passwords(settings: &Effective) -> Result<Option<Arc<Htpasswd>>, Failur
 }
 
 /// The issuer of tokens.
-async fn tokens(settings: &Effective, passwords: Arc<Htpasswd>) -> Result<Tokens, Failure> {
-    let mut tokens = Tokens::new(passwords).with_trusted_proxy(settings.trust_proxy);
-    if let Some(file) = &settings.token_key {
-        tokens = tokens.with_key(TokenKey::read(file).await?);
+fn tokens(settings: &Effective, passwords: Arc<Htpasswd>, key: TokenKey) -> Tokens {
+    let tokens = Tokens::new(passwords).with_trusted_proxy(settings.trust_proxy).with_key(key);
+    match &settings.external_url {
+        Some(url) => tokens.with_external_url(url.clone()),
+        None => tokens,
     }
-    if let Some(url) = &settings.external_url {
-        tokens = tokens.with_external_url(url.clone());
-    }
-    Ok(tokens)
 }

@@ -119,7 +119,7 @@ settings! {
     anonymous_pull: bool = false,
 
     /// File with a secret of at least 32 bytes that signs tokens, so that they are valid in several processes and
-    /// after a restart; by default a random secret
+    /// after a restart; more lines are further secrets that are accepted; by default a random secret
     #[arg(env = "REGISTRY_TOKEN_KEY", value_name = "FILE", help_heading = "Access")]
     token_key: PathBuf,
 
@@ -208,6 +208,17 @@ settings! {
     #[arg(env = "REGISTRY_WRITE_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
     #[serde(with = "text")]
     write_timeout: Duration = StdDuration::from_secs(60).into(),
+
+    /// Time in which the store has to respond to a small operation; then the request fails with 503 [default: 1m]
+    #[arg(env = "REGISTRY_STORE_TIMEOUT", value_name = "TIME", help_heading = "Limits")]
+    #[serde(with = "text")]
+    store_timeout: Duration = StdDuration::from_secs(60).into(),
+
+    /// Time between SIGTERM, when /healthz becomes 503, and the end of accepting connections, for a load balancer to
+    /// notice [default: 0s]
+    #[arg(env = "REGISTRY_SHUTDOWN_DELAY", value_name = "TIME", help_heading = "Limits")]
+    #[serde(with = "text")]
+    shutdown_delay: Duration = StdDuration::ZERO.into(),
 
     /// Time for requests in flight to finish when the registry is stopped [default: 30s]
     #[arg(env = "REGISTRY_SHUTDOWN_GRACE", value_name = "TIME", help_heading = "Limits")]

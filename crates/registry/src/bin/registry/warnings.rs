@@ -3,6 +3,8 @@
 use std::{env, net::IpAddr};
 
 use clap::Args;
+use storage_driver::StorageDriver;
+use storage_driver_registry::Redirect;
 use storage_driver_url::{ByteSize, Location};
 
 use crate::settings::{Effective, Settings};
@@ -31,6 +33,11 @@ pub(crate) fn of_gc(settings: &Settings) -> Vec<String> {
     let text = "a store in memory has nothing to collect; see `storage`";
     let warning = is_in_memory(settings).then(|| text.to_owned());
     unknown(variables()).chain(warning).collect()
+}
+
+/// Warnings about the environment of `registry check`.
+pub(crate) fn of_check() -> Vec<String> {
+    unknown(variables()).collect()
 }
 
 fn variables() -> impl Iterator<Item = String> {
@@ -81,6 +88,12 @@ fn without_effect(settings: &Settings) -> impl Iterator<Item = String> {
     .flatten()
     .map(str::to_owned);
     others.chain(raised)
+}
+
+/// Warnings about settings without effect on this store.
+pub(crate) fn of_store(settings: &Effective, driver: &dyn StorageDriver) -> Option<String> {
+    let redirects = settings.redirect.0 != Redirect::Never && !driver.capabilities().redirect;
+    redirects.then(|| "`redirect` has no effect: clients cannot reach this store".to_owned())
 }
 
 /// Warnings about a registry that listens at `address`.
