@@ -45,7 +45,7 @@ const RETRY_SECONDS: &str = "5";
 /// - `/healthz` returns 200 if the driver can be read and written. Otherwise, or if the check takes longer than 5
 ///   seconds, it returns 503 with `Retry-After: 5`, and the body is one line with the cause. The driver is checked
 ///   at most once in 2 seconds: probes during a check wait for its outcome, and probes within the next 2 seconds
-///   get the same outcome. During a [shutdown](Self::shutdown) it returns 503.
+///   get the same outcome. Warnings of the driver are in the body of a 200. During a [shutdown](Self::shutdown) it returns 503.
 /// - `/metrics` returns [`Metrics::encode`].
 ///
 /// They need no credentials. A check may write to the store, and its outcome contains paths: serve `/healthz` and
@@ -131,7 +131,10 @@ async fn healthz(State(probe): State<Arc<Probe>>) -> Response {
         Ok(Some(Health { write: Err(error), .. })) if !probe.read_only => {
             format!("cannot write: {}", ErrorChain(&error))
         }
-        Ok(Some(_)) => return (route, "ok\n").into_response(),
+        Ok(Some(health)) => {
+            let warnings = health.warnings().iter().map(|it| format!("warning: {it}\n"));
+            return (route, "ok\n".to_owned() + &warnings.collect::<String>()).into_response();
+        }
         Ok(None) => "the check failed".to_owned(),
         Err(_) => format!("no response from the driver within {} s", PATIENCE.as_secs()),
     };
@@ -270,6 +273,14 @@ mod tests {
         let response = get(&router, "/healthz").await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(text(response).await, "cannot write: storage full: 0 bytes available\n");
+    }
+
+    #[tokio::test]
+    async fn a_store_with_warnings_is_healthy_and_shows_them() {
+        let ask = || std::future::ready(Health::ok().with_warning("it may lose files")).boxed();
+        let response = get(&asking(ask), "/healthz").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(text(response).await, "ok\nwarning: it may lose files\n");
     }
 
     #[tokio::test]

@@ -32,6 +32,9 @@ pub(crate) async fn check(settings: Effective) -> Result<(), Failure> {
     for (service, text) in found(&*driver, settings.read_only) {
         let _ = writeln!(out, "{service}: {text}");
     }
+    for warning in health.warnings() {
+        let _ = writeln!(out, "warning: {warning}");
+    }
     drop(out);
     driver.shutdown().await.map_err(failed)?;
     health.read.map_err(failed)?;

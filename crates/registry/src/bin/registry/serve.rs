@@ -13,7 +13,7 @@ use storage_driver_registry::{
     AccessRules, HealthRoutes, Htpasswd, Metrics, Registry, Server, ServerLimits, Shutdown, Tls,
     TokenKey, Tokens, behind_proxy, livez_router, traced,
 };
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     failure::Failure,
@@ -28,6 +28,9 @@ use crate::{
 
 /// How often the certificate and the passwords are read again.
 const REREAD: Duration = Duration::from_secs(60);
+
+/// How long the start waits for the warnings of the store.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves until a signal stops the process.
 pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
@@ -56,6 +59,7 @@ pub(crate) async fn serve(settings: Effective) -> Result<(), Failure> {
     for warning in warnings.chain(warnings::of_store(&settings, &*service.driver)) {
         tracing::warn!("{warning}");
     }
+    service.log_warnings().await;
     let router = service.router(&settings, metrics_server.is_none());
     let mut serving = tokio::spawn(server.router(router).run(shutdown.clone()));
     if let Some(server) = metrics_server {
@@ -198,6 +202,13 @@ impl Service {
             .build();
         let (read_only, shutdown) = (settings.read_only, shutdown.clone());
         Ok(Self { driver, registry, tokens, metrics, read_only, shutdown })
+    }
+
+    /// Logs the warnings of the driver. They are also in the response of `/healthz`.
+    async fn log_warnings(&self) {
+        if let Ok(health) = timeout(PATIENCE, self.driver.health()).await {
+            health.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+        }
     }
 
     /// The routes for clients, and those for health and metrics if `with_health`, else `/livez` alone.
