@@ -16,6 +16,8 @@ mod download;
 mod index;
 #[cfg(feature = "bucket")]
 mod operators;
+#[cfg(feature = "bucket")]
+mod outage;
 mod podman;
 mod skopeo;
 mod transfer;

@@ -12,7 +12,7 @@ use storage_driver::{Layer, Operation, Path, Result};
 use storage_driver_registry::{GcOptions, Metrics, RegistryBuilder};
 use tokio::time::advance;
 
-use crate::support::{OCI_MANIFEST, Service, blob, clock::Clock, digest, image};
+use crate::support::{OCI_MANIFEST, Service, blob, clock::Clock, image};
 
 /// A driver that notes its calls.
 #[derive(Debug)]
