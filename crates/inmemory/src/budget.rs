@@ -1,13 +1,15 @@
 //! [`Budget`]: the memory that a store and its forks hold, counted and bounded.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use storage_driver::{Error, ErrorKind};
 
 use crate::{
-    buffer::Buffer,
-    sync::{AtomicU64, Mutex, Ordering::Relaxed, lock},
+    buffer::{Buffer, MAPPED},
+    slab::Slabs,
+    sync::{AtomicBool, AtomicU64, Mutex, Ordering::Relaxed, lock},
     usage::Usage,
+    watcher,
 };
 
 /// The memory that a store holds, by owner, and its bound.
@@ -27,6 +29,9 @@ pub(crate) struct Budget {
     uploads: AtomicU64,
     index: AtomicU64,
     pool: Pool,
+    slabs: Slabs,
+    /// Whether the [watcher](crate::watcher) looks after idle memory.
+    pub(crate) watched: AtomicBool,
 }
 
 /// The owner of content. The first that applies counts.
@@ -40,21 +45,42 @@ pub(crate) enum Owner {
     Unowned,
 }
 
-/// The source of buffers: buffers of one segment each that wait to be used again, or else the system.
+/// The source of large buffers: buffers of one segment each that wait to be used again, or else the system.
 #[derive(Debug)]
 pub(crate) struct Pool {
+    /// Whether nothing may wait, slots included.
+    is_off: bool,
     limit: u64,
     size: usize,
     huge_pages: bool,
     bytes: AtomicU64,
     /// Locked for a push or a pop. A buffer is freed outside.
-    buffers: Mutex<Vec<Buffer>>,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
+    buffers: Vec<Buffer>,
+    /// The least number of them since the last tick.
+    least: usize,
+}
+
+impl Idle {
+    fn pop(&mut self) -> Option<Buffer> {
+        let buffer = self.buffers.pop();
+        self.least = self.least.min(self.buffers.len());
+        buffer
+    }
 }
 
 impl Pool {
-    /// Keeps up to `limit` bytes in buffers of `size` bytes each.
-    pub(crate) fn new(limit: u64, size: usize, huge_pages: bool) -> Self {
-        Self { limit, size, huge_pages, bytes: AtomicU64::new(0), buffers: Mutex::new(Vec::new()) }
+    /// Keeps up to `limit` bytes in buffers of `size` bytes each. Unless there is a limit, it keeps all that are
+    /// mapped: smaller ones are slots.
+    pub(crate) fn new(limit: Option<u64>, size: usize, huge_pages: bool) -> Self {
+        let is_off = limit == Some(0);
+        let limit = limit.unwrap_or(if size < MAPPED { 0 } else { u64::MAX });
+        let (bytes, idle) = (AtomicU64::new(0), Mutex::default());
+        Self { is_off, limit, size, huge_pages, bytes, idle }
     }
 }
 
@@ -67,7 +93,13 @@ impl Budget {
             uploads: AtomicU64::new(0),
             index: AtomicU64::new(0),
             pool,
+            slabs: Slabs::new(),
+            watched: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn slabs(&self) -> &Slabs {
+        &self.slabs
     }
 
     pub(crate) fn capacity(&self) -> Option<u64> {
@@ -94,6 +126,7 @@ impl Budget {
             pinned: content.saturating_sub(committed).saturating_sub(uploads),
             pooled,
             index,
+            slack: self.slabs.slack(),
         }
     }
 
@@ -155,19 +188,19 @@ impl Budget {
 
     /// A buffer of `capacity` bytes, all of them already reserved as content. The bytes of a buffer from the
     /// pool count already, so that the reservation is released.
-    pub(crate) fn buffer(&self, capacity: usize) -> Buffer {
+    pub(crate) fn buffer(self: &Arc<Self>, capacity: usize) -> Buffer {
         if capacity == self.pool.size
-            && let Some(buffer) = lock(&self.pool.buffers).pop()
+            && let Some(buffer) = lock(&self.pool.idle).pop()
         {
             self.pool.bytes.fetch_sub(capacity as u64, Relaxed);
             self.held.fetch_sub(capacity as u64, Relaxed);
             return buffer;
         }
-        Buffer::with_capacity(capacity, self.pool.huge_pages)
+        Buffer::with_capacity(self, capacity, self.pool.huge_pages)
     }
 
     /// Puts a buffer into the pool if there is room; otherwise frees it and releases its reservation.
-    pub(crate) fn recycle(&self, buffer: impl Into<Buffer>, index: u64) {
+    pub(crate) fn recycle(self: &Arc<Self>, buffer: impl Into<Buffer>, index: u64) {
         let mut buffer = buffer.into();
         let bytes = buffer.capacity() as u64;
         let room = |pooled: u64| pooled.checked_add(bytes).filter(|&p| p <= self.pool.limit);
@@ -177,7 +210,8 @@ impl Budget {
             buffer.clear();
             self.index.fetch_sub(index, Relaxed);
             self.held.fetch_sub(index, Relaxed);
-            lock(&self.pool.buffers).push(buffer);
+            lock(&self.pool.idle).buffers.push(buffer);
+            self.freed(false);
         } else {
             drop(buffer);
             self.release(bytes, index);
@@ -186,12 +220,42 @@ impl Budget {
 
     /// Frees one pooled buffer; false if there is none.
     fn shrink_pool(&self) -> bool {
-        let Some(buffer) = lock(&self.pool.buffers).pop() else { return false };
+        let Some(buffer) = lock(&self.pool.idle).pop() else { return false };
         let bytes = buffer.capacity() as u64;
         drop(buffer);
         self.pool.bytes.fetch_sub(bytes, Relaxed);
         self.held.fetch_sub(bytes, Relaxed);
         true
+    }
+
+    /// Called after memory was freed that may wait to be used again: a chunk, or only a slot.
+    pub(crate) fn freed(self: &Arc<Self>, chunk: bool) {
+        if self.pool.is_off {
+            if chunk {
+                self.slabs.give_back_idle();
+            }
+        } else if !self.watched.load(Relaxed) {
+            watcher::watch(self);
+        }
+    }
+
+    /// Gives back to the system what has waited since the last call without being used. Returns whether more waits.
+    pub(crate) fn tick(&self) -> bool {
+        let surplus = {
+            let mut idle = lock(&self.pool.idle);
+            let now = idle.buffers.len();
+            mem::replace(&mut idle.least, now)
+        };
+        for _ in 0..surplus {
+            self.shrink_pool();
+        }
+        self.slabs.tick() || self.pool.bytes.load(Relaxed) > 0
+    }
+
+    /// Gives back to the system all memory that waits to be used again.
+    pub(crate) fn trim(&self) {
+        while self.shrink_pool() {}
+        self.slabs.trim();
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 pub struct InMemoryBuilder {
     name: &'static str,
     capacity: Option<u64>,
-    pool: u64,
+    pool: Option<u64>,
     segment_size: usize,
     huge_pages: bool,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
@@ -40,7 +40,7 @@ impl InMemoryBuilder {
         Self {
             name: "inmemory",
             capacity: None,
-            pool: 0,
+            pool: None,
             segment_size: Self::DEFAULT_SEGMENT_SIZE,
             huge_pages: false,
             clock: Arc::new(SystemTime::now),
@@ -90,9 +90,16 @@ impl InMemoryBuilder {
         self
     }
 
-    /// How many bytes of freed segments may wait to be used again, instead of going back to the
-    /// allocator: memory that is warm is written several times faster. Pooled segments count against the
-    /// capacity, and are freed when it is reached. Unless set, none.
+    /// How many bytes of freed segments may wait to be used again: memory that is warm is written several times
+    /// faster. Pooled segments count against the capacity, and are freed when it is reached.
+    ///
+    /// Unless set, any number may wait, if segments have at least 256 KiB; smaller ones are in slabs, where they
+    /// are used again in any case. Segments and slabs that nothing needs for 0.4 s go back to the system within a
+    /// second, so that the store never holds more than it used in the last second. A thread does this, one for all
+    /// stores of the process, which runs only while memory waits.
+    ///
+    /// With 0 nothing waits: segments, and the parts of slabs that become empty as a whole, go back when they are
+    /// freed, and no thread is started. [`InMemory::trim`] gives back what is left.
     ///
     /// ```
     /// # tokio_test::block_on(async {
@@ -110,7 +117,7 @@ impl InMemoryBuilder {
     /// # }).unwrap();
     /// ```
     pub fn pool(mut self, bytes: u64) -> Self {
-        self.pool = bytes;
+        self.pool = Some(bytes);
         self
     }
 

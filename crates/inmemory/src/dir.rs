@@ -1,5 +1,7 @@
 //! [`Dir`]: a directory of the tree.
 
+use std::sync::Arc as StdArc;
+
 use storage_driver::{Error, Path};
 use triomphe::Arc;
 
@@ -62,12 +64,17 @@ impl Node {
     }
 
     /// The directory inside directories of these names. The text of a file contains them.
-    pub(crate) fn inside(self, names: &str, charges: &mut impl Iterator<Item = Charge>) -> Self {
+    pub(crate) fn inside(
+        self,
+        names: &str,
+        budget: &StdArc<Budget>,
+        charges: &mut impl Iterator<Item = Charge>,
+    ) -> Self {
         let Self::Dir(dir) = self else { return self };
         let names = names.rsplit('/').filter(|name| !name.is_empty());
         Self::Dir(names.fold(dir, |below, name| {
             let mut dir = Dir::named(name, charges.next());
-            let _ = dir.put(Self::Dir(below));
+            let _ = dir.put(budget, Self::Dir(below));
             Arc::new(dir)
         }))
     }
@@ -131,11 +138,7 @@ impl Dir {
     /// # Errors
     ///
     /// `StorageFull`.
-    pub(crate) fn renamed(
-        &self,
-        name: &str,
-        budget: &std::sync::Arc<Budget>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn renamed(&self, name: &str, budget: &StdArc<Budget>) -> Result<Self, Error> {
         let charge = Charge::new(budget, Usage::DIRECTORY)?;
         let (dirs, files) = (self.dirs.clone(), self.files.clone());
         Ok(Self {
@@ -152,15 +155,15 @@ impl Dir {
         both || self.dirs.has_many() || self.files.has_many()
     }
 
-    pub(crate) fn put(&mut self, node: Node) -> Removed {
+    pub(crate) fn put(&mut self, budget: &StdArc<Budget>, node: Node) -> Removed {
         let length = match &node {
             Node::File(file) => file.text().len(),
             Node::Dir(dir) => dir.name.len() + dir.longest,
         };
         self.longest = self.longest.max(1 + length);
         match node {
-            Node::File(file) => Removed { file: self.files.insert(file), dir: None },
-            Node::Dir(dir) => Removed { file: None, dir: self.dirs.insert(dir) },
+            Node::File(file) => Removed { file: self.files.insert(budget, file), dir: None },
+            Node::Dir(dir) => Removed { file: None, dir: self.dirs.insert(budget, dir) },
         }
     }
 

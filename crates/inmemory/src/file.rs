@@ -1,17 +1,16 @@
 //! [`File`]: committed content with its metadata, as an entry of a directory.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, iter, sync::Arc};
 
-use arrayvec::ArrayVec;
 use bytes::Bytes;
 use storage_driver::{Error, Metadata, Path, Payload, Version};
-use triomphe::ThinArc;
 
 use crate::{
     blob::{Blob, FileBlob},
     budget::{Budget, Charge, Owner},
     map::Named,
     rope::Rope,
+    slab::block::{Block, Header},
     sync::{AtomicU32, Ordering::AcqRel, Ordering::Relaxed},
     time::Timestamp,
     usage::Usage,
@@ -27,29 +26,25 @@ pub(crate) const SMALL: usize = 4 << 10;
 /// below: the directories in between are then implied by the text, and cost nothing.
 ///
 /// ```text
-///  File ─▶ │ count │ Small { budget, modified, version, owners, lengths } │ text │ content │
-///  File ─▶ │ count │ Large ─┐                                             │ text │
-///                           └─▶ { modified, version, blob }
+///  File ─▶ │ count, length │ Small { modified, version, owners, length of text } │ text │ content │
+///  File ─▶ │ count, length │ Large ─┐                                           │ text │
+///                                   └─▶ { modified, version, blob }
 /// ```
 ///
 /// A clone, which a fork makes, owns the content too. Readers are no owners.
 #[derive(Debug)]
-pub(crate) struct File(ThinArc<Head, u8>);
+pub(crate) struct File(Block<Head>);
 
 #[derive(Debug)]
 enum Head {
-    Small(Small),
+    Small {
+        stamp: Stamp,
+        /// How many [`File`]s refer to it. All other references are readers.
+        owners: AtomicU32,
+        /// The length of the text.
+        text: u16,
+    },
     Large(Box<Large>),
-}
-
-#[derive(Debug)]
-struct Small {
-    budget: Arc<Budget>,
-    stamp: Stamp,
-    /// How many [`File`]s refer to it. All other references are readers.
-    owners: AtomicU32,
-    text: u16,
-    content: u16,
 }
 
 #[derive(Debug)]
@@ -84,7 +79,26 @@ impl File {
         stamp: Stamp,
     ) -> Result<Self, Error> {
         budget.reserve(content.len() as u64, index(text))?;
-        Ok(Self::reserved(budget, text, content.parts().map(|part| &part[..]), stamp))
+        let parts = content.parts().map(|part| &part[..]);
+        Ok(Self::reserved(budget, text, content.len(), parts, stamp))
+    }
+
+    /// As [`small`](Self::small), for content that is freed as soon as the file is there: the store may pass its
+    /// capacity for that moment.
+    ///
+    /// # Errors
+    ///
+    /// `StorageFull`.
+    pub(crate) fn copy_of(
+        budget: &Arc<Budget>,
+        text: &str,
+        content: &Payload,
+        stamp: Stamp,
+    ) -> Result<Self, Error> {
+        budget.reserve(0, index(text))?;
+        budget.force(content.len() as u64, 0);
+        let parts = content.parts().map(|part| &part[..]);
+        Ok(Self::reserved(budget, text, content.len(), parts, stamp))
     }
 
     /// Reserves the memory that a file of a blob needs.
@@ -98,42 +112,31 @@ impl File {
 
     /// A file of a blob, for which the text was [charged](Self::charge).
     pub(crate) fn large(text: &str, blob: FileBlob, stamp: Stamp, charge: Charge) -> Self {
+        let budget = Arc::clone(charge.budget());
         let head = Head::Large(Box::new(Large { stamp, blob, _charge: charge }));
-        Self(ThinArc::from_header_and_slice(head, text.as_bytes()))
+        Self(Block::new(&budget, head, text.len(), iter::once(text.as_bytes())))
     }
 
     /// A small file, whose memory is reserved.
     fn reserved<'a>(
         budget: &Arc<Budget>,
-        text: &str,
+        text: &'a str,
+        length: usize,
         content: impl Iterator<Item = &'a [u8]>,
         stamp: Stamp,
     ) -> Self {
-        let mut bytes = ArrayVec::<u8, { SMALL + Path::MAX_BYTES }>::new();
-        // Both fit: a text is a part of a path.
-        bytes.try_extend_from_slice(text.as_bytes()).unwrap_or_default();
-        content.for_each(|part| bytes.try_extend_from_slice(part).unwrap_or_default());
-        let length = bytes.len() - text.len();
         budget.transfer(length as u64, Owner::Unowned, Owner::Committed);
-        let small = Small {
-            budget: Arc::clone(budget),
-            stamp,
-            owners: AtomicU32::new(1),
-            text: text.len() as u16,
-            content: length as u16,
-        };
-        Self(ThinArc::from_header_and_slice(Head::Small(small), &bytes))
+        // A text is a part of a path, whose length fits.
+        let head = Head::Small { stamp, owners: AtomicU32::new(1), text: text.len() as u16 };
+        let parts = iter::once(text.as_bytes()).chain(content);
+        Self(Block::new(budget, head, text.len() + length, parts))
     }
 
     /// The same file with the stamp of its commit. It must not be shared yet.
     pub(crate) fn stamped(mut self, stamp: Stamp) -> Self {
-        self.0.with_arc_mut(|file| {
-            if let Some(file) = triomphe::Arc::get_mut(file)
-                && let Head::Small(small) = file.header_mut()
-            {
-                small.stamp = stamp;
-            }
-        });
+        if let Some(Head::Small { stamp: old, .. }) = self.0.header_mut() {
+            *old = stamp;
+        }
         self
     }
 
@@ -164,7 +167,7 @@ impl File {
         text: &str,
         stamp: Option<Stamp>,
     ) -> Result<Self, Error> {
-        if ThinArc::strong_count(&self.0) > 1 || text.len() > self.text().len() {
+        if !self.0.is_unique() || text.len() > self.text().len() {
             return self.copied(budget, text, stamp);
         }
         budget.force(self.content().len() as u64, index(text));
@@ -174,7 +177,10 @@ impl File {
     fn recast(&self, budget: &Arc<Budget>, text: &str, stamp: Option<Stamp>) -> Self {
         let stamp = stamp.unwrap_or(self.stamp());
         match self.head() {
-            Head::Small(_) => Self::reserved(budget, text, [self.content()].into_iter(), stamp),
+            Head::Small { .. } => {
+                let content = self.content();
+                Self::reserved(budget, text, content.len(), iter::once(content), stamp)
+            }
             Head::Large(large) => {
                 let charge = Charge::reserved(budget, index(text) as usize);
                 Self::large(text, large.blob.clone(), stamp, charge)
@@ -183,14 +189,14 @@ impl File {
     }
 
     fn head(&self) -> &Head {
-        &self.0.header.header
+        self.0.header()
     }
 
     /// The path relative to the directory.
     pub(crate) fn text(&self) -> &str {
         let bytes = match self.head() {
-            Head::Small(small) => &self.0.slice[..small.text.into()],
-            Head::Large(_) => &self.0.slice,
+            Head::Small { text, .. } => &self.0.bytes()[..usize::from(*text)],
+            Head::Large(_) => self.0.bytes(),
         };
         str::from_utf8(bytes).unwrap_or_default()
     }
@@ -198,14 +204,14 @@ impl File {
     /// The content, if it is stored here.
     pub(crate) fn content(&self) -> &[u8] {
         match self.head() {
-            Head::Small(small) => &self.0.slice[small.text.into()..],
+            Head::Small { text, .. } => &self.0.bytes()[usize::from(*text)..],
             Head::Large(_) => &[],
         }
     }
 
     pub(crate) fn stamp(&self) -> Stamp {
         match self.head() {
-            Head::Small(small) => small.stamp,
+            Head::Small { stamp, .. } => *stamp,
             Head::Large(large) => large.stamp,
         }
     }
@@ -216,7 +222,7 @@ impl File {
 
     pub(crate) fn size(&self) -> u64 {
         match self.head() {
-            Head::Small(small) => small.content.into(),
+            Head::Small { .. } => self.content().len() as u64,
             Head::Large(large) => large.blob.rope().len(),
         }
     }
@@ -224,10 +230,10 @@ impl File {
     /// The content as a snapshot, without ownership.
     pub(crate) fn rope(&self) -> Rope {
         match self.head() {
-            Head::Small(Small { content: 0, .. }) => Rope::Empty,
-            Head::Small(small) => {
+            Head::Small { .. } if self.content().is_empty() => Rope::Empty,
+            Head::Small { text, .. } => {
                 let whole = Bytes::from_owner(Pin(self.0.clone()));
-                Rope::One(whole.slice(usize::from(small.text)..))
+                Rope::One(whole.slice(usize::from(*text)..))
             }
             Head::Large(large) => large.blob.rope().clone(),
         }
@@ -236,7 +242,7 @@ impl File {
     /// The blob, if the content is one.
     pub(crate) fn blob(&self) -> Option<&FileBlob> {
         match self.head() {
-            Head::Small(_) => None,
+            Head::Small { .. } => None,
             Head::Large(large) => Some(&large.blob),
         }
     }
@@ -257,24 +263,31 @@ impl File {
 }
 
 /// A reference to a small file by a reader.
-struct Pin(ThinArc<Head, u8>);
+struct Pin(Block<Head>);
 
 impl AsRef<[u8]> for Pin {
     fn as_ref(&self) -> &[u8] {
-        &self.0.slice
+        self.0.bytes()
     }
 }
 
-impl Drop for Small {
-    fn drop(&mut self) {
-        self.budget.release(self.content.into(), Usage::FILE as u64 + u64::from(self.text));
+impl Header for Head {
+    fn reserved(&self, bytes: usize) -> (u64, u64) {
+        match self {
+            Self::Small { text, .. } => {
+                let text = u64::from(*text);
+                (bytes as u64 - text, Usage::FILE as u64 + text)
+            }
+            // Its charge releases what it reserved.
+            Self::Large(_) => (0, 0),
+        }
     }
 }
 
 impl Clone for File {
     fn clone(&self) -> Self {
-        if let Head::Small(small) = self.head() {
-            small.owners.fetch_add(1, Relaxed);
+        if let Head::Small { owners, .. } = self.head() {
+            owners.fetch_add(1, Relaxed);
         }
         Self(self.0.clone())
     }
@@ -283,10 +296,11 @@ impl Clone for File {
 impl Drop for File {
     fn drop(&mut self) {
         work::count(1);
-        if let Head::Small(small) = self.head()
-            && small.owners.fetch_sub(1, AcqRel) == 1
+        if let Head::Small { owners, .. } = self.head()
+            && owners.fetch_sub(1, AcqRel) == 1
         {
-            small.budget.transfer(small.content.into(), Owner::Committed, Owner::Unowned);
+            let length = self.content().len() as u64;
+            self.0.budget().transfer(length, Owner::Committed, Owner::Unowned);
         }
     }
 }

@@ -34,7 +34,7 @@
 //!
 //! No allocation, for content or for any index over it, is larger than one
 //! [segment](InMemoryBuilder::segment_size), whatever the size of a blob. Content of up to 4 KiB that is put as a
-//! whole takes one allocation for name, metadata and content (`cargo test -p inmemory --test memory`).
+//! whole takes one slot of a slab for name, metadata and content (`cargo test -p inmemory --test memory`).
 //!
 //! A `Bytes` of at least 16 KiB that is written is **adopted**, without a copy, if it keeps hardly more memory
 //! alive than it has bytes: if it is the only reference to its buffer and at most one part in 64 of that is
@@ -50,14 +50,21 @@
 //! A note counts with its length, as content of its upload. `set_note` with no room for it fails with
 //! `StorageFull` and leaves the old note; a note of the same length as the old one needs no room.
 //!
-//! On Linux, buffers of at least 256 KiB are mapped from the system, and go back to it when the last file,
-//! upload and reader drops them. A put of at least that size is held in such buffers, and so is an upload, except
-//! for its first 256 KiB, whose buffers grow from 4 KiB. Everything else goes back to the allocator: smaller
-//! buffers, names, and adopted buffers. An allocator may keep freed memory for later allocations, so that a
-//! process can stay as large as the small files that it once held. A store that is filled again with files
-//! of the same sizes uses that memory again; a test bounds the growth at 2 %
-//! (`cargo test -p inmemory --test resident`). [`InMemory::usage`] counts what the store holds, not what the
-//! allocator keeps.
+//! Small files, and buffers of less than 256 KiB, are in slabs: pieces of 1 MiB that are mapped from the system and cut
+//! into slots of one size. Larger buffers are mapped one by one. A put of at least 256 KiB is held in such buffers, and so
+//! is an upload, except for its first 256 KiB, whose buffers grow from 4 KiB. An upload of at most 4 KiB takes as
+//! much as a put of it. Adopted buffers are the allocator's, and so are the inner nodes of directories, and handles.
+//!
+//! Freed memory is kept for a moment, because memory that is used again is written several times faster than new
+//! memory. What nothing needs for 0.4 s goes back to the system, at most a second after it was freed. A thread does
+//! this, because it must happen also if no operation follows, and because unmapping a gigabyte would make an operation
+//! wait for a tenth of a second. There is one for all stores of the process, which runs only while memory waits.
+//! [`InMemory::trim`] gives memory back at once, and [`InMemoryBuilder::pool`] bounds what waits.
+//!
+//! A slab whose slots are all free goes back as a whole, and otherwise each page of it that holds nothing. So a file of
+//! a few bytes that is left of many can keep a page of 4 KiB, and never more than the pages that it touches
+//! (`cargo test -p inmemory --test resident`). [`InMemory::usage`] counts content and index exactly in use, what
+//! waits as [`pooled`](Usage::pooled), and free slots as [`slack`](Usage::slack).
 //!
 //! A reader holds the segments of its range that it has not returned yet, and no others.
 //!
@@ -139,6 +146,7 @@ mod rope;
 mod segment;
 mod segment_builder;
 mod session;
+mod slab;
 mod state;
 mod store;
 mod sync;
@@ -148,6 +156,7 @@ mod upload;
 mod uploads;
 mod usage;
 mod walk;
+mod watcher;
 mod work;
 
 pub use builder::InMemoryBuilder;

@@ -6,15 +6,17 @@ pub(crate) mod iter;
 mod key;
 mod node;
 
+use std::sync::Arc as StdArc;
+
 use triomphe::Arc;
 
 use self::{
     drain::Drain,
     iter::Iter,
     key::Key,
-    node::{Child, Slot, Slots},
+    node::{Child, Leaf, Slot, Slots},
 };
-use crate::work;
+use crate::{budget::Budget, work};
 
 pub(crate) use self::key::Named;
 
@@ -74,7 +76,7 @@ impl<V: Named> Map<V> {
                 }
                 Child::Leaf(leaf) => {
                     let index = leaf.search(key.head, || key.text).ok()?;
-                    return leaf.0[index].value.as_ref();
+                    return leaf.entry(index);
                 }
             }
         }
@@ -95,7 +97,8 @@ impl<V: Named> Map<V> {
                 Child::Leaf(leaf) => {
                     let search = leaf.search(key.head, || key.text);
                     let index = search.map_or_else(|index| index, |index| index + 1);
-                    let slot = leaf.slots().get(index).or_else(|| sibling?.first_leaf().0.first());
+                    let slot =
+                        leaf.slots().get(index).or_else(|| sibling?.first_leaf().slots().first());
                     return slot?.value.as_ref();
                 }
             }
@@ -122,13 +125,14 @@ impl<V: Named> Map<V> {
         }
     }
 
-    /// Puts in `value` under its name; returns the entry that had that name before.
-    pub(crate) fn insert(&mut self, value: V) -> Option<V> {
+    /// Puts in `value` under its name; returns the entry that had that name before. The leaves are in the slabs of
+    /// `budget`.
+    pub(crate) fn insert(&mut self, budget: &StdArc<Budget>, value: V) -> Option<V> {
         work::count(1);
         let head = Key::from(value.name()).head;
         let Some(mut root) = self.root.take() else {
             let first = Slots::from_iter([Slot { head, value: Some(value) }]);
-            self.root = Some(Child::Leaf(first.into()));
+            self.root = Some(Child::Leaf(Leaf::new(budget, first)));
             return None;
         };
         let (old, cut_off) = root.insert(head, value);

@@ -1,7 +1,6 @@
 //! [`Segments`]: the bytes of a range, a segment at a time.
 
 use std::{
-    ops::Range,
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
@@ -11,26 +10,19 @@ use bytes::Bytes;
 use futures_core::Stream;
 use storage_driver::Result;
 
-use crate::{
-    deferred_drop::DeferredDrop,
-    reclaimer::Reclaimer,
-    rope::{Pieces, Rope},
-};
+use crate::{deferred_drop::DeferredDrop, reclaimer::Reclaimer, rope::Pieces};
 
-/// The stream of a range of a rope, which shares the segments. It holds those that it has not returned
+/// The stream of several pieces of a rope, which shares the segments. It holds those that it has not returned
 /// yet, and so is a snapshot.
 pub(crate) struct Segments {
     pieces: Option<Pieces>,
-    /// Where they go if the reader is dropped and was the last to hold them. A single segment is freed at
-    /// once.
+    /// Where they go if the reader is dropped and was the last to hold them.
     reclaimer: Weak<Reclaimer>,
 }
 
 impl Segments {
-    pub(crate) fn new(rope: &Rope, range: Range<u64>, reclaimer: &Arc<Reclaimer>) -> Self {
-        let pieces = rope.pieces(range);
-        let reclaimer = if pieces.is_short() { Weak::new() } else { Arc::downgrade(reclaimer) };
-        Self { pieces: Some(pieces), reclaimer }
+    pub(crate) fn new(pieces: Pieces, reclaimer: &Arc<Reclaimer>) -> Self {
+        Self { pieces: Some(pieces), reclaimer: Arc::downgrade(reclaimer) }
     }
 }
 

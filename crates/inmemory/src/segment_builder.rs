@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use storage_driver::Error;
+use storage_driver::{Error, Payload};
 
 use crate::{
     blob::{Blob, FileBlob, UploadBlob},
@@ -177,7 +177,7 @@ impl SegmentBuilder {
         }
         let mut tail = std::mem::take(&mut self.tail);
         let before = tail.capacity();
-        tail.shrink_to_fit();
+        tail.shrink_to_fit(&self.budget);
         let given_back = (before - tail.capacity()) as u64;
         if !tail.is_empty() {
             self.shrink(given_back, 0);
@@ -210,6 +210,12 @@ impl SegmentBuilder {
         self.packed = kept;
         self.base = before;
         Ok(())
+    }
+
+    /// The content, without the tail, which must be sealed.
+    pub(crate) fn payload(&self) -> Payload {
+        debug_assert_eq!(self.tail.capacity(), 0);
+        self.rope.payload(0..self.rope.len())
     }
 
     /// Publishes the content: the builder is empty afterwards. Its tail must be sealed.

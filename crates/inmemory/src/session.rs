@@ -174,8 +174,8 @@ impl Session {
     ) -> Result<Option<(Metadata, DeferredDrop)>> {
         let mut slot = self.own()?;
         let Slot { content, note, appends_to, .. } = &mut *slot;
-        let content = content.as_mut().ok_or(ErrorKind::WriterFenced)?;
-        content.seal_tail();
+        let builder = content.as_mut().ok_or(ErrorKind::WriterFenced)?;
+        builder.seal_tail();
         let Some(mut state) = self.store.try_write()? else { return Ok(None) };
         if !state.uploads().contains(&self.upload) {
             return Err(Error::new(ErrorKind::WriterFenced));
@@ -186,10 +186,11 @@ impl Session {
             }
             _ => state.place(dest, &[precondition])?,
         };
-        let file = self.store.file_of(place.text(), content)?;
+        let file = self.store.file_of(place.text(), builder)?;
         let (metadata, replaced) = state.publish(place, file);
         state.remove_upload(&self.upload);
         drop(state);
+        *content = None;
         note.clear();
         Ok(Some((metadata, replaced.into())))
     }

@@ -66,12 +66,12 @@ impl State {
     /// was replaced.
     pub(crate) fn publish(&mut self, place: Place<'_>, file: File) -> (Metadata, Removed) {
         let metadata = file.metadata(place.path());
-        (metadata, self.tree.fill(place, Node::File(file)))
+        (metadata, self.tree.fill(&self.budget, place, Node::File(file)))
     }
 
     /// Puts a directory into the place that was made for it.
     pub(crate) fn publish_dir(&mut self, place: Place<'_>, dir: Node) -> Removed {
-        self.tree.fill(place, dir)
+        self.tree.fill(&self.budget, place, dir)
     }
 
     /// Removes the file or directory at `path`.

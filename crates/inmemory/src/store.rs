@@ -11,7 +11,7 @@ use storage_driver::{Error, ErrorKind, Path, Result};
 use crate::{
     budget::Budget,
     deferred_drop::DeferredDrop,
-    file::{File, Stamp},
+    file::{File, SMALL, Stamp},
     job::{Ended, Job, Outcome},
     reclaimer::Reclaimer,
     segment_builder::SegmentBuilder,
@@ -127,13 +127,17 @@ impl Store {
         SegmentBuilder::new(Arc::clone(self.budget()), self.shared.segment_size, size_hint)
     }
 
-    /// Makes a file of the content of a builder. Called under the lock, once the place for it is there: the
-    /// names may find the store full, and the builder must still have its content then.
+    /// Makes a file of the content of a builder, which is to be dropped afterwards. Called under the lock, once the
+    /// place for it is there: the names may find the store full, and the builder must still have its content then.
+    /// Little content is copied, so that a small upload takes no more memory than a small put.
     ///
     /// # Errors
     ///
     /// `StorageFull`, and nothing has changed.
     pub(crate) fn file_of(&self, text: &str, content: &mut SegmentBuilder) -> Result<File> {
+        if content.len() <= SMALL as u64 {
+            return File::copy_of(self.budget(), text, &content.payload(), self.stamp());
+        }
         let charge = File::charge(self.budget(), text)?;
         Ok(File::large(text, content.publish()?, self.stamp(), charge))
     }

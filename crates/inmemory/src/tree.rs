@@ -1,5 +1,7 @@
 //! [`Tree`]: the namespace, a tree of directories.
 
+use std::sync::Arc as StdArc;
+
 use storage_driver::{Error, ErrorKind, Path};
 use triomphe::Arc;
 
@@ -143,7 +145,12 @@ impl Tree {
     }
 
     /// Puts `node` into the place that was made for it in this very tree.
-    pub(crate) fn fill(&mut self, place: Place<'_>, node: Node) -> Removed {
+    pub(crate) fn fill(
+        &mut self,
+        budget: &StdArc<Budget>,
+        place: Place<'_>,
+        node: Node,
+    ) -> Removed {
         let text = &place.path.as_str()[1..];
         let rest = &text[text.len() - place.rest..];
         let Some(dir) = self.open(text, rest.len(), node.longest()) else {
@@ -151,16 +158,17 @@ impl Tree {
         };
         let mut charges = place.charges.into_iter();
         let Some((sibling, common)) = place.sibling else {
-            return dir.put(node.inside(above(rest), &mut charges));
+            return dir.put(budget, node.inside(above(rest), budget, &mut charges));
         };
         // The common beginning of the two texts becomes directories, the last of which contains both.
         let mut both = Dir::named(last_of(&rest[..common]), charges.next());
         let inner = &rest[common + 1..];
-        let _ = both.put(Node::File(sibling));
-        let _ = both.put(node.inside(above(inner), &mut charges));
+        let _ = both.put(budget, Node::File(sibling));
+        let _ = both.put(budget, node.inside(above(inner), budget, &mut charges));
         let old = dir.files.remove(first_of(rest));
-        let top = Node::Dir(Arc::new(both)).inside(above(&rest[..common]), &mut charges);
-        let _ = dir.put(top);
+        let top = above(&rest[..common]);
+        let top = Node::Dir(Arc::new(both)).inside(top, budget, &mut charges);
+        let _ = dir.put(budget, top);
         Removed { file: old, dir: None }
     }
 
@@ -253,7 +261,7 @@ impl<'a, 'p> Plan<'a, 'p> {
     /// # Errors
     ///
     /// `StorageFull`.
-    pub(crate) fn for_file(&self, budget: &std::sync::Arc<Budget>) -> Result<Place<'p>, Error> {
+    pub(crate) fn for_file(&self, budget: &StdArc<Budget>) -> Result<Place<'p>, Error> {
         self.prepare(0, budget)
     }
 
@@ -262,11 +270,11 @@ impl<'a, 'p> Plan<'a, 'p> {
     /// # Errors
     ///
     /// `StorageFull`.
-    pub(crate) fn for_dir(&self, budget: &std::sync::Arc<Budget>) -> Result<Place<'p>, Error> {
+    pub(crate) fn for_dir(&self, budget: &StdArc<Budget>) -> Result<Place<'p>, Error> {
         self.prepare(depth(above(self.text())), budget)
     }
 
-    fn prepare(&self, dirs: usize, budget: &std::sync::Arc<Budget>) -> Result<Place<'p>, Error> {
+    fn prepare(&self, dirs: usize, budget: &StdArc<Budget>) -> Result<Place<'p>, Error> {
         let mut place = Place {
             path: self.path,
             text: self.text(),

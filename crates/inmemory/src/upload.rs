@@ -1,9 +1,11 @@
 //! [`Upload`]: content that is being written.
 
+use std::sync::Arc;
+
 use storage_driver::{Path, Precondition, UploadInfo};
 
 use crate::{
-    budget::Charge,
+    budget::{Budget, Charge},
     note::Note,
     segment_builder::SegmentBuilder,
     sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering::Relaxed, Ordering::SeqCst, lock},
@@ -25,7 +27,7 @@ pub(crate) struct Upload {
     modified: AtomicI64,
     size: AtomicU64,
     slot: Mutex<Slot>,
-    _charge: Charge,
+    charge: Charge,
 }
 
 /// What the owner of an upload changes.
@@ -63,7 +65,7 @@ impl Upload {
             modified: AtomicI64::new(created.0),
             size: AtomicU64::new(size),
             slot: Mutex::new(Slot { owner, seen: NEVER, content: Some(content), note, appends_to }),
-            _charge: charge,
+            charge,
         }
     }
 
@@ -73,6 +75,10 @@ impl Upload {
 
     pub(crate) fn key(&self) -> &str {
         &self.key
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        self.charge.budget()
     }
 
     /// Not under the store's lock.

@@ -53,7 +53,8 @@ impl Uploads {
 
     /// Puts in an upload; returns the one that was at its path.
     pub(crate) fn insert(&mut self, upload: Arc<Upload>) -> Option<Arc<Upload>> {
-        self.map.insert(Entry(upload)).map(|Entry(old)| old)
+        let budget = Arc::clone(upload.budget());
+        self.map.insert(&budget, Entry(upload)).map(|Entry(old)| old)
     }
 
     /// Takes out this very upload; false if it is not in the table.

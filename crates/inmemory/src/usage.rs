@@ -4,7 +4,8 @@
 ///
 /// Content counts with its slack: the whole of each segment, used or not. A segment that several files,
 /// uploads, forks or readers share counts once, under the first field that applies. Once everything is
-/// deleted and dropped, all fields but [`pooled`](Self::pooled) are zero.
+/// deleted and dropped, all fields but [`pooled`](Self::pooled) and [`slack`](Self::slack) are zero, and these
+/// within a second.
 ///
 /// Each figure is exact when no operation is in progress. During an operation, memory that changes its owner
 /// may be missing from both or count in both.
@@ -18,6 +19,7 @@
 /// driver.put(&path, "content").await?;
 /// assert_eq!(driver.usage().committed, 7);
 /// driver.delete(&path, Precondition::None).await?;
+/// driver.trim();
 /// assert_eq!(driver.usage(), Usage::default());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -37,6 +39,10 @@ pub struct Usage {
     /// [`Self::BLOB`] more for content of more than 4 KiB, [`Self::DIRECTORY`] for each directory with
     /// several children, [`Self::UPLOAD`] for each upload, [`Self::SEGMENT`] for each segment.
     pub index: u64,
+    /// Memory of slabs that the system has provided and that holds nothing: free slots, and what sizes are rounded
+    /// up by. It is used again, or goes back to the system as [`InMemoryBuilder::pool`](crate::InMemoryBuilder::pool)
+    /// says, except for pages on which something is stored. The capacity does not bound it.
+    pub slack: u64,
 }
 
 impl Usage {
@@ -52,7 +58,7 @@ impl Usage {
     /// The estimate for a segment, without its bytes.
     pub const SEGMENT: usize = 128;
 
-    /// The sum of all fields, which the [capacity](crate::InMemoryBuilder::capacity) bounds.
+    /// The sum of all fields but [`slack`](Self::slack), which the [capacity](crate::InMemoryBuilder::capacity) bounds.
     ///
     /// ```
     /// assert_eq!(inmemory::InMemory::new().usage().held(), 0);

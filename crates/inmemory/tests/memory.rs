@@ -194,11 +194,12 @@ fn everything_is_given_back() {
     let source = Bytes::from(vec![7; 100 * KIB]);
     let _clone = source.clone();
     // What the executor and the store make once and keep is made now.
-    block_on(async { drop(InMemory::new()) });
+    let store = || InMemory::builder().pool(0).build();
+    block_on(async { drop(store()) });
     let path = path();
     let measurement = Measurement::begin();
     {
-        let store = InMemory::new();
+        let store = store();
         let writer = upload(&store, &source, 10 * MIB, lengths(100 * KIB));
         block_on(async {
             writer.commit().await.unwrap();

@@ -2,7 +2,11 @@
 //! test runs in a separate process, so that no other test allocates meanwhile or has before.
 #![cfg(target_os = "linux")]
 
-use std::process::Command;
+use std::{
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -77,7 +81,6 @@ fn fill_and_delete(store: &InMemory, files: usize, size: usize) -> (u64, u64) {
     }
     let full = resident();
     block_on(store.delete_dir(&Path::parse("/dir").unwrap())).unwrap();
-    assert_eq!(store.usage().held(), 0);
     (full, resident())
 }
 
@@ -93,38 +96,120 @@ fn files_of_256_kib_are_given_back_to_the_system() {
     });
 }
 
+/// What is stored at a path.
+enum As {
+    Put,
+    /// An upload, in chunks of so many bytes.
+    Upload(usize),
+}
+
+/// Stores so many files of `size` bytes, and deletes all but every hundredth if `thinned`, else all. Returns how much
+/// the process holds more than before, with the files and without them, after [`InMemory::trim`].
+fn stays(files: usize, size: usize, how: &As, thinned: bool) -> (u64, u64) {
+    let store = InMemory::new();
+    let content = Bytes::from(vec![7; size]);
+    let path = |number: usize| Path::parse(format!("/dir/{number:06}")).unwrap();
+    let before = resident();
+    for number in 0..files {
+        block_on(async {
+            let As::Upload(chunk) = how else {
+                return drop(store.put(&path(number), content.clone()).await.unwrap());
+            };
+            let mut writer = store.create(&path(number)).await.unwrap();
+            for at in (0..size).step_by(*chunk) {
+                writer.write_bytes(content.slice(at..size.min(at + chunk))).await.unwrap();
+            }
+            writer.commit().await.unwrap();
+        });
+    }
+    let full = resident() - before;
+    for number in (0..files).filter(|number| !thinned || number % 100 > 0) {
+        block_on(store.delete(&path(number), Precondition::None)).unwrap();
+    }
+    store.trim();
+    (full, resident().saturating_sub(before))
+}
+
+fn assert_all_goes_back(files: usize, size: usize, how: &As) {
+    let (full, stays) = stays(files, size, how, false);
+    assert!(full >= (files * size) as u64, "{full} bytes resident");
+    assert!(stays <= SLACK, "{stays} bytes stay of {full}");
+}
+
 #[test]
-fn uploads_are_given_back_to_the_system_but_for_their_first_256_kib() {
-    const FILES: u64 = 200;
-    alone("uploads_are_given_back_to_the_system_but_for_their_first_256_kib", || {
-        let store = InMemory::new();
-        let chunk = Bytes::from(vec![7; 32 << 10]);
-        let before = resident();
-        for number in 0..FILES {
-            let path = Path::parse(format!("/dir/{number}")).unwrap();
-            let mut writer = block_on(store.create(&path)).unwrap();
-            (0..32).for_each(|_| block_on(writer.write_bytes(chunk.clone())).unwrap());
-            block_on(writer.commit()).unwrap();
-        }
-        assert!(resident() - before >= FILES * MIB);
-        block_on(store.delete_dir(&Path::parse("/dir").unwrap())).unwrap();
-        let stays = resident().saturating_sub(before);
-        assert!(stays <= FILES * (256 << 10) + SLACK, "{stays} bytes stay");
+fn files_of_64_kib_are_given_back_to_the_system() {
+    alone("files_of_64_kib_are_given_back_to_the_system", || {
+        assert_all_goes_back(2000, 64 << 10, &As::Put);
     });
 }
 
 #[test]
-fn memory_of_smaller_files_is_used_again() {
-    alone("memory_of_smaller_files_is_used_again", || {
-        for (files, size) in [(10_000, 64 << 10), (100_000, 4 << 10), (20_000, 5000)] {
-            let store = InMemory::new();
-            let (first, _) = fill_and_delete(&store, files, size);
-            for _ in 0..2 {
-                let (again, _) = fill_and_delete(&store, files, size);
-                let grown = again.saturating_sub(first);
-                let bound = (files * size) as u64 / 50 + SLACK;
-                assert!(grown <= bound, "{grown} bytes more for {files} files of {size} bytes");
-            }
+fn files_of_4_kib_are_given_back_to_the_system() {
+    alone("files_of_4_kib_are_given_back_to_the_system", || {
+        assert_all_goes_back(30_000, 4 << 10, &As::Put);
+    });
+}
+
+#[test]
+fn files_of_16_bytes_are_given_back_to_the_system() {
+    alone("files_of_16_bytes_are_given_back_to_the_system", || {
+        assert_all_goes_back(200_000, 16, &As::Put);
+    });
+}
+
+#[test]
+fn small_uploads_are_given_back_to_the_system() {
+    alone("small_uploads_are_given_back_to_the_system", || {
+        assert_all_goes_back(30_000, 1000, &As::Upload(600));
+    });
+}
+
+#[test]
+fn uploads_of_a_mib_are_given_back_to_the_system() {
+    alone("uploads_of_a_mib_are_given_back_to_the_system", || {
+        assert_all_goes_back(200, 1 << 20, &As::Upload(32 << 10));
+    });
+}
+
+#[test]
+fn a_small_upload_takes_as_much_as_a_small_put() {
+    alone("a_small_upload_takes_as_much_as_a_small_put", || {
+        let (put, _) = stays(50_000, 1000, &As::Put, false);
+        let (upload, _) = stays(50_000, 1000, &As::Upload(600), false);
+        assert!(upload <= put + SLACK, "{upload} bytes instead of {put}");
+    });
+}
+
+#[test]
+fn every_hundredth_file_keeps_at_most_its_pages() {
+    alone("every_hundredth_file_keeps_at_most_its_pages", || {
+        for (files, size, pages) in [(30_000, 4 << 10, 3), (200_000, 16, 1)] {
+            let (_, stays) = stays(files, size, &As::Put, true);
+            let bound = (files / 100 * pages * 4096) as u64 + SLACK;
+            assert!(stays <= bound, "{stays} bytes stay for {} files", files / 100);
         }
+    });
+}
+
+#[test]
+fn memory_that_nothing_needs_goes_back_within_a_second() {
+    alone("memory_that_nothing_needs_goes_back_within_a_second", || {
+        let store = InMemory::new();
+        let before = resident();
+        fill_and_delete(&store, 1000, 64 << 10);
+        block_on(fill(&store, &Path::parse("/blobs/large").unwrap()));
+        block_on(store.delete_dir(&Path::parse("/blobs").unwrap())).unwrap();
+        let freed = Instant::now();
+        // The watcher is a thread that is at work: there is nothing else to wait for.
+        while resident() > before + SLACK {
+            assert!(
+                freed.elapsed() < Duration::from_secs(30),
+                "{} bytes stay",
+                resident() - before
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+        let usage = store.usage();
+        assert_eq!((usage.held(), usage.pooled), (0, 0));
     });
 }

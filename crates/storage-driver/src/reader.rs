@@ -82,7 +82,7 @@ impl Reader {
         Self { driver, metadata, range, awaited, chunk: Bytes::new(), source }
     }
 
-    /// A reader of bytes that are in memory. For implementers.
+    /// A reader of bytes that are in memory. For implementers. One part takes no allocation.
     pub fn from_payload(
         driver: &'static str,
         metadata: Metadata,
@@ -102,6 +102,11 @@ impl Reader {
             }
         }
 
+        let is_whole = payload.len() as u64 == range.end.saturating_sub(range.start);
+        if is_whole && payload.parts().nth(1).is_none() {
+            let (chunk, source) = (payload.into_bytes(), Source::Ended);
+            return Self { driver, metadata, range, awaited: 0, chunk, source };
+        }
         Self::new(driver, metadata, range, Parts(payload.into_iter()))
     }
 

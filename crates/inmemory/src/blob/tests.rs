@@ -8,7 +8,7 @@ use super::*;
 use crate::budget::Pool;
 
 fn budget(capacity: Option<u64>) -> Arc<Budget> {
-    Arc::new(Budget::new(capacity, Pool::new(0, 4096, false)))
+    Arc::new(Budget::new(capacity, Pool::new(Some(0), 4096, false)))
 }
 
 /// Publishes a blob of `own` bytes on top of `base`.

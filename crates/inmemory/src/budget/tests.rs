@@ -5,15 +5,20 @@ use super::*;
 const SEGMENT: usize = 4096;
 
 fn budget(capacity: Option<u64>, pool: u64) -> Arc<Budget> {
-    Arc::new(Budget::new(capacity, Pool::new(pool, SEGMENT, false)))
+    Arc::new(Budget::new(capacity, Pool::new(Some(pool), SEGMENT, false)))
 }
 
 fn full(needed: u64, available: u64) -> ErrorKind {
     ErrorKind::StorageFull { needed: Some(needed), available: Some(available) }
 }
 
+/// What is in use.
+fn usage(budget: &Budget) -> Usage {
+    Usage { slack: 0, ..budget.usage() }
+}
+
 /// Reserves a buffer of one segment, and takes it.
-fn buffer(budget: &Budget) -> Buffer {
+fn buffer(budget: &Arc<Budget>) -> Buffer {
     budget.reserve(SEGMENT as u64, 0).unwrap();
     budget.buffer(SEGMENT)
 }
@@ -91,7 +96,7 @@ fn content_belongs_to_its_owner_or_is_pinned() {
     budget.transfer(4, Owner::Committed, Owner::Unowned);
     budget.transfer(6, Owner::Upload, Owner::Unowned);
     budget.release(10, 0);
-    assert_eq!(budget.usage(), Usage::default());
+    assert_eq!(usage(&budget), Usage::default());
 }
 
 #[test]
@@ -110,7 +115,7 @@ fn without_a_pool_a_buffer_is_freed() {
     let budget = budget(None, 0);
     let buffer = buffer(&budget);
     budget.recycle(buffer, 0);
-    assert_eq!(budget.usage(), Usage::default());
+    assert_eq!(usage(&budget), Usage::default());
 }
 
 #[test]
@@ -120,11 +125,11 @@ fn a_pooled_buffer_is_used_again_and_is_empty() {
     first.extend_from_slice(&[7]);
     let place = first.as_ref().as_ptr();
     budget.recycle(first, 0);
-    assert_eq!(budget.usage(), Usage { pooled: SEGMENT as u64, ..Usage::default() });
+    assert_eq!(usage(&budget), Usage { pooled: SEGMENT as u64, ..Usage::default() });
     let second = buffer(&budget);
     assert_eq!(second.as_ref().as_ptr(), place);
     assert!(second.is_empty());
-    assert_eq!(budget.usage(), Usage { pinned: SEGMENT as u64, ..Usage::default() });
+    assert_eq!(usage(&budget), Usage { pinned: SEGMENT as u64, ..Usage::default() });
 }
 
 #[test]
@@ -132,7 +137,7 @@ fn the_pool_holds_no_more_than_its_limit() {
     let budget = budget(None, 2 * SEGMENT as u64 + 1);
     let buffers: Vec<_> = (0..4).map(|_| buffer(&budget)).collect();
     buffers.into_iter().for_each(|buffer| budget.recycle(buffer, 0));
-    assert_eq!(budget.usage(), Usage { pooled: 2 * SEGMENT as u64, ..Usage::default() });
+    assert_eq!(usage(&budget), Usage { pooled: 2 * SEGMENT as u64, ..Usage::default() });
 }
 
 #[test]
@@ -142,7 +147,7 @@ fn the_pool_holds_only_whole_segments() {
         budget.reserve(size as u64, 3).unwrap();
         budget.recycle(budget.buffer(size), 3);
     }
-    assert_eq!(budget.usage(), Usage::default());
+    assert_eq!(usage(&budget), Usage::default());
 }
 
 #[test]
@@ -160,7 +165,7 @@ fn a_recycled_buffer_releases_its_part_of_the_index() {
     let budget = budget(None, SEGMENT as u64);
     budget.reserve(SEGMENT as u64, 9).unwrap();
     budget.recycle(budget.buffer(SEGMENT), 9);
-    assert_eq!(budget.usage(), Usage { pooled: SEGMENT as u64, ..Usage::default() });
+    assert_eq!(usage(&budget), Usage { pooled: SEGMENT as u64, ..Usage::default() });
 }
 
 #[test]
@@ -174,5 +179,5 @@ fn the_pool_shrinks_as_far_as_needed() {
     assert_eq!(budget.usage().pooled, 2 * size);
     assert_eq!(budget.reserve(3 * size, 0).unwrap_err().kind(), full(3 * size, 3 * size - 1));
     budget.release(size + 1, 0);
-    assert_eq!(budget.usage(), Usage::default());
+    assert_eq!(usage(&budget), Usage::default());
 }

@@ -35,14 +35,14 @@ fn a_large_deletion_yields_to_other_tasks() {
         assert_pending!(delete.poll());
         // It has taken effect, and its memory is reclaimed bit by bit.
         assert!(store.stat(&dir).now_or_never().unwrap().is_err());
-        assert!(store.usage().held() > 0);
+        assert!(store.in_use().held() > 0);
         let mut polls = 1;
         while delete.poll().is_pending() {
             assert!(delete.is_woken());
             polls += 1;
         }
         assert!((2..100).contains(&polls), "{polls} polls");
-        assert_eq!(store.usage(), Usage::default());
+        assert_eq!(store.in_use(), Usage::default());
     }
 }
 
@@ -53,10 +53,10 @@ fn memory_of_a_dropped_deletion_is_reclaimed() {
         let mut delete = task::spawn(store.delete_dir(&dir));
         assert_pending!(delete.poll());
         drop(delete);
-        assert_ne!(store.usage(), Usage::default());
+        assert_ne!(store.in_use(), Usage::default());
         // Each operation frees a part of it.
         let mut operations = 0;
-        while store.usage() != Usage::default() {
+        while store.in_use() != Usage::default() {
             operations += 1;
             assert!(operations < 100);
             let _ = block_on(store.delete_dir(&dir));
@@ -69,7 +69,7 @@ fn a_small_deletion_takes_one_poll() {
     for store in stores(3) {
         let dir = path("/dir");
         assert_ready!(task::spawn(store.delete_dir(&dir)).poll()).unwrap();
-        assert_eq!(store.usage(), Usage::default());
+        assert_eq!(store.in_use(), Usage::default());
     }
 }
 
@@ -89,18 +89,18 @@ fn replacing_and_cancelling_yield_to_other_tasks() {
     assert_eq!(block_on(store.resume(&upload)).unwrap().size(), 0);
     drop((again, writer));
     block_on(store.shutdown()).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
 fn memory_that_a_fork_shares_is_left_to_the_fork() {
     for store in stores(5000) {
         let fork = store.fork();
-        let before = store.usage();
+        let before = store.in_use();
         block_on(store.delete_dir(&path("/dir"))).unwrap();
-        assert_eq!(fork.usage(), before);
+        assert_eq!(fork.in_use(), before);
         block_on(fork.delete_dir(&path("/dir"))).unwrap();
-        assert_eq!(fork.usage(), Usage::default());
+        assert_eq!(fork.in_use(), Usage::default());
     }
 }
 

@@ -6,7 +6,7 @@ use crate::budget::Pool;
 const STAMP: Stamp = Stamp { modified: Timestamp(5), version: 7 };
 
 fn budget(capacity: Option<u64>) -> Arc<Budget> {
-    Arc::new(Budget::new(capacity, Pool::new(0, 4096, false)))
+    Arc::new(Budget::new(capacity, Pool::new(Some(0), 4096, false)))
 }
 
 fn small(budget: &Arc<Budget>, text: &str, content: &'static str) -> File {
@@ -39,6 +39,15 @@ fn the_longest_text_and_the_most_content_fit() {
     let text = "a".repeat(Path::MAX_BYTES - 1);
     let file = File::small(&budget, &text, &vec![7; SMALL].into(), STAMP).unwrap();
     assert_eq!((file.text(), bytes(&file)), (&*text, vec![7; SMALL].into()));
+}
+
+#[test]
+fn a_small_file_is_one_slot_of_32_bytes_more_than_its_text_and_content() {
+    let budget = budget(None);
+    let file = small(&budget, "12345", "abc");
+    assert_eq!(budget.slabs().used(), 40);
+    drop(file);
+    assert_eq!(budget.slabs().used(), 0);
 }
 
 #[test]

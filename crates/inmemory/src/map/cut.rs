@@ -5,7 +5,7 @@ use triomphe::Arc;
 
 use super::{
     key::{Key, Named, between},
-    node::{Branch, Child, Inner, Slot, Slots},
+    node::{Branch, Child, Inner, Leaf, Slot, Slots},
 };
 use crate::work;
 
@@ -18,9 +18,12 @@ pub(super) fn split<V: Named>(
     match root {
         Child::Leaf(mut leaf) => {
             let at = leaf.search(key.head, || key.text).unwrap_or_else(|at| at);
+            let budget = leaf.0.budget_arc();
             let mut left = leaf.take();
             let right: Slots<V> = left.drain(at..).collect();
-            let tree = |slots: Slots<V>| (!slots.is_empty()).then(|| Child::Leaf(slots.into()));
+            let tree = |slots: Slots<V>| {
+                (!slots.is_empty()).then(|| Child::Leaf(Leaf::new(&budget, slots)))
+            };
             (tree(left), tree(right))
         }
         Child::Inner(inner) => {

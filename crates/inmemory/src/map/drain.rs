@@ -25,11 +25,11 @@ impl<V: Clone> Iterator for Drain<V> {
         }
         match self.children.pop()? {
             Child::Leaf(mut leaf) => {
-                if let Some(slots) = Arc::get_mut(&mut leaf.0) {
+                if let Some(slots) = leaf.0.items_mut() {
                     let values = slots.iter_mut().filter_map(|slot| slot.value.take());
                     self.values = values.collect::<Vec<_>>().into_iter();
                 } else if self.shared {
-                    let values = leaf.0.iter().filter_map(|slot| slot.value.clone());
+                    let values = leaf.0.items().iter().filter_map(|slot| slot.value.clone());
                     self.values = values.collect::<Vec<_>>().into_iter();
                 }
             }

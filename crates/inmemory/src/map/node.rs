@@ -1,12 +1,16 @@
 //! [`Child`]: the nodes of a map.
 
-use std::{cmp::Ordering, mem};
+use std::{cmp::Ordering, mem, sync::Arc as StdArc};
 
 use arrayvec::ArrayVec;
 use triomphe::Arc;
 
 use super::key::{Key, Named, between, equal};
-use crate::work;
+use crate::{
+    budget::Budget,
+    slab::block::{Block, Header},
+    work,
+};
 
 /// The most entries or children of a node.
 pub(super) const FANOUT: usize = 32;
@@ -26,7 +30,17 @@ pub(super) enum Child<V> {
 /// [`GROWTH`] spare slots, or as many as there are entries after removals. An entry is inserted and removed in
 /// place, unless a clone shares the leaf or there is no spare slot.
 #[derive(Debug)]
-pub(super) struct Leaf<V>(pub(super) Arc<[Slot<V>]>);
+pub(super) struct Leaf<V>(pub(super) Block<Index, Slot<V>>);
+
+/// A leaf counts with the estimates for its entries.
+#[derive(Debug)]
+pub(super) struct Index;
+
+impl Header for Index {
+    fn reserved(&self, _items: usize) -> (u64, u64) {
+        (0, 0)
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Slot<V> {
@@ -67,7 +81,7 @@ impl<V> Clone for Child<V> {
 
 impl<V> Clone for Leaf<V> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(self.0.clone())
     }
 }
 
@@ -235,28 +249,27 @@ impl<V: Named> Child<V> {
     }
 }
 
-impl<V> From<Slots<V>> for Leaf<V> {
-    fn from(mut slots: Slots<V>) -> Self {
+impl<V> Leaf<V> {
+    /// A leaf of these entries.
+    pub(super) fn new(budget: &StdArc<Budget>, mut slots: Slots<V>) -> Self {
         while !slots.len().is_multiple_of(GROWTH) {
             slots.push(Slot::spare());
         }
-        Self(slots.into_iter().collect())
+        Self(Block::of(budget, Index, slots.into_iter()))
     }
-}
 
-impl<V> Leaf<V> {
     /// The entry at this index; `None` from the end on.
     pub(super) fn entry(&self, index: usize) -> Option<&V> {
-        self.0.get(index)?.value.as_ref()
+        self.0.items().get(index)?.value.as_ref()
     }
 
     /// The slots of entries.
     pub(super) fn slots(&self) -> &[Slot<V>] {
-        &self.0[..self.len()]
+        &self.0.items()[..self.len()]
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.partition_point(|slot| slot.head != SPARE)
+        self.0.items().partition_point(|slot| slot.head != SPARE)
     }
 }
 
@@ -267,8 +280,8 @@ impl<V: Named> Leaf<V> {
         head: u64,
         text: impl FnOnce() -> &'a str,
     ) -> Result<usize, usize> {
-        let (start, end) = equal(self.0.iter().map(|slot| slot.head), head);
-        let same = &self.0[start..end];
+        let (start, end) = equal(self.0.items().iter().map(|slot| slot.head), head);
+        let same = &self.0.items()[start..end];
         if same.is_empty() {
             return Err(start);
         }
@@ -280,16 +293,17 @@ impl<V: Named> Leaf<V> {
 
     pub(super) fn value_mut(&mut self, index: usize) -> Option<&mut V> {
         if !self.0.is_unique() {
-            self.0 = self.0.iter().cloned().collect();
+            let slots = self.0.items().iter().cloned();
+            self.0 = Block::of(&self.0.budget_arc(), Index, slots);
         }
-        Arc::get_mut(&mut self.0)?.get_mut(index)?.value.as_mut()
+        self.0.items_mut()?.get_mut(index)?.value.as_mut()
     }
 
     /// Puts in an entry; returns the right half if there are then more than the fan-out.
     fn insert(&mut self, index: usize, slot: Slot<V>) -> Option<Half<V>> {
         let len = self.len();
-        if len < self.0.len()
-            && let Some(slots) = Arc::get_mut(&mut self.0)
+        if len < self.0.items().len()
+            && let Some(slots) = self.0.items_mut()
         {
             slots[len] = slot;
             slots[index..=len].rotate_right(1);
@@ -303,8 +317,8 @@ impl<V: Named> Leaf<V> {
     /// Takes out an entry. The leaf is made anew where it is shared, or more than half of it would be spare.
     fn remove(&mut self, index: usize) -> Option<V> {
         let len = self.len();
-        if 2 * (len - 1) >= self.0.len()
-            && let Some(slots) = Arc::get_mut(&mut self.0)
+        if 2 * (len - 1) >= self.0.items().len()
+            && let Some(slots) = self.0.items_mut()
         {
             slots[index..len].rotate_left(1);
             return mem::replace(&mut slots[len - 1], Slot::spare()).value;
@@ -318,25 +332,26 @@ impl<V: Named> Leaf<V> {
     /// Takes everything out, to be [filled](Self::fill) in again.
     pub(super) fn take(&mut self) -> Slots<V> {
         let len = self.len();
-        match Arc::get_mut(&mut self.0) {
+        match self.0.items_mut() {
             Some(slots) => {
                 let take = |slot: &mut Slot<V>| Slot { head: slot.head, value: slot.value.take() };
                 slots[..len].iter_mut().map(take).collect()
             }
-            None => self.0[..len].iter().cloned().collect(),
+            None => self.0.items()[..len].iter().cloned().collect(),
         }
     }
 
     /// Fills in these; returns the right half if they are more than the fan-out.
     fn fill(&mut self, mut slots: Slots<V>) -> Option<Half<V>> {
+        let budget = self.0.budget_arc();
         // Names are read only here: they are elsewhere in memory.
         let right = (slots.len() > FANOUT).then(|| {
             let right: Slots<V> = slots.drain(slots.len() / 2..).collect();
             let left = slots.last().and_then(Slot::name).unwrap_or_default();
             let (head, first) = between(left, right[0].name().unwrap_or_default());
-            (head, Branch { first, child: Child::Leaf(right.into()) })
+            (head, Branch { first, child: Child::Leaf(Self::new(&budget, right)) })
         });
-        *self = slots.into();
+        *self = Self::new(&budget, slots);
         right
     }
 }

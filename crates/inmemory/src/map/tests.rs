@@ -19,6 +19,15 @@ impl Named for Item {
     }
 }
 
+/// The budget of the maps of this thread.
+fn budget() -> StdArc<Budget> {
+    thread_local! {
+        static BUDGET: StdArc<Budget> =
+            StdArc::new(Budget::new(None, crate::budget::Pool::new(Some(0), 4096, false)));
+    }
+    BUDGET.with(StdArc::clone)
+}
+
 type Model = BTreeMap<String, u32>;
 
 /// A map and its expected entries.
@@ -42,7 +51,7 @@ impl Pair {
 
     fn insert(&mut self, number: usize, value: u32) {
         let key = key(number);
-        let old = self.map.insert(Item(key.clone(), value)).map(|item| item.1);
+        let old = self.map.insert(&budget(), Item(key.clone(), value)).map(|item| item.1);
         assert_eq!(old, self.model.insert(key, value));
     }
 
@@ -133,7 +142,7 @@ fn shape(child: &Child<Item>, root: bool, low: Option<&str>, high: Option<&str>)
 fn shared(a: &Map<Item>, b: &Map<Item>) -> usize {
     fn nodes(child: &Child<Item>, all: &mut Vec<*const ()>) {
         match child {
-            Child::Leaf(leaf) => all.push(leaf.0.as_ptr().cast()),
+            Child::Leaf(leaf) => all.push(leaf.0.items().as_ptr().cast()),
             Child::Inner(inner) => {
                 all.push(Arc::as_ptr(inner).cast());
                 inner.branches.iter().for_each(|branch| nodes(&branch.child, all));
@@ -194,7 +203,7 @@ fn a_leaf_holds_the_fan_out_and_no_more() {
 fn leaves(map: &Map<Item>) -> Vec<(*const (), usize)> {
     fn leaves(child: &Child<Item>, all: &mut Vec<(*const (), usize)>) {
         match child {
-            Child::Leaf(leaf) => all.push((leaf.0.as_ptr().cast(), leaf.0.len())),
+            Child::Leaf(leaf) => all.push((leaf.0.items().as_ptr().cast(), leaf.0.items().len())),
             Child::Inner(inner) => inner.branches.iter().for_each(|b| leaves(&b.child, all)),
         }
     }
@@ -359,7 +368,7 @@ fn iteration_continues_as_the_map_was() {
 fn the_next_entry_after_a_name_is_the_first_of_the_rest() {
     let mut map = Map::default();
     for count in [0, 1, 20, 3000] {
-        (0..count).for_each(|number| drop(map.insert(Item(key(2 * number), 0))));
+        (0..count).for_each(|number| drop(map.insert(&budget(), Item(key(2 * number), 0))));
         for number in 0..2 * count + 2 {
             let next = map.iter_after(Some(&key(number))).peek().cloned();
             assert_eq!(map.next_after(&key(number)).cloned(), next);
@@ -383,7 +392,7 @@ fn a_drain_of_all_values_leaves_clones_as_they_are() {
 fn drain_returns_every_value_once() {
     let mut map = Map::default();
     for number in 0..5000 {
-        map.insert(Item(key(number as usize), number));
+        map.insert(&budget(), Item(key(number as usize), number));
     }
     let mut values: Vec<_> = map.drain().flatten().map(|item| item.1).collect();
     values.sort_unstable();

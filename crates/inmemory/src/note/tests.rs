@@ -6,7 +6,7 @@ use super::*;
 use crate::{budget::Pool, usage::Usage};
 
 fn budget(capacity: Option<u64>) -> Arc<Budget> {
-    Arc::new(Budget::new(capacity, Pool::new(0, 4096, false)))
+    Arc::new(Budget::new(capacity, Pool::new(Some(0), 4096, false)))
 }
 
 fn held(bytes: u64) -> Usage {

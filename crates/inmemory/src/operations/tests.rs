@@ -70,18 +70,18 @@ fn a_deletion_of_many_paths_takes_effect_at_one_moment() {
         let now = counts(&store);
         assert!(now == before || now == (0, 0), "{now:?}");
     }
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
 fn a_dropped_deletion_of_many_paths_deletes_nothing_before_its_moment() {
     let (store, paths) = store();
-    let usage = store.usage();
+    let usage = store.in_use();
     let mut delete = Box::pin(store.delete_many(&paths));
     begin(&store, &mut delete);
     drop(delete);
     assert_eq!(counts(&store), (MANY, MANY));
-    while store.usage() != usage {
+    while store.in_use() != usage {
         assert!(block_on(store.exists(&paths[0])).unwrap());
     }
     // The uploads are still in progress.
@@ -123,7 +123,7 @@ fn a_shutdown_ends_a_job() {
     let Poll::Ready(result) = poll(&mut delete) else { panic!("it waits") };
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Unavailable);
     drop(delete);
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn is_a_directory(result: Result<(), Error>, at: &Path) {
 fn a_directory_among_many_paths_deletes_nothing() {
     let (store, mut paths) = store();
     block_on(store.put(&path("/full/a"), "x")).unwrap();
-    let usage = store.usage();
+    let usage = store.in_use();
     // The first part of the paths, the last, and one in between.
     for index in [0, MANY / 2, MANY] {
         paths.insert(index, path("/full"));
@@ -157,7 +157,7 @@ fn a_directory_among_many_paths_deletes_nothing() {
         };
         is_a_directory(deleted, &path("/full"));
         assert_eq!(counts(&store), (MANY, MANY));
-        assert_eq!(store.usage(), usage);
+        assert_eq!(store.in_use(), usage);
         drop(delete);
         paths.remove(index);
     }
@@ -191,7 +191,7 @@ fn a_directory_whose_last_file_was_deleted_before_is_no_directory() {
 fn another_change_ends_a_deletion_that_fails() {
     let (store, mut paths) = store();
     block_on(store.put(&path("/full/a"), "x")).unwrap();
-    let usage = store.usage();
+    let usage = store.in_use();
     paths.push(path("/full"));
     let mut delete = Box::pin(store.delete_many(&paths));
     begin(&store, &mut delete);
@@ -204,7 +204,7 @@ fn another_change_ends_a_deletion_that_fails() {
         }
     };
     is_a_directory(deleted, &path("/full"));
-    assert_eq!((counts(&store), store.usage()), ((MANY, MANY), usage));
+    assert_eq!((counts(&store), store.in_use()), ((MANY, MANY), usage));
 }
 
 #[test]

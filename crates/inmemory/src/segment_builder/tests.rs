@@ -8,7 +8,7 @@ use crate::budget::Pool;
 const SEGMENT: usize = 8 << 10;
 
 fn budget(pool: u64) -> Arc<Budget> {
-    Arc::new(Budget::new(None, Pool::new(pool, SEGMENT, false)))
+    Arc::new(Budget::new(None, Pool::new(Some(pool), SEGMENT, false)))
 }
 
 fn builder(size_hint: Option<u64>) -> SegmentBuilder {

@@ -11,7 +11,7 @@ use crate::{dir::Measure, map::Named};
 type Model = BTreeMap<Path, u64>;
 
 fn budget() -> std::sync::Arc<Budget> {
-    std::sync::Arc::new(Budget::new(None, Pool::new(0, 4096, false)))
+    std::sync::Arc::new(Budget::new(None, Pool::new(Some(0), 4096, false)))
 }
 
 fn path(text: &str) -> Path {
@@ -39,7 +39,7 @@ fn try_put(
     } else {
         File::small(budget, plan.text(), &"content".into(), stamp)?
     };
-    Ok(tree.fill(place, Node::File(file)))
+    Ok(tree.fill(budget, place, Node::File(file)))
 }
 
 /// Moves the directory at `from` to `to`, where nothing is.
@@ -48,14 +48,14 @@ fn rename(tree: &mut Tree, from: &Path, to: &Path, budget: &std::sync::Arc<Budge
         Directory::Real(dir) => {
             let place = tree.plan(to).unwrap().for_dir(budget).unwrap();
             let dir = dir.renamed(to.name().unwrap(), budget).unwrap();
-            drop(tree.fill(place, Node::from(dir)));
+            drop(tree.fill(budget, place, Node::from(dir)));
         }
         Directory::Implied(file, at) => {
             let to = to.join(&file.text()[at..]).unwrap();
             let plan = tree.plan(&to).unwrap();
             let place = plan.for_file(budget).unwrap();
             let file = file.moved(budget, plan.text(), None).unwrap();
-            drop(tree.fill(place, Node::File(file)));
+            drop(tree.fill(budget, place, Node::File(file)));
         }
     }
     drop(tree.remove(from));
@@ -237,7 +237,7 @@ fn a_removal_returns_the_removed_node() {
 #[test]
 fn an_insert_without_room_changes_nothing() {
     let roomy = budget();
-    let full = std::sync::Arc::new(Budget::new(Some(60), Pool::new(0, 4096, false)));
+    let full = std::sync::Arc::new(Budget::new(Some(60), Pool::new(Some(0), 4096, false)));
     let mut tree = tree_of(&["/a/b"], &roomy);
     let error = try_put(&mut tree, &path("/a/c/d/e/f/g"), 1, &full);
     assert!(matches!(kind(error), ErrorKind::StorageFull { .. }));

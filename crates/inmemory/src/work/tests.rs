@@ -65,11 +65,11 @@ fn poll_once<T>(future: impl Future<Output = T>) {
 /// Later operations reclaim the memory that others have left.
 fn nothing_is_held(store: &InMemory) {
     for _ in 0..1000 {
-        if bounded("usage", || store.usage()) == Usage::default() {
+        if bounded("usage", || store.in_use()) == Usage::default() {
             return;
         }
     }
-    panic!("{:?} is held", store.usage());
+    panic!("{:?} is held", store.in_use());
 }
 
 async fn put_many(store: &InMemory) -> Vec<Path> {
@@ -112,14 +112,14 @@ fn large() -> InMemory {
 fn a_deletion_of_many_files() {
     let (store, _) = files();
     spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
 fn a_deletion_of_many_uploads() {
     let (store, _) = uploads();
     spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 /// Content that is copied into one segment.
@@ -133,7 +133,7 @@ fn a_deletion_of_uploads_with_large_tails() {
         block_on(writer.write_bytes(PIECE)).unwrap();
     }
     spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_deletion_of_files_of_one_segment() {
         block_on(store.put(&path(&format!("/dir/{number}")), PIECE)).unwrap();
     }
     spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -156,21 +156,21 @@ fn a_cancellation_of_an_append_to_a_file_that_was_deleted() {
     block_on(store.rename(&large, &other, Precondition::None)).unwrap();
     block_on(store.delete(&other, Precondition::None)).unwrap();
     spread("cancel_upload", store.cancel_upload(&large)).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
 fn a_deletion_of_a_large_file() {
     let store = large();
     spread("delete", store.delete(&path("/large"), Precondition::None)).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
 fn a_deletion_of_many_paths() {
     let (store, paths) = files();
     spread("delete_many", store.delete_many(&paths)).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_deletion_of_many_paths_of_uploads() {
     let (store, _) = uploads();
     let paths: Vec<Path> = (0..MANY).map(|n| path(&format!("/dir/{n}"))).collect();
     spread("delete_many", store.delete_many(&paths)).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_cancellation_of_many_uploads() {
     assert_eq!(spread("cancel_uploads", store.cancel_uploads(&dir, 3 * age)).unwrap(), 0);
     assert_eq!(spread("cancel_uploads", store.cancel_uploads(&dir, age)).unwrap(), MANY as u64);
     assert_eq!(polls("cancel_uploads", store.cancel_uploads(&other, age)).1.unwrap(), 0);
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_shutdown() {
     let (store, _) = uploads();
     block_on(put_many(&store));
     spread("shutdown", store.shutdown()).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_rename_whose_directory_is_deleted_meanwhile() {
     assert!(rename.as_mut().poll(&mut cx).is_pending());
     spread("delete_dir", store.delete_dir(&dir)).unwrap();
     polls("rename_dir", rename).1.unwrap_err();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_walk_that_is_the_last_to_hold_a_directory() {
     let mut walk = store.walk(&path("/dir"), WalkOptions::new());
     block_on(walk.next()).unwrap().unwrap();
     block_on(store.delete_dir(&path("/dir"))).unwrap();
-    assert_ne!(store.usage(), Usage::default());
+    assert_ne!(store.in_use(), Usage::default());
     let mut entries = 1;
     while let Some(entry) = polls("walk", walk.next()).1 {
         entry.unwrap();
@@ -249,7 +249,7 @@ fn a_walk_that_is_the_last_to_hold_a_directory() {
     }
     assert_eq!(entries, MANY + 3);
     drop(walk);
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_listing_that_is_the_last_to_hold_a_directory() {
         block_on(store.delete_dir(&dir)).unwrap();
         spread("list", list).unwrap();
     }
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]
@@ -375,11 +375,11 @@ fn a_drop_of_a_deletion_that_has_copied_its_paths_leaves_them_to_others() {
 fn a_deletion_of_many_paths_that_fails_at_the_last() {
     let (store, mut paths) = files();
     block_on(store.put(&path("/full/a"), "x")).unwrap();
-    let usage = store.usage();
+    let usage = store.in_use();
     paths.push(path("/full"));
     let failed = spread("delete_many", store.delete_many(&paths)).unwrap_err();
     assert_eq!(failed.kind(), storage_driver::ErrorKind::IsADirectory);
-    assert_eq!(store.usage(), usage);
+    assert_eq!(store.in_use(), usage);
     // At the first: all other paths are left.
     paths.rotate_right(1);
     let failed = spread("delete_many", store.delete_many(&paths)).unwrap_err();
@@ -402,7 +402,7 @@ fn a_change_that_ends_a_deletion_that_fails() {
     bounded("a drop of delete_many", || drop(delete));
     assert!(store.has_deferred());
     for _ in 0..1000 {
-        bounded("usage", || store.usage());
+        bounded("usage", || store.in_use());
     }
     assert!(!store.has_deferred());
 }
@@ -440,7 +440,7 @@ fn a_deletion_of_uploads_with_notes() {
         writer.set_note(vec![7; 4096]).unwrap();
     }
     spread("delete_dir", store.delete_dir(&path("/dir"))).unwrap();
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.in_use(), Usage::default());
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::{fmt::Debug, future::Future};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use inmemory::{InMemory, Usage};
+use inmemory::InMemory;
 use shuttle::thread;
 use storage_driver::{
     Content, Entry, ErrorKind, ListOptions, Metadata, Path, Precondition, ReadRange, Result,
@@ -116,5 +116,5 @@ fn nothing_is_held(store: InMemory) {
             deleted => deleted.unwrap(),
         }
     }
-    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(store.usage().held(), 0);
 }

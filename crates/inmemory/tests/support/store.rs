@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use inmemory::InMemory;
+use inmemory::{InMemory, Usage};
 use storage_driver::{ErrorKind, Path, ReadRange, Result, StorageDriver, StorageDriverExt};
 
 pub(crate) const KIB: usize = 1 << 10;
@@ -31,6 +31,13 @@ pub(crate) async fn places(store: &InMemory, at: &str) -> Vec<*const u8> {
 
 pub(crate) async fn content(store: &InMemory, at: &str) -> Bytes {
     store.get_bytes(&path(at), u64::MAX).await.unwrap()
+}
+
+/// The memory that is held, without the slack of slabs, which depends on what they held before.
+pub(crate) fn in_use(store: &InMemory) -> Usage {
+    let mut usage = store.usage();
+    usage.slack = 0;
+    usage
 }
 
 pub(crate) async fn put(store: &InMemory, at: &str, data: impl Into<Bytes>) {
