@@ -40,7 +40,8 @@ impl Server {
         if let Ok(line) = env::var(format!("BUCKET_SERVER_{}", name.to_uppercase())) {
             return Some(Started { access: Access::parse(&line), _script: None });
         }
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers");
+        // The tests of other crates use this file too.
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bucket/tests/servers");
         let mut script = Command::new(folder.join(format!("{name}.sh")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

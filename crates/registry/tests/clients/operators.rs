@@ -159,9 +159,10 @@ fn a_user_with_the_rights_of_the_policy_can_push_pull_delete_and_collect() {
         .replace("BUCKET", "registry")
         .replace("PRINCIPAL", "arn:aws:iam:::user/limited");
     let owner = format!("{}:{}", value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"));
-    let url = format!("{}/registry?policy", value("AWS_ENDPOINT"));
-    let signed = ["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &owner, "--noproxy", "*"];
-    let put = ["--silent", "--show-error", "--fail", "-X", "PUT", "--data", &policy, &url];
+    let url = format!("{}/registry?policy=", value("AWS_ENDPOINT"));
+    let hash = digest(policy.as_bytes()).replace("sha256:", "x-amz-content-sha256: ");
+    let signed = ["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &owner, "--header", &hash];
+    let put = ["--noproxy", "*", "--silent", "--fail", "-X", "PUT", "--data-binary", &policy, &url];
     curl.run(&[&signed[..], &put].concat());
 
     let keys = [
