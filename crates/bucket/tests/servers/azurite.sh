@@ -4,10 +4,11 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 need_npm azurite/dist/src/blob/main.js azurite 3.37.0
+installed
 port=$(free_port)
 account=devstoreaccount1
 key=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==
-run azurite node "$program" --blobHost 127.0.0.1 --blobPort "$port" --location "$work" --silent \
+run azurite node "$program" --blobHost 127.0.0.1 --blobPort "$port" --inMemoryPersistence --silent \
     --skipApiVersionCheck --disableTelemetry
 
 create_container() {

@@ -5,6 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 need_apt radosgw ceph-mon ceph-osd radosgw ceph-common
+installed
 osds=${OSDS:-1}
 bytes=$((${MEGABYTES:-4096} << 20))
 store=memstore
@@ -81,4 +82,4 @@ radosgw-admin -n client.rgw user create --uid=test --display-name=test --access-
 radosgw-admin -n client.rgw user create --uid=limited --display-name=limited --access-key=limited \
     --secret-key=limitedsecret >>"$work/user.log" 2>&1 || fail "no user"
 run rgw radosgw -f -n client.rgw
-ready_s3 "http://127.0.0.1:$port" test testsecret
+ready_s3 "http://127.0.0.1:$port" test testsecret "CEPH_DATA=$work"

@@ -7,6 +7,8 @@
 #   skipped: REASON        the server cannot be started here
 #
 # The server stops and its data is removed when standard input ends, or on SIGTERM.
+#
+# `SCRIPT install` only installs what is missing, and prints nothing or `skipped: REASON`.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Programs that are installed by pip and npm.
@@ -16,8 +18,14 @@ tools=$(cd "$tools" && pwd)
 # Standard output is for that line only.
 exec 3>&1 1>&2
 
+mode=${1:-serve}
 bucket=registry
 pids=()
+
+# installed: the end of `SCRIPT install`. A script calls it before it starts anything.
+installed() {
+    [[ $mode != install ]] || exit 0
+}
 
 skip() {
     echo "skipped: $*" >&3
@@ -119,12 +127,12 @@ create_bucket() {
         --header "Authorization: AWS $2:$signature" "$1/$bucket"
 }
 
-# ready_s3 ENDPOINT KEY SECRET: creates the bucket, tells how to reach it, and serves.
+# ready_s3 ENDPOINT KEY SECRET NAME=VALUE...: creates the bucket, tells how to reach it, and serves.
 ready_s3() {
     command -v curl >/dev/null && command -v openssl >/dev/null || skip "no curl and openssl"
     until_true 120 create_bucket "$@"
     serve "AWS_ENDPOINT=$1" "AWS_ACCESS_KEY_ID=$2" "AWS_SECRET_ACCESS_KEY=$3" AWS_REGION=us-east-1 \
-        AWS_ALLOW_HTTP=true "AWS_BUCKET=$bucket"
+        AWS_ALLOW_HTTP=true "AWS_BUCKET=$bucket" "${@:4}"
 }
 
 # serve NAME=VALUE...: prints the line, and waits for the end.

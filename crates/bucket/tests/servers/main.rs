@@ -5,8 +5,10 @@
 //! cargo test --release -p storage-driver-bucket --test servers -- --ignored ceph
 //! ```
 //!
-//! `BUCKET_BEHAVIOURS` selects behaviours of the suite whose names contain it. `BUCKET_SERVER_CEPH` is the line that
-//! a running script has printed, without its first word: then no other is started.
+//! `BUCKET_BEHAVIOURS` selects behaviours of the suite by parts of their names, with commas between them; `!` before a
+//! part leaves out. `CONFORMANCE_CASES` and `CONFORMANCE_ROUNDS` shorten the longest ones. `BUCKET_SERVER_CEPH` is the
+//! line that a running script has printed, without its first word: then no other is started. With
+//! `BUCKET_SERVERS_REQUIRED`, a server that cannot be installed is a failure.
 
 #[path = "../fixture.rs"]
 mod fixture;
@@ -25,14 +27,14 @@ static MINISTACK: Server = Server::new("ministack");
 
 /// A module of tests for each server: its number of behaviours, and what it says to mistakes in the configuration.
 macro_rules! servers {
-    ($($name:ident: $server:ident, $behaviours:literal except [$($except:literal),*] {
+    ($($name:ident: $server:ident, $jobs:literal at once, $behaviours:literal except [$($except:literal),*] {
         $($test:ident: $variable:literal = $value:literal => $cause:ident;)*
     })*) => {$(
         mod $name {
             #[test]
             #[ignore = "starts a server, and installs it if it is missing"]
             fn keeps_the_contract() {
-                crate::suite::run(&crate::$server, $behaviours, &[$($except),*]);
+                crate::suite::run(&crate::$server, $jobs, $behaviours, &[$($except),*]);
             }
 
             $(#[test]
@@ -46,32 +48,32 @@ macro_rules! servers {
 }
 
 servers! {
-    ceph: CEPH, 572 except [] {
+    ceph: CEPH, 8 at once, 572 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
         says_that_the_secret_is_wrong: "AWS_SECRET_ACCESS_KEY" = "wrong" => WrongSecret;
     }
     // A put by an administrator creates the bucket. It creates no object where there is a directory, or was one.
-    seaweedfs: SEAWEEDFS, 572 except [
+    seaweedfs: SEAWEEDFS, 8 at once, 572 except [
         "model::operations_with_faults_take_effect_once_or_never",
-        "model::sequences_are_answered_as_by_the_model",
+        "model::sequences_return_what_the_model_returns",
         "namespace::a_deleted_directory_makes_room_for_a_file",
         "namespace::stat_prefers_the_file_to_the_directory",
         "paths::names_that_look_like_bookkeeping_are_ordinary",
-        "walking::walk_passes_over_a_directory_that_becomes_a_file"
+        "walking::walk_skips_a_directory_that_becomes_a_file"
     ] {
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
         says_that_the_secret_is_wrong: "AWS_SECRET_ACCESS_KEY" = "wrong" => WrongSecret;
     }
-    azurite: AZURITE, 572 except [] {
+    azurite: AZURITE, 2 at once, 572 except [] {
         says_that_there_is_no_container: "AZURE_CONTAINER_NAME" = "missing" => NoBucket;
         says_that_the_key_is_wrong: "AZURE_STORAGE_ACCOUNT_KEY" = "d3Jvbmc=" => WrongSecret;
     }
     // It accepts any credentials.
-    moto: MOTO, 572 except [] {
+    moto: MOTO, 4 at once, 572 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
     }
-    ministack: MINISTACK, 572 except [] {
+    ministack: MINISTACK, 4 at once, 572 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
     }
 }

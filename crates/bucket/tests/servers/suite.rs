@@ -20,11 +20,8 @@ use crate::{
     store::builder,
 };
 
-/// How many behaviours run at once. They wait for the server most of the time.
-const JOBS: usize = 8;
-
-/// Runs the suite on `server`, which is asked this many behaviours and shows all except some.
-pub(crate) fn run(server: &'static Server, count: usize, except: &[&str]) {
+/// Runs the suite on `server`, `jobs` behaviours at once. It is asked `count` of them and shows all except some.
+pub(crate) fn run(server: &'static Server, jobs: usize, count: usize, except: &[&str]) {
     let Some(access) = server.access() else { return };
     let start = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -33,12 +30,13 @@ pub(crate) fn run(server: &'static Server, count: usize, except: &[&str]) {
     let names: Vec<&str> = asked.map(|behaviour| behaviour.name).collect();
     assert_eq!(names.len(), count);
 
-    let wanted = env::var("BUCKET_BEHAVIOURS").unwrap_or_default();
-    let mut queue: Vec<&str> = names.into_iter().filter(|name| name.contains(&wanted)).collect();
+    let selection = env::var("BUCKET_BEHAVIOURS").unwrap_or_default();
+    let mut queue: Vec<&str> =
+        names.into_iter().filter(|name| is_selected(name, &selection)).collect();
     // The long ones first.
     queue.sort_by_key(|name| name.starts_with("model::") || name.starts_with("linearizability::"));
     let except: Vec<&str> = except.iter().copied().filter(|name| queue.contains(name)).collect();
-    let mut report = parallel(access, Mutex::new(queue));
+    let mut report = parallel(access, jobs, Mutex::new(queue));
     let (name, time) = (server.name, start.elapsed().as_secs());
     say(&format!("{name}: {} passed in {time} s", report.passed.len()));
     let (expected, failed): (Vec<_>, Vec<_>) =
@@ -48,10 +46,18 @@ pub(crate) fn run(server: &'static Server, count: usize, except: &[&str]) {
     assert_eq!(expected.len(), except.len(), "{name} shows some of {except:?} by now");
 }
 
-fn parallel(access: &'static Access, queue: Mutex<Vec<&'static str>>) -> Report {
+/// Whether a behaviour's name contains a part of the selection, or it has none, and contains none that follows a `!`.
+fn is_selected(name: &str, selection: &str) -> bool {
+    let parts = selection.split(',').filter(|part| !part.is_empty());
+    let (without, with): (Vec<_>, Vec<_>) = parts.partition(|part| part.starts_with('!'));
+    (with.is_empty() || with.iter().any(|part| name.contains(part)))
+        && !without.iter().any(|part| name.contains(&part[1..]))
+}
+
+fn parallel(access: &'static Access, jobs: usize, queue: Mutex<Vec<&'static str>>) -> Report {
     let report = Mutex::new(Report::default());
     thread::scope(|scope| {
-        for _ in 0..JOBS {
+        for _ in 0..jobs {
             scope.spawn(|| {
                 loop {
                     let Some(name) = queue.lock().unwrap().pop() else { return };
