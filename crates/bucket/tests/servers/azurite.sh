@@ -8,7 +8,11 @@ installed
 port=$(free_port)
 account=devstoreaccount1
 key=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==
-run azurite node "$program" --blobHost 127.0.0.1 --blobPort "$port" --inMemoryPersistence --silent \
+# Its garbage collection, ten minutes after the start, blocks the server: for each extent it sorts all of them.
+cat >"$work/no-gc.js" <<JS
+require("${program%/main.js}/gc/BlobGCManager.js").default.prototype.start = async () => {};
+JS
+run azurite node --require "$work/no-gc.js" "$program" --blobHost 127.0.0.1 --blobPort "$port" --inMemoryPersistence --silent \
     --skipApiVersionCheck --disableTelemetry
 
 create_container() {

@@ -135,13 +135,13 @@ ready_s3() {
         AWS_ALLOW_HTTP=true "AWS_BUCKET=$bucket" "${@:4}"
 }
 
-# serve NAME=VALUE...: prints the line, and waits for the end.
+# serve NAME=VALUE...: prints the line, and waits for the end of standard input. A test may end a process of the server.
 serve() {
     echo "ready $*" >&3
     exec 3>&-
     cat <&0 >/dev/null &
     pids+=($!)
-    wait -n || true
+    wait "${pids[-1]}"
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/bucket-server.XXXXXX")

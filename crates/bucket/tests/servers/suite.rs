@@ -87,7 +87,8 @@ async fn fresh(access: &Access) -> Fixture {
         format!("{}-{}", start.as_secs(), process::id())
     });
     let number = STORES.fetch_add(1, Ordering::Relaxed);
-    fixture(builder(access, &[]).prefix(format!("{}/{number}", *RUN))).await
+    // All prefixes have one length, because the longest path depends on it.
+    fixture(builder(access, &[]).prefix(format!("{}/{number:06}", *RUN))).await
 }
 
 /// A line past the capture of the harness, which the caller sees at once.

@@ -38,6 +38,11 @@ impl Node {
         node
     }
 
+    /// Another node on the same store.
+    pub(crate) fn another(&self) -> Self {
+        Self::start(self.settings.clone())
+    }
+
     /// Starts the process after it has ended, at the same address, and waits until it listens.
     pub(crate) fn start_again(&mut self) {
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
