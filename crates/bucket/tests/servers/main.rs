@@ -12,6 +12,7 @@
 
 #[path = "../fixture.rs"]
 mod fixture;
+mod lost_osd;
 mod opening;
 mod server;
 mod store;
@@ -76,4 +77,10 @@ servers! {
     ministack: MINISTACK, 4 at once, 572 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
     }
+}
+
+#[test]
+#[ignore = "starts Ceph with three OSDs on disk, and installs it if it is missing: OSDS=3"]
+fn what_ceph_acknowledged_survives_the_loss_of_an_osd() {
+    lost_osd::keeps_what_was_acknowledged(&CEPH);
 }

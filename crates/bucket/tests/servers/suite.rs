@@ -92,6 +92,6 @@ async fn fresh(access: &Access) -> Fixture {
 }
 
 /// A line past the capture of the harness, which the caller sees at once.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
