@@ -11,6 +11,7 @@ mod place;
 pub(crate) mod process;
 mod random;
 pub(crate) mod runtime;
+pub(crate) mod script;
 mod source;
 pub mod table;
 mod who;

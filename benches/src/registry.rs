@@ -3,6 +3,7 @@
 //! A job starts a server, is its only client, and stops it at the end. Both servers are separate programs on
 //! the same machine, and receive the same requests from the same client, which uses one thread.
 
+mod bucket;
 mod client;
 mod content;
 mod jobs;
@@ -12,7 +13,7 @@ mod scale;
 mod server;
 
 pub use self::{
-    jobs::{Deletion, Job, Lists, Requests, Streams},
+    jobs::{Chunks, Costs, Deletion, Job, Lists, Requests, Streams},
     rows::rows,
     scale::Scale,
     server::{Storage, Target},

@@ -25,6 +25,12 @@ pub(crate) fn workers(count: usize) -> Runtime {
     builder.worker_threads(count).enable_time().build().expect("a runtime can be made")
 }
 
+/// So many worker threads, with sockets.
+pub(crate) fn clients(count: usize) -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(count).enable_all().build().expect("a runtime can be made")
+}
+
 /// The longest poll of any [`timed`] task, in nanoseconds.
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 

@@ -13,7 +13,10 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::content::{Blob, INDEX, Outgoing, manifest};
+use super::{
+    content::{Blob, INDEX, Outgoing, manifest},
+    server::Server,
+};
 
 /// Distribution returns an index only to clients that accept one.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, */*";
@@ -36,10 +39,10 @@ impl Client {
         Self { sender, host }
     }
 
-    /// So many.
-    pub(super) async fn many(count: usize, to: SocketAddr) -> Vec<Self> {
+    /// So many, of the nodes in turn.
+    pub(super) async fn many(count: usize, server: &Server) -> Vec<Self> {
         let mut all = Vec::with_capacity(count);
-        for _ in 0..count {
+        for to in server.addresses().take(count) {
             all.push(Self::connect(to).await);
         }
         all
@@ -107,14 +110,21 @@ impl Client {
 
     /// Pushes a blob as most clients do: POST, PATCH with all of it, PUT.
     pub(super) async fn push(&mut self, repository: &str, blob: &Blob) {
+        self.push_in_chunks(repository, blob, 1).await;
+    }
+
+    /// Pushes a blob in so many chunks, of equal size but the last: POST, a PATCH for each, PUT.
+    pub(super) async fn push_in_chunks(&mut self, repository: &str, blob: &Blob, chunks: usize) {
         let begin = format!("/v2/{repository}/blobs/uploads/");
         let begun = self.send(Method::POST, &begin, "", Outgoing::default()).await;
-        let upload = location(&begun);
+        let mut upload = location(&begun);
         count(begun).await;
         let kind = "application/octet-stream";
-        let sent = self.send(Method::PATCH, &upload, kind, blob.body()).await;
-        let upload = location(&sent);
-        count(sent).await;
+        for chunk in blob.chunks(chunks) {
+            let sent = self.send(Method::PATCH, &upload, kind, chunk).await;
+            upload = location(&sent);
+            count(sent).await;
+        }
         let mark = if upload.contains('?') { '&' } else { '?' };
         let finish = format!("{upload}{mark}digest={}", blob.digest);
         count(self.send(Method::PUT, &finish, "", Outgoing::default()).await).await;

@@ -44,9 +44,15 @@ impl Blob {
         (0..count).map(blob).collect()
     }
 
-    /// To be sent.
-    pub(super) fn body(&self) -> Outgoing {
-        Outgoing { piece: self.piece.clone(), before: self.pieces - 1, last: self.last.clone() }
+    /// The bodies of so many requests, of equal size but the last.
+    pub(super) fn chunks(&self, count: usize) -> impl Iterator<Item = Outgoing> {
+        let each = self.pieces.div_ceil(count);
+        (0..self.pieces).step_by(each).map(move |from| {
+            let pieces = each.min(self.pieces - from);
+            let is_last = from + pieces == self.pieces;
+            let last = if is_last { &self.last } else { &self.piece };
+            Outgoing { piece: self.piece.clone(), before: pieces - 1, last: last.clone() }
+        })
     }
 }
 
@@ -112,6 +118,15 @@ pub(super) fn digest_of_manifest(number: u64) -> String {
 fn written(digest: &[u8]) -> String {
     let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{digits}")
+}
+
+#[test]
+fn chunks_are_the_whole_blob() {
+    let blob = &Blob::many(1, 7 * MIB)[0];
+    let size = |chunk: Outgoing| chunk.size_hint().exact().unwrap_or_default() / MIB;
+    let sizes: Vec<u64> = blob.chunks(3).map(size).collect();
+    assert_eq!(sizes, [3, 3, 1]);
+    assert_eq!(blob.chunks(3).last().map(|chunk| chunk.last), Some(blob.last.clone()));
 }
 
 #[test]

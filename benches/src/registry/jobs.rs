@@ -3,6 +3,8 @@
 //! Each reports the client's share of the processor time of both as `client`, and, if a phase did not end within
 //! [`DEADLINE`], that time limit in seconds as `late`; its other figures are left out then.
 
+mod chunks;
+mod costs;
 mod deletion;
 mod lists;
 mod requests;
@@ -14,7 +16,10 @@ use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-pub use self::{deletion::Deletion, lists::Lists, requests::Requests, streams::Streams};
+pub use self::{
+    chunks::Chunks, costs::Costs, deletion::Deletion, lists::Lists, requests::Requests,
+    streams::Streams,
+};
 use super::{
     client::Client,
     limit,
@@ -33,6 +38,8 @@ pub enum Job {
     Requests(Requests),
     Lists(Lists),
     Deletion(Deletion),
+    Chunks(Chunks),
+    Costs(Costs),
 }
 
 impl Measure for Job {
@@ -55,6 +62,8 @@ impl Job {
             Self::Requests(job) => job.run(who).await,
             Self::Lists(job) => job.run(who).await,
             Self::Deletion(job) => job.run(who).await,
+            Self::Chunks(job) => job.run(who).await,
+            Self::Costs(job) => job.run(who).await,
         }
     }
 }
@@ -86,6 +95,15 @@ impl Measured {
                 self.late = true;
                 self.add(LATE, DEADLINE.as_secs_f64());
             }
+        }
+    }
+
+    /// Runs `work`, and adds how many requests the registry sent to its bucket meanwhile.
+    async fn counted(&mut self, name: &str, work: impl Future<Output = ()>) {
+        let before = self.server.requests();
+        self.phase(work, |figures, ()| figures).await;
+        if !self.late {
+            self.add(name, self.server.requests() - before);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Every line of the table, and the goal of each.
 
-use super::{Deletion, Job, Lists, Requests, Scale, Storage, Streams, Target};
+use super::{Chunks, Costs, Deletion, Job, Lists, Requests, Scale, Storage, Streams, Target};
 use crate::harness::{
     MIB, Who,
     table::{
@@ -26,6 +26,17 @@ const HELD: Goal = AtMost(1.05);
 const FILES: (&str, Storage) = ("files", Storage::Files { durable: false });
 const DURABLE: (&str, Storage) = ("files, durable", Storage::Files { durable: true });
 const MEMORY: (&str, Storage) = ("memory", Storage::Memory);
+const BUCKET: (&str, Storage) = ("bucket", Storage::Bucket { nodes: 1 });
+const NODES: (&str, Storage) = ("bucket, 3 nodes", Storage::Bucket { nodes: 3 });
+/// How many times as fast as distribution chunks are to be, on a bucket.
+const CHUNKED: Goal = AbovePeer(3.0);
+/// What part of distribution's requests to the bucket ours may send.
+const REQUESTS: Goal = OfPeer(0.5);
+/// What a process may have in memory whatever is in the bucket.
+const NODE: Goal = AtMost((128 * MIB) as f64);
+/// A blob that is pushed in chunks, and in how many.
+const CHUNKED_BLOB: u64 = 100 * MIB;
+const CHUNKS: usize = 20;
 
 /// All lines, at this scale, of targets that differ from `target` in their storage.
 pub fn rows(scale: &Scale, target: &Target) -> Vec<Row<Job>> {
@@ -45,6 +56,7 @@ pub fn rows(scale: &Scale, target: &Target) -> Vec<Row<Job>> {
     rows.extend(lists(scale, &files));
     rows.extend(lists(scale, &memory));
     rows.extend([deletion(scale, &files), deletion(scale, &memory)]);
+    rows.extend(in_a_bucket(scale, &on(BUCKET), &on(NODES)));
     rows
 }
 
@@ -69,6 +81,7 @@ fn streams(blobs: usize, bytes: u64, (name, target): &(&str, Target)) -> Vec<Row
     let resident = match target.storage {
         Storage::Files { .. } => line("resident, push and pull", ("peak", Unit::Size), RESIDENT),
         Storage::Memory => line("resident / content,", ("held", Unit::Times), HELD),
+        Storage::Bucket { .. } => line("resident, push and pull", ("peak", Unit::Size), NODE),
     };
     vec![
         line("push", rate("push"), STREAM).limits(&[Who::Loopback, Who::Sha2]),
@@ -117,4 +130,32 @@ fn lists(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row<Job>> {
         line(format!("{names} repositories"), "catalog"),
         line(format!("the first 100 of {names} repositories"), "first catalog"),
     ]
+}
+
+/// The lines of registries on a bucket: one process, and several.
+fn in_a_bucket(scale: &Scale, one: &(&str, Target), many: &(&str, Target)) -> Vec<Row<Job>> {
+    let (name, target) = one;
+    let mut rows = streams(1, scale.blob, one);
+    rows.extend(streams(MANY, scale.in_bucket, one));
+    rows.extend(streams(MANY, scale.in_bucket, many));
+    let chunks = Chunks { target: target.clone(), size: CHUNKED_BLOB, chunks: CHUNKS };
+    let label = format!("push {} in {CHUNKS} chunks, {name}", size(CHUNKED_BLOB));
+    rows.push(row("streams", label, Job::Chunks(chunks), ("push", Unit::Throughput), CHUNKED));
+    rows.extend(requests(scale, one));
+    rows.extend(requests(scale, many));
+    let job = Job::Costs(Costs { target: target.clone() });
+    let line = |what: &str, number, goal| {
+        let label = format!("requests to the {name}: {what}");
+        row("costs", label, job.clone(), (number, Unit::Count), goal)
+    };
+    rows.extend([
+        line("push of 100 MiB in one request", "push", REQUESTS),
+        line("push of 100 MiB in 20 chunks", "chunks", REQUESTS),
+        line("push of 1 MiB", "small", REQUESTS),
+        line("PUT of a manifest by tag", "manifest", REQUESTS),
+        line("GET of a manifest by tag", "get", AtMost(1.0)),
+        line("HEAD of a blob", "head", AtMost(1.0)),
+        line("GET of a blob of 1 MiB", "pull", Shown),
+    ]);
+    rows
 }

@@ -9,6 +9,8 @@ pub struct Scale {
     pub blob: u64,
     /// Each of many at once.
     pub each: u64,
+    /// Each of many at once in a bucket, whose server has them in memory, distribution's twice.
+    pub in_bucket: u64,
     /// One that distribution can hold in memory: it moves all of a blob whenever some is added.
     pub small: u64,
     /// How long small requests are sent.
@@ -25,13 +27,13 @@ impl Scale {
 
     /// The same with a quarter of the memory.
     pub fn usual() -> Self {
-        let (blob, each, small) = (GIB, 256 * MIB, 16 * MIB);
-        Self { blob, each, small, milliseconds: 4_000, names: 10_000 }
+        let (blob, each, in_bucket, small) = (GIB, 256 * MIB, 128 * MIB, 16 * MIB);
+        Self { blob, each, in_bucket, small, milliseconds: 4_000, names: 10_000 }
     }
 
     /// A tenth of that or less, to see that all works and about where it stands.
     pub fn quick() -> Self {
-        let (blob, each, small) = (64 * MIB, 16 * MIB, 4 * MIB);
-        Self { blob, each, small, milliseconds: 300, names: 500 }
+        let (blob, each, in_bucket, small) = (64 * MIB, 16 * MIB, 16 * MIB, 4 * MIB);
+        Self { blob, each, in_bucket, small, milliseconds: 300, names: 500 }
     }
 }

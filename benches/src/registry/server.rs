@@ -3,8 +3,8 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread,
@@ -13,14 +13,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::bucket::Bucket;
 use crate::harness::{Who, process};
 
 /// CNCF distribution's registry, as Debian names it.
 const DISTRIBUTION: &str = "docker-registry";
 /// The text that ours prints before its address.
 const LISTENING: &str = "listening on http://";
-/// Until the address is known.
-const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// How long a registry may take until it listens.
 const START: Duration = Duration::from_secs(20);
 
@@ -34,6 +33,11 @@ pub enum Storage {
     },
     /// In its memory.
     Memory,
+    /// In a bucket of Ceph.
+    Bucket {
+        /// How many processes share it.
+        nodes: usize,
+    },
 }
 
 /// The program to start, and its storage.
@@ -47,14 +51,21 @@ pub struct Target {
     pub storage: Storage,
 }
 
-/// A registry. It is stopped when it is dropped, and what it stored is removed.
+/// A registry: one process, or several on one bucket. It is stopped when it is dropped, and what it stored is removed.
 #[derive(Debug)]
 pub(super) struct Server {
+    nodes: Vec<Node>,
+    bucket: Option<Bucket>,
+    dir: PathBuf,
+}
+
+/// A process.
+#[derive(Debug)]
+struct Node {
     process: Child,
     /// Kept open, for what may be printed later.
-    output: Option<BufReader<ChildStdout>>,
-    dir: PathBuf,
-    pub(super) address: SocketAddr,
+    _output: Option<BufReader<ChildStdout>>,
+    address: SocketAddr,
 }
 
 impl Server {
@@ -64,41 +75,58 @@ impl Server {
         let name = format!("registry-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
         let dir = target.dir.join(name);
         fs::create_dir_all(&dir).expect("it can be created");
-        match who {
-            Who::Ours => Self::ours(target, dir),
-            _ => Self::distribution(target.storage, dir),
+        let (nodes, bucket) = match target.storage {
+            Storage::Bucket { nodes } => (nodes, Some(Bucket::start())),
+            Storage::Files { .. } | Storage::Memory => (1, None),
+        };
+        let mut server = Self { nodes: Vec::new(), bucket, dir };
+        for _ in 0..nodes {
+            let node = match who {
+                Who::Ours => server.ours(target),
+                _ => server.distribution(target.storage),
+            };
+            server.nodes.push(node);
         }
+        server
     }
 
-    fn ours(target: &Target, dir: PathBuf) -> Self {
-        let storage = match target.storage {
-            Storage::Memory => String::from("inmemory:"),
-            Storage::Files { durable: true } => format!("file://{}", dir.display()),
-            Storage::Files { durable: false } => {
-                format!("file://{}?durability=none", dir.display())
+    fn ours(&self, target: &Target) -> Node {
+        let storage = match (target.storage, &self.bucket) {
+            (Storage::Files { durable: true }, _) => format!("file://{}", self.dir.display()),
+            (Storage::Files { durable: false }, _) => {
+                format!("file://{}?durability=none", self.dir.display())
             }
+            (_, Some(bucket)) => bucket.url(),
+            (_, None) => String::from("inmemory:"),
         };
-        let process = Command::new(&target.program)
+        let variables = self.bucket.iter().flat_map(Bucket::variables);
+        let mut process = Command::new(&target.program)
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--storage", &storage])
+            .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .expect("our program can be run");
-        let mut server = Self { process, output: None, dir, address: UNKNOWN };
-        let mut stdout = BufReader::new(server.process.stdout.take().expect("it is piped"));
+        let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
         let mut line = String::new();
-        stdout.read_line(&mut line).expect("it can be read");
+        output.read_line(&mut line).expect("it can be read");
         let address = line.trim().strip_prefix(LISTENING).and_then(|it| it.parse().ok());
-        server.address = address.expect("our program says where it listens");
-        server.output = Some(stdout);
-        server
+        let address = address.expect("our program says where it listens");
+        Node { process, _output: Some(output), address }
     }
 
-    fn distribution(storage: Storage, dir: PathBuf) -> Self {
+    fn distribution(&self, storage: Storage) -> Node {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let address = free.expect("there is a free port");
-        let config = dir.join("config.yml");
-        fs::write(&config, settings(storage, &dir.join("store"), address)).expect("it is written");
+        let driver = match (storage, &self.bucket) {
+            (Storage::Files { .. }, _) => {
+                format!("filesystem: {{rootdirectory: '{}'}}", self.dir.join("store").display())
+            }
+            (_, Some(bucket)) => bucket.for_distribution(),
+            (_, None) => String::from("inmemory: {}"),
+        };
+        let config = self.dir.join(format!("{}.yml", address.port()));
+        fs::write(&config, settings(&driver, address)).expect("it is written");
         let process = Command::new(DISTRIBUTION)
             .arg("serve")
             .arg(config)
@@ -106,33 +134,40 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .expect("docker-registry is installed");
-        let server = Self { process, output: None, dir, address };
+        let node = Node { process, _output: None, address };
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(start.elapsed() < START, "docker-registry does not listen");
             thread::sleep(Duration::from_millis(10));
         }
-        server
+        node
     }
 
-    /// The most that it has had in memory, in bytes.
+    /// The address for each client, the nodes in turn.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.nodes.iter().cycle().map(|node| node.address)
+    }
+
+    /// The most that a process has had in memory, in bytes.
     pub(super) fn peak(&self) -> f64 {
-        process::peak_of(self.process.id()) as f64
+        let peaks = self.nodes.iter().map(|node| process::peak_of(node.process.id()));
+        peaks.max().unwrap_or_default() as f64
     }
 
-    /// The processor time that it has taken, in seconds.
+    /// The processor time that all processes have taken, in seconds.
     pub(super) fn worked(&self) -> f64 {
-        process::worked_of(self.process.id())
+        self.nodes.iter().map(|node| process::worked_of(node.process.id())).sum()
+    }
+
+    /// How many requests were sent to the bucket so far.
+    pub(super) fn requests(&self) -> f64 {
+        self.bucket.as_ref().map_or(f64::NAN, |bucket| bucket.requests() as f64)
     }
 }
 
 /// Those that Debian has in `/etc`, with neither a user's password, nor a log of requests, nor the
 /// look at the storage every ten seconds.
-fn settings(storage: Storage, root: &Path, address: SocketAddr) -> String {
-    let driver = match storage {
-        Storage::Files { .. } => format!("filesystem: {{rootdirectory: '{}'}}", root.display()),
-        Storage::Memory => String::from("inmemory: {}"),
-    };
+fn settings(driver: &str, address: SocketAddr) -> String {
     format!(
         "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage:\n  \
          cache: {{blobdescriptor: inmemory}}\n  {driver}\n  delete: {{enabled: true}}\n\
@@ -142,9 +177,11 @@ fn settings(storage: Storage, root: &Path, address: SocketAddr) -> String {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that has ended by itself is gone all the same.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        for node in &mut self.nodes {
+            // One that has ended by itself is gone all the same.
+            let _ = node.process.kill();
+            let _ = node.process.wait();
+        }
         if let Err(error) = fs::remove_dir_all(&self.dir) {
             eprintln!("{} could not be removed: {error}", self.dir.display());
         }

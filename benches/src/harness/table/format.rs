@@ -25,6 +25,8 @@ pub enum Unit {
     Throughput,
     /// A part or a multiple.
     Times,
+    /// A whole number.
+    Count,
 }
 
 impl Unit {
@@ -44,6 +46,7 @@ impl Unit {
             Self::PerSecond => format!("{} /s", short(number)),
             Self::Throughput => format!("{} MiB/s", short(number)),
             Self::Times => format!("{number:.2}"),
+            Self::Count => format!("{number:.0}"),
         }
     }
 }

@@ -29,7 +29,7 @@ pub struct Deletion {
 impl Deletion {
     pub(super) async fn run(&self, who: Who) -> Figures {
         let mut measured = Measured::new(who, &self.target);
-        let mut clients = Client::many(CLIENTS, measured.server.address).await;
+        let mut clients = Client::many(CLIENTS, &measured.server).await;
         let tags = fill(&mut clients, self.count, async |client, number| {
             client.tag(&format!("/v2/{REPOSITORY}/manifests/v{number:05}"), NUMBER).await;
         });

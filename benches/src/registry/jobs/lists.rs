@@ -38,7 +38,7 @@ pub struct Lists {
 impl Lists {
     pub(super) async fn run(&self, who: Who) -> Figures {
         let mut measured = Measured::new(who, &self.target);
-        let mut clients = Client::many(CLIENTS, measured.server.address).await;
+        let mut clients = Client::many(CLIENTS, &measured.server).await;
         let clients = clients.as_mut_slice();
 
         let tags = fill(clients, self.count, async |client, number| {

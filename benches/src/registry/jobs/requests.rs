@@ -40,7 +40,7 @@ impl Requests {
     pub(super) async fn run(&self, who: Who) -> Figures {
         let blobs = Blob::many(BLOBS, MIB);
         let mut measured = Measured::new(who, &self.target);
-        let mut clients = Client::many(CLIENTS, measured.server.address).await;
+        let mut clients = Client::many(CLIENTS, &measured.server).await;
         for blob in &blobs {
             clients[0].push(REPOSITORY, blob).await;
         }

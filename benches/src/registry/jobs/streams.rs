@@ -31,7 +31,7 @@ impl Streams {
     pub(super) async fn run(&self, who: Who) -> Figures {
         let blobs = Blob::many(self.count, self.size);
         let mut measured = Measured::new(who, &self.target);
-        let mut clients = Client::many(self.count, measured.server.address).await;
+        let mut clients = Client::many(self.count, &measured.server).await;
         let content = (self.count as u64 * self.size) as f64;
         let rate = |start: Instant| content / MIB as f64 / start.elapsed().as_secs_f64();
 
