@@ -15,20 +15,48 @@ static ALLOCATOR: Watched = Watched;
 /// While it is not set, all that the watching costs is to look at it.
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// What any thread asked the allocator for. Memory that is mapped past the allocator is not seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watch(());
+
+/// What a [`Watch`] has seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Requests {
+    /// The size of the largest request.
+    pub(crate) largest: usize,
+    /// The sum of all requests.
+    pub(crate) bytes: usize,
+}
+
+impl Watch {
+    /// Begins to watch. There is one at a time.
+    pub(crate) fn begin() -> Self {
+        LARGEST.store(0, Relaxed);
+        BYTES.store(0, Relaxed);
+        WATCHING.store(true, Relaxed);
+        Self(())
+    }
+
+    /// Ends it.
+    pub(crate) fn end(self) -> Requests {
+        WATCHING.store(false, Relaxed);
+        Requests { largest: LARGEST.load(Relaxed), bytes: BYTES.load(Relaxed) }
+    }
+}
 
 /// Runs `work`, and returns the size of the largest allocation that any thread asked for meanwhile.
-/// Memory that is mapped past the allocator is not seen.
 pub(crate) fn largest_in(work: impl FnOnce()) -> usize {
-    LARGEST.store(0, Relaxed);
-    WATCHING.store(true, Relaxed);
+    let watch = Watch::begin();
     work();
-    WATCHING.store(false, Relaxed);
-    LARGEST.load(Relaxed)
+    watch.end().largest
 }
 
 fn note(size: usize) {
     if WATCHING.load(Relaxed) {
         LARGEST.fetch_max(size, Relaxed);
+        BYTES.fetch_add(size, Relaxed);
     }
 }
 

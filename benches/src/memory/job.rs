@@ -18,6 +18,9 @@ pub enum Job {
     Publish(jobs::Publish),
     Range(jobs::Range),
     Allocation(jobs::Allocation),
+    Churn(jobs::Churn),
+    Emptying(jobs::Emptying),
+    Growing(jobs::Growing),
     Objects(jobs::Objects),
     Listing(jobs::Listing),
     Mixed(jobs::Mixed),
@@ -30,6 +33,8 @@ impl Measure for Job {
     fn run(&self, who: Who) -> Figures {
         match (self, who) {
             (Self::Publish(job), Who::Ours) => job.ours(),
+            (Self::Growing(job), Who::Ours) => job.ours(),
+            (Self::Growing(job), _) => job.vec(),
             (_, Who::Ours) => self.on::<Ours>(),
             (_, Who::ObjectStore) => self.on::<ObjectStore>(),
             (_, Who::Opendal) => self.on::<Opendal>(),
@@ -50,6 +55,10 @@ impl Job {
             Self::Publish(job) => job.run::<S>(),
             Self::Range(job) => job.run::<S>(),
             Self::Allocation(job) => job.run::<S>(),
+            Self::Churn(job) => job.run::<S>(),
+            Self::Emptying(job) => job.run::<S>(),
+            // It has no store but ours.
+            Self::Growing(job) => job.vec(),
             Self::Objects(job) => job.run::<S>(),
             Self::Listing(job) => job.run::<S>(),
             Self::Mixed(job) => job.run::<S>(),

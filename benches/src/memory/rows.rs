@@ -12,8 +12,8 @@ use crate::{
         },
     },
     memory::jobs::{
-        Allocation, Fork, Listing, Load, Mixed, Objects, Publish, Range, UnderLoad, Upload,
-        WriteOwned,
+        Allocation, Churn, Emptying, Fork, Growing, Listing, Load, Mixed, Objects, Publish, Range,
+        UnderLoad, Upload, WriteOwned,
     },
 };
 
@@ -28,6 +28,8 @@ const CHUNK: usize = CHUNKS[1];
 const SEGMENT: f64 = MIB as f64;
 /// What the pool holds unless it is told otherwise, at most.
 const POOL: u64 = 64 * MIB;
+/// What may be resident once many small objects are gone.
+const EMPTY: u64 = 128 * MIB;
 /// What the process keeps that is no content: the runtime, the allocator's own.
 const SLACK: u64 = 4 * MIB;
 /// A small object.
@@ -43,9 +45,12 @@ pub fn rows(scale: &Scale) -> Vec<Row<Job>> {
         memory(scale),
         reading(scale),
         objects(scale),
+        emptying(scale),
+        growing(scale),
         listing(scale),
         mixed(scale),
         stalls(scale),
+        churn(scale),
         forks(scale),
     ];
     groups.into_iter().flatten().collect()
@@ -197,13 +202,61 @@ fn objects(scale: &Scale) -> Vec<Row<Job>> {
         let fresh = ("fresh", Unit::Nanoseconds);
         rows.push(Row::new("objects", label, job.clone(), fresh, Shown));
         let label = format!("extra memory an object, at {}", count(population));
-        rows.push(Row::new("objects", label, job, ("extra", Unit::Bytes), AtMost(150.0)));
+        rows.push(Row::new("objects", label, job, ("extra", Unit::Bytes), AtMost(130.0)));
+    }
+    if let Some(huge) = scale.huge {
+        let job = Job::Objects(Objects { count: huge, content: TINY });
+        for (number, unit) in [
+            ("put", Unit::Nanoseconds),
+            ("get", Unit::Nanoseconds),
+            ("stat", Unit::Nanoseconds),
+            ("delete", Unit::Nanoseconds),
+            ("extra", Unit::Bytes),
+        ] {
+            let label = format!("{number} at {}, of {TINY} bytes", count(huge));
+            rows.push(Row::new("huge", label, job.clone(), (number, unit), Shown).peers(&[]));
+        }
     }
     if let Some(most) = scale.most {
         let job = Job::Objects(Objects { count: most, content: TINY });
         let label = format!("extra memory an object, at {} of {TINY} bytes", count(most));
-        let row = Row::new("objects", label, job, ("extra", Unit::Bytes), AtMost(150.0));
+        let row = Row::new("objects", label, job, ("extra", Unit::Bytes), AtMost(130.0));
         rows.push(row.peers(&[Who::Naive]));
+    }
+    rows
+}
+
+fn emptying(scale: &Scale) -> Vec<Row<Job>> {
+    let Some(&population) = scale.populations.last() else { return Vec::new() };
+    let (objects, job) = (count(population), Emptying { count: population, content: OBJECT });
+    let row = |label: String, number, unit, goal| {
+        Row::new("emptying", label, Job::Emptying(job.clone()), (number, unit), goal)
+    };
+    let (time, memory) = (Unit::Nanoseconds, Unit::Size);
+    vec![
+        row(format!("put into an empty store, up to {objects}"), "fill", time, AtMost(2700.0)),
+        row(format!("put or delete, half of {objects} there"), "half", time, Shown),
+        row(format!("delete, until {objects} are gone"), "empty", time, AtMost(1500.0)),
+        row(format!("resident with every hundredth of {objects}"), "thinned", memory, Shown),
+        row(format!("resident without any of {objects}"), "left", memory, AtMost(EMPTY as f64)),
+    ]
+}
+
+fn growing(scale: &Scale) -> Vec<Row<Job>> {
+    let row = |bytes: u64, label: &str, number, unit, goal| {
+        let label = format!("{label}/size={bytes}");
+        Row::new("growing", label, Job::Growing(Growing { size: bytes }), (number, unit), goal)
+            .peers(&[Who::Naive])
+    };
+    let mut rows = Vec::new();
+    for bytes in [scale.blob, scale.large] {
+        rows.extend([
+            row(bytes, "BenchmarkWriteAt", "write", Unit::Seconds, Shown),
+            row(bytes, "BenchmarkWriteAt, allocated,", "write_bytes", Unit::Size, Shown),
+            row(bytes, "BenchmarkAppends", "append", Unit::Microseconds, AtMost(94.0)),
+            row(bytes, "BenchmarkAppends, allocated,", "append_bytes", Unit::Size, Shown),
+            row(bytes, "BenchmarkAppends, largest,", "largest", Unit::Size, AtMost(SEGMENT)),
+        ]);
     }
     rows
 }
@@ -271,6 +324,23 @@ fn stalls(scale: &Scale) -> Vec<Row<Job>> {
         }
     }
     rows
+}
+
+fn churn(scale: &Scale) -> Vec<Row<Job>> {
+    // Eight of them are two large blobs.
+    let job = Churn { size: scale.blob / 4, rounds: 4 };
+    let label = format!("8 × {} again and again", size(job.size));
+    let row = |of: &str, number, unit, goal| {
+        let job = Job::Churn(job.clone());
+        Row::new("churn", format!("{label}: {of}"), job, (number, unit), goal)
+    };
+    vec![
+        row("uploads", "rate", Unit::Throughput, AtLeast(8e9 / MIB as f64)),
+        row("p99 of a get", "p99", Unit::Microseconds, AtMost(5.0)),
+        row("p99 of a poll", "poll_p99", Unit::Microseconds, AtMost(100.0)),
+        row("longest poll", "poll", Unit::Milliseconds, AtMost(5.0)),
+        row("resident afterwards", "left", Unit::Size, AtMost((16 * MIB) as f64)),
+    ]
 }
 
 fn forks(scale: &Scale) -> Vec<Row<Job>> {

@@ -17,6 +17,8 @@ pub struct Scale {
     pub populations: Vec<usize>,
     /// One of smaller objects, that only ours and the naive map have to hold.
     pub most: Option<usize>,
+    /// A very large one of these, which only ours has to hold.
+    pub huge: Option<usize>,
     /// How many objects there are where their number matters little.
     pub objects: usize,
     /// Objects of the mixed load.
@@ -35,6 +37,7 @@ impl Scale {
             draws: 1_000_000,
             populations: vec![100_000, 1_000_000],
             most: Some(10_000_000),
+            huge: Some(100_000_000),
             objects: 1_000_000,
             mixed: 100_000,
             milliseconds: 2_000,
@@ -50,6 +53,7 @@ impl Scale {
             draws: 100_000,
             populations: vec![10_000, 100_000],
             most: None,
+            huge: None,
             objects: 100_000,
             mixed: 20_000,
             milliseconds: 300,

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::{mean, shuffle};
 use crate::{
     harness::{Figures, Random, clock::median, process, runtime},
     memory::{ABOVE, Subject, key},
@@ -118,15 +119,4 @@ struct Turnover {
     fresh: f64,
     put: f64,
     delete: f64,
-}
-
-fn mean(start: Instant, of: usize) -> f64 {
-    start.elapsed().as_nanos() as f64 / of as f64
-}
-
-fn shuffle<T>(items: &mut [T]) {
-    let mut random = Random::new(SEED);
-    for at in (1..items.len()).rev() {
-        items.swap(at, random.below(at + 1));
-    }
 }

@@ -26,9 +26,9 @@ const SEED: u64 = 7;
 /// The small objects that are read.
 const SMALL: usize = 1000;
 const CONTENT: &[u8] = b"sixteen bytes, 1";
-const WORKERS: usize = 2;
+pub(super) const WORKERS: usize = 2;
 const UPLOADS: u64 = 8;
-const CHUNK: usize = 64 * KIB as usize;
+pub(super) const CHUNK: usize = 64 * KIB as usize;
 /// The least number of reads, even if the load ends before.
 const READS: usize = 20_000;
 /// The time of reads before the load begins.
@@ -72,12 +72,8 @@ impl UnderLoad {
         let runtime = runtime::workers(WORKERS);
         runtime.block_on(async {
             let store = Arc::new(S::new(None));
-            for number in 0..SMALL {
-                store.put(&S::key(&small(number)), &Bytes::from(vec![1; OBJECT])).await;
-            }
+            let keys = put_small(&*store).await;
             prepare(&*store, self.load).await;
-            // The preparation of the reads is not timed.
-            let keys = (0..SMALL).map(|number| S::key(&small(number))).collect();
             let times = Times::new(1 << 20);
             runtime::forget_polls();
             let over = Arc::new(AtomicBool::new(false));
@@ -101,11 +97,17 @@ impl UnderLoad {
     }
 }
 
-fn small(number: usize) -> String {
-    format!("small/{number}")
+/// Stores the small objects; returns their keys.
+pub(super) async fn put_small<S: Subject>(store: &S) -> Vec<S::Key> {
+    let keys: Vec<S::Key> = (0..SMALL).map(|number| S::key(&format!("small/{number}"))).collect();
+    for key in &keys {
+        store.put(key, &Bytes::from(vec![1; OBJECT])).await;
+    }
+    keys
 }
 
-async fn read<S: Subject>(
+/// Reads small objects in random order until it is over.
+pub(super) async fn read<S: Subject>(
     store: Arc<S>,
     keys: Vec<S::Key>,
     mut times: Times,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BLOB, upload};
+use super::{BLOB, IDLE, upload};
 use crate::{
     harness::{Figures, Source, process, runtime},
     memory::Subject,
@@ -15,7 +15,7 @@ use crate::{
 /// - `seconds`: from the opening to the end of the commit.
 /// - `peak`: the most that was resident meanwhile, of the payload; what was resident before is
 ///   taken off.
-/// - `left`: what is still resident after the deletion; `held`: what the store says of that;
+/// - `left`: what is still resident [`IDLE`] after the deletion; `held`: what the store says of that;
 ///   `dropped`: what is once the store is dropped too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Upload {
@@ -48,6 +48,8 @@ impl Upload {
             let seconds = start.elapsed().as_secs_f64();
             let peak = process::peak().saturating_sub(before) as f64 / self.size as f64;
             store.delete(&key).await;
+            // Freed memory may wait for a second.
+            std::thread::sleep(IDLE);
             let left = process::resident().saturating_sub(before);
             let held = store.held().map_or(f64::NAN, |held| held as f64);
             drop(store);

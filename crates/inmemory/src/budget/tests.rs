@@ -181,3 +181,44 @@ fn the_pool_shrinks_as_far_as_needed() {
     budget.release(size + 1, 0);
     assert_eq!(usage(&budget), Usage::default());
 }
+
+/// A budget with three pooled buffers, whose watcher is the test.
+fn pooled() -> Arc<Budget> {
+    let budget = budget(None, 1 << 20);
+    budget.watched.store(true, Relaxed);
+    let buffers: Vec<_> = (0..3).map(|_| buffer(&budget)).collect();
+    buffers.into_iter().for_each(|buffer| budget.recycle(buffer, 0));
+    budget
+}
+
+#[test]
+fn pooled_buffers_that_nothing_needed_between_two_ticks_go_back() {
+    let budget = pooled();
+    assert!(budget.tick(), "they were in use since the last tick");
+    assert_eq!(budget.usage().pooled, 3 * SEGMENT as u64);
+    budget.tick();
+    assert_eq!(budget.usage().pooled, 0);
+    budget.tick();
+    assert!(!budget.tick(), "nothing is left to look after");
+    assert_eq!(budget.usage(), Usage::default());
+}
+
+#[test]
+fn pooled_buffers_that_are_needed_between_ticks_stay() {
+    let budget = pooled();
+    budget.tick();
+    for _ in 0..5 {
+        let two = [buffer(&budget), buffer(&budget)];
+        two.into_iter().for_each(|buffer| budget.recycle(buffer, 0));
+        budget.tick();
+        // The third was not needed.
+        assert_eq!(budget.usage().pooled, 2 * SEGMENT as u64);
+    }
+}
+
+#[test]
+fn a_trim_frees_what_is_pooled() {
+    let budget = pooled();
+    budget.trim();
+    assert_eq!(budget.usage(), Usage::default());
+}
