@@ -26,7 +26,7 @@ use crate::{
     error::{corrupted, explain, is_absent, status},
 };
 
-pub(crate) use decide::{Decision, Expect, Removal};
+pub(crate) use decide::{Begun, Decision, Expect, Removal};
 pub(crate) use list::{Item, Items, Listing};
 pub(crate) use publish::{Published, State};
 

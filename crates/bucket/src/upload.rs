@@ -238,7 +238,7 @@ impl Upload {
         self.backend.tasks.check_open()?;
         self.extents.abort().await;
         self.backend.hint(&journal_extents(&self.gathered())).await?;
-        match self.backend.end_journal(&self.path, self.tag.clone()).await? {
+        match self.backend.end_journal(&self.path, self.tag.clone(), self.journal.fenced).await? {
             End::Done => Ok(()),
             End::Defeated | End::Doubt => Err(ErrorKind::WriterFenced.into()),
         }
@@ -275,7 +275,9 @@ impl Upload {
             Ok(metadata) => {
                 let key = journal::key(&self.path);
                 // The commit has taken effect. Whoever meets the journal sees that, and removes it.
-                if let Err(error) = backend.objects.remove(&key, &self.tag).await {
+                if let Err(error) =
+                    backend.objects.remove(&key, &self.tag, self.journal.fenced).await
+                {
                     tracing::debug!(%error, path = %self.path, "a journal was not removed");
                 }
                 Ok(metadata)
