@@ -169,8 +169,10 @@ impl Upload {
     /// Keeps all that was accepted, and the note.
     pub(crate) async fn keep(&mut self) -> Result<()> {
         self.backend.tasks.check_open()?;
-        if self.extents.is_open() || self.buffer.len() > MAX_TAIL {
-            self.spill().await?;
+        if (self.extents.is_open() || self.buffer.len() > MAX_TAIL)
+            && let Err(error) = self.spill().await
+        {
+            return Err(self.fenced_or(error).await);
         }
         let mut journal = self.gathered();
         journal.set_tail(self.buffer.joined());
@@ -185,6 +187,17 @@ impl Upload {
             }
         }
         Ok(())
+    }
+
+    /// The error of data that was not stored. If another writer was opened, the sweeper may have removed what it
+    /// belonged to.
+    async fn fenced_or(&self, error: Error) -> Error {
+        match self.backend.objects.look(&journal::key(&self.path)).await {
+            Ok(found) if found.as_ref().is_none_or(|found| found.tag != self.tag) => {
+                ErrorKind::WriterFenced.into()
+            }
+            _ => error,
+        }
     }
 
     /// Joins the last extents if they are many and small, so that the file is cheap to read. Returns those that the

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use object_store::{ObjectStore, ObjectStoreExt, PutOptions};
+use object_store::{ObjectStore, PutOptions};
 use storage_driver::{Error, ErrorKind, Result};
 
 use super::{Found, Objects, State, Tag, ours};
@@ -15,7 +15,6 @@ use crate::{
     access::AccessError,
     envelope::{Sealed, tombstone},
     error::{explain, is_absent, status},
-    http::delete_if,
 };
 
 /// What has to be at a key for a write to take effect.
@@ -191,9 +190,7 @@ impl Objects {
         let location = self.key(key)?;
         let mut attempt = 0;
         loop {
-            let condition = self.etag(tag).unwrap_or_default();
-            let delete = self.clients.decisive.delete(&location);
-            let error = match delete_if(condition, delete).await {
+            let error = match self.delete_if(&location, tag).await {
                 Ok(()) => return Ok(Removal::Done),
                 Err(error) if attempt == 0 && is_absent(&error) => return Ok(Removal::Gone),
                 Err(error) => error,
@@ -265,6 +262,23 @@ pub(super) fn undecided(error: object_store::Error) -> Error {
     match error.kind() {
         ErrorKind::Timeout | ErrorKind::StorageFull { .. } => error,
         _ => Error::new(ErrorKind::Unavailable).with_source(error),
+    }
+}
+
+/// Sends a request until it succeeds or fails for good. It gets the number of the attempt, beginning at 0.
+pub(crate) async fn repeat<T, F>(attempts: u32, mut request: impl FnMut(u32) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut attempt = 0;
+    loop {
+        match request(attempt).await {
+            Err(error) if error.is_retryable() && attempt + 1 < attempts => {
+                attempt += 1;
+                pause(attempt).await;
+            }
+            result => return result,
+        }
     }
 }
 

@@ -75,3 +75,9 @@ servers! {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
     }
 }
+
+#[test]
+#[ignore = "starts a server, and installs it if it is missing"]
+fn azurite_deletes_conditionally() {
+    opening::deletes_conditionally(&AZURITE);
+}
