@@ -29,6 +29,8 @@ pub enum Claim {
     Named,
     /// Operations do not keep each other from their ends: none sends more than 60 requests.
     Ends,
+    /// Where the scenario asks for it: no operation ends with an unknown outcome.
+    Certain,
     /// No operation finds what the protocol does not allow.
     Sound,
     /// After all processes have ended, three deep sweeps, a grace apart, leave nothing that is not named.
@@ -95,10 +97,10 @@ impl Ghost {
                 return Err(Claim::Fenced);
             }
         }
-        // To create an upload again discards it, as to create it twice does.
+        // To open an upload anew discards it, as to open it twice does.
         let again = changed
             && !self.effects.insert((op, request.key))
-            && !matches!(scenario.op(op.actor, op.place), Some(Op::Create(_)));
+            && !matches!(scenario.op(op.actor, op.place), Some(Op::Create(_) | Op::Append(_)));
         if changed && has_ended || again {
             return Err(Claim::Once);
         }
@@ -147,6 +149,7 @@ impl Ghost {
         let effects: Vec<Key> =
             self.effects.iter().filter(|(by, _)| *by == op).map(|(_, key)| *key).collect();
         match result {
+            Err(Failure::Unavailable) if scenario.certain => return Err(Claim::Certain),
             Err(Failure::Unavailable) => {
                 self.unsure.insert(op);
                 return Ok(());

@@ -49,10 +49,6 @@
 //!   have.
 //! - No operation sends more than 60 requests, which is a claim as well: [`Claim::Ends`].
 //!
-//! # What differs from the code
-//!
-//! [`Rule::FencedUpload`] is proposed and not in the code: its test shows the fault that the code has.
-//!
 //! # What is not modelled
 //!
 //! - Content: an extent is there or not. Multipart uploads, the tail in the journal, notes, the joining of small

@@ -32,10 +32,12 @@ pub enum Rule {
     Trace,
     /// A create whose outcome is unknown fences the path before it is repeated: `Published::Doubt`.
     Doubt,
+    /// A tombstone names the states before it, not only the last one: `Lineage::tombstone`.
+    Buried,
     /// A path that was fenced keeps a tombstone when its file is deleted: `Lineage::fenced`.
     FencedLife,
-    /// Proposed, not in the code: a create of an upload whose outcome is unknown is not repeated. A tombstone takes its
-    /// place, and another when the upload ends.
+    /// A create of an upload whose outcome is unknown is not repeated, where a DELETE may follow. A tombstone takes its
+    /// place, and another when the upload ends: `Objects::begin`, `Journal::fenced`.
     FencedUpload,
     /// An upload that is created again has another id: `Backend::create`.
     FreshId,
@@ -71,11 +73,11 @@ pub enum Rule {
 
 /// The rules that a model keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rules(u32);
+pub(crate) struct Rules(u64);
 
 impl Rules {
     pub(crate) const fn all() -> Self {
-        Self(u32::MAX)
+        Self(u64::MAX)
     }
 
     /// Leaves a rule out.

@@ -36,6 +36,8 @@ pub struct Scenario {
     pub pauses: Pauses,
     /// Whether the leftovers of each state are swept and looked at.
     pub leftovers: bool,
+    /// Whether each operation has to find out whether it took effect.
+    pub certain: bool,
 }
 
 impl Scenario {
@@ -51,7 +53,15 @@ impl Scenario {
             graces: 0,
             pauses: Pauses::BelowGrace,
             leftovers: true,
+            certain: false,
         }
+    }
+
+    /// Asks for [`Claim::Certain`](crate::Claim::Certain).
+    #[must_use]
+    pub fn certain(mut self) -> Self {
+        self.certain = true;
+        self
     }
 
     /// Sets what was done before.

@@ -136,8 +136,8 @@ pub(crate) enum Object {
     Journal(Journal),
     /// Which paths may name extents.
     Owner(Owner),
-    /// A path that is to be taken for absent, and the nonce of the state before it.
-    Tombstone(Option<Nonce>),
+    /// A path that is to be taken for absent, and the latest states before it, the last of them last.
+    Tombstone(Vec<Nonce>),
     /// An extent.
     Data,
     /// A hint for the sweeper.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use storage_driver::Path;
+use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
     budget::Budget, lease::Sightings, objects::Objects, probe::Unsuitable, tasks::Tasks, time,
@@ -20,6 +20,8 @@ pub(crate) struct Backend {
     pub(crate) objects: Objects,
     /// Why the store should not be used, if it is used all the same.
     pub(crate) unsuitable: Option<Unsuitable>,
+    /// Nothing is written to the store.
+    pub(crate) read_only: bool,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Clock,
@@ -32,6 +34,14 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        match self.read_only {
+            true => Err(Error::new(ErrorKind::Unsupported)
+                .with_source("the store was opened to be read only")),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn now(&self) -> u64 {
         time::to_nanos((self.clock)())
     }

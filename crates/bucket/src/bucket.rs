@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use object_store::signer::SignedUrlOptions;
 use storage_driver::{
     Capabilities, Entry, Error, ErrorKind, Health, ListOptions, Metadata, Operation, Page, Path,
     Payload, Precondition, ReadRange, Reader, RedirectMethod, Result, Stat, StorageDriver,
@@ -11,15 +10,7 @@ use storage_driver::{
 };
 
 use crate::{
-    Builder,
-    backend::{Backend, file_key},
-    double::Double,
-    envelope::tombstone,
-    error::explain,
-    http::Meter,
-    namespace::At,
-    opening,
-    record::Body,
+    Builder, backend::Backend, double::Double, envelope::tombstone, http::Meter, opening,
     walking::Walking,
 };
 
@@ -92,6 +83,7 @@ impl Bucket {
             for path in paths {
                 path.require_not_root()?;
             }
+            self.backend.check_writable()?;
             self.backend.tasks.run(paths, work(Arc::clone(&self.backend))).await
         };
         run.await.map_err(|error| error.context(NAME, operation, path))
@@ -110,40 +102,6 @@ impl Bucket {
         };
         run.await.map_err(|error| error.context(NAME, operation, path))
     }
-
-    async fn url(
-        &self,
-        path: &Path,
-        method: RedirectMethod,
-        expires_in: Duration,
-    ) -> Result<Option<String>> {
-        let At::File(file) = self.backend.at(path).await? else {
-            return Err(self.backend.no_file(path).await);
-        };
-        let key = match &file.record.body {
-            Body::Foreign => file_key(path),
-            Body::Extents(extents) => match extents.as_slice() {
-                [extent] => extent.key(),
-                _ => return Ok(None),
-            },
-            Body::Inline(_) => return Ok(None),
-        };
-        let objects = &self.backend.objects;
-        let clients = objects.clients();
-        let method = match method {
-            RedirectMethod::Get => http::Method::GET,
-            RedirectMethod::Head => http::Method::HEAD,
-            _ => return Ok(None),
-        };
-        let mut options = SignedUrlOptions::new();
-        if clients.signs_content_type {
-            let octets = "application/octet-stream";
-            options = options.with_query([("response-content-type", octets)]);
-        }
-        let key = objects.key(&key)?;
-        let url = clients.reads.signed_url_opts(method, &key, expires_in, &options);
-        Ok(Some(url.await.map_err(explain)?.into()))
-    }
 }
 
 #[async_trait]
@@ -153,6 +111,17 @@ impl StorageDriver for Bucket {
     }
 
     fn capabilities(&self) -> Capabilities {
+        let reads = Capabilities {
+            redirect: true,
+            durable: true,
+            unique_versions: true,
+            ordered_walk: true,
+            max_path_bytes: self.backend.max_path_bytes,
+            ..Capabilities::none()
+        };
+        if self.backend.read_only {
+            return reads;
+        }
         Capabilities {
             preconditions: true,
             conditional_commit: true,
@@ -160,13 +129,8 @@ impl StorageDriver for Bucket {
             copy: true,
             append: true,
             touch: true,
-            redirect: true,
-            durable: true,
             atomic_commit_to: true,
-            unique_versions: true,
-            ordered_walk: true,
-            max_path_bytes: self.backend.max_path_bytes,
-            ..Capabilities::none()
+            ..reads
         }
     }
 
@@ -255,12 +219,14 @@ impl StorageDriver for Bucket {
         let run = async {
             let backend = Arc::clone(&self.backend);
             backend.check_length(&target)?;
+            backend.check_writable()?;
             self.backend
                 .tasks
                 .run(&[path], async move {
-                    let now = (backend.clock)();
+                    // Asked for each, because the responses that told of it correct the clock.
                     let is_old = |upload: &UploadInfo| {
-                        now.duration_since(upload.modified).unwrap_or_default() >= older_than
+                        let age = (backend.clock)().duration_since(upload.modified);
+                        age.unwrap_or_default() >= older_than
                     };
                     backend.cancel_all(&target, &is_old).await
                 })
@@ -299,6 +265,7 @@ impl StorageDriver for Bucket {
                 path.require_not_root().map_err(|error| error.at(path))?;
                 self.backend.check_length(path).map_err(|error| error.at(path))?;
             }
+            self.backend.check_writable()?;
             let (backend, targets) = (Arc::clone(&self.backend), paths.to_vec());
             let all: Vec<&Path> = paths.iter().collect();
             let work = async move { backend.delete_many(&targets).await };
@@ -348,7 +315,7 @@ impl StorageDriver for Bucket {
         self.look(Operation::RedirectUrl, path, async {
             path.require_not_root()?;
             self.backend.check_length(path)?;
-            self.url(path, method, expires_in).await
+            self.backend.redirect_url(path, method, expires_in).await
         })
         .await
     }
@@ -357,6 +324,7 @@ impl StorageDriver for Bucket {
         let run = async {
             let backend = Arc::clone(&self.backend);
             backend.tasks.check_open()?;
+            backend.check_writable()?;
             // No operation waits for it: what it removes nothing names.
             let tasks = backend.tasks.clone();
             tasks.spawn(Vec::new(), async move { backend.sweep(&options).await }).await?
@@ -370,11 +338,12 @@ impl StorageDriver for Bucket {
             return Health::unavailable(explain(error));
         }
         let objects = &self.backend.objects;
-        let (read, write) = futures::join!(
-            objects.look("!health"),
+        let write = async {
+            self.backend.check_writable()?;
             // It decides nothing, so that any number of processes can write it.
-            objects.put_hint("!health", tombstone()),
-        );
+            objects.put_hint("!health", tombstone()).await
+        };
+        let (read, write) = futures::join!(objects.look("!health"), write);
         let health = Health::new(read.map(drop).map_err(explain), write.map_err(explain));
         match self.backend.unsuitable {
             Some(reason) => health.with_warning(reason.to_string()),

@@ -51,10 +51,11 @@ pub struct Builder {
     source: Source,
     connector: Connector,
     prefix: String,
-    clock: Clock,
+    clock: Option<Clock>,
     memory: u64,
     grace: Duration,
     accepts_unsuitable: bool,
+    read_only: bool,
 }
 
 impl Builder {
@@ -68,10 +69,11 @@ impl Builder {
             source,
             connector,
             prefix: String::new(),
-            clock: Arc::new(SystemTime::now),
+            clock: None,
             memory: Self::MEMORY,
             grace: Self::GRACE,
             accepts_unsuitable: false,
+            read_only: false,
         }
     }
 
@@ -138,10 +140,11 @@ impl Builder {
         self
     }
 
-    /// The clock that files and uploads are dated by, the system's unless set. For tests.
+    /// The clock that files and uploads are dated by. Unless set, it is the system's, corrected by the `Date` of the
+    /// server's responses if they differ by more than two seconds. For tests.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Some(Arc::new(clock));
         self
     }
 
@@ -150,6 +153,26 @@ impl Builder {
     #[must_use]
     pub fn accept_unsuitable(mut self) -> Self {
         self.accepts_unsuitable = true;
+        self
+    }
+
+    /// Opens the store only to read it: nothing is written, not even to find out what the server does with conditions, so
+    /// credentials that can read and list are enough. Operations that change something are not claimed and fail with
+    /// [`Unsupported`](ErrorKind::Unsupported), and `health` reports that the store cannot be written.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// use storage_driver::StorageDriver;
+    /// use storage_driver_bucket::{Builder, double::Double};
+    ///
+    /// let store = Builder::double(&Double::default()).read_only(true).open().await?;
+    /// assert!(!store.capabilities().preconditions);
+    /// # Ok::<(), storage_driver::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         self
     }
 
@@ -180,24 +203,36 @@ impl Builder {
         })?;
         let clients = Clients::new(&self.source, &self.connector).map_err(explain)?;
         let objects = Objects::new(clients, root);
-        let unsuitable = probe::probe(&objects).await?;
+        let unsuitable = match self.read_only {
+            false => probe::probe(&objects).await?,
+            true => {
+                probe::read(&objects).await?;
+                None
+            }
+        };
         if let Some(reason) = unsuitable {
             if !self.accepts_unsuitable {
                 return Err(reason.into());
             }
             tracing::warn!(%reason, "the store is used although it is unsuitable");
         }
+        let meter = Arc::clone(self.connector.meter());
+        let clock = self.clock.unwrap_or_else(|| {
+            let meter = Arc::clone(&meter);
+            Arc::new(move || meter.clock.now())
+        });
         let backend = Backend {
             objects,
             unsuitable,
+            read_only: self.read_only,
             tasks: Arc::new(Tasks::default()),
             budget: Budget::new(self.memory),
-            clock: self.clock,
+            clock,
             sightings: Sightings::default(),
             grace: self.grace,
             max_path_bytes,
         };
-        Ok(Bucket::new(backend, Arc::clone(self.connector.meter())))
+        Ok(Bucket::new(backend, meter))
     }
 }
 
@@ -208,6 +243,7 @@ impl std::fmt::Debug for Builder {
             .field("prefix", &self.prefix)
             .field("memory", &self.memory)
             .field("grace", &self.grace)
+            .field("read_only", &self.read_only)
             .finish_non_exhaustive()
     }
 }

@@ -39,10 +39,12 @@ pub(crate) struct Clients {
     pub(crate) copies: Arc<dyn Engine>,
     /// Small objects that decide something: never retried by the engine.
     pub(crate) decisive: Arc<dyn Engine>,
-    /// Sends signed URLs, where a listing of multipart uploads can be had.
-    pub(crate) signed: Option<HttpClient>,
-    /// Whether the signature of a DELETE leaves room for a condition.
-    pub(crate) can_condition_delete: bool,
+    /// Sends signed URLs: requests that the engine cannot express.
+    pub(crate) http: Option<HttpClient>,
+    /// Whether a listing of multipart uploads can be had, by a signed URL.
+    pub(crate) lists_multiparts: bool,
+    /// Whether the signature of a request covers its conditions, so that a conditional DELETE needs a signed URL.
+    pub(crate) signs_conditions: bool,
     /// Whether a signed URL can state the content type of the response.
     pub(crate) signs_content_type: bool,
 }
@@ -63,14 +65,14 @@ impl Clients {
         let copies = Limits { retries: 0, ..bulk };
         let decisive = Limits { total: DECISION, silence: None, retries: 0 };
         let reads = engine(source, connector, reads)?;
-        let signed = connector.last().filter(|_| matches!(source, Source::S3(_)));
         Ok(Self {
             reads,
-            signed,
+            http: connector.last(),
+            lists_multiparts: matches!(source, Source::S3(_)),
             bulk: engine(source, connector, bulk)?,
             copies: engine(source, connector, copies)?,
             decisive: engine(source, connector, decisive)?,
-            can_condition_delete: !matches!(source, Source::Azure(_)),
+            signs_conditions: matches!(source, Source::Azure(_)),
             signs_content_type: matches!(source, Source::S3(_)),
         })
     }

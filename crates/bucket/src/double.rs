@@ -53,7 +53,7 @@ pub struct Ways {
     pub ignores_delete_match: bool,
     /// The response to a refused `If-Match` on PUT is 500 instead of 412 (93 % of them on Ceph 16).
     pub losers_get_500: bool,
-    /// The response to a refused `If-Match` on PUT is 409 instead of 412 (AWS under contention).
+    /// The response to a refused `If-Match` or `If-None-Match` on PUT is 409 instead of 412 (AWS under contention).
     pub losers_get_409: bool,
     /// The response to Complete has an empty ETag (Ceph 16).
     pub empty_complete_etag: bool,
@@ -221,7 +221,10 @@ impl HttpService for Double {
         self.locked(|state| state.receive(&mut request));
         // As over a network, other tasks run between the request and the response.
         tokio::task::yield_now().await;
-        let response = self.locked(|state| state.handle(&request));
+        let (mut response, now) = self.locked(|state| (state.handle(&request), state.now()));
+        if let Ok(date) = date::http(now).parse() {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
         tokio::task::yield_now().await;
         Ok(response)
     }

@@ -18,8 +18,9 @@ use crate::nonce;
 pub(crate) const CONTENT_TYPE: &str = "application/vnd.storage-driver.bucket";
 const MAGIC: [u8; 8] = *b"\x89SDrv1\r\n";
 const FIXED: usize = MAGIC.len() + 1 + nonce::LENGTH + 4;
-/// The length of a tombstone, which nothing else in an envelope has: a listing tells it without a GET.
-pub(crate) const TOMBSTONE_LENGTH: usize = 64;
+/// The length of a tombstone, which nothing else in an envelope has: a listing tells it without a GET. Enough for the
+/// nonces of the states before it.
+pub(crate) const TOMBSTONE_LENGTH: usize = 256;
 
 /// What an envelope holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,14 +95,14 @@ pub(crate) fn seal(kind: Kind, header: &impl Serialize, body: &[&[u8]]) -> Seale
 
 /// A tombstone that says nothing. Hints and scratch objects are tombstones too.
 pub(crate) fn tombstone() -> Sealed {
-    tombstone_over("")
+    tombstone_with(&())
 }
 
-/// A tombstone in the place of the state with the nonce `before`.
-pub(crate) fn tombstone_over(before: &str) -> Sealed {
-    let before = before.get(..nonce::LENGTH).unwrap_or_default();
-    let padding = [b' '; TOMBSTONE_LENGTH - FIXED - 2];
-    seal(Kind::Tombstone, &before, &[&padding[before.len()..]])
+/// A tombstone with a header of at most 221 bytes.
+pub(crate) fn tombstone_with(header: &impl Serialize) -> Sealed {
+    let length = serde_json::to_vec(header).map_or(0, |header| header.len());
+    let padding = [b' '; TOMBSTONE_LENGTH - FIXED];
+    seal(Kind::Tombstone, header, &[&padding[length.min(padding.len())..]])
 }
 
 impl Envelope {
@@ -135,8 +136,8 @@ mod tests {
     #[test]
     fn a_tombstone_has_its_length_and_nothing_else_has_it() {
         assert_eq!(tombstone().bytes.len(), TOMBSTONE_LENGTH);
-        assert_eq!(tombstone_over(&nonce::fresh()).bytes.len(), TOMBSTONE_LENGTH);
-        for length in 0..64 {
+        assert_eq!(tombstone_with(&"header").bytes.len(), TOMBSTONE_LENGTH);
+        for length in 0..TOMBSTONE_LENGTH {
             let sealed = seal(Kind::Record, &(), &[&vec![0; length]]);
             assert_ne!(sealed.bytes.len(), TOMBSTONE_LENGTH);
         }

@@ -1,12 +1,13 @@
 //! The HTTP layer under the engine: it counts requests, adds conditions that the engine cannot
 //! express, and injects faults for tests.
 
+mod clock;
 mod fault;
 mod meter;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -97,10 +98,17 @@ impl HttpService for Service {
         let kind = RequestKind::of(&request);
         let fault = self.meter.record(kind, &request);
         let deadline = deadline(kind, request.body().content_length());
+        let sent = SystemTime::now();
         let response = fault.apply(&self.client, request);
-        let Some(deadline) = deadline else { return response.await };
-        tokio::time::timeout(deadline, response)
-            .await
-            .unwrap_or_else(|elapsed| Err(HttpError::new(HttpErrorKind::Timeout, elapsed)))
+        let response = match deadline {
+            None => response.await,
+            Some(deadline) => tokio::time::timeout(deadline, response)
+                .await
+                .unwrap_or_else(|elapsed| Err(HttpError::new(HttpErrorKind::Timeout, elapsed))),
+        };
+        if let Ok(response) = &response {
+            self.meter.clock.observe(sent, SystemTime::now(), response.headers());
+        }
+        response
     }
 }

@@ -71,6 +71,8 @@ struct Header {
     note: usize,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     commit: Option<Commit>,
+    #[serde(rename = "w", default, skip_serializing_if = "std::ops::Not::not")]
+    fenced: bool,
 }
 
 /// The state of an upload, as it was kept.
@@ -93,6 +95,9 @@ pub(crate) struct Journal {
     tail_length: u64,
     pub(crate) note: Bytes,
     pub(crate) commit: Option<Commit>,
+    /// A create of an upload at this path may still be under way, and must not find the key absent: the end of this
+    /// upload leaves a tombstone.
+    pub(crate) fenced: bool,
 }
 
 impl Journal {
@@ -110,6 +115,7 @@ impl Journal {
             tail_length: 0,
             note: Bytes::new(),
             commit: None,
+            fenced: false,
         }
     }
 
@@ -130,6 +136,7 @@ impl Journal {
             tail_length: header.tail,
             note: envelope.body.slice(..header.note),
             commit: header.commit,
+            fenced: header.fenced,
         })
     }
 
@@ -146,6 +153,7 @@ impl Journal {
             tail: self.tail_length,
             note: self.note.len(),
             commit: self.commit.clone(),
+            fenced: self.fenced,
         };
         envelope::seal(Kind::Journal, &header, &[&self.note, &self.tail])
     }

@@ -99,7 +99,7 @@ impl<'a> Lease<'a> {
 
     /// Gives the lease back.
     pub(crate) async fn release(self) {
-        if let Err(error) = self.objects.remove(&self.key, &self.tag).await {
+        if let Err(error) = self.objects.remove(&self.key, &self.tag, false).await {
             tracing::debug!(%error, key = self.key, "a lease was not released");
         }
     }

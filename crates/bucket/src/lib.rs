@@ -33,6 +33,7 @@ mod owner;
 mod probe;
 mod reading;
 mod record;
+mod redirect;
 mod session;
 mod sweep;
 mod tasks;

@@ -1,12 +1,13 @@
 //! [`Lineage`]: which states a path had before the one that is there.
 //!
 //! A path lives from the first record after an absence to its deletion. A record knows the first state of its life and
-//! the latest states before it. So a writer that lost a response finds out later whether its write took effect, also
-//! if others have replaced or deleted what it wrote.
+//! the latest states before it. A tombstone knows the latest states before it too, so where tombstones stay, no state is
+//! forgotten by a deletion. So a writer that lost a response finds out later whether its write took effect, also if
+//! others have replaced or deleted what it wrote.
 
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{Envelope, Kind};
+use crate::envelope::{Envelope, Kind, Sealed, tombstone_with};
 
 /// How many states before it a record remembers.
 const REMEMBERED: usize = 8;
@@ -34,9 +35,8 @@ impl Lineage {
                 Self { life: said.life.or_else(|| Some(envelope.nonce.clone())), ..said }
             }
             Kind::Tombstone => {
-                let before: String = envelope.header().unwrap_or_default();
-                let history = Some(before).filter(|nonce| !nonce.is_empty());
-                Self { life: None, history: history.into_iter().collect(), fenced: true }
+                let said: Self = envelope.header().unwrap_or_default();
+                Self { life: None, fenced: true, ..said }
             }
             Kind::Journal | Kind::Owner | Kind::Lease => Self::default(),
         }
@@ -60,15 +60,26 @@ impl Lineage {
         self.fenced
     }
 
-    /// Whether the state with `nonce` was there before.
+    /// Whether the state with `nonce` was there before. Others may be forgotten.
     pub(crate) fn contains(&self, nonce: &str) -> bool {
-        self.life.as_deref() == Some(nonce) || self.history.iter().any(|state| state == nonce)
+        self.life.as_deref() == Some(nonce) || self.remembers(nonce)
+    }
+
+    /// Whether the state with `nonce` is one of the latest, so that all states after it are known.
+    pub(crate) fn remembers(&self, nonce: &str) -> bool {
+        self.history.iter().any(|state| state == nonce)
+    }
+
+    /// A tombstone in the place of a state, whose successors would have this lineage.
+    pub(crate) fn tombstone(self) -> Sealed {
+        tombstone_with(&Self { life: None, history: self.history, fenced: false })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{envelope::TOMBSTONE_LENGTH, nonce};
 
     #[test]
     fn the_first_state_of_a_life_is_remembered_and_of_the_others_the_latest() {
@@ -79,5 +90,22 @@ mod tests {
         let remembered: Vec<bool> = (0..20).map(|n| lineage.contains(&n.to_string())).collect();
         let expected: Vec<bool> = (0..20).map(|n| n == 0 || n >= 12).collect();
         assert_eq!(remembered, expected);
+        assert!(!lineage.remembers("0") && lineage.remembers("12"));
+    }
+
+    #[test]
+    fn a_tombstone_has_its_length_and_remembers_the_latest_states() {
+        let mut lineage = Lineage { life: Some(nonce::fresh()), ..Lineage::default() };
+        let states: Vec<String> = (0..20).map(|_| nonce::fresh()).collect();
+        for state in &states {
+            let sealed = lineage.clone().tombstone();
+            assert_eq!(sealed.bytes.len(), TOMBSTONE_LENGTH);
+            lineage = lineage.followed_by(state);
+        }
+        let envelope = Envelope::open(&lineage.tombstone().bytes).unwrap().unwrap();
+        let read = Lineage::of(&envelope);
+        let remembered: Vec<bool> = states.iter().map(|state| read.remembers(state)).collect();
+        assert_eq!(remembered, (0..20).map(|n| n >= 12).collect::<Vec<_>>());
+        assert!(read.is_fenced());
     }
 }

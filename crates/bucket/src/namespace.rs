@@ -185,7 +185,7 @@ impl Backend {
             if journal.commit.is_none_or(|commit| commit.nonce != origin.commit) {
                 break;
             }
-            self.objects.remove(&journal::key(&upload), &tag).await?;
+            self.objects.remove(&journal::key(&upload), &tag, journal.fenced).await?;
         }
         Ok(())
     }

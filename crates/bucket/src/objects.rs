@@ -1,6 +1,7 @@
 //! [`Objects`]: the bucket as keys with conditions, below one prefix.
 
 pub(crate) mod decide;
+mod delete;
 mod list;
 mod multiparts;
 mod publish;
@@ -26,7 +27,7 @@ use crate::{
     error::{corrupted, explain, is_absent, status},
 };
 
-pub(crate) use decide::{Decision, Expect, Removal};
+pub(crate) use decide::{Begun, Decision, Expect, Removal};
 pub(crate) use list::{Item, Items, Listing};
 pub(crate) use publish::{Published, State};
 
@@ -90,12 +91,11 @@ pub(crate) struct Objects {
 
 impl Objects {
     pub(crate) fn new(clients: Clients, root: String) -> Self {
-        let deletes_conditionally = AtomicBool::new(clients.can_condition_delete);
         Self {
             clients,
             root,
             quoted: AtomicBool::new(true),
-            deletes_conditionally,
+            deletes_conditionally: AtomicBool::new(true),
             deletes_tell: AtomicBool::new(false),
             keeps_directories: AtomicBool::new(false),
         }
@@ -163,11 +163,6 @@ impl Objects {
     pub(crate) fn update(&self, tag: &Tag) -> PutMode {
         let version = tag.version.clone();
         PutMode::Update(UpdateVersion { e_tag: self.etag(tag), version })
-    }
-
-    /// The `If-Match` for the state `tag`.
-    pub(crate) fn condition(&self, tag: &Tag) -> String {
-        self.etag(tag).unwrap_or_default()
     }
 
     /// The options of a put of an object of the driver's own.
@@ -271,21 +266,15 @@ impl Objects {
 
     /// Removes an object that nothing can write any more.
     pub(crate) async fn delete_final(&self, key: &str) -> Result<()> {
-        let location = self.key(key)?;
-        let mut attempt = 0;
-        loop {
-            let error = match self.clients.bulk.delete(&location).await {
-                Err(error) if !is_absent(&error) => error,
-                _ => return Ok(()),
-            };
-            attempt += 1;
-            // The engine repeats no DELETE that has got lost.
-            let explained = explain(error);
-            if attempt == DELETIONS || !explained.is_retryable() {
-                return Err(explained);
+        let location = &self.key(key)?;
+        // The engine repeats no DELETE that has got lost.
+        decide::repeat(DELETIONS, |_| async move {
+            match self.clients.bulk.delete(location).await {
+                Err(error) if !is_absent(&error) => Err(explain(error)),
+                _ => Ok(()),
             }
-            decide::pause(attempt).await;
-        }
+        })
+        .await
     }
 
     /// Copies an object by the server, for objects of someone else that become records. After a failure, `to` may

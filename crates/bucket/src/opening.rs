@@ -8,7 +8,7 @@ use crate::{
     backend::Backend,
     journal::{self, Journal},
     nonce,
-    objects::{Decision, Expect, Tag},
+    objects::{Begun, Decision, Expect, Tag},
     owner::Holder,
     record::Body,
     session::Session,
@@ -31,24 +31,22 @@ impl Backend {
     }
 
     async fn create(self: &Arc<Self>, path: &Path) -> Result<(Journal, Tag)> {
-        let mut expect = Expect::Absent;
+        // Most uploads are new: then one request does it.
+        let mut before = JournalAt::Nothing(None);
+        let mut in_doubt = false;
         loop {
-            // An earlier attempt may have taken effect, and another process may have committed that upload.
-            let journal = Journal::new(nonce::fresh(), self.now());
-            let sealed = journal.seal();
-            match self.objects.decide(&journal::key(path), &sealed, &expect).await? {
-                Decision::Won(tag) => return Ok((journal, tag)),
-                Decision::Lost(_) => {
-                    expect = match self.settled_journal(path).await? {
-                        JournalAt::Nothing(None) => Expect::Absent,
-                        JournalAt::Nothing(Some(tag)) => Expect::Tag(tag),
-                        JournalAt::Upload(earlier, tag) => {
-                            self.hint(&journal_extents(&earlier)).await?;
-                            Expect::Tag(tag)
-                        }
-                    }
-                }
+            if let JournalAt::Upload(earlier, _) = &before {
+                self.hint(&journal_extents(earlier)).await?;
             }
+            // An earlier attempt may have taken effect, and another process may have committed that upload.
+            let mut journal = Journal::new(nonce::fresh(), self.now());
+            journal.fenced = in_doubt || before.is_fenced();
+            match self.objects.begin(&journal::key(path), &journal.seal(), &before.state()).await? {
+                Begun::Done(tag) => return Ok((journal, tag)),
+                Begun::Lost => {}
+                Begun::Doubt => in_doubt = true,
+            }
+            before = self.settled_journal(path).await?;
         }
     }
 
@@ -68,16 +66,17 @@ impl Backend {
     }
 
     async fn append(self: &Arc<Self>, path: &Path, at: Option<u64>) -> Result<(Journal, Tag)> {
+        let mut in_doubt = false;
         loop {
             let file = self.whole_file(path).await?;
-            let expect = match self.settled_journal(path).await? {
-                JournalAt::Upload(..) => return Err(ErrorKind::UploadInProgress.into()),
-                JournalAt::Nothing(None) => Expect::Absent,
-                JournalAt::Nothing(Some(tag)) => Expect::Tag(tag),
-            };
+            let before = self.settled_journal(path).await?;
+            if let JournalAt::Upload(..) = before {
+                return Err(ErrorKind::UploadInProgress.into());
+            }
             check_offset(at, file.record.size)?;
             let mut journal = Journal::new(nonce::fresh(), self.now());
             journal.base = Some(file.record.version.as_str().to_owned());
+            journal.fenced = in_doubt || before.is_fenced();
             let (body, mut hold) = self.share(path, &file, Holder::upload(path)).await?;
             match body {
                 Body::Inline(bytes) => journal.set_tail(bytes),
@@ -85,10 +84,10 @@ impl Backend {
                 Body::Foreign => return Err(ErrorKind::Unsupported.into()),
             }
             hold.renew().await?;
-            let sealed = journal.seal();
-            let decision = self.objects.decide(&journal::key(path), &sealed, &expect).await?;
-            if let Decision::Won(tag) = decision {
-                return Ok((journal, tag));
+            match self.objects.begin(&journal::key(path), &journal.seal(), &before.state()).await? {
+                Begun::Done(tag) => return Ok((journal, tag)),
+                Begun::Lost => {}
+                Begun::Doubt => in_doubt = true,
             }
         }
     }

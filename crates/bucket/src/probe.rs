@@ -1,12 +1,11 @@
 //! The probe at every opening: a few requests that show whether conditions are honoured.
 
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use object_store::{ObjectStore, PutMode, PutOptions, UpdateVersion};
 use storage_driver::{Error, ErrorKind, Result};
 
 use crate::{
     envelope::{Sealed, tombstone},
     error::{explain, status},
-    http::delete_if,
     nonce,
     objects::{
         Listing, Objects, Removal, Tag,
@@ -82,7 +81,7 @@ pub(crate) async fn probe(objects: &Objects) -> Result<Option<Unsuitable>> {
     }
     lie = lie.or(probe_swaps(objects, &key, &first.tag).await?);
     let Some(last) = objects.look(&key).await? else { return Ok(Some(Unsuitable::LosesPuts)) };
-    if objects.clients().can_condition_delete {
+    if objects.can_delete_if(&key).await? {
         let honoured = honours_delete(objects, &key, &first.tag).await?;
         objects.set_deletes_conditionally(honoured);
         if honoured {
@@ -94,11 +93,20 @@ pub(crate) async fn probe(objects: &Objects) -> Result<Option<Unsuitable>> {
             return Ok(lie);
         }
     }
+    objects.set_deletes_conditionally(false);
     // What is left here decides nothing.
     if let Err(error) = objects.delete_final(&key).await {
         tracing::debug!(%error, key, "the object of the probe was not removed");
     }
     Ok(lie)
+}
+
+/// Asks whether the store can be read, and prepares `objects` for all that may be in it.
+pub(crate) async fn read(objects: &Objects) -> Result<()> {
+    // Tombstones may be there, whatever the server does with conditions.
+    objects.set_deletes_conditionally(false);
+    objects.list(&Listing { limit: Some(1), ..Listing::default() }, None).await?;
+    Ok(())
 }
 
 /// Whether one of several creates of a key succeeds, at the same time and one after the other.
@@ -141,10 +149,7 @@ async fn honours_delete(objects: &Objects, key: &str, stale: &Tag) -> Result<boo
     let location = objects.key(key)?;
     let mut attempt = 0;
     loop {
-        let delete = objects.clients().decisive.delete(&location);
-        let Err(error) = delete_if(objects.condition(stale), delete).await else {
-            return Ok(false);
-        };
+        let Err(error) = objects.delete_if(&location, stale).await else { return Ok(false) };
         // A request that was lost shows nothing, except that it may have deleted the object.
         let remains = objects.look(key).await?.is_some();
         if !remains || is_response(&error) || hopeless(&error).is_some() {

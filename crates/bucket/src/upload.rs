@@ -169,8 +169,10 @@ impl Upload {
     /// Keeps all that was accepted, and the note.
     pub(crate) async fn keep(&mut self) -> Result<()> {
         self.backend.tasks.check_open()?;
-        if self.extents.is_open() || self.buffer.len() > MAX_TAIL {
-            self.spill().await?;
+        if (self.extents.is_open() || self.buffer.len() > MAX_TAIL)
+            && let Err(error) = self.spill().await
+        {
+            return Err(self.fenced_or(error).await);
         }
         let mut journal = self.gathered();
         journal.set_tail(self.buffer.joined());
@@ -185,6 +187,17 @@ impl Upload {
             }
         }
         Ok(())
+    }
+
+    /// The error of data that was not stored. If another writer was opened, the sweeper may have removed what it
+    /// belonged to.
+    async fn fenced_or(&self, error: Error) -> Error {
+        match self.backend.objects.look(&journal::key(&self.path)).await {
+            Ok(found) if found.as_ref().is_none_or(|found| found.tag != self.tag) => {
+                ErrorKind::WriterFenced.into()
+            }
+            _ => error,
+        }
     }
 
     /// Joins the last extents if they are many and small, so that the file is cheap to read. Returns those that the
@@ -238,7 +251,7 @@ impl Upload {
         self.backend.tasks.check_open()?;
         self.extents.abort().await;
         self.backend.hint(&journal_extents(&self.gathered())).await?;
-        match self.backend.end_journal(&self.path, self.tag.clone()).await? {
+        match self.backend.end_journal(&self.path, self.tag.clone(), self.journal.fenced).await? {
             End::Done => Ok(()),
             End::Defeated | End::Doubt => Err(ErrorKind::WriterFenced.into()),
         }
@@ -275,7 +288,9 @@ impl Upload {
             Ok(metadata) => {
                 let key = journal::key(&self.path);
                 // The commit has taken effect. Whoever meets the journal sees that, and removes it.
-                if let Err(error) = backend.objects.remove(&key, &self.tag).await {
+                if let Err(error) =
+                    backend.objects.remove(&key, &self.tag, self.journal.fenced).await
+                {
                     tracing::debug!(%error, path = %self.path, "a journal was not removed");
                 }
                 Ok(metadata)

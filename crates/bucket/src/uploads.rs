@@ -23,6 +23,24 @@ pub(crate) enum JournalAt {
     Upload(Box<Journal>, Tag),
 }
 
+impl JournalAt {
+    /// The state that a new upload replaces.
+    pub(crate) fn state(&self) -> Expect {
+        match self {
+            Self::Nothing(None) => Expect::Absent,
+            Self::Nothing(Some(tag)) | Self::Upload(_, tag) => Expect::Tag(tag.clone()),
+        }
+    }
+
+    /// Whether a create may still be under way that must not find the key absent. A tombstone may be there for that.
+    pub(crate) fn is_fenced(&self) -> bool {
+        match self {
+            Self::Nothing(tombstone) => tombstone.is_some(),
+            Self::Upload(journal, _) => journal.fenced,
+        }
+    }
+}
+
 /// How many journals are read at once.
 const PARALLEL: usize = 8;
 
@@ -99,7 +117,7 @@ impl Backend {
         };
         let dest = Path::parse(&commit.dest)?;
         if !self.fence(&dest, |at| published(at, &commit)).await? {
-            self.objects.remove(&key, &tag).await?;
+            self.objects.remove(&key, &tag, journal.fenced).await?;
             return Ok(());
         }
         journal.commit = None;
@@ -137,7 +155,7 @@ impl Backend {
                     .with_source("another upload took its place; it is not known whether it was cancelled before"));
             }
             self.hint(&journal_extents(&journal)).await?;
-            match self.end_journal(path, tag).await? {
+            match self.end_journal(path, tag, journal.fenced).await? {
                 End::Done => return Ok(()),
                 End::Defeated => id = None,
                 End::Doubt => id = Some(journal.id),
@@ -145,15 +163,15 @@ impl Backend {
         }
     }
 
-    /// Removes a journal, if `tag` is its state. Otherwise it returns `false`.
-    pub(crate) async fn end_journal(&self, path: &Path, tag: Tag) -> Result<End> {
+    /// Removes a journal, if `tag` is its state. If it is `fenced`, a tombstone stays.
+    pub(crate) async fn end_journal(&self, path: &Path, tag: Tag, fenced: bool) -> Result<End> {
         let key = journal::key(path);
         // A DELETE alone would not tell who removed it.
         match self.objects.decide_with_doubt(&key, &tombstone(), &Expect::Tag(tag)).await? {
             (Decision::Lost(_), true) => Ok(End::Doubt),
             (Decision::Lost(_), false) => Ok(End::Defeated),
             (Decision::Won(tag), _) => {
-                if self.objects.deletes_conditionally() {
+                if self.objects.deletes_conditionally() && !fenced {
                     self.objects.remove_object(&key, &tag, None).await?;
                 }
                 Ok(End::Done)

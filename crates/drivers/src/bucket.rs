@@ -40,9 +40,17 @@ pub struct BucketLocation {
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) region: Option<Word>,
     pub(crate) account: Option<Word>,
+    pub(crate) read_only: bool,
 }
 
 impl BucketLocation {
+    /// Opens the store only to read it, as `?read_only=true` of the URL does.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
     #[cfg(feature = "bucket")]
     pub(crate) async fn open(&self) -> Result<Arc<dyn StorageDriver>> {
         use storage_driver_bucket::{
@@ -84,7 +92,7 @@ impl BucketLocation {
             }
         };
         let prefix = self.prefix.as_str().trim_start_matches('/');
-        Ok(Arc::new(builder.prefix(prefix).open().await?))
+        Ok(Arc::new(builder.prefix(prefix).read_only(self.read_only).open().await?))
     }
 
     #[cfg(not(feature = "bucket"))]
@@ -118,14 +126,16 @@ impl fmt::Display for BucketLocation {
         if !self.prefix.is_root() {
             write!(f, "{}", self.prefix)?;
         }
+        let read_only = true.to_string();
         let pairs = [
             ("account", self.account.as_ref().map(|Word(text)| text)),
             ("endpoint", self.endpoint.as_ref().map(|Endpoint(url)| url)),
+            ("read_only", self.read_only.then_some(&read_only)),
             ("region", self.region.as_ref().map(|Word(text)| text)),
         ];
         let given = pairs.into_iter().filter_map(|(key, value)| Some((key, value?)));
         given
-            .zip(["?", "&", "&"])
+            .zip(["?", "&", "&", "&"])
             .try_for_each(|((key, value), before)| write!(f, "{before}{key}={value}"))
     }
 }

@@ -106,17 +106,26 @@ fn bucket(service: Service, Parts { path, query, .. }: Parts<'_>) -> Result<Loca
     let prefix = Path::parse(format!("/{prefix}"))
         .map_err(|why| Error::Prefix { prefix: prefix.to_owned(), why })?;
     let known = match service {
-        Service::S3 => "`endpoint` and `region`",
-        Service::Gcs => "`endpoint`",
-        Service::Azure => "`account` and `endpoint`",
+        Service::S3 => "`endpoint`, `read_only` and `region`",
+        Service::Gcs => "`endpoint` and `read_only`",
+        Service::Azure => "`account`, `endpoint` and `read_only`",
     };
     let mut query = Query { scheme, known, pairs };
     let endpoint: Option<Endpoint> = query.take("endpoint")?;
+    let read_only = query.take("read_only")?.unwrap_or_default();
     let region = if service == Service::S3 { query.take("region")? } else { None };
     let account = if service == Service::Azure { query.take("account")? } else { None };
     query.end()?;
     let bucket = name.to_owned();
-    Ok(Location::Bucket(BucketLocation { service, bucket, prefix, endpoint, region, account }))
+    Ok(Location::Bucket(BucketLocation {
+        service,
+        bucket,
+        prefix,
+        endpoint,
+        region,
+        account,
+        read_only,
+    }))
 }
 
 fn bucket_in_memory(Parts { path, query, .. }: Parts<'_>) -> Result<Location, Error> {

@@ -14,6 +14,7 @@ fn a_bucket_is_written_as_it_was_parsed() {
         "s3://bucket?endpoint=https://host:9000/path&region=eu-central-1",
         "gs://bucket/a?endpoint=http://127.0.0.1:4443",
         "az://container/a?account=name&endpoint=http://127.0.0.1:10000/name",
+        "s3://bucket?endpoint=https://host&read_only=true&region=eu",
         "bucket:memory",
     ] {
         assert_eq!(parse(text).unwrap().to_string(), text);
@@ -43,7 +44,7 @@ fn a_prefix_is_a_path() {
 #[test]
 fn a_parameter_of_another_service_is_unknown() {
     let error = parse("gs://bucket?region=eu").unwrap_err();
-    assert_eq!(error.to_string(), "unknown key `region`; `gs:` knows `endpoint`");
+    assert_eq!(error.to_string(), "unknown key `region`; `gs:` knows `endpoint` and `read_only`");
     assert!(matches!(parse("s3://bucket?account=a"), Err(Error::UnknownKey { .. })));
 }
 

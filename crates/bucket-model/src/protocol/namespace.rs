@@ -148,7 +148,8 @@ pub(crate) fn fence(run: &mut Run<'_>, path: Path, is_there: impl Fn(&At) -> boo
         }
         let before = at.state();
         let object = match &at {
-            At::Nothing(state) => Object::Tombstone(state.as_ref().map(|state| state.tag)),
+            At::Nothing(None) => Object::Tombstone(Vec::new()),
+            At::Nothing(Some(state)) => state.tombstone(run),
             At::File(file) => {
                 let lineage = Lineage { fenced: true, ..file.state.successor(run) };
                 Object::Record(Record { lineage, ..file.record.clone() })

@@ -50,8 +50,8 @@ impl State {
                 let life = record.lineage.life.or(Some(found.tag));
                 Lineage { life, ..record.lineage.clone() }
             }
-            Object::Tombstone(before) => {
-                Lineage { life: None, history: before.iter().copied().collect(), fenced: true }
+            Object::Tombstone(history) => {
+                Lineage { life: None, history: history.clone(), fenced: true }
             }
             _ => Lineage::default(),
         };
@@ -63,6 +63,19 @@ impl State {
         self.tag == nonce
             || self.lineage.life == Some(nonce)
             || self.lineage.history.contains(&nonce)
+    }
+
+    /// `State::remembers`.
+    fn remembers(&self, nonce: Nonce) -> bool {
+        self.tag == nonce || self.lineage.history.contains(&nonce)
+    }
+
+    /// `State::tombstone`.
+    pub(crate) fn tombstone(&self, run: &Run<'_>) -> Object {
+        Object::Tombstone(match run.keeps(Rule::Buried) {
+            true => self.successor(run).history,
+            false => vec![self.tag],
+        })
     }
 
     /// `State::successor`.
@@ -110,19 +123,40 @@ pub(crate) fn decide(
     Err(Failure::Unavailable.into())
 }
 
-/// Proposed: a create that is not repeated. If its outcome is unknown, a tombstone takes its place, so that the request
-/// cannot take effect later.
-pub(crate) fn create_once(run: &mut Run<'_>, key: Key, sealed: &Sealed) -> Result<Published> {
-    match run.put_if(key, sealed, Expect::Absent)? {
-        Reply::Done => return Ok(Published::Done),
-        Reply::Lost => {}
-        _ => return Ok(Published::Lost(None)),
+/// How a write that begins an upload ended.
+pub(crate) enum Begun {
+    Done(Nonce),
+    Lost,
+    /// It may still be under way.
+    Doubt,
+}
+
+/// `Objects::begin`.
+pub(crate) fn begin(run: &mut Run<'_>, key: Key, sealed: &Sealed, expect: Expect) -> Result<Begun> {
+    if expect != Expect::Absent
+        || run.settings.deletes == Deletes::Tombstones
+        || !run.keeps(Rule::FencedUpload)
+    {
+        return Ok(match decide(run, key, sealed, expect)? {
+            Decision::Won(tag) => Begun::Done(tag),
+            Decision::Lost(_) => Begun::Lost,
+        });
     }
-    let tombstone = run.seal(Object::Tombstone(None));
-    match decide(run, key, &tombstone, Expect::Absent)? {
-        Decision::Lost(Some(found)) if found.tag == sealed.nonce => Ok(Published::Done),
-        _ => Ok(Published::Doubt),
+    let reply = run.put_if(key, sealed, expect)?;
+    if reply == Reply::Done {
+        return Ok(Begun::Done(sealed.nonce));
     }
+    if run.get(key)?.is_some_and(|found| found.tag == sealed.nonce) {
+        return Ok(Begun::Done(sealed.nonce));
+    }
+    if reply != Reply::Lost {
+        return Ok(Begun::Lost);
+    }
+    let tombstone = run.seal(Object::Tombstone(Vec::new()));
+    Ok(match decide(run, key, &tombstone, expect)? {
+        Decision::Lost(Some(found)) if found.tag == sealed.nonce => Begun::Done(sealed.nonce),
+        _ => Begun::Doubt,
+    })
 }
 
 /// `Objects::publish`.
@@ -169,7 +203,7 @@ fn decided(
     found: Option<&Found>,
 ) -> Result<Option<bool>> {
     match before {
-        Some(before) if found.is_some_and(|found| State::of(found).follows(before.tag)) => {
+        Some(before) if found.is_some_and(|found| State::of(found).remembers(before.tag)) => {
             Ok(Some(false))
         }
         Some(before) if before.lineage.life.is_some() => Ok(None),
@@ -191,7 +225,7 @@ pub(crate) fn withdraw(run: &mut Run<'_>, key: Key, state: &State) -> Result<Rem
     if run.settings.deletes == Deletes::Conditional && !fenced {
         return remove_object(run, key, state.tag, true);
     }
-    let sealed = run.seal(Object::Tombstone(Some(state.tag)));
+    let sealed = run.seal(state.tombstone(run));
     Ok(match publish(run, key, &sealed, Some(state))? {
         Published::Done => Removal::Done,
         Published::Lost(None) | Published::Doubt => Removal::Gone,
@@ -204,7 +238,7 @@ pub(crate) fn remove(run: &mut Run<'_>, key: Key, tag: Nonce, fenced: bool) -> R
     if run.settings.deletes == Deletes::Conditional && !fenced {
         return remove_object(run, key, tag, false);
     }
-    let sealed = run.seal(Object::Tombstone(None));
+    let sealed = run.seal(Object::Tombstone(Vec::new()));
     Ok(match decide(run, key, &sealed, Expect::Tag(tag))? {
         Decision::Won(_) => Removal::Done,
         Decision::Lost(None) => Removal::Gone,

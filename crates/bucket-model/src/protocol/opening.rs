@@ -2,7 +2,7 @@
 
 use super::{
     namespace,
-    objects::{Decision, Published, create_once, decide},
+    objects::{Begun, Decision, begin, decide},
     upload::Upload,
     uploads::{self, JournalAt, journal_extents},
 };
@@ -16,32 +16,23 @@ use crate::{
 pub(crate) fn create(run: &mut Run<'_>, path: Path) -> Result<Upload> {
     let key = Key::Journal(path);
     let mut journal = new_journal(run);
-    let mut expect = Expect::Absent;
+    let mut before = JournalAt::Nothing(Expect::Absent);
+    let mut in_doubt = false;
     loop {
+        if let JournalAt::Upload(earlier, _) = &before {
+            namespace::hint(run, &journal_extents(earlier))?;
+        }
         if run.keeps(Rule::FreshId) {
             journal.id = run.fresh();
         }
+        journal.fenced = in_doubt || before.is_fenced(run);
         let sealed = run.seal(Object::Journal(journal.clone()));
-        if expect == Expect::Absent && run.keeps(Rule::FencedUpload) {
-            match create_once(run, key, &sealed)? {
-                Published::Done => return Ok(Upload::new(path, journal, sealed.nonce)),
-                Published::Lost(_) => {}
-                Published::Doubt => journal.fenced = true,
-            }
-        } else if let Decision::Won(tag) = decide(run, key, &sealed, expect)? {
-            return Ok(Upload::new(path, journal, tag));
+        match begin(run, key, &sealed, before.state())? {
+            Begun::Done(tag) => return Ok(Upload::new(path, journal, tag)),
+            Begun::Lost => {}
+            Begun::Doubt => in_doubt = true,
         }
-        expect = match uploads::settled_journal(run, path)? {
-            JournalAt::Nothing(expect) => {
-                journal.fenced |= expect != Expect::Absent;
-                expect
-            }
-            JournalAt::Upload(earlier, tag) => {
-                namespace::hint(run, &journal_extents(&earlier))?;
-                journal.fenced |= earlier.fenced;
-                Expect::Tag(tag)
-            }
-        };
+        before = uploads::settled_journal(run, path)?;
     }
 }
 
@@ -75,17 +66,22 @@ pub(crate) fn resume(run: &mut Run<'_>, path: Path) -> Result<Upload> {
 
 /// `Backend::append`. The version that it starts from is left out: its commit has a condition of the caller.
 pub(crate) fn append(run: &mut Run<'_>, path: Path) -> Result<Upload> {
+    let mut in_doubt = false;
     loop {
         let file = namespace::file(run, path)?;
-        let JournalAt::Nothing(expect) = uploads::settled_journal(run, path)? else {
+        let before = uploads::settled_journal(run, path)?;
+        if let JournalAt::Upload(..) = before {
             return Err(Failure::InProgress.into());
-        };
+        }
         let mut journal = new_journal(run);
+        journal.fenced = in_doubt || before.is_fenced(run);
         namespace::hold(run, &file.record.extents, Holder::Upload(path))?;
         journal.extents = file.record.extents;
         let sealed = run.seal(Object::Journal(journal.clone()));
-        if let Decision::Won(tag) = decide(run, Key::Journal(path), &sealed, expect)? {
-            return Ok(Upload::new(path, journal, tag));
+        match begin(run, Key::Journal(path), &sealed, before.state())? {
+            Begun::Done(tag) => return Ok(Upload::new(path, journal, tag)),
+            Begun::Lost => {}
+            Begun::Doubt => in_doubt = true,
         }
     }
 }

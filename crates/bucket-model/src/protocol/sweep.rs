@@ -55,10 +55,10 @@ impl Sweep {
             }
         }
         for (id, items) in hints {
-            if items.iter().any(|item| self.is_over(run, item.modified))
-                && self.examine(run, id, true)?
-            {
-                for item in items {
+            let (old, young): (Vec<_>, Vec<_>) =
+                items.into_iter().partition(|item| self.is_over(run, item.modified));
+            if !old.is_empty() && self.examine(run, id, young.is_empty())? {
+                for item in old {
                     run.delete_final(item.key)?;
                 }
             }

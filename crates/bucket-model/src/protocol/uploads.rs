@@ -16,6 +16,25 @@ pub(crate) enum JournalAt {
     Upload(Journal, Nonce),
 }
 
+impl JournalAt {
+    /// `JournalAt::state`.
+    pub(crate) fn state(&self) -> Expect {
+        match self {
+            Self::Nothing(expect) => *expect,
+            Self::Upload(_, tag) => Expect::Tag(*tag),
+        }
+    }
+
+    /// `JournalAt::is_fenced`.
+    pub(crate) fn is_fenced(&self, run: &Run<'_>) -> bool {
+        run.keeps(Rule::FencedUpload)
+            && match self {
+                Self::Nothing(expect) => *expect != Expect::Absent,
+                Self::Upload(journal, _) => journal.fenced,
+            }
+    }
+}
+
 /// `Backend::journal`.
 pub(crate) fn journal(run: &mut Run<'_>, path: Path) -> Result<JournalAt> {
     match run.get(Key::Journal(path))? {
@@ -99,7 +118,7 @@ pub(crate) fn cancel_upload(run: &mut Run<'_>, path: Path) -> Result<()> {
 /// `Backend::end_journal`.
 fn end_journal(run: &mut Run<'_>, path: Path, tag: Nonce, fenced: bool) -> Result<bool> {
     let key = Key::Journal(path);
-    let sealed = run.seal(Object::Tombstone(None));
+    let sealed = run.seal(Object::Tombstone(Vec::new()));
     match decide(run, key, &sealed, Expect::Tag(tag))? {
         Decision::Lost(_) => Ok(false),
         Decision::Won(tag) => {

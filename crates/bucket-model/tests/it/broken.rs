@@ -145,9 +145,19 @@ fn a_create_that_is_repeated_takes_effect_after_a_deletion() {
 
 #[test]
 fn an_upload_whose_creation_is_repeated_comes_back_after_its_end() {
-    let scripts: &[&[Op]] = &[&[Create('u')], &[Cancel('u')]];
-    let scenario = Scenario::new(Conditional, scripts).faults(1, 0);
-    matters(Rule::FencedUpload, &[Claim::Once], &scenario);
+    for first in [Create('u'), Append('u')] {
+        let scripts: &[&[Op]] = &[&[first], &[Cancel('u')]];
+        let scenario = Scenario::new(Conditional, scripts).after(&[Put('u', Always)]).faults(1, 0);
+        matters(Rule::FencedUpload, &[Claim::Once], &scenario);
+    }
+}
+
+#[test]
+fn a_write_whose_response_was_lost_is_found_behind_deletions() {
+    let scripts: &[&[Op]] = &[&[Put('d', Always)], &[Put('d', Always), Delete('d')]];
+    let before = [Put('d', Always)];
+    let scenario = Scenario::new(Tombstones, scripts).after(&before).faults(1, 0).certain();
+    matters(Rule::Buried, &[Claim::Certain], &scenario);
 }
 
 #[test]

@@ -56,6 +56,14 @@ fn puts_and_deletes_of_one_path() {
     in_both_modes("puts and deletes", scripts, |it| it.faults(1, 1));
 }
 
+#[test]
+fn where_tombstones_stay_puts_and_deletes_find_out_whether_they_took_effect() {
+    let scripts: &[&[Op]] =
+        &[&[Put('d', Always)], &[Delete('d'), Put('d', Absent)], &[Delete('d')]];
+    let scenario = Scenario::new(Tombstones, scripts).after(&[Put('d', Always)]);
+    holds("certain", &scenario.faults(1, 0).certain());
+}
+
 const TWO_COMMITS: [&[Op]; 2] =
     [&[Create('u'), Write, Commit('d', Absent)], &[Create('v'), Write, Commit('d', Always)]];
 

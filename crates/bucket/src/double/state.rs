@@ -136,7 +136,10 @@ impl State {
             && !self.ways.ignores_create
             && !races
         {
-            return refuse(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
+            return match self.ways.losers_get_409 {
+                true => refuse(StatusCode::CONFLICT, "ConditionalRequestConflict"),
+                false => refuse(StatusCode::PRECONDITION_FAILED, "PreconditionFailed"),
+            };
         }
         if let Some(etag) = request.header("if-match").filter(|_| !self.ways.ignores_match) {
             if current.is_none() && !self.ways.refuses_match {

@@ -8,7 +8,7 @@ use std::sync::{
 use http::Method;
 use object_store::client::HttpRequest;
 
-use super::{Fault, FaultPlan};
+use super::{Fault, FaultPlan, clock::ServerClock};
 
 /// The kind of a request, as an object store charges for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,11 +77,12 @@ impl RequestKind {
     }
 }
 
-/// Counts the requests of a driver and holds the plan of faults of a test.
+/// Counts the requests of a driver, knows the clock of its server, and holds the plan of faults of a test.
 #[derive(Debug, Default)]
 pub struct Meter {
     counts: [AtomicU64; RequestKind::ALL.len()],
     plan: RwLock<Option<FaultPlan>>,
+    pub(crate) clock: ServerClock,
 }
 
 impl Meter {

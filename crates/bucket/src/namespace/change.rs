@@ -7,7 +7,7 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Payload, Precondition, Re
 use super::{At, Guard, Hold};
 use crate::{
     backend::{Backend, file_key},
-    envelope::{tombstone, tombstone_over},
+    envelope::tombstone,
     extents::{ExtentWriter, PART, Part},
     nonce,
     objects::{Decision, Expect, Published, State, decide::pause},
@@ -81,7 +81,7 @@ impl Backend {
                         Decision::Lost(_) => continue,
                     }
                 }
-                At::Nothing(Some(state)) => (tombstone_over(&state.nonce), state),
+                At::Nothing(Some(state)) => (state.tombstone(), state),
                 At::File(file) => {
                     let holder = Holder::file(path);
                     let (body, mut hold) = self.body_of(path, file, holder).await?;

@@ -12,7 +12,7 @@ use super::File;
 use crate::{
     backend::{Backend, file_key},
     nonce,
-    objects::decide::pause,
+    objects::decide::repeat,
     owner::{self, Holder},
     record::{Body, Extent},
     time::Since,
@@ -108,7 +108,7 @@ impl Backend {
             Body::Foreign => {
                 let (id, since) = (nonce::fresh(), Since::now());
                 owner::create(&self.objects, &id, holder.clone()).await?;
-                let extent = self.copy_foreign(path, id.clone(), file.record.size).await?;
+                let extent = self.copy_foreign(path, &id, file.record.size).await?;
                 Ok((Body::Extents(vec![extent]), Hold::new(self, holder, id, since)))
             }
             body if file.record.is_whole() => Ok((body.clone(), Hold::none(self, holder))),
@@ -118,19 +118,16 @@ impl Backend {
 
     /// Copies the content of a foreign object by the server. Each attempt has a key of its own: an abandoned
     /// one may arrive later, and copy the later content of its source.
-    async fn copy_foreign(&self, path: &Path, id: String, length: u64) -> Result<Extent> {
-        let mut attempt = 0;
-        loop {
-            let extent = Extent { id: id.clone(), name: attempt.to_string(), length };
-            attempt += 1;
-            match self.objects.copy(&file_key(path), &extent.key()).await {
-                Ok(()) if self.objects.size(&extent.key()).await? != Some(length) => {
-                    return Err(ErrorKind::ContentChanged.into());
-                }
-                Ok(()) => return Ok(extent),
-                Err(error) if attempt == COPIES || !error.is_retryable() => return Err(error),
-                Err(_) => pause(attempt).await,
-            }
+    async fn copy_foreign(&self, path: &Path, id: &str, length: u64) -> Result<Extent> {
+        let copied = repeat(COPIES, |attempt| async move {
+            let extent = Extent { id: id.to_owned(), name: attempt.to_string(), length };
+            self.objects.copy(&file_key(path), &extent.key()).await?;
+            Ok(extent)
+        });
+        let extent = copied.await?;
+        match self.objects.size(&extent.key()).await? == Some(length) {
+            true => Ok(extent),
+            false => Err(ErrorKind::ContentChanged.into()),
         }
     }
 

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use object_store::{ObjectStore, ObjectStoreExt, PutOptions};
+use object_store::{ObjectStore, PutOptions};
 use storage_driver::{Error, ErrorKind, Result};
 
 use super::{Found, Objects, State, Tag, ours};
@@ -15,7 +15,6 @@ use crate::{
     access::AccessError,
     envelope::{Sealed, tombstone},
     error::{explain, is_absent, status},
-    http::delete_if,
 };
 
 /// What has to be at a key for a write to take effect.
@@ -42,6 +41,17 @@ pub(crate) enum Decision {
     Won(Tag),
     /// It did not: this is there instead.
     Lost(Option<Box<Found>>),
+}
+
+/// How a write that begins an upload ended.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// It took effect. The tag is that of the new state.
+    Done(Tag),
+    /// It did not.
+    Lost,
+    /// It did not, and it may still be under way. A tombstone is in its place, or what another process has put there.
+    Doubt,
 }
 
 /// How a conditional removal ended.
@@ -105,6 +115,35 @@ impl Objects {
         }
     }
 
+    /// Writes the first state of an upload if `expect` holds.
+    ///
+    /// Where a DELETE can make the key absent again, a create is sent only once: a second one may win, and the first
+    /// one take effect when the upload has ended. If its outcome is unknown, a tombstone takes its place.
+    pub(crate) async fn begin(&self, key: &str, sealed: &Sealed, expect: &Expect) -> Result<Begun> {
+        if !matches!(expect, Expect::Absent) || !self.deletes_conditionally() {
+            return Ok(match self.decide(key, sealed, expect).await? {
+                Decision::Won(tag) => Begun::Done(tag),
+                Decision::Lost(_) => Begun::Lost,
+            });
+        }
+        let error = match self.put_if(key, sealed, expect).await {
+            Ok(tag) => return Ok(Begun::Done(tag)),
+            Err(error) => error,
+        };
+        if let Some(error) = hopeless(&error) {
+            return Err(error);
+        }
+        match self.look(key).await {
+            Ok(Some(found)) if wrote(&found, &sealed.nonce) => return Ok(Begun::Done(found.tag)),
+            _ if refused(&error) => return Ok(Begun::Lost),
+            _ => pause_after(&error, 1).await,
+        }
+        Ok(match self.decide(key, &tombstone(), expect).await? {
+            Decision::Lost(Some(found)) if wrote(&found, &sealed.nonce) => Begun::Done(found.tag),
+            _ => Begun::Doubt,
+        })
+    }
+
     /// Sends one conditional put.
     pub(super) async fn put_if(
         &self,
@@ -119,15 +158,16 @@ impl Objects {
         Ok(Tag::new(put.e_tag, put.version))
     }
 
-    /// Makes a key absent if `tag` is there: by a conditional DELETE, or else by a tombstone.
-    pub(crate) async fn remove(&self, key: &str, tag: &Tag) -> Result<Removal> {
-        if self.deletes_tell() {
+    /// Makes a key absent if `tag` is there: by a conditional DELETE, or else by a tombstone. If it is `fenced`, a
+    /// tombstone stays in any case.
+    pub(crate) async fn remove(&self, key: &str, tag: &Tag, fenced: bool) -> Result<Removal> {
+        if self.deletes_tell() && !fenced {
             return self.remove_object(key, tag, None).await;
         }
         let expect = Expect::Tag(tag.clone());
         Ok(match self.decide(key, &tombstone(), &expect).await? {
             Decision::Won(tag) => {
-                if self.deletes_conditionally() {
+                if self.deletes_conditionally() && !fenced {
                     self.remove_object(key, &tag, None).await?;
                 }
                 Removal::Done
@@ -150,9 +190,7 @@ impl Objects {
         let location = self.key(key)?;
         let mut attempt = 0;
         loop {
-            let condition = self.etag(tag).unwrap_or_default();
-            let delete = self.clients.decisive.delete(&location);
-            let error = match delete_if(condition, delete).await {
+            let error = match self.delete_if(&location, tag).await {
                 Ok(()) => return Ok(Removal::Done),
                 Err(error) if attempt == 0 && is_absent(&error) => return Ok(Removal::Gone),
                 Err(error) => error,
@@ -224,6 +262,23 @@ pub(super) fn undecided(error: object_store::Error) -> Error {
     match error.kind() {
         ErrorKind::Timeout | ErrorKind::StorageFull { .. } => error,
         _ => Error::new(ErrorKind::Unavailable).with_source(error),
+    }
+}
+
+/// Sends a request until it succeeds or fails for good. It gets the number of the attempt, beginning at 0.
+pub(crate) async fn repeat<T, F>(attempts: u32, mut request: impl FnMut(u32) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut attempt = 0;
+    loop {
+        match request(attempt).await {
+            Err(error) if error.is_retryable() && attempt + 1 < attempts => {
+                attempt += 1;
+                pause(attempt).await;
+            }
+            result => return result,
+        }
     }
 }
 

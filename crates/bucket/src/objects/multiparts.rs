@@ -14,7 +14,7 @@ use storage_driver::{Error, ErrorKind, Result};
 
 use super::{
     Objects,
-    decide::{ATTEMPTS, pause},
+    decide::{ATTEMPTS, repeat},
 };
 use crate::{
     error::{corrupted, explain},
@@ -65,20 +65,12 @@ impl Objects {
         prefix: &str,
     ) -> impl Stream<Item = Result<Vec<Multipart>>> + Send {
         let prefix = format!("{}{prefix}", self.root);
-        let client = self.clients.signed.clone();
+        let client = self.clients.http.clone().filter(|_| self.clients.lists_multiparts);
         let start = client.map(|client| (client, prefix, Marker::default()));
         stream::try_unfold(start, async |place| {
             let Some((client, prefix, marker)) = place else { return Ok(None) };
-            let mut attempt = 0;
-            let page = loop {
-                match self.page_of_multiparts(&client, &prefix, &marker).await {
-                    Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
-                        attempt += 1;
-                        pause(attempt).await;
-                    }
-                    page => break page?,
-                }
-            };
+            let page = repeat(ATTEMPTS, |_| self.page_of_multiparts(&client, &prefix, &marker));
+            let page = page.await?;
             let uploads = page.upload.into_iter().filter_map(|upload| {
                 let key = upload.key.strip_prefix(self.root.as_str())?.to_owned();
                 Some(Multipart { key, id: upload.upload_id, begun: time::parse(&upload.initiated) })

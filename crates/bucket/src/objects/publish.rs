@@ -4,14 +4,14 @@
 //! After a lost response the key may look as before, although the write has taken effect: another process may have
 //! deleted what it wrote. Repeating it would make it take effect twice, over what others have read meanwhile. So
 //!
-//! - a record says which states were there before it in its life ([`Lineage`]);
+//! - a record says which states were there before it, a tombstone too ([`Lineage`]);
 //! - a deletion leaves a *trace* under the name of the life that it ends, before it takes effect;
 //! - a create whose outcome is unknown fences the path before it is repeated: from then on the path is never absent
 //!   until the sweeper's grace has passed, so that the first request cannot take effect late. The trace says whether
 //!   it did before.
 //!
-//! What remains unknown is reported as `Unavailable`: a swap whose response was lost, and whose record was then deleted
-//! by another process.
+//! What remains unknown is reported as `Unavailable`: a swap whose response was lost, after which another process has
+//! deleted the file by a DELETE, or has changed it more often than a lineage remembers.
 
 use storage_driver::{Error, ErrorKind, Result};
 
@@ -20,15 +20,16 @@ use super::{
     decide::{ATTEMPTS, hopeless, pause_after, refused, undecided, wrote},
 };
 use crate::{
-    envelope::{Sealed, tombstone, tombstone_over},
+    envelope::{Sealed, tombstone},
     lineage::Lineage,
+    nonce,
 };
 
 /// The state of a file's key that a write replaces.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) tag: Tag,
-    /// Its nonce. An object of someone else has its ETag instead.
+    /// Its nonce. An object of someone else has the beginning of its ETag instead.
     pub(crate) nonce: String,
     pub(crate) lineage: Lineage,
 }
@@ -37,7 +38,7 @@ impl State {
     pub(crate) fn of(found: &Found) -> Self {
         let (nonce, lineage) = match &found.envelope {
             Some(envelope) => (envelope.nonce.clone(), Lineage::of(envelope)),
-            None => (found.tag.text(), Lineage::default()),
+            None => (short(&found.tag.text()), Lineage::default()),
         };
         Self { tag: found.tag.clone(), nonce, lineage }
     }
@@ -45,6 +46,16 @@ impl State {
     /// Whether it is the state `nonce` or came after it.
     pub(crate) fn follows(&self, nonce: &str) -> bool {
         self.nonce == nonce || self.lineage.contains(nonce)
+    }
+
+    /// Whether it is the state `nonce`, or knows all that came after that.
+    fn remembers(&self, nonce: &str) -> bool {
+        self.nonce == nonce || self.lineage.remembers(nonce)
+    }
+
+    /// A tombstone that replaces it.
+    pub(crate) fn tombstone(&self) -> Sealed {
+        self.successor().tombstone()
     }
 
     /// The lineage of what replaces it.
@@ -63,6 +74,11 @@ pub(crate) enum Published {
     /// A create that has taken effect and was deleted, or has not taken effect yet. The path has to be fenced to find
     /// out.
     Doubt,
+}
+
+/// As much of an ETag as a nonce has characters.
+fn short(etag: &str) -> String {
+    etag.chars().filter(char::is_ascii_alphanumeric).take(nonce::LENGTH).collect()
 }
 
 /// The key of the trace of a life that has ended.
@@ -128,7 +144,9 @@ impl Objects {
     ) -> Result<Option<bool>> {
         Ok(match before {
             // What came after the state before was something else.
-            Some(before) if found.is_some_and(|found| State::of(found).follows(&before.nonce)) => {
+            Some(before)
+                if found.is_some_and(|found| State::of(found).remembers(&before.nonce)) =>
+            {
                 Some(false)
             }
             Some(before) if before.lineage.life.is_some() => None,
@@ -145,7 +163,7 @@ impl Objects {
         if self.deletes_tell() && !fenced {
             return self.remove_object(key, &state.tag, Some(&state.nonce)).await;
         }
-        let sealed = tombstone_over(&state.nonce);
+        let sealed = state.tombstone();
         Ok(match self.publish(key, &sealed, Some(state)).await? {
             Published::Lost(None) | Published::Doubt => Removal::Gone,
             Published::Lost(Some(found)) => Removal::Changed(found),
@@ -170,7 +188,7 @@ impl Objects {
 
 fn unknown(error: object_store::Error) -> Error {
     Error::new(ErrorKind::Unavailable).with_source(format!(
-        "whether the write took effect is unknown: its response was lost ({error}), and another process has changed \
-         the file since"
+        "whether the write took effect is unknown: its response was lost ({error}), and other processes have deleted \
+         the file or changed it many times since"
     ))
 }

@@ -17,17 +17,20 @@ use crate::{
 };
 
 const HINTS: &str = "!trash/";
+/// The name that traces have in the place of an owner's.
+const TRACES: &str = "-";
 const OWNERS: &str = "!owners/";
-/// The hints of one owner are looked at together, so many at most.
-const GROUP: usize = 1000;
+/// So many hints of one owner are removed at most; the others go with the next sweep.
+const MOST_HINTS: usize = 1000;
 
 /// The hints of one owner.
 #[derive(Default)]
 struct Hints {
     id: String,
-    keys: Vec<String>,
-    /// One of them is older than the grace.
-    old: bool,
+    /// Those that are older than the grace: not all of them, if they are many.
+    old: Vec<String>,
+    /// There are younger ones: data that was let go of a moment ago may still be read.
+    young: bool,
 }
 
 /// What names the data of an owner.
@@ -39,40 +42,41 @@ enum Named {
 }
 
 impl Sweep<'_> {
-    /// Looks at the owners that hints point at.
+    /// Looks at the owners that hints point at, and removes the traces of lives that ended long ago.
     pub(super) async fn hinted(&mut self) -> Result<()> {
         let objects = &self.backend.objects;
         let mut pages = pin!(objects.pages_below(HINTS));
         let mut hints = Hints::default();
         while let Some(items) = pages.try_next().await? {
+            let mut traces = Vec::new();
             for item in items {
                 let Some((id, _)) = item.key[HINTS.len()..].split_once('/') else { continue };
-                if id != hints.id || hints.keys.len() == GROUP {
+                let is_old = self.age.has_passed(&item);
+                if id == TRACES {
+                    traces.extend(is_old.then_some(item.key));
+                    continue;
+                }
+                if id != hints.id {
                     let next = Hints { id: id.to_owned(), ..Hints::default() };
                     self.follow(std::mem::replace(&mut hints, next)).await?;
                 }
-                // Of the ends of lives, each is for itself.
-                if id == "-" && !self.age.has_passed(&item) {
-                    continue;
+                if !is_old {
+                    hints.young = true;
+                } else if hints.old.len() < MOST_HINTS {
+                    hints.old.push(item.key);
                 }
-                hints.old |= self.age.has_passed(&item);
-                hints.keys.push(item.key);
             }
+            self.report.markers += self.remove(traces).await?;
         }
         self.follow(hints).await
     }
 
-    /// Looks at an owner if one of its hints is old.
+    /// Looks at an owner if one of its hints is old. Its data goes if all of them are.
     async fn follow(&mut self, hints: Hints) -> Result<()> {
-        if hints.keys.is_empty() {
-            return Ok(());
-        }
-        if !hints.old {
-            self.report.waiting += 1;
-            return Ok(());
-        }
-        if hints.id == "-" || self.examine(&hints.id, true).await? {
-            self.report.markers += self.remove(hints.keys).await?;
+        if hints.old.is_empty() {
+            self.report.waiting += u64::from(hints.young);
+        } else if self.examine(&hints.id, !hints.young).await? {
+            self.report.markers += self.remove(hints.old).await?;
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ async fn a_server_that_truncates_bodies_is_not_opened() {
     let error = Builder::double(&server).open().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupted);
     let text = error.source().unwrap().to_string();
-    assert!(text.contains("the response ended after 32 of 64 bytes"), "{text}");
+    assert!(text.contains("the response ended after 128 of 256 bytes"), "{text}");
 }
 
 #[tokio::test]

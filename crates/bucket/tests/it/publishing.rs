@@ -5,14 +5,14 @@ use std::{
     time::Duration,
 };
 
-use storage_driver::{ErrorKind, Precondition, StorageDriver, SweepOptions};
+use storage_driver::{ErrorKind, Metadata, Precondition, StorageDriver, SweepOptions};
 use storage_driver_bucket::{
     Bucket, Builder,
     double::{Double, Ways},
     http::{Fault, FaultPlan, RequestKind},
 };
 
-use crate::support::{LARGE, bytes, files, open, path, put, read, server};
+use crate::support::{LARGE, bytes, ceph, files, open, path, put, read, server};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -30,12 +30,17 @@ fn on(store: &Bucket, kind: RequestKind, key: &'static str, faults: impl Into<Ve
 
 /// The response to the put of `/a` is lost, and it is found out about three seconds later.
 fn lose_response(store: &Bucket) {
+    lose(store, Fault::After);
+}
+
+/// The same, with its effect or without it.
+fn lose(store: &Bucket, fault: Fault) {
     let put_sent = AtomicU64::new(0);
     store.meter().set_faults(Some(FaultPlan::new(move |kind, path| {
         match (kind, path == "/memory/a", put_sent.load(Ordering::Relaxed)) {
             (RequestKind::Put, true, 0) => {
                 put_sent.store(1, Ordering::Relaxed);
-                Fault::After
+                fault
             }
             (RequestKind::Get, true, 1) => {
                 put_sent.store(2, Ordering::Relaxed);
@@ -100,6 +105,59 @@ async fn a_swap_whose_response_is_lost_and_whose_file_is_deleted_is_not_repeated
         let touched = touched.await.unwrap();
         assert!(touched.is_ok() || touched.unwrap_err().kind() == ErrorKind::Unavailable);
         assert!(files(&two).await.is_empty());
+    })
+    .await;
+}
+
+/// Puts over a file. The response is lost, and before that is found out another process deletes the file twice.
+async fn swap_behind_deletions(fault: Fault) -> (storage_driver::Result<Metadata>, Bucket) {
+    let server = ceph();
+    let (one, two) = (open(&server).await, open(&server).await);
+    put(&one, "/a", bytes(1, 10)).await.unwrap();
+    let before = one.stat(&path("/a")).await.unwrap().into_file().unwrap().version;
+    lose(&one, fault);
+    let swapped = tokio::spawn(async move {
+        one.put_content(&path("/a"), bytes(2, 10).into(), Precondition::IfVersion(before)).await
+    });
+    tokio::time::sleep(SECOND).await;
+    two.delete(&path("/a"), Precondition::None).await.unwrap();
+    put(&two, "/a", bytes(3, 10)).await.unwrap();
+    two.delete(&path("/a"), Precondition::None).await.unwrap();
+    (swapped.await.unwrap(), two)
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_tombstones_stay_a_swap_that_took_effect_is_found_behind_deletions() {
+    let (swapped, store) = swap_behind_deletions(Fault::After).await;
+    assert_eq!(swapped.unwrap().size, 10);
+    assert!(files(&store).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_tombstones_stay_a_swap_that_took_no_effect_is_known_behind_deletions() {
+    let (swapped, store) = swap_behind_deletions(Fault::Before).await;
+    assert_eq!(swapped.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    assert!(files(&store).await.is_empty());
+}
+
+/// The first state of a file is remembered for good, and those between it and the latest ones are not.
+#[tokio::test(start_paused = true)]
+async fn a_swap_of_the_first_state_that_was_followed_by_many_others_takes_effect_once() {
+    on_each_kind_of_server(async |server| {
+        let (one, two) = (open(&server).await, open(&server).await);
+        put(&one, "/a", bytes(1, 10)).await.unwrap();
+        let before = one.stat(&path("/a")).await.unwrap().into_file().unwrap().version;
+        lose_response(&one);
+        let swapped = tokio::spawn(async move {
+            one.put_content(&path("/a"), bytes(2, 10).into(), Precondition::IfVersion(before)).await
+        });
+        tokio::time::sleep(SECOND).await;
+        for number in 0..10 {
+            put(&two, "/a", bytes(10 + number, 10)).await.unwrap();
+        }
+        // It took effect, and too much has happened since to find that out.
+        assert_eq!(swapped.await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(read(&two, "/a").await, bytes(19, 10));
     })
     .await;
 }

@@ -76,7 +76,7 @@ pub(crate) async fn uploads(store: &Bucket) -> Vec<(String, u64)> {
 /// The keys of all objects that are no tombstones.
 pub(crate) fn leftovers(server: &Double) -> Vec<String> {
     let is_tombstone = |key: &String| {
-        server.get(key).is_some_and(|content| content.len() == 64 && content[8] == b'T')
+        server.get(key).is_some_and(|content| content.len() == 256 && content[8] == b'T')
     };
     server.keys().into_iter().filter(|key| !is_tombstone(key)).collect()
 }

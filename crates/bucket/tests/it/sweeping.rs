@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use storage_driver::{
-    ErrorKind, Precondition, ReadRange, StorageDriver, SweepOptions, WriterOptions,
+    ErrorKind, Path, Precondition, ReadRange, StorageDriver, SweepOptions, WriterOptions,
 };
 use storage_driver_bucket::{
     Builder,
@@ -248,4 +248,118 @@ async fn a_commit_while_its_holders_are_looked_at_keeps_its_data() {
     two.sweep(SweepOptions::new()).await.unwrap();
     commit.await.unwrap().unwrap();
     assert_eq!(read(&two, "/e").await, bytes(1, LARGE));
+}
+
+#[tokio::test]
+async fn data_whose_last_file_was_deleted_a_moment_ago_waits_also_if_an_older_hint_points_at_it() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    store.copy(&path("/a"), &path("/b"), Precondition::None).await.unwrap();
+    store.delete(&path("/a"), Precondition::None).await.unwrap();
+    server.advance(2 * HOUR);
+    let reader = store.reader(&path("/b"), ReadRange::Full).await.unwrap();
+    store.delete(&path("/b"), Precondition::None).await.unwrap();
+    let report = store.sweep(SweepOptions::new()).await.unwrap();
+    assert_eq!((report.objects, report.waiting), (0, 1));
+    assert_eq!(reader.into_content(u64::MAX).await.unwrap().into_bytes(), bytes(1, LARGE));
+    // It goes when the grace of the last reader is over, without a deep sweep.
+    server.advance(2 * HOUR);
+    store.sweep(SweepOptions::new()).await.unwrap();
+    assert_eq!(data(&server), 0);
+    assert!(!server.keys().iter().any(|key| key.starts_with("!trash/")));
+}
+
+#[tokio::test]
+async fn a_hint_that_is_young_stays_when_an_older_one_has_been_followed() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    for to in ["/b", "/c"] {
+        store.copy(&path("/a"), &path(to), Precondition::None).await.unwrap();
+    }
+    store.delete(&path("/a"), Precondition::None).await.unwrap();
+    server.advance(2 * HOUR);
+    store.delete(&path("/b"), Precondition::None).await.unwrap();
+    store.sweep(SweepOptions::new()).await.unwrap();
+    let hints = || server.keys().iter().filter(|key| key.starts_with("!trash/")).count();
+    // That of the second deletion, and its trace.
+    assert_eq!(hints(), 2);
+    server.advance(2 * HOUR);
+    store.sweep(SweepOptions::new()).await.unwrap();
+    assert_eq!(hints(), 0);
+    assert_eq!(read(&store, "/c").await, bytes(1, LARGE));
+}
+
+/// A writer that another one has fenced by a create goes on storing data after all that it had stored was swept.
+#[tokio::test]
+async fn data_that_a_fenced_writer_stores_after_its_owner_was_swept_goes() {
+    for kept in [false, true] {
+        let server = server();
+        let (one, two) = (open(&server).await, open(&server).await);
+        let mut fenced = one.writer(&path("/u"), WriterOptions::create()).await.unwrap();
+        fenced.write_bytes(bytes(1, 9 << 20)).await.unwrap();
+        fenced.write_bytes(bytes(1, 1)).await.unwrap();
+        if kept {
+            fenced.sync().await.unwrap();
+        }
+        upload(&two, "/u", bytes(2, LARGE)).await.unwrap();
+        for _ in 0..3 {
+            server.advance(2 * HOUR);
+            two.sweep(SweepOptions::new().deep()).await.unwrap();
+        }
+        assert_eq!((data(&server), server.open_multiparts()), (1, 0), "kept: {kept}");
+        // Its connection still works.
+        fenced.write_bytes(bytes(3, 17 << 20)).await.unwrap();
+        let error = fenced.suspend().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WriterFenced, "kept: {kept}");
+        for _ in 0..3 {
+            server.advance(2 * HOUR);
+            two.sweep(SweepOptions::new().deep()).await.unwrap();
+        }
+        assert_eq!((data(&server), server.open_multiparts()), (1, 0), "kept: {kept}");
+        let owners = server.keys().iter().filter(|key| key.starts_with("!owners/")).count();
+        assert_eq!(owners, 1);
+        let writer = two.writer(&path("/u"), WriterOptions::resume()).await.unwrap();
+        writer.commit().await.unwrap();
+        assert_eq!(read(&two, "/u").await, bytes(2, LARGE));
+    }
+}
+
+#[tokio::test]
+async fn the_age_of_an_upload_is_told_by_the_clock_of_the_server() {
+    let server = server();
+    server.advance(HOUR);
+    let (one, two) = (open(&server).await, open(&server).await);
+    upload(&one, "/u", bytes(1, 10)).await.unwrap();
+    let found = two.upload(&path("/u")).await.unwrap().unwrap();
+    let age = server.now().duration_since(found.modified).unwrap_or_default();
+    assert!(age < Duration::from_secs(60), "{age:?}");
+    let root = Path::root();
+    let older_than = |age| two.cancel_uploads(&root, age);
+    server.advance(HOUR / 2);
+    assert_eq!(older_than(HOUR).await.unwrap(), 0);
+    server.advance(HOUR);
+    assert_eq!(older_than(HOUR).await.unwrap(), 1);
+}
+
+/// So that a sweep holds no more of them, however many there are.
+#[tokio::test]
+async fn of_many_hints_at_one_owner_a_sweep_removes_a_thousand() {
+    let server = server();
+    let store = open(&server).await;
+    put(&store, "/a", bytes(1, LARGE)).await.unwrap();
+    let owner = server.keys().into_iter().find(|key| key.starts_with("!owners/")).unwrap();
+    for number in 0..1500 {
+        let key = owner.replace("!owners/", "!trash/");
+        server.put(&format!("{key}/{number}"), "application/octet-stream", bytes(1, 10));
+    }
+    server.advance(2 * HOUR);
+    for left in [500, 0] {
+        let report = store.sweep(SweepOptions::new()).await.unwrap();
+        assert_eq!(report.examined, 1);
+        let hints = server.keys().iter().filter(|key| key.starts_with("!trash/")).count();
+        assert_eq!(hints, left);
+    }
+    assert_eq!(read(&store, "/a").await, bytes(1, LARGE));
 }

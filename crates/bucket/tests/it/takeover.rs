@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use storage_driver::{ErrorKind, Precondition, StorageDriver, WriterOptions};
+use storage_driver::{ErrorKind, Precondition, StorageDriver, SweepOptions, WriterOptions};
 use storage_driver_bucket::{
     Bucket,
     http::{Fault, FaultPlan, RequestKind},
@@ -197,4 +197,55 @@ async fn of_commits_of_many_processes_to_one_path_one_succeeds() {
     assert_eq!(won, 1);
     let store = Arc::new(open(&server).await);
     assert_eq!(uploads(&store).await.len(), 7);
+}
+
+/// The request that opens an upload fails at once, and arrives when the upload has ended.
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_has_ended_does_not_come_back() {
+    for (append, cancel) in [(false, false), (false, true), (true, false), (true, true)] {
+        let server = server();
+        let one = open(&server).await;
+        put(&one, "/u", bytes(9, 10)).await.unwrap();
+        let is_sent = AtomicBool::new(false);
+        one.meter().set_faults(Some(FaultPlan::new(move |kind, path| {
+            let opens = kind == RequestKind::Put && path.ends_with("/%21uploads/u/%21");
+            match opens && !is_sent.swap(true, Ordering::Relaxed) {
+                true => Fault::Delayed(Duration::from_secs(60)),
+                false => Fault::None,
+            }
+        })));
+        let options = if append { WriterOptions::append() } else { WriterOptions::create() };
+        let mut writer = one.writer(&path("/u"), options).await.unwrap();
+        writer.write_bytes(bytes(1, 10)).await.unwrap();
+        match cancel {
+            true => writer.cancel().await.unwrap(),
+            false => drop(writer.commit().await.unwrap()),
+        }
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert!(uploads(&one).await.is_empty(), "append: {append}, cancel: {cancel}");
+        let resumed = one.writer(&path("/u"), WriterOptions::resume()).await;
+        assert!(resumed.unwrap_err().is_not_found());
+        // Nothing is under way any more, and nothing stays.
+        one.sweep(SweepOptions::new().deep().grace(Duration::ZERO)).await.unwrap();
+        assert!(!server.keys().iter().any(|key| key.starts_with("!uploads/")));
+    }
+}
+
+/// The response to the opening of an upload is lost. The upload is open, and no tombstone is needed.
+#[tokio::test(start_paused = true)]
+async fn an_opening_whose_response_is_lost_is_found_by_one_request() {
+    let server = server();
+    let one = open(&server).await;
+    let is_sent = AtomicBool::new(false);
+    one.meter().set_faults(Some(FaultPlan::new(move |kind, _| {
+        match kind == RequestKind::Put && !is_sent.swap(true, Ordering::Relaxed) {
+            true => Fault::After,
+            false => Fault::None,
+        }
+    })));
+    one.meter().reset();
+    let writer = one.writer(&path("/u"), WriterOptions::create()).await.unwrap();
+    assert_eq!(one.meter().total(), 2);
+    writer.cancel().await.unwrap();
+    assert!(!server.keys().iter().any(|key| key.starts_with("!uploads/")));
 }

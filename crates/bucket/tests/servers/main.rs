@@ -84,3 +84,9 @@ servers! {
 fn what_ceph_acknowledged_survives_the_loss_of_an_osd() {
     lost_osd::keeps_what_was_acknowledged(&CEPH);
 }
+
+#[test]
+#[ignore = "starts a server, and installs it if it is missing"]
+fn azurite_deletes_conditionally() {
+    opening::deletes_conditionally(&AZURITE);
+}

@@ -15,3 +15,11 @@ pub(crate) fn fails(server: &'static Server, variable: &str, value: &str, cause:
     let found = source.downcast_ref::<AccessError>().unwrap_or_else(|| panic!("{error}: {source}"));
     assert_eq!(found.cause(), cause, "{found}");
 }
+
+/// Opens a store there, and finds that a deletion can be conditional: on Azure by a signed URL.
+pub(crate) fn deletes_conditionally(server: &'static Server) {
+    let Some(access) = server.access() else { return };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = runtime.block_on(builder(access, &[]).prefix("opening").open()).unwrap();
+    assert!(store.deletes_conditionally());
+}

@@ -26,6 +26,9 @@ pub(crate) async fn open(
             let (root, durability) = (root.clone(), *durability);
             Location::File { root, durability, read_only }.open().await
         }
+        Location::Bucket(bucket) if read_only => {
+            Location::Bucket(bucket.clone().read_only(true)).open().await
+        }
         location => location.open().await,
     };
     opened.map_err(|source| Failure::storage(location, source))
