@@ -14,6 +14,10 @@
 //!     └── _uploads/<id>/data                                an upload in progress
 //! ```
 //!
+//! ```text
+//! /registry/collection/lease                                which node collects garbage, while one does
+//! ```
+//!
 //! A link holds a digest as text. Distribution does not know `mediatype` and `referrers`, and ignores them.
 
 use storage_driver::Path;
@@ -25,6 +29,11 @@ use crate::{
 };
 
 const ROOT: &str = "/docker/registry/v2";
+
+/// The lease of the node that collects, outside of distribution's tree.
+pub(crate) fn lease() -> Path {
+    path("/registry/collection/lease".to_owned())
+}
 
 /// The directory of all blobs, manifests included.
 pub(crate) fn blobs() -> Path {
@@ -60,11 +69,6 @@ pub(crate) fn manifests(name: &Name) -> Path {
 
 pub(crate) fn revisions(name: &Name) -> Path {
     path(format!("{ROOT}/repositories/{name}/_manifests/revisions"))
-}
-
-/// The directory of a manifest's link.
-pub(crate) fn revision_dir(name: &Name, digest: &Digest) -> Path {
-    path(format!("{ROOT}/repositories/{name}/_manifests/revisions/{}", parts(digest)))
 }
 
 pub(crate) fn revision(name: &Name, digest: &Digest) -> Path {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 /// The options that a [`RegistryBuilder`](crate::RegistryBuilder) sets. Sizes are in bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -20,6 +22,7 @@ pub(crate) struct Options {
     pub(crate) web_ui: bool,
     pub(crate) redirect: Redirect,
     pub(crate) gc_grace: Duration,
+    pub(crate) node: String,
 }
 
 impl Options {
@@ -77,6 +80,9 @@ pub struct GcOptions {
     pub untagged: bool,
     /// How long an upload in progress is kept after the last write to it. 7 days by default.
     pub upload_ttl: Duration,
+    /// Whether the [sweep](storage_driver::StorageDriver::sweep) of the driver looks at everything in the store: for
+    /// what crashed processes have left behind. Off by default.
+    pub deep: bool,
     /// Whether it only counts what it would delete, and deletes nothing. Off by default.
     pub dry_run: bool,
 }
@@ -84,7 +90,13 @@ pub struct GcOptions {
 impl Default for GcOptions {
     fn default() -> Self {
         const HOUR: Duration = Duration::from_secs(60 * 60);
-        Self { grace: 24 * HOUR, untagged: false, upload_ttl: 7 * 24 * HOUR, dry_run: false }
+        Self {
+            grace: 24 * HOUR,
+            untagged: false,
+            upload_ttl: 7 * 24 * HOUR,
+            deep: false,
+            dry_run: false,
+        }
     }
 }
 
@@ -106,6 +118,7 @@ impl Default for Options {
             web_ui: true,
             redirect: Redirect::Never,
             gc_grace: GcOptions::default().grace,
+            node: Uuid::new_v4().to_string(),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::Router;
 use storage_driver::{Result, StorageDriver};
-use tokio::sync::Mutex;
 
 use crate::{
     access::Authorize,
@@ -42,8 +41,6 @@ use crate::{
 #[derive(Clone)]
 pub struct Registry {
     api: Arc<Api>,
-    /// Held by the collection that runs.
-    collecting: Arc<Mutex<()>>,
 }
 
 impl Registry {
@@ -75,8 +72,11 @@ impl Registry {
     }
 
     /// Deletes the blobs that no manifest uses, and cancels abandoned uploads, while clients push and pull:
-    /// content that a client has just learned of is kept. A second collection waits for the first. The
-    /// [metrics](RegistryBuilder::metrics) count it, unless it is a dry run.
+    /// content that a client has just learned of is kept. The [metrics](RegistryBuilder::metrics) count it, unless it is
+    /// a dry run.
+    ///
+    /// Of all registries on one store, one collects at a time. If another one does, this returns a
+    /// [report](GcReport::held_by) that says so, after at most 20 seconds. One that has died is succeeded after a minute.
     ///
     /// It holds the digests of all used blobs in memory, about 100 bytes each.
     ///
@@ -87,13 +87,13 @@ impl Registry {
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any point. The next collection deletes the rest.
+    /// It may be dropped at any point. The next collection deletes the rest, after it has waited for a minute.
     pub async fn collect(&self, options: &GcOptions) -> Result<GcReport> {
-        let _alone = self.collecting.lock().await;
         let collected = self.api.store.collect(options).await;
         self.api.store.forget_seen();
         match &collected {
             _ if options.dry_run => {}
+            Ok(report) if report.held_by.is_some() && report.repositories == 0 => {}
             Ok(report) => self.api.metrics.garbage_collected(report.blobs, report.bytes),
             Err(_) => self.api.metrics.garbage_collection_failed(),
         }
@@ -243,6 +243,15 @@ impl RegistryBuilder {
         self
     }
 
+    /// The name of this node among the registries on one store, such as the name of its machine: it is part of the
+    /// [report](GcReport::node) of a collection, and other nodes name it while it collects. Of more than 200 bytes, and
+    /// of characters that are not printable ASCII, the rest is used. A random UUID by default.
+    pub fn node(mut self, name: &str) -> Self {
+        let printable = name.chars().filter(|it| it.is_ascii_graphic() || *it == ' ');
+        self.options.node = printable.take(200).collect();
+        self
+    }
+
     /// Decides for each request whether it is allowed. By default, every request is.
     pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
         self.authorize = Some(authorize);
@@ -280,7 +289,7 @@ impl RegistryBuilder {
         let cursors = Cursors::new(&cursor_keys);
         let interrupt = shutdown.interrupt_token();
         let api = Arc::new(Api::new(store, authorize, interrupt, metrics, cursors));
-        Registry { api, collecting: Arc::default() }
+        Registry { api }
     }
 }
 

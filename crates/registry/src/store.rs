@@ -3,14 +3,16 @@
 //! A module imports only modules that are listed above it:
 //!
 //! ```text
-//! error    source    files    media_type    json    keyed    throttle
-//! budget   cache  manifest  conditions  locks  uploads::{sessions, open_uploads}
+//! error    source    files    media_type    json    keyed    throttle   clock
+//! budget   cache     manifest  conditions   uploads::{sessions, open_uploads}
 //! base                                       the type `Store`: links, and content that is held
-//! blobs    tags      catalog
+//! blobs    catalog
 //! uploads::{lease, publish, requests, stale}
-//! conditional        manifests
-//! pull
-//! deletions          referrers        collect
+//! manifests
+//! pull     tags      referrers
+//! conditional        push
+//! deletions
+//! collect
 //! ```
 
 mod base;
@@ -18,6 +20,7 @@ mod blobs;
 mod budget;
 mod cache;
 mod catalog;
+mod clock;
 pub(crate) mod collect;
 mod conditional;
 pub(crate) mod conditions;
@@ -26,11 +29,11 @@ mod error;
 mod files;
 mod json;
 mod keyed;
-mod locks;
 pub(crate) mod manifest;
 mod manifests;
 mod media_type;
 mod pull;
+mod push;
 mod referrers;
 mod source;
 mod tags;

@@ -1,6 +1,6 @@
 //! [`Store`]: the content of a registry, and how links and files are read, written and held.
 
-use std::{error::Error as _, sync::Arc};
+use std::{error::Error as _, sync::Arc, time::Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use storage_driver::{
@@ -11,9 +11,9 @@ use storage_driver::{
 use super::{
     budget::Budget,
     cache::{Cache, TRUST},
+    clock::StoreClock,
     error::Result,
     files::{age, is_damage, is_no_file, is_nothing, is_whole, warn_unreadable},
-    locks::Locks,
     throttle::Throttle,
     uploads::{open_uploads::OpenUploads, sessions::UploadSessions},
 };
@@ -50,7 +50,7 @@ pub(crate) struct Store {
     pub(super) cache: Cache,
     pub(super) sessions: UploadSessions,
     pub(super) open_uploads: OpenUploads,
-    pub(super) locks: Locks,
+    pub(super) clock: StoreClock,
     touch_failures: Throttle,
 }
 
@@ -71,7 +71,7 @@ impl Store {
             cache,
             sessions: UploadSessions::default(),
             open_uploads: OpenUploads::default(),
-            locks: Locks::default(),
+            clock: StoreClock::default(),
             touch_failures: Throttle::default(),
         }
     }
@@ -130,8 +130,20 @@ impl Store {
         path: &Path,
         digest: &Digest,
     ) -> storage_driver::Result<Metadata> {
+        self.put_link_if(path, digest, Precondition::None).await
+    }
+
+    pub(super) async fn put_link_if(
+        &self,
+        path: &Path,
+        digest: &Digest,
+        precondition: Precondition,
+    ) -> storage_driver::Result<Metadata> {
+        let sent = Instant::now();
         let content = Payload::from(digest.to_string());
-        self.driver.put_content(path, content, Precondition::None).await
+        let link = self.driver.put_content(path, content, precondition).await?;
+        self.clock.saw(sent, link.modified);
+        Ok(link)
     }
 
     /// Deletes a file in the version that was seen. Returns `false` if it has changed since, or does not exist.
@@ -145,6 +157,17 @@ impl Store {
             Err(error) if error.is_not_found() || error.is_precondition_failed() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Deletes each of these files, unless it has changed.
+    pub(super) async fn delete_unchanged(
+        &self,
+        files: Vec<Metadata>,
+    ) -> storage_driver::Result<()> {
+        for file in files {
+            self.deleted(&file.path, self.if_version(file.version)).await?;
+        }
+        Ok(())
     }
 
     /// Deletes a directory with everything below it, if there is one.
@@ -239,12 +262,14 @@ impl Store {
 
     /// Whether a file has to get a new version to be [held](Self::hold).
     pub(super) fn needs_touch(&self, file: &Metadata) -> bool {
-        let is_old = age(file) >= self.options.gc_grace / 2;
+        let is_old =
+            self.clock.latest().is_none_or(|now| age(file, now) >= self.options.gc_grace / 2);
         is_old && self.capabilities.touch && !self.options.read_only
     }
 
     /// Protects a file that a client learns of from a concurrent collection: a file that is older than half of
-    /// the grace gets a new version, so that the collection cannot delete it in the version that it has seen.
+    /// the grace gets a new version, so that the collection cannot delete it in the version that it has seen. So
+    /// does the first file of a node that does not know the time of the store: see [`StoreClock`].
     /// Returns `false` if the file was collected.
     ///
     /// # Errors
@@ -254,8 +279,12 @@ impl Store {
         if !self.needs_touch(file) {
             return Ok(true);
         }
+        let sent = Instant::now();
         match (self.driver.touch(&file.path, Precondition::None).await, hold) {
-            (Ok(_), _) => Ok(true),
+            (Ok(touched), _) => {
+                self.clock.saw(sent, touched.modified);
+                Ok(true)
+            }
             (Err(error), _) if error.is_not_found() => Ok(false),
             (Err(error), Hold::Required) => Err(error.into()),
             (Err(error), Hold::IfPossible) => {

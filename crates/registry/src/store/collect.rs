@@ -14,6 +14,19 @@
 //! A push that takes longer than half of the grace checks all its blobs again after its links and tags are written,
 //! where the next marking sees them. So the argument holds for any grace.
 //!
+//! # Many nodes
+//!
+//! Two collections at once are safe: what one has deleted, the other does not find, and what clients have changed since,
+//! neither deletes. They would only do the work twice. So a node collects while it holds a *lease*, a small file
+//! outside of distribution's tree, with a text that changes as long as the node works. A node that finds it watches it.
+//! If it changes, another node collects. If it does not change for a minute, by the clock of the node that watches, the
+//! holder is gone, and its successor begins anew. No two clocks are compared, and nothing but economy depends on it.
+//!
+//! Ages are by the clock of the store: the present is the time of the lease that was just written. A node whose clock is
+//! wrong deletes neither early nor never. [`Store::hold`] does not rely on the clock of the node alone either (see
+//! `StoreClock`). This is as good as the driver's times: a driver that dates files by the clock of its process, as
+//! `filesystem` does, and `bucket`, needs clocks on all nodes that agree within a small part of the grace.
+//!
 //! # When the new version cannot be written
 //!
 //! A full or broken store can refuse the new version. The consequence depends on the request ([`Hold`]):
@@ -42,21 +55,25 @@
 //! A module imports only modules that are listed above it:
 //!
 //! ```text
-//! report    skipped
+//! report    skipped   lease
 //! marking
 //! untagged  sweeping
 //! ```
 
+mod lease;
 mod marking;
 mod report;
 mod skipped;
 mod sweeping;
 mod untagged;
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
 
 use futures::TryStreamExt;
-use storage_driver::{ErrorKind, Metadata, Operation, Path, Precondition, Version};
+use storage_driver::{ErrorKind, Metadata, Operation, Path, Precondition, SweepOptions, Version};
 
 pub use self::report::GcReport;
 use self::skipped::{Gone, Result, Skipped};
@@ -71,27 +88,64 @@ struct Candidate {
     size: u64,
 }
 
+/// What a collection deletes, and the time by which it judges ages.
+struct Terms<'a> {
+    options: &'a GcOptions,
+    /// By the clock of the store.
+    now: SystemTime,
+}
+
+impl Terms<'_> {
+    fn age(&self, file: &Metadata) -> Duration {
+        age(file, self.now)
+    }
+}
+
 impl Store {
-    /// Deletes garbage.
+    /// Deletes garbage, unless another node does.
     pub(crate) async fn collect(&self, options: &GcOptions) -> Result<GcReport> {
         let is_safe = self.capabilities.touch && self.capabilities.preconditions;
-        if !is_safe && !options.dry_run {
+        let mut report = GcReport { node: self.options.node.clone(), ..GcReport::default() };
+        if options.dry_run {
+            // It writes nothing, so it may not know the time of the store.
+            self.collect_by(&Terms { options, now: self.clock.now() }, &mut report).await?;
+            return Ok(report);
+        }
+        if !is_safe {
             let cause = "a collection needs a driver with touch and preconditions";
             let error = storage_driver::Error::new(ErrorKind::Unsupported).with_source(cause);
             return Err(error.context(self.driver.name(), Operation::Delete, &layout::blobs()));
         }
-        let (mut report, mut skipped) = (GcReport::default(), Skipped::default());
-        self.sweep_uploads(options, &mut report, &mut skipped).await?;
+        let mut lease = match self.take_lease().await? {
+            Ok(lease) => lease,
+            Err(holder) => return Ok(GcReport { held_by: Some(holder), ..report }),
+        };
+        let terms = Terms { options, now: lease.taken() };
+        let collected = lease.keep_during(self.collect_by(&terms, &mut report)).await;
+        match collected {
+            Some(collected) => {
+                lease.release().await;
+                collected?;
+            }
+            None => report.held_by = Some(self.lease_holder().await?),
+        }
+        Ok(report)
+    }
+
+    async fn collect_by(&self, terms: &Terms<'_>, report: &mut GcReport) -> Result<()> {
+        let options = terms.options;
+        let mut skipped = Skipped::default();
+        self.sweep_uploads(terms, report, &mut skipped).await?;
         let names: Vec<Name> = self.all_repositories().try_collect().await?;
         report.repositories = names.len() as u64;
         let mut gone = Gone::new();
         if options.untagged {
             for name in &names {
-                self.drop_untagged(name, options, &mut gone, &mut report, &mut skipped).await?;
+                self.drop_untagged(name, terms, &mut gone, report, &mut skipped).await?;
             }
         }
         let mut used = self.mark(&gone, &mut skipped).await?;
-        let candidates = self.candidates(options, &used, &mut report).await?;
+        let candidates = self.candidates(terms, &used, report).await?;
         if !candidates.is_empty() {
             used = self.mark(&gone, &mut skipped).await?;
         }
@@ -110,17 +164,22 @@ impl Store {
             report.bytes += candidate.size;
         }
         for name in &names {
-            self.sweep_links(name, options, &used, &doomed, &mut report, &mut skipped).await?;
+            self.sweep_links(name, terms, &used, &doomed, report, &mut skipped).await?;
         }
         report.used = used.len() as u64;
         report.skipped = skipped.count();
-        Ok(report)
+        if !options.dry_run {
+            let sweep = SweepOptions::new();
+            let sweep = if options.deep { sweep.deep() } else { sweep };
+            report.sweep = self.driver.sweep(sweep).await?;
+        }
+        Ok(())
     }
 
     /// The blobs that are not in use and older than the grace.
     async fn candidates(
         &self,
-        options: &GcOptions,
+        terms: &Terms<'_>,
         used: &HashSet<Digest>,
         report: &mut GcReport,
     ) -> Result<Vec<Candidate>> {
@@ -130,7 +189,7 @@ impl Store {
             if used.contains(&digest) {
                 continue;
             }
-            if age(&file) < options.grace {
+            if terms.age(&file) < terms.options.grace {
                 report.recent += 1;
                 continue;
             }

@@ -1,7 +1,5 @@
 //! Changes of manifests and tags that depend on [`Conditions`].
 
-use storage_driver::{Metadata, Path, Payload};
-
 use super::{
     base::Store,
     conditions::Conditions,
@@ -24,19 +22,15 @@ impl Store {
             Reference::Digest(digest) => Some(*digest),
             Reference::Tag(tag) => self.tagged(name, tag).await?,
         };
-        match digest {
-            Some(digest) if self.file(&layout::revision(name, &digest)).await?.is_some() => {
-                Ok(digest.into())
-            }
-            _ => Ok(None),
-        }
+        self.if_present(name, digest).await
     }
 
     /// Evaluates `conditions` on the manifest that `reference` names now.
     ///
     /// # Errors
     ///
-    /// As [`put_link_if`](Self::put_link_if).
+    /// [`Error::PreconditionFailed`] if they do not hold; [`Error::PreconditionUnsupported`] if there are any on a
+    /// driver without `preconditions`.
     pub(crate) async fn check(
         &self,
         name: &Name,
@@ -50,38 +44,8 @@ impl Store {
         conditions.check(self.current(name, reference).await?.as_ref())
     }
 
-    /// Writes the link of `reference` if `conditions` hold. Returns its metadata, and whether it is new.
-    ///
-    /// Checking and writing are one step: if another client writes in between, the driver refuses, and the
-    /// conditions are evaluated again. On a driver without `preconditions`, a concurrent write is not noticed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::PreconditionFailed`] if they do not hold; [`Error::PreconditionUnsupported`] if there are any on a
-    /// driver without `preconditions`.
-    pub(super) async fn put_link_if(
-        &self,
-        name: &Name,
-        reference: &Reference,
-        digest: &Digest,
-        conditions: &Conditions,
-    ) -> Result<(Metadata, bool)> {
-        let path = link_of(name, reference);
-        loop {
-            let seen = self.file(&path).await?;
-            self.check(name, reference, conditions).await?;
-            if let (Reference::Tag(tag), true) = (reference, self.options.immutable_tags) {
-                self.require_free(name, tag, digest).await?;
-            }
-            let (is_new, content) = (seen.is_none(), Payload::from(digest.to_string()));
-            match self.driver.put_content(&path, content, self.if_unchanged(seen)).await {
-                Err(error) if error.is_precondition_failed() => {}
-                put => return Ok((put?, is_new)),
-            }
-        }
-    }
-
-    /// Deletes a tag if `conditions` hold, in one step as [`put_link_if`](Self::put_link_if).
+    /// Deletes a tag if `conditions` hold, in one step: if another client writes in between, the conditions are
+    /// evaluated again.
     pub(super) async fn delete_tag_if(
         &self,
         name: &Name,
@@ -108,13 +72,6 @@ impl Store {
             return Ok(());
         }
         Err(Error::PreconditionUnsupported)
-    }
-}
-
-fn link_of(name: &Name, reference: &Reference) -> Path {
-    match reference {
-        Reference::Tag(tag) => layout::current(name, tag),
-        Reference::Digest(digest) => layout::revision(name, digest),
     }
 }
 

@@ -12,6 +12,9 @@ pub(crate) struct Conditions {
     pub(crate) not_matching: Option<Selector>,
 }
 
+/// No conditions.
+pub(super) static UNCONDITIONAL: Conditions = Conditions { matching: None, not_matching: None };
+
 /// Which content a condition is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selector {

@@ -1,8 +1,8 @@
-//! Deletion of blobs, tags and manifests by clients.
+//! Deletion of blobs, tags and manifests by clients. The module `push` explains the order of their steps.
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
-use storage_driver::Precondition;
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
+use storage_driver::{Metadata, Path, Precondition};
 
 use super::{
     base::Store,
@@ -10,6 +10,7 @@ use super::{
     error::{Error, Result},
     files::{is_nothing, warn_unreadable},
     manifest::Manifest,
+    tags::TagsOf,
 };
 use crate::{
     digest::Digest,
@@ -22,13 +23,29 @@ impl Store {
     /// last one.
     pub(crate) async fn delete_blob(&self, name: &Name, digest: &Digest) -> Result<()> {
         if self.options.immutable_tags {
-            self.require_untagged(name, self.all_tags(name), digest).await?;
+            self.require_untagged(name, digest).await?;
         }
-        match self.driver.delete(&layout::layer(name, digest), Precondition::None).await {
-            Ok(()) => Ok(()),
+        let link = layout::layer(name, digest);
+        match self.driver.delete(&link, Precondition::None).await {
+            Ok(()) => self.keep_tagged(name, digest, &link).await,
             Err(error) if error.is_not_found() => Err(Error::BlobUnknown(*digest)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Puts a deleted link back if an immutable tag has come to lead to its content meanwhile.
+    async fn keep_tagged(&self, name: &Name, digest: &Digest, link: &Path) -> Result<()> {
+        if !self.options.immutable_tags {
+            return Ok(());
+        }
+        let refused = self.require_untagged(name, digest).await;
+        if matches!(refused, Err(Error::Undeletable)) {
+            match self.put_link_if(link, digest, self.if_unchanged(None)).await {
+                Err(error) if !error.is_precondition_failed() => return Err(error.into()),
+                _ => {}
+            }
+        }
+        refused
     }
 
     /// Deletes a tag, if `conditions` hold.
@@ -38,7 +55,6 @@ impl Store {
         tag: &Tag,
         conditions: &Conditions,
     ) -> Result<()> {
-        let _shared = self.locks.push(name).await;
         if !conditions.is_none() {
             return self.delete_tag_if(name, tag, conditions).await;
         }
@@ -48,25 +64,32 @@ impl Store {
         }
     }
 
-    /// Deletes a manifest, and every tag that names it, if `conditions` hold.
+    /// Deletes a manifest, and every tag that names it, if `conditions` hold. Of a manifest that does not exist, it
+    /// deletes the tags that an interrupted deletion has left.
     ///
-    /// With a driver that has preconditions, tags are found and deleted during pushes: a tag that moves
-    /// meanwhile is kept. Pushes only wait for the deletion of the manifest itself.
+    /// A tag that moves meanwhile is kept.
     pub(crate) async fn delete_manifest(
         &self,
         name: &Name,
         digest: &Digest,
         conditions: &Conditions,
     ) -> Result<()> {
-        if self.file(&layout::revision(name, digest)).await?.is_none() {
-            return Err(Error::manifest_unknown(digest));
+        let is_immutable = self.options.immutable_tags;
+        let was_there = self.has_manifest(name, digest).await?;
+        if !was_there {
+            return match conditions.is_none()
+                && !is_immutable
+                && self.delete_tags_of(name, digest, TagsOf::Gone).await?
+            {
+                true => Ok(()),
+                false => Err(Error::manifest_unknown(digest)),
+            };
         }
         // The content of a digest never changes, so that no update can be lost in between.
         conditions.check(Some(digest))?;
-        let mut deletion = self.locks.delete(name);
-        let has_preconditions = self.capabilities.preconditions;
-        if has_preconditions {
-            self.delete_or_refuse(name, self.all_tags(name), digest).await?;
+        match is_immutable {
+            true => self.require_untagged(name, digest).await?,
+            false => drop(self.delete_tags_of(name, digest, TagsOf::Present).await?),
         }
         let subject = |content: &Bytes| Manifest::parse(content).ok()?.subject().ok()?;
         let subject = match self.read_manifest(digest, subject).await {
@@ -77,30 +100,28 @@ impl Store {
                 None
             }
         };
-
-        let set_meanwhile = deletion.exclude().await;
-        let tags = match has_preconditions {
-            true => stream::iter(set_meanwhile.into_iter().map(Ok)).left_stream(),
-            false => self.all_tags(name).right_stream(),
-        };
-        self.delete_or_refuse(name, tags, digest).await?;
-        // The revision last, so that an interrupted deletion can be repeated.
-        if let Some(subject) = subject {
-            let referrer = layout::referrer(name, &subject, digest);
-            self.driver.delete_many(&[referrer]).await?;
+        let attached = self.attached(name, digest, subject.as_ref()).await?;
+        let revision = layout::revision(name, digest);
+        self.deleted(&revision, Precondition::None).await?;
+        self.keep_tagged(name, digest, &revision).await?;
+        if !is_immutable {
+            self.delete_tags_of(name, digest, TagsOf::Gone).await?;
         }
-        self.delete_dir_if_any(&layout::revision_dir(name, digest)).await
+        Ok(self.delete_unchanged(attached).await?)
     }
 
-    async fn delete_or_refuse(
+    /// The files that belong to a revision: its media type, and the link by which it is a referrer. A deletion deletes
+    /// the versions that were there before the revision was deleted. A push writes them after the revision, so that
+    /// those of a later push are kept.
+    pub(super) async fn attached(
         &self,
         name: &Name,
-        tags: impl Stream<Item = Result<Tag>> + Send,
         digest: &Digest,
-    ) -> Result<()> {
-        match self.options.immutable_tags {
-            true => self.require_untagged(name, tags, digest).await,
-            false => self.delete_tags_of(name, tags, digest).await,
-        }
+        subject: Option<&Digest>,
+    ) -> Result<Vec<Metadata>> {
+        let mut paths = vec![layout::media_type(name, digest)];
+        paths.extend(subject.map(|subject| layout::referrer(name, subject, digest)));
+        let files = stream::iter(paths).then(async |path| self.file(&path).await);
+        files.try_filter_map(|file| ready(Ok(file))).try_collect().await
     }
 }

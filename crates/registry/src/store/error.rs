@@ -96,6 +96,14 @@ impl Error {
         }
     }
 
+    /// Whether a push is refused because of what the repository has.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::ReferenceUnknown(_) | Self::PreconditionFailed | Self::TagImmutable { .. }
+        )
+    }
+
     /// The driver's error, for code that reports errors of a driver.
     pub(crate) fn into_driver(self) -> storage_driver::Error {
         match self {

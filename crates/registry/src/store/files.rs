@@ -59,7 +59,7 @@ pub(super) fn warn_unreadable(path: &Path, error: &storage_driver::Error) {
     tracing::warn!(%path, %error, source, "this file cannot be read and is skipped");
 }
 
-/// The time since a file was changed; zero if it is from the future.
-pub(super) fn age(file: &Metadata) -> Duration {
-    SystemTime::now().duration_since(file.modified).unwrap_or_default()
+/// The time since a file was changed; zero if it is from the future. `now` is by the clock of the store.
+pub(super) fn age(file: &Metadata, now: SystemTime) -> Duration {
+    now.duration_since(file.modified).unwrap_or_default()
 }

@@ -4,64 +4,149 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use storage_driver::{Entry, ListOptions, Path, Payload};
+use storage_driver::{Entry, ListOptions, Version};
 
 use super::{
     base::{Link, Store},
     conditions::Conditions,
     error::{Error, Result},
     files::{CONCURRENCY, Page, is_nothing},
-    locks::Push,
     manifest::{Manifest, Referred},
 };
 use crate::{
     digest::Digest,
     layout,
-    name::{Name, Reference, Tag},
+    name::{Name, Tag},
 };
 
+/// A tag that a push has set.
+#[derive(Debug)]
+pub(super) struct SetTag {
+    /// The version that the push wrote.
+    version: Version,
+    /// The manifest that it named before, if the push asked for it.
+    before: Option<Digest>,
+}
+
+/// Which tags of a manifest are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TagsOf {
+    /// All.
+    Present,
+    /// Those that were read before the manifest was found to be gone.
+    Gone,
+}
+
 impl Store {
-    /// Sets `tag` to a manifest that exists, if `conditions` hold.
+    /// Sets `tag` to a manifest that exists, if `conditions` hold. `set` is what an earlier round of the same push has
+    /// set. A push that may have to be withdrawn asks for the manifest that the tag named before (`may_fail`).
+    ///
+    /// A conditional change is made once: a second one could undo a later change of another client. Returns `None` if
+    /// an earlier round made it, and another client has changed the tag since.
     pub(super) async fn put_tag(
         &self,
-        push: &Push<'_>,
         name: &Name,
         tag: &Tag,
         digest: &Digest,
         conditions: &Conditions,
-    ) -> Result<()> {
-        push.set(tag);
-        let current = layout::current(name, tag);
-        // A tag is visible by its current link, which is written first: after any interruption, each visible
-        // tag can be pulled.
-        if !conditions.is_none() {
-            let reference = Reference::Tag(tag.clone());
-            self.put_link_if(name, &reference, digest, conditions).await?;
-        } else if self.options.immutable_tags {
-            self.put_immutable(&current, tag, digest).await?;
-        } else {
-            self.put_link(&current, digest).await?;
-        }
+        set: Option<SetTag>,
+        may_fail: bool,
+    ) -> Result<Option<SetTag>> {
+        let path = layout::current(name, tag);
+        let set = match set {
+            Some(set) if !conditions.is_none() => {
+                let same = self.if_version(set.version.clone());
+                match self.put_link_if(&path, digest, same).await {
+                    Ok(link) => SetTag { version: link.version, ..set },
+                    Err(error) if error.is_precondition_failed() => return Ok(None),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Some(set) if !self.options.immutable_tags => {
+                SetTag { version: self.put_link(&path, digest).await?.version, ..set }
+            }
+            None if conditions.is_none() && !self.options.immutable_tags && !may_fail => {
+                let link = self.put_link(&path, digest).await?;
+                SetTag { version: link.version, before: None }
+            }
+            set => {
+                let put = self.put_tag_if(name, tag, digest, conditions).await?;
+                SetTag { before: set.map_or(put.before, |set| set.before), ..put }
+            }
+        };
+        // After the current link, by which the tag is visible: a tag that is refused leaves nothing.
         self.put_link(&layout::tag_index(name, tag, digest), digest).await?;
-        Ok(())
+        Ok(Some(set))
     }
 
-    /// Sets a tag that does not exist, or names this manifest already.
-    async fn put_immutable(&self, current: &Path, tag: &Tag, digest: &Digest) -> Result<()> {
+    /// Sets a tag if `conditions` hold, and if it may be moved.
+    ///
+    /// Checking and writing are one step: if another client writes in between, the driver refuses, and the
+    /// conditions are evaluated again. On a driver without `preconditions`, a concurrent write is not noticed.
+    async fn put_tag_if(
+        &self,
+        name: &Name,
+        tag: &Tag,
+        digest: &Digest,
+        conditions: &Conditions,
+    ) -> Result<SetTag> {
+        let path = layout::current(name, tag);
         loop {
-            let seen = match self.read_link(current).await? {
-                Link::To(named, _) if named == *digest => return Ok(()),
-                Link::To(named, _) => return Err(immutable(tag, named)),
-                Link::Missing => None,
+            let (before, seen) = match self.read_link(&path).await? {
+                Link::To(named, version) => (Some(named), self.if_version(version)),
+                Link::Missing => (None, self.if_unchanged(None)),
                 // It names no manifest and may be replaced.
-                Link::Damaged => self.file(current).await?,
+                Link::Damaged => (None, self.if_unchanged(self.file(&path).await?)),
             };
-            let content = Payload::from(digest.to_string());
-            match self.driver.put_content(current, content, self.if_unchanged(seen)).await {
+            if !conditions.is_none() {
+                conditions.check(self.if_present(name, before).await?.as_ref())?;
+            }
+            if let Some(named) = before.filter(|it| self.options.immutable_tags && it != digest) {
+                return Err(immutable(tag, named));
+            }
+            match self.put_link_if(&path, digest, seen).await {
                 Err(error) if error.is_precondition_failed() => {}
-                put => return Ok(put.map(drop)?),
+                put => return Ok(SetTag { version: put?.version, before }),
             }
         }
+    }
+
+    /// The manifest of a tag if it can be pulled.
+    pub(super) async fn if_present(
+        &self,
+        name: &Name,
+        named: Option<Digest>,
+    ) -> Result<Option<Digest>> {
+        match named {
+            Some(digest) if self.has_manifest(name, &digest).await? => Ok(Some(digest)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes back a tag that a push has set, unless it has changed since: it names again what it named before.
+    pub(super) async fn take_back(
+        &self,
+        name: &Name,
+        tag: &Tag,
+        digest: &Digest,
+        set: SetTag,
+    ) -> Result<()> {
+        let path = layout::current(name, tag);
+        let mut seen = set.version;
+        if let Some(before) = set.before {
+            if before == *digest {
+                return Ok(());
+            }
+            match self.put_link_if(&path, &before, self.if_version(seen)).await {
+                // As a push, it looks at the manifest again.
+                Ok(_) if self.has_manifest(name, &before).await? => return Ok(()),
+                Ok(link) => seen = link.version,
+                Err(error) if error.is_precondition_failed() => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.delete_current(name, tag, seen).await?;
+        Ok(())
     }
 
     /// Refuses to move an immutable tag.
@@ -76,8 +161,8 @@ impl Store {
     /// be read is left out.
     ///
     /// A tag whose link names a manifest that is not in the repository is listed, although a pull of it
-    /// fails. Only damage leaves such a tag. To detect it would take one more call of the driver for every
-    /// tag.
+    /// fails. Only damage and an interruption leave such a tag (see the module `push`). To detect it would take one
+    /// more call of the driver for every tag.
     pub(crate) async fn tags(
         &self,
         name: &Name,
@@ -134,52 +219,58 @@ impl Store {
         pages.try_flatten()
     }
 
-    /// Deletes those of `tags` that name this manifest.
+    /// Deletes the tags of a repository that name this manifest. Returns whether there were any.
     pub(super) async fn delete_tags_of(
         &self,
         name: &Name,
-        tags: impl Stream<Item = Result<Tag>>,
         digest: &Digest,
-    ) -> Result<()> {
-        let delete = async |tag| Ok(self.delete_tag_of(name, &tag, digest).await?);
-        tags.try_for_each_concurrent(CONCURRENCY, delete).await
+        which: TagsOf,
+    ) -> Result<bool> {
+        let delete = async |tag| Ok(self.delete_tag_of(name, &tag, digest, which).await?);
+        let deleted = self.all_tags(name).map_ok(delete).try_buffer_unordered(CONCURRENCY);
+        deleted.try_fold(false, async |any, deleted| Ok(any | deleted)).await
     }
 
     /// Deletes a tag if it names this manifest. A tag that moves meanwhile is kept.
-    ///
-    /// It deletes file by file: a driver may lock the whole store to delete a directory, and the link has a
-    /// precondition.
     async fn delete_tag_of(
         &self,
         name: &Name,
         tag: &Tag,
         digest: &Digest,
-    ) -> storage_driver::Result<()> {
-        let current = layout::current(name, tag);
-        let seen = match self.inspect_link(&current).await? {
-            Link::To(named, version) if named == *digest => self.if_version(version),
-            _ => return Ok(()),
+        which: TagsOf,
+    ) -> Result<bool> {
+        let version = match self.inspect_link(&layout::current(name, tag)).await? {
+            Link::To(named, version) if named == *digest => version,
+            _ => return Ok(false),
         };
+        // After the tag was read: see the module `push`.
+        if which == TagsOf::Gone && self.has_manifest(name, digest).await? {
+            return Ok(false);
+        }
+        self.delete_current(name, tag, version).await
+    }
+
+    /// Deletes a tag in the version that was seen. Returns `false` if it has changed since.
+    ///
+    /// It deletes file by file: a driver may lock the whole store to delete a directory, and the link has a
+    /// precondition.
+    async fn delete_current(&self, name: &Name, tag: &Tag, seen: Version) -> Result<bool> {
+        let current = layout::current(name, tag);
         // The other files are not visible without the link. A push that sets the tag again writes them after
         // the link, and they are kept.
         let others = self.files_with_versions(&layout::tag(name, tag)).await?;
-        if self.deleted(&current, seen).await? {
-            for file in others.into_iter().filter(|file| file.path != current) {
-                self.deleted(&file.path, self.if_version(file.version)).await?;
-            }
+        let is_deleted = self.deleted(&current, self.if_version(seen)).await?;
+        if is_deleted {
+            let others = others.into_iter().filter(|file| file.path != current).collect();
+            self.delete_unchanged(others).await?;
         }
-        Ok(())
+        Ok(is_deleted)
     }
 
     /// Refuses to delete content that an immutable tag leads to: the manifest that it names, the children of an
     /// index, and their blobs.
-    pub(super) async fn require_untagged(
-        &self,
-        name: &Name,
-        tags: impl Stream<Item = Result<Tag>>,
-        digest: &Digest,
-    ) -> Result<()> {
-        let named = tags.map_ok(async |tag| self.inspect_tag(name, &tag).await);
+    pub(super) async fn require_untagged(&self, name: &Name, digest: &Digest) -> Result<()> {
+        let named = self.all_tags(name).map_ok(async |tag| self.inspect_tag(name, &tag).await);
         let named = named.try_buffer_unordered(CONCURRENCY).try_filter_map(async |it| Ok(it));
         let mut level: HashSet<Digest> = named.try_collect().await?;
         let mut seen = HashSet::new();

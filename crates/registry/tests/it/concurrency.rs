@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,7 @@ const LAYERS: u64 = 6;
 /// The number of rounds, each on a new store, because only the first collection of a store finds old content.
 const ROUNDS: u64 = 40;
 const CLIENTS: u64 = 25;
+const NODES: usize = 3;
 
 /// Marsaglia's xorshift.
 struct Random(u64);
@@ -106,8 +107,10 @@ impl Counts {
 }
 
 struct Run {
-    service: Service,
-    /// Without a grace, a blob that a client has learned of may be gone when it pushes its manifest. The blobs of an
+    /// Registries on one store, without memory in common. Each request goes to another one.
+    nodes: Vec<Service>,
+    next: AtomicUsize,
+    /// With a short grace, a blob that a client has learned of may be gone when it pushes its manifest. The blobs of an
     /// accepted manifest are never gone.
     grace: Duration,
     untagged: bool,
@@ -115,6 +118,11 @@ struct Run {
 }
 
 impl Run {
+    fn node(&self) -> &Service {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        &self.nodes[next % self.nodes.len()]
+    }
+
     /// Pushes a new image, blobs first, pulls it, and may delete it.
     async fn push(&self, n: u64) {
         let mut random = Random::new(n);
@@ -128,26 +136,26 @@ impl Run {
         let tagged = random.below(2) == 0;
         let uri = if tagged { &by_tag } else { &by_digest };
         loop {
-            ensure(&self.service, &mut random, name, b"{}").await;
+            ensure(self.node(), &mut random, name, b"{}").await;
             for layer in &layers {
-                ensure(&self.service, &mut random, name, layer).await;
+                ensure(self.node(), &mut random, name, layer).await;
             }
-            let response = self.service.put_manifest(uri, OCI_MANIFEST, &manifest).await;
+            let response = self.node().put_manifest(uri, OCI_MANIFEST, &manifest).await;
             if response.status == 201 {
                 break;
             }
-            assert!(self.grace.is_zero(), "a blob that was promised is gone: {response:?}");
+            assert!(self.grace < LONG, "a blob that was promised is gone: {response:?}");
             assert_eq!(response.code(), "MANIFEST_BLOB_UNKNOWN");
             Counts::add(&self.counts.lost);
         }
         Counts::add(&self.counts.pushed);
-        if tagged || !self.untagged || !self.grace.is_zero() {
+        if tagged || !self.untagged || self.grace == LONG {
             for _ in 0..3 {
-                let got = self.service.get(uri).await.expect(200);
+                let got = self.node().get(uri).await.expect(200);
                 assert_eq!(self.missing(name, &got).await, None, "of {got:?}");
             }
             if random.below(2) == 0 {
-                self.service.delete(&by_digest).await.expect(202);
+                self.node().delete(&by_digest).await.expect(202);
                 Counts::add(&self.counts.deleted);
             }
         }
@@ -157,7 +165,7 @@ impl Run {
     async fn pull(&self, n: u64) {
         let name = Random::new(n).pick(&REPOSITORIES);
         let uri = format!("/v2/{name}/manifests/t{n}");
-        let got = self.service.get(&uri).await;
+        let got = self.node().get(&uri).await;
         if got.status == 404 {
             return;
         }
@@ -165,7 +173,7 @@ impl Run {
         if missing.is_none() {
             Counts::add(&self.counts.pulled);
         } else {
-            self.service.get(&uri).await.expect(404);
+            self.node().get(&uri).await.expect(404);
         }
     }
 
@@ -176,7 +184,7 @@ impl Run {
         let layers = manifest["layers"].as_array().cloned().unwrap_or_default();
         for blob in layers.iter().chain(&[manifest["config"].clone()]) {
             let named = blob["digest"].as_str().unwrap();
-            let got = self.service.get(&format!("/v2/{name}/blobs/{named}")).await;
+            let got = self.node().get(&format!("/v2/{name}/blobs/{named}")).await;
             if got.status == 404 {
                 return Some(named.to_owned());
             }
@@ -191,24 +199,24 @@ impl Run {
             let root =
                 format!("/docker/registry/v2/repositories/{name}/_manifests/revisions/sha256");
             let root = storage_driver::Path::parse(root).unwrap();
-            let list = self.service.store.list(&root, storage_driver::ListOptions::new()).await;
+            let list = self.node().store.list(&root, storage_driver::ListOptions::new()).await;
             for entry in list.map(|page| page.items).unwrap_or_default() {
                 let uri = format!("/v2/{name}/manifests/sha256:{}", entry.name());
-                let got = self.service.get(&uri).await.expect(200);
+                let got = self.node().get(&uri).await.expect(200);
                 assert_eq!(self.missing(name, &got).await, None, "of {got:?}");
             }
-            let tags = self.service.get(&format!("/v2/{name}/tags/list")).await;
+            let tags = self.node().get(&format!("/v2/{name}/tags/list")).await;
             if tags.status == 200 {
                 for tag in tags.json()["tags"].as_array().unwrap() {
                     let uri = format!("/v2/{name}/manifests/{}", tag.as_str().unwrap());
-                    self.service.get(&uri).await.expect(200);
+                    self.node().get(&uri).await.expect(200);
                 }
             }
         }
     }
 
     async fn collect(&self, options: &GcOptions) {
-        let report = self.service.registry.collect(options).await.unwrap();
+        let report = self.node().registry.collect(options).await.unwrap();
         self.counts.collected.fetch_add(report.blobs, Ordering::Relaxed);
     }
 }
@@ -223,17 +231,19 @@ async fn run(
     round: u64,
 ) -> Arc<Run> {
     clock.write_as_of(LONG * 2);
-    let service = Service::on(driver, store, |builder| builder.gc_grace(grace));
-    let run = Arc::new(Run { service, grace, untagged, counts: Counts::default() });
+    let node = |_| Service::on(driver.clone(), store.clone(), |builder| builder.gc_grace(grace));
+    let nodes = (0..NODES).map(node).collect();
+    let counts = Counts::default();
+    let run = Arc::new(Run { nodes, next: AtomicUsize::new(0), grace, untagged, counts });
     // All blobs exist, are old, and are not used.
     let mut random = Random::new(round);
     for name in REPOSITORIES {
         for n in 0..LAYERS {
-            ensure(&run.service, &mut random, name, &layer(n)).await;
+            ensure(run.node(), &mut random, name, &layer(n)).await;
         }
     }
     for name in REPOSITORIES {
-        run.service.push_blob(name, "{}").await;
+        run.node().push_blob(name, "{}").await;
     }
     clock.write_as_of(Duration::ZERO);
     let done = Arc::new(AtomicBool::new(false));
@@ -266,7 +276,7 @@ async fn run(
     done.store(true, Ordering::Relaxed);
     collecting.await.unwrap();
     run.check_all().await;
-    assert_eq!(run.service.uploads().await, 0);
+    assert_eq!(run.node().uploads().await, 0);
     run
 }
 
@@ -310,6 +320,11 @@ async fn confirmed_blobs_are_kept_on_a_driver_that_yields_often() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_manifest_is_never_without_its_blobs_even_without_a_grace() {
     with_collections(Duration::ZERO, false, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_manifest_is_never_without_its_blobs_with_a_grace_as_short_as_a_push() {
+    with_collections(Duration::from_millis(300), true, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -6,11 +6,10 @@ use std::{sync::Arc, time::Duration};
 use crate::support::{
     OCI_MANIFEST, Response, Service, blob, clock::Clock, digest, image, in_a_thread,
 };
-use futures::executor::block_on;
 use inmemory::InMemory;
 use serde_json::{Value, json};
 use storage_driver_conformance::layers::Faulty;
-use storage_driver_registry::GcOptions;
+use storage_driver_registry::{GcOptions, GcReport};
 
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -57,6 +56,11 @@ fn push(service: &Service, reference: &str, manifest: &Value) -> Response {
     in_a_thread(service.send("PUT", &uri, &headers, manifest.to_string()))
 }
 
+fn collect(service: &Service, options: &GcOptions) -> GcReport {
+    let (registry, options) = (service.registry.clone(), options.clone());
+    in_a_thread(async move { registry.collect(&options).await }).unwrap()
+}
+
 async fn assert_whole(service: &Service, reference: &str, context: &str) {
     let got = service.get(&format!("/v2/demo/manifests/{reference}")).await;
     assert_eq!(got.status, 200, "{context}: {got:?}");
@@ -82,7 +86,7 @@ async fn a_collection_during_a_push_deletes_no_reference_of_the_push() {
             }
             let options = two.options(untagged);
             two.before(n, move |other| {
-                block_on(other.registry.collect(&options)).unwrap();
+                collect(other, &options);
             });
             let headers = [("content-type", OCI_MANIFEST)];
             let manifest = image(&[b"layer"]).to_string();

@@ -10,6 +10,16 @@ use storage_driver_registry::GcOptions;
 
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Registries on one store, without memory in common.
+fn nodes() -> Vec<Arc<Service>> {
+    let store = InMemory::new();
+    let node = |_| {
+        let driver = Arc::new(Yielding::new(store.clone()));
+        Arc::new(Service::on(driver, store.clone(), |builder| builder))
+    };
+    (0..3).map(node).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_accepted_index_keeps_its_manifests_while_untagged_ones_are_collected() {
     for seed in 0..20 {
@@ -107,10 +117,13 @@ async fn clients_that_push_the_same_tag_leave_one_of_their_manifests() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_the_clients_that_push_an_immutable_tag_succeeds() {
-    let service = Arc::new(Service::with(|builder| builder.immutable_tags(true)));
+    let store = InMemory::new();
+    let node = |_| Arc::new(Service::over(store.clone(), |it| it.immutable_tags(true)));
+    let nodes: Vec<_> = (0..3).map(node).collect();
+    let service = nodes[0].clone();
     service.push_blob("demo", "{}").await;
     let pushes = (0..20).map(|n| {
-        let service = service.clone();
+        let service = nodes[n % nodes.len()].clone();
         tokio::spawn(async move {
             let mut manifest = image(&[]);
             manifest["annotations"] = serde_json::json!({ "n": n.to_string() });
@@ -136,16 +149,15 @@ fn with_writer(manifest: &[u8], writer: usize) -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writers_that_compare_and_swap_a_tag_lose_no_update() {
     const WRITERS: usize = 16;
-    let store = InMemory::new();
-    let driver = Arc::new(Yielding::new(store.clone()));
-    let service = Arc::new(Service::on(driver, store, |builder| builder));
+    let nodes = nodes();
+    let service = nodes[0].clone();
     service.push_blob("demo", "{}").await;
     let uri = "/v2/demo/manifests/v1";
     let mut first = image(&[]);
     first["annotations"] = serde_json::json!({});
     service.put_manifest(uri, OCI_MANIFEST, &first).await.expect(201);
     let writers = (0..WRITERS).map(|writer| {
-        let service = service.clone();
+        let service = nodes[writer % nodes.len()].clone();
         tokio::spawn(async move {
             loop {
                 let read = service.get(uri).await.expect(200);
@@ -168,9 +180,8 @@ async fn writers_that_compare_and_swap_a_tag_lose_no_update() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_the_clients_that_create_a_tag_succeeds() {
-    let store = InMemory::new();
-    let driver = Arc::new(Yielding::new(store.clone()));
-    let service = Arc::new(Service::on(driver, store, |builder| builder));
+    let nodes = nodes();
+    let service = nodes[0].clone();
     service.push_blob("demo", "{}").await;
     let first = serde_json::json!({});
     let pushes = (0..20).map(|n| {
@@ -178,7 +189,8 @@ async fn one_of_the_clients_that_create_a_tag_succeeds() {
         manifest["annotations"] = first.clone();
         let content = with_writer(manifest.to_string().as_bytes(), n).to_string();
         let headers = [("content-type", OCI_MANIFEST), ("if-none-match", "*")];
-        let pushed = service.send("PUT", "/v2/demo/manifests/v1", &headers, content.clone());
+        let pushed =
+            nodes[n % nodes.len()].send("PUT", "/v2/demo/manifests/v1", &headers, content.clone());
         tokio::spawn(async move { (pushed.await.status.as_u16(), digest(content.as_bytes())) })
     });
     let responses = join_all(pushes).await.into_iter().map(|push| push.unwrap());
@@ -217,13 +229,13 @@ async fn a_conditional_deletion_of_a_tag_keeps_a_later_push() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_remaining_tag_names_an_existing_manifest() {
-    let store = InMemory::new();
-    let driver = Arc::new(Yielding::new(store.clone()));
-    let service = Arc::new(Service::on(driver, store, |builder| builder));
+    let nodes = nodes();
+    let service = nodes[0].clone();
     let image = service.push_image("demo", "v0", "layer").await;
     let content = service.get("/v2/demo/manifests/v0").await.body;
     let work = (0..100).map(|n| {
-        let (service, image, content) = (service.clone(), image.clone(), content.clone());
+        let (image, content) = (image.clone(), content.clone());
+        let service = nodes[n % 7 % nodes.len()].clone();
         tokio::spawn(async move {
             if n % 3 == 0 {
                 service.delete(&format!("/v2/demo/manifests/{image}")).await;

@@ -1,14 +1,14 @@
 //! The first step of a collection: which content is in use.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt, future::ready};
 use storage_driver::{Metadata, Path, WalkOptions};
 
-use super::skipped::{Gone, Result, Skipped, corrupted};
+use super::{
+    Terms,
+    skipped::{Gone, Result, Skipped, corrupted},
+};
 use crate::{
     digest::Digest,
     layout,
@@ -16,7 +16,7 @@ use crate::{
     store::{
         base::{Link, Store},
         error::Error,
-        files::{CONCURRENCY, age, is_nothing},
+        files::{CONCURRENCY, is_nothing},
         manifest::{Manifest, Marks},
     },
 };
@@ -42,8 +42,8 @@ impl Revision {
         self.read.as_ref().ok()?.subject
     }
 
-    pub(super) fn is_younger_than(&self, grace: Duration) -> bool {
-        self.link.as_ref().is_some_and(|link| age(link) < grace)
+    pub(super) fn is_recent(&self, terms: &Terms<'_>) -> bool {
+        self.link.as_ref().is_some_and(|link| terms.age(link) < terms.options.grace)
     }
 }
 

@@ -2,10 +2,16 @@
 
 use std::fmt;
 
+use storage_driver::SweepReport;
+
 /// The result of a collection; of a dry run, what a collection would have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct GcReport {
+    /// The [name](crate::RegistryBuilder::node) of the node that collected.
+    pub node: String,
+    /// Another node that collects: this one left the work to it, from the start or when the other took it over.
+    pub held_by: Option<String>,
     /// The number of repositories.
     pub repositories: u64,
     /// Blobs and manifests that are in use.
@@ -25,6 +31,8 @@ pub struct GcReport {
     /// Files that could not be read or deleted. The log names each, and everything that may depend on it is
     /// kept.
     pub skipped: u64,
+    /// What the [sweep](storage_driver::StorageDriver::sweep) of the driver removed. Nothing in a dry run.
+    pub sweep: SweepReport,
 }
 
 impl fmt::Display for GcReport {
@@ -45,9 +53,16 @@ impl fmt::Display for GcReport {
             "{blobs} blobs with {bytes} bytes, {untagged_manifests} untagged manifests, {links} links and \
              {uploads} uploads deleted; {used} blobs used by {repositories} repositories, {recent} unused but recent"
         )?;
-        match self.skipped {
-            0 => Ok(()),
-            skipped => write!(f, "; {skipped} unreadable files skipped, see the log"),
+        if self.sweep.objects > 0 {
+            let SweepReport { objects, bytes, .. } = self.sweep;
+            write!(f, "; {objects} objects with {bytes} bytes that nothing named removed")?;
+        }
+        if self.skipped > 0 {
+            write!(f, "; {} unreadable files skipped, see the log", self.skipped)?;
+        }
+        match &self.held_by {
+            Some(other) => write!(f, "; the rest is left to {other}, which collects"),
+            None => Ok(()),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures::{StreamExt, TryStreamExt, future::ready, stream};
+use futures::TryStreamExt;
 use storage_driver::{Metadata, Precondition};
 
 use super::{
+    Terms,
     marking::Revision,
     report::GcReport,
     skipped::{Gone, Result, Skipped, corrupted},
@@ -14,7 +15,6 @@ use crate::{
     digest::Digest,
     layout,
     name::Name,
-    options::GcOptions,
     store::{
         base::{Link, Store},
         error::Error,
@@ -28,7 +28,7 @@ impl Store {
     pub(super) async fn drop_untagged(
         &self,
         name: &Name,
-        options: &GcOptions,
+        terms: &Terms<'_>,
         gone: &mut Gone,
         report: &mut GcReport,
         skipped: &mut Skipped,
@@ -46,7 +46,7 @@ impl Store {
         if !is_judged {
             return Ok(());
         }
-        let recent = revisions.iter().filter(|(_, it)| it.is_younger_than(options.grace));
+        let recent = revisions.iter().filter(|(_, it)| it.is_recent(terms));
         let mut reached: Vec<Digest> =
             tagged.into_iter().chain(recent.map(|(it, _)| *it)).collect();
         let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
@@ -65,7 +65,7 @@ impl Store {
         }
         for (digest, revision) in revisions.iter().filter(|(digest, _)| !kept.contains(*digest)) {
             let Some(link) = &revision.link else { continue };
-            if options.dry_run {
+            if terms.options.dry_run {
                 gone.insert((name.clone(), *digest));
             } else {
                 let deleted = self.drop_revision(name, digest, revision, link).await;
@@ -126,19 +126,12 @@ impl Store {
         revision: &Revision,
         link: &Metadata,
     ) -> Result<bool> {
-        // In the versions before the link is deleted: a push of the same manifest writes them after the
-        // link, and they are kept.
-        let mut others = vec![layout::media_type(name, digest)];
-        others.extend(revision.subject().map(|it| layout::referrer(name, &it, digest)));
-        let others = stream::iter(others).then(async |path| self.file(&path).await);
-        let others = others.try_filter_map(|it| ready(Ok(it))).try_collect::<Vec<_>>().await;
-        let others = others.map_err(Error::into_driver)?;
+        let attached = self.attached(name, digest, revision.subject().as_ref()).await;
+        let attached = attached.map_err(Error::into_driver)?;
         if !self.deleted(&link.path, Precondition::IfVersion(link.version.clone())).await? {
             return Ok(false);
         }
-        for file in others {
-            self.deleted(&file.path, Precondition::IfVersion(file.version)).await?;
-        }
+        self.delete_unchanged(attached).await?;
         Ok(true)
     }
 }

@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// The right of one request to work on an upload, with the writer and the digest that belong to it. A later
-/// request on the same upload supersedes it.
+/// request on the same upload supersedes it, at any node: the driver fences its writer, and nothing that it sends joins
+/// the upload. If both are on this node, the earlier request learns of it with its next bytes.
 pub(super) struct UploadLease<'a> {
     pub(super) store: &'a Store,
     pub(super) upload: &'a Upload,
@@ -55,24 +56,10 @@ impl Store {
     pub(super) async fn lease<'a>(
         &'a self,
         upload: &'a Upload,
-        mut mode: WriteMode,
+        mode: WriteMode,
     ) -> Result<UploadLease<'a>> {
         let session = self.sessions.enter(upload.path());
-        let number = {
-            let mut progress = session.progress();
-            if let (WriteMode::Resume { at: Some(at) }, Some(size)) = (mode, progress.size) {
-                // A request that cannot continue the upload does not disturb the one that writes.
-                if at != size {
-                    return Err(Error::OutOfOrder { size });
-                }
-                // The driver may have lost some, and knows the size.
-                mode = WriteMode::Resume { at: None };
-            }
-            progress.lease += 1;
-            progress.lease
-        };
         let opening = session.opening.lock().await;
-        session.progress().check(number)?;
         let path = upload.path();
         let open = || self.driver.writer(&path, WriterOptions::new(mode));
         let opened = match mode {
@@ -87,16 +74,12 @@ impl Store {
             ErrorKind::Unsupported => Error::UploadComplete,
             _ => error.into(),
         })?;
+        let number = session.supersede();
+        drop(opening);
         let hasher = match writer.size() {
             0 => Some(Hasher::new(upload.algorithm)),
             size => Hasher::from_note(writer.note(), upload.algorithm, size),
         };
-        {
-            let mut progress = session.progress();
-            progress.check(number)?;
-            progress.size = Some(writer.size());
-        }
-        drop(opening);
         let is_reopened = matches!(mode, WriteMode::Append { .. });
         Ok(UploadLease { store: self, upload, session, number, writer, hasher, is_reopened })
     }
@@ -107,7 +90,7 @@ impl UploadLease<'_> {
     ///
     /// [`Error::Superseded`].
     pub(super) fn check(&self) -> Result<()> {
-        self.session.progress().check(self.number)
+        self.session.check(self.number)
     }
 
     pub(super) fn hasher(&self) -> Option<&Hasher> {
@@ -155,10 +138,8 @@ impl UploadLease<'_> {
     /// Hands `bytes` to the writer, and the state of the digest with them. Nothing is awaited in between, so
     /// that the driver keeps the two together.
     fn add(&mut self, bytes: Bytes) -> Result<()> {
-        let mut progress = self.session.progress();
-        progress.check(self.number)?;
+        self.check()?;
         self.writer.start_send_unpin(bytes.clone())?;
-        progress.size = Some(self.writer.size());
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&bytes);
             self.writer.set_note(hasher.note(self.writer.size()))?;
@@ -174,7 +155,7 @@ impl UploadLease<'_> {
         let Self { upload, session, number, writer, .. } = self;
         let size = writer.size();
         let kept = writer.suspend().await.map_err(Error::from);
-        let kept = kept.and_then(|()| session.progress().check(number));
+        let kept = kept.and_then(|()| session.check(number));
         match outcome.and(kept) {
             Ok(()) => Ok(UploadStatus { upload: upload.clone(), size }),
             // By now the upload may have more.

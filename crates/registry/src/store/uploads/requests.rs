@@ -100,12 +100,10 @@ impl Store {
         finished
     }
 
-    /// The size of an upload. A request that writes to it is not disturbed.
+    /// The size of an upload, as the driver has kept it: any node returns the same. A request that writes to it is not
+    /// disturbed.
     pub(crate) async fn upload_status(&self, upload: Upload) -> Result<UploadStatus> {
         let path = upload.path();
-        if let Some(size) = self.sessions.size(&path) {
-            return Ok(UploadStatus { upload, size });
-        }
         let size = match self.driver.upload(&path).await? {
             Some(found) => found.size,
             None => self.staged(&upload).await?.map(|staged| staged.size),

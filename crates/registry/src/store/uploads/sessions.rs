@@ -1,6 +1,6 @@
-//! [`UploadSession`]: the state that concurrent requests on the same upload share.
+//! [`UploadSession`]: what concurrent requests on the same upload of this node share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use storage_driver::Path;
 
@@ -9,7 +9,10 @@ use crate::store::{
     keyed::{InUse, Keyed},
 };
 
-/// The uploads that requests are working on, by their paths.
+/// The uploads that requests of this node are working on, by their paths.
+///
+/// It is an economy: a request whose client has reconnected to the same node ends at once. The driver decides who may
+/// write to an upload, and how much it has.
 #[derive(Debug, Default)]
 pub(in crate::store) struct UploadSessions(Keyed<Path, UploadSession>);
 
@@ -19,18 +22,11 @@ pub(super) type SessionGuard<'a> = InUse<'a, Path, UploadSession>;
 /// The state that requests on the same upload share.
 #[derive(Debug, Default)]
 pub(in crate::store) struct UploadSession {
-    progress: Mutex<Progress>,
-    /// Held while a writer is opened, so that a request that is superseded opens none.
+    /// The request that may add data: the latest. The driver fences the writers of the others, but may notice as late
+    /// as their next sync.
+    lease: AtomicU64,
+    /// Held while a writer is opened, so that the latest writer and the latest lease belong to the same request.
     pub(super) opening: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// The lease of the request that may add data: the latest. The driver fences the writers of the others,
-    /// but may notice as late as their next sync.
-    pub(super) lease: u64,
-    /// How much the driver has accepted; unknown until a writer was opened.
-    pub(super) size: Option<u64>,
 }
 
 impl UploadSessions {
@@ -41,28 +37,24 @@ impl UploadSessions {
     /// Ends the current lease of an upload.
     pub(super) fn supersede(&self, path: &Path) {
         if let Some(session) = self.0.get(path) {
-            let mut progress = session.progress();
-            *progress = Progress { lease: progress.lease + 1, size: None };
+            session.supersede();
         }
-    }
-
-    /// The size of an upload that requests are working on.
-    pub(super) fn size(&self, path: &Path) -> Option<u64> {
-        self.0.get(path)?.progress().size
     }
 }
 
 impl UploadSession {
-    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends the current lease, and returns the next.
+    pub(super) fn supersede(&self) -> u64 {
+        self.lease.fetch_add(1, Ordering::Relaxed) + 1
     }
-}
 
-impl Progress {
     /// # Errors
     ///
     /// [`Error::Superseded`] if another request has a later lease.
     pub(super) fn check(&self, lease: u64) -> Result<()> {
-        if self.lease == lease { Ok(()) } else { Err(Error::Superseded) }
+        match self.lease.load(Ordering::Relaxed) {
+            latest if latest == lease => Ok(()),
+            _ => Err(Error::Superseded),
+        }
     }
 }

@@ -18,9 +18,9 @@ use crate::{
 /// How long a count is valid before uploads are counted again because of it.
 const RECOUNT: Duration = Duration::from_secs(10);
 
-/// Whether nothing was written to an upload for `ttl`.
-pub(in crate::store) fn is_stale(upload: &UploadInfo, ttl: Duration) -> bool {
-    SystemTime::now().duration_since(upload.modified).unwrap_or_default() >= ttl
+/// Whether nothing was written to an upload for `ttl`. `now` is by the clock of the store.
+pub(in crate::store) fn is_stale(upload: &UploadInfo, ttl: Duration, now: SystemTime) -> bool {
+    now.duration_since(upload.modified).unwrap_or_default() >= ttl
 }
 
 impl Store {
@@ -72,7 +72,7 @@ impl Store {
         let mut uploads = self.driver.uploads_all(&layout::repositories());
         let mut cancelled = 0;
         while let Some(upload) = uploads.try_next().await? {
-            if !is_stale(&upload, ttl) {
+            if !is_stale(&upload, ttl, self.clock.now()) {
                 continue;
             }
             match self.driver.cancel_upload(&upload.path).await {
