@@ -1,4 +1,4 @@
-//! [`Keyed`]: state that concurrent requests on the same key share.
+//! [`Keyed`]: state that concurrent requests of this node on the same key share. Only the uploads use it, as an economy.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! [`Throttle`]: bounds how often one thing is logged.
+//! [`Throttle`]: bounds how often one thing is logged, by each node for itself.
 
 use std::{
     sync::{Mutex, PoisonError},

@@ -12,6 +12,13 @@
 //! In that case the upload is *staged*: it is a file, and no longer in progress for the driver. A client
 //! does not notice. It can look up the upload, finish it, and even send more, until the file is renamed to
 //! the blob's path.
+//!
+//! # Many nodes
+//!
+//! Everything that a request needs to know of an upload is in the store, so that each request can go to another node. The
+//! memory of a node has only `UploadSessions`, by which a request learns at once that a later one of the same node
+//! continues its upload, and `OpenUploads`, a count for the limit. Without them, the driver's fence ends the earlier request
+//! at its next sync, and the limit holds from the next count on.
 
 mod lease;
 pub(super) mod open_uploads;

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 /// The number of uploads in progress in the store, as far as this process knows: the last count, plus the uploads that
 /// this process began since, minus those that it ended.
 ///
+/// Each of several nodes has its own. An upload that another node began or ended is noticed with the next count.
+///
 /// They are counted with each sweep of stale uploads, and before an upload is refused, so that the beginning of an
 /// upload needs no listing.
 #[derive(Debug, Default)]
