@@ -50,6 +50,8 @@ struct Inner {
     collections: Family<Collection, Counter>,
     collected_blobs: Counter,
     collected_bytes: Counter,
+    swept_objects: Counter,
+    swept_bytes: Counter,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,6 +87,12 @@ impl Metrics {
         let help = "Bytes of the blobs that garbage collections deleted";
         let unit = Unit::Bytes;
         prefixed.register_with_unit("gc_deleted", help, unit, collected_bytes.clone());
+        let swept_objects = Counter::default();
+        let help = "Objects that nothing named and that sweeps of the driver removed";
+        prefixed.register("gc_swept_objects", help, swept_objects.clone());
+        let swept_bytes = Counter::default();
+        let help = "Bytes of the objects that sweeps of the driver removed";
+        prefixed.register_with_unit("gc_swept", help, Unit::Bytes, swept_bytes.clone());
         Self(Arc::new(Inner {
             registry,
             http,
@@ -95,6 +103,8 @@ impl Metrics {
             collections,
             collected_blobs,
             collected_bytes,
+            swept_objects,
+            swept_bytes,
         }))
     }
 
@@ -142,6 +152,12 @@ impl Metrics {
         self.0.collections.get_or_create(&Collection { outcome: "ok" }).inc();
         self.0.collected_blobs.inc_by(blobs);
         self.0.collected_bytes.inc_by(bytes);
+    }
+
+    /// Counts what a sweep of the driver removed.
+    pub(crate) fn swept(&self, objects: u64, bytes: u64) {
+        self.0.swept_objects.inc_by(objects);
+        self.0.swept_bytes.inc_by(bytes);
     }
 
     /// Counts a garbage collection that failed.
@@ -217,12 +233,15 @@ mod tests {
         metrics.garbage_collected(2, 100);
         metrics.garbage_collected(1, 11);
         metrics.garbage_collection_failed();
+        metrics.swept(5, 113);
         let text = metrics.encode();
         for line in [
             "registry_gc_runs_total{outcome=\"ok\"} 2\n",
             "registry_gc_runs_total{outcome=\"error\"} 1\n",
             "registry_gc_deleted_blobs_total 3\n",
             "registry_gc_deleted_bytes_total 111\n",
+            "registry_gc_swept_objects_total 5\n",
+            "registry_gc_swept_bytes_total 113\n",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -94,7 +94,10 @@ impl Registry {
         match &collected {
             _ if options.dry_run => {}
             Ok(report) if report.held_by.is_some() && report.repositories == 0 => {}
-            Ok(report) => self.api.metrics.garbage_collected(report.blobs, report.bytes),
+            Ok(report) => {
+                self.api.metrics.garbage_collected(report.blobs, report.bytes);
+                self.api.metrics.swept(report.sweep.objects, report.sweep.bytes);
+            }
             Err(_) => self.api.metrics.garbage_collection_failed(),
         }
         collected

@@ -81,6 +81,8 @@ shutdown-grace = "0s"
 gc-interval = "12h"
 gc-grace = "1s"
 gc-untagged = true
+gc-deep = true
+node = "a node"
 upload-ttl = "1day"
 log-format = "json"
 log = "warn,registry=debug"

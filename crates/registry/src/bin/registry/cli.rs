@@ -25,7 +25,7 @@ pub(crate) enum Command {
     /// Serve the registry until SIGTERM or SIGINT; SIGHUP reads the certificate and the passwords again
     #[command(after_help = SOURCES)]
     Serve(Sources),
-    /// Delete unused content and abandoned uploads of a store that is not being served
+    /// Delete unused content and abandoned uploads of a store; one on files must not be served meanwhile
     #[command(after_help = SOURCES)]
     Gc {
         /// Report what would be deleted, and delete nothing; also of a store that is being served
@@ -49,7 +49,19 @@ or 7days, sizes as 4096, 32KiB or 5GiB.";
 
 /// The subcommands that have some of the settings, and which.
 const OF_SOME: [(&str, &[&str]); 2] = [
-    ("gc", &["storage", "gc_grace", "gc_untagged", "upload_ttl", "log_format", "log"]),
+    (
+        "gc",
+        &[
+            "storage",
+            "gc_grace",
+            "gc_untagged",
+            "gc_deep",
+            "node",
+            "upload_ttl",
+            "log_format",
+            "log",
+        ],
+    ),
     ("check", &["storage", "read_only", "log_format", "log"]),
 ];
 

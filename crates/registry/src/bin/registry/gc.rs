@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use storage_driver_registry::{ErrorChain, GcOptions, Registry};
+use storage_driver_registry::{ErrorChain, GcOptions, Registry, RegistryBuilder};
 
 use crate::{failure::Failure, settings::Effective, storage};
 
@@ -17,6 +17,7 @@ fn options(settings: &Effective) -> GcOptions {
     GcOptions {
         grace: settings.gc_grace.into(),
         untagged: settings.gc_untagged,
+        deep: settings.gc_deep,
         upload_ttl: settings.upload_ttl.into(),
         ..GcOptions::default()
     }
@@ -27,13 +28,22 @@ pub(crate) async fn gc(settings: Effective, dry_run: bool) -> Result<(), Failure
     // A dry run changes nothing, and does not create a missing store either.
     let driver = storage::open(&settings.storage, dry_run, None).await?;
     let options = GcOptions { dry_run, ..options(&settings) };
-    let registry = Registry::builder(driver.clone()).gc_grace(options.grace).build();
+    let builder = Registry::builder(driver.clone()).gc_grace(options.grace);
+    let registry = named(builder, &settings).build();
     let collected = registry.collect(&options).await;
     let ended = driver.shutdown().await;
     let report = collected.and_then(|report| ended.map(|()| report));
     let failed = |source| Failure::storage(&settings.storage, source);
     let _ = writeln!(io::stdout(), "{}", report.map_err(failed)?);
     Ok(())
+}
+
+/// The builder with the name of this process, if it has one.
+pub(crate) fn named(builder: RegistryBuilder, settings: &Effective) -> RegistryBuilder {
+    match &settings.node {
+        Some(name) => builder.node(name),
+        None => builder,
+    }
 }
 
 /// Collects garbage at the interval of the settings, if there is one.

@@ -181,7 +181,7 @@ impl Service {
             }
             None => (builder, Router::new()),
         };
-        let registry = builder
+        let registry = gc::named(builder, settings)
             .max_blob_size(settings.max_blob_size.0)
             .max_manifest_size(settings.max_manifest_size.0)
             .manifest_memory(settings.manifest_memory.0)

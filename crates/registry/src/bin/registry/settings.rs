@@ -242,6 +242,17 @@ settings! {
     #[arg(value_parser = BoolishValueParser::new())]
     gc_untagged: bool = false,
 
+    /// Whether a collection also looks at everything in a bucket, for what processes that crashed have left behind
+    /// [default: false]
+    #[arg(env = "REGISTRY_GC_DEEP", value_name = "BOOL", help_heading = "Garbage")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    gc_deep: bool = false,
+
+    /// Name of this process among those on one store, in reports of collections; by default a random one
+    #[arg(env = "REGISTRY_NODE", value_name = "NAME", help_heading = "Garbage")]
+    node: String,
+
     /// Time since the last byte after which an abandoned upload is cancelled, at the latest after one and a half
     /// times that or an hour more [default: 7days]
     #[arg(env = "REGISTRY_UPLOAD_TTL", value_name = "TIME", help_heading = "Garbage")]

@@ -83,6 +83,8 @@ fn without_effect(settings: &Settings) -> impl Iterator<Item = String> {
         (!collects && settings.gc_untagged == Some(true)).then_some(
             "`gc-untagged` has no effect without `gc-interval`, except on `registry gc`",
         ),
+        (!collects && settings.gc_deep == Some(true))
+            .then_some("`gc-deep` has no effect without `gc-interval`, except on `registry gc`"),
     ]
     .into_iter()
     .flatten()
