@@ -127,7 +127,9 @@ impl Server {
         };
         let config = self.dir.join(format!("{}.yml", address.port()));
         fs::write(&config, settings(&driver, address)).expect("it is written");
+        // Its S3 driver takes no certificates from the environment (`AWS_CA_BUNDLE`).
         let process = Command::new(DISTRIBUTION)
+            .env_clear()
             .arg("serve")
             .arg(config)
             .stdin(Stdio::null())
@@ -166,12 +168,12 @@ impl Server {
 }
 
 /// Those that Debian has in `/etc`, with neither a user's password, nor a log of requests, nor the
-/// look at the storage every ten seconds.
+/// look at the storage every ten seconds, nor redirects to the bucket.
 fn settings(driver: &str, address: SocketAddr) -> String {
     format!(
         "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage:\n  \
-         cache: {{blobdescriptor: inmemory}}\n  {driver}\n  delete: {{enabled: true}}\n\
-         http:\n  addr: '{address}'\n  secret: benches\n"
+         cache: {{blobdescriptor: inmemory}}\n  {driver}\n  delete: {{enabled: true}}\n  \
+         redirect: {{disable: true}}\nhttp:\n  addr: '{address}'\n  secret: benches\n"
     )
 }
 

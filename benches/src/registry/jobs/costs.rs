@@ -42,6 +42,7 @@ impl Costs {
         let blob = format!("/v2/{REPOSITORY}/blobs/{}", small[0].digest);
         for _ in 0..WARM {
             client.get(&tag(0)).await;
+            client.head(&blob).await;
             client.get(&blob).await;
         }
         measured
