@@ -28,7 +28,7 @@ const UPLOADS: usize = 8;
 /// - `rate`: MiB a second, of all uploads together, from the second of each task on.
 /// - `p99`: microseconds of a read.
 /// - `poll_p99`: microseconds of a poll of any task; `poll`: milliseconds of the longest.
-/// - `left`: bytes that are resident [`IDLE`] after the last deletion.
+/// - `left`: bytes that are resident 1.5 s after the last deletion.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Churn {
     /// How large each blob is.

@@ -20,7 +20,7 @@ const THINNED: usize = 100;
 /// - `fill`: nanoseconds a put into the empty store, new memory included.
 /// - `half`: nanoseconds an operation, half puts and half deletions, while half of the objects are there.
 /// - `empty`: nanoseconds a deletion, until the store is empty.
-/// - `thinned`, `left`: bytes that are resident [`IDLE`] after all but every hundredth were deleted, and all.
+/// - `thinned`, `left`: bytes that are resident 1.5 s after all but every hundredth were deleted, and all.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Emptying {
     /// How many objects there are.

@@ -15,7 +15,7 @@ use crate::{
 /// - `seconds`: from the opening to the end of the commit.
 /// - `peak`: the most that was resident meanwhile, of the payload; what was resident before is
 ///   taken off.
-/// - `left`: what is still resident [`IDLE`] after the deletion; `held`: what the store says of that;
+/// - `left`: what is still resident 1.5 s after the deletion; `held`: what the store says of that;
 ///   `dropped`: what is once the store is dropped too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Upload {
