@@ -28,7 +28,8 @@ pub(super) fn builder(server: &Script) -> AmazonS3Builder {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let certificates = AmazonS3ConfigKey::Client(ClientConfigKey::NoSystemCertificates);
     let begun = AmazonS3Builder::new().with_config(certificates, "true");
-    server.variables().fold(begun, |builder, (name, value)| {
+    let of_the_engine = server.variables().filter(|(name, _)| name.starts_with("AWS_"));
+    of_the_engine.fold(begun, |builder, (name, value)| {
         let key = name.to_lowercase().parse().expect("the script sets what the engine knows");
         builder.with_config(key, value)
     })
