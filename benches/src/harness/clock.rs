@@ -67,6 +67,11 @@ fn since(start: Instant) -> u32 {
     u32::try_from(start.elapsed().as_nanos()).unwrap_or(u32::MAX)
 }
 
+/// Milliseconds since `start`.
+pub(crate) fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
 /// The median of what `measure` returns, called `times` times.
 pub(crate) async fn median(times: usize, mut measure: impl AsyncFnMut() -> f64) -> f64 {
     let mut all = Vec::with_capacity(times);

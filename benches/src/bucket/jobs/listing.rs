@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bucket::subject::Subject,
-    harness::{Figures, process},
+    harness::{Figures, clock::milliseconds, process},
 };
 
 const DIR: &str = "many";
@@ -49,8 +49,4 @@ impl Listing {
         assert_eq!(store.walk(DIR).await, self.count);
         Figures::default().with("list", list).with("walk", milliseconds(start))
     }
-}
-
-fn milliseconds(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1e3
 }

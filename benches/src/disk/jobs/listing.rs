@@ -9,7 +9,7 @@ use crate::{
         fixture::{self, DIRS, FLAT, NESTED},
         subject::Subject,
     },
-    harness::{Figures, process, runtime},
+    harness::{Figures, clock::milliseconds, process, runtime},
 };
 
 /// How long a page is.
@@ -67,8 +67,4 @@ impl Listing {
                 .with("peak", peak as f64)
         })
     }
-}
-
-fn milliseconds(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1e3
 }

@@ -13,14 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     IDLE,
-    under_load::{CHUNK, WORKERS, put_small, read},
+    under_load::{UPLOADS, WORKERS, put_small, read, upload_rounds},
 };
 use crate::{
-    harness::{Figures, Source, clock::Times, process, runtime},
+    harness::{Figures, clock::Times, process, runtime},
     memory::Subject,
 };
-
-const UPLOADS: usize = 8;
 
 /// Eight tasks on two workers, each of which uploads a blob, deletes it and begins again, in copied chunks of 64 KiB,
 /// after each of which it yields. Another task reads small objects.
@@ -46,21 +44,21 @@ impl Churn {
             let store = Arc::new(S::new(None));
             let keys = put_small(&*store).await;
             // The first of each brings the memory.
-            self.upload(&store, 1).await;
+            upload_rounds(&store, self.size, 1).await;
             let times = Times::new(1 << 20);
             runtime::forget_polls();
             let over = Arc::new(AtomicBool::new(false));
             let reads = read(Arc::clone(&store), keys, times, Arc::clone(&over));
             let reads = tokio::spawn(runtime::timed(reads));
             let start = Instant::now();
-            self.upload(&store, self.rounds).await;
+            upload_rounds(&store, self.size, self.rounds).await;
             let seconds = start.elapsed().as_secs_f64();
             over.store(true, Relaxed);
             let mut times = reads.await.expect("it does not panic");
             let (poll, poll_p99) = (runtime::longest_poll(), runtime::poll_quantile(0.99));
             thread::sleep(IDLE);
             let left = process::resident().saturating_sub(before);
-            let bytes = (self.size * (UPLOADS * self.rounds) as u64) as f64;
+            let bytes = (self.size * UPLOADS * self.rounds as u64) as f64;
             Figures::default()
                 .with("rate", bytes / f64::from(1 << 20) / seconds)
                 .with("p99", times.quantile(0.99) / 1e3)
@@ -68,29 +66,5 @@ impl Churn {
                 .with("poll", poll / 1e6)
                 .with("left", left as f64)
         })
-    }
-
-    async fn upload<S: Subject>(&self, store: &Arc<S>, rounds: usize) {
-        let (source, size) = (Arc::new(Source::new()), self.size);
-        let tasks: Vec<_> = (0..UPLOADS)
-            .map(|number| {
-                let (store, source) = (Arc::clone(store), Arc::clone(&source));
-                tokio::spawn(runtime::timed(async move {
-                    let key = S::key(&format!("uploaded/{number}"));
-                    for _ in 0..rounds {
-                        let mut upload = store.begin(&key, false).await;
-                        for chunk in source.chunks(size, CHUNK) {
-                            store.write(&mut upload, chunk).await;
-                            tokio::task::yield_now().await;
-                        }
-                        store.commit(upload).await;
-                        store.delete(&key).await;
-                    }
-                }))
-            })
-            .collect();
-        for task in tasks {
-            task.await.expect("it does not panic");
-        }
     }
 }

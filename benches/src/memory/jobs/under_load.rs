@@ -27,7 +27,7 @@ const SEED: u64 = 7;
 const SMALL: usize = 1000;
 const CONTENT: &[u8] = b"sixteen bytes, 1";
 pub(super) const WORKERS: usize = 2;
-const UPLOADS: u64 = 8;
+pub(super) const UPLOADS: u64 = 8;
 pub(super) const CHUNK: usize = 64 * KIB as usize;
 /// The least number of reads, even if the load ends before.
 const READS: usize = 20_000;
@@ -158,26 +158,34 @@ async fn run_load<S: Subject>(store: &Arc<S>, load: Load) -> bool {
         let task = tokio::spawn(timed(spawn(Arc::clone(store))));
         return task.await.expect("it does not panic");
     };
+    upload_rounds(store, size / UPLOADS, 1).await;
+    true
+}
+
+/// [`UPLOADS`] tasks, each of which uploads a blob in copied chunks, yields after each chunk, deletes the blob, and begins
+/// again, so many times.
+pub(super) async fn upload_rounds<S: Subject>(store: &Arc<S>, size: u64, rounds: usize) {
     let source = Arc::new(Source::new());
     let tasks: Vec<_> = (0..UPLOADS)
         .map(|number| {
             let (store, source) = (Arc::clone(store), Arc::clone(&source));
             tokio::spawn(timed(async move {
                 let key = S::key(&format!("uploaded/{number}"));
-                let mut upload = store.begin(&key, false).await;
-                for chunk in source.chunks(size / UPLOADS, CHUNK) {
-                    store.write(&mut upload, chunk).await;
-                    tokio::task::yield_now().await;
+                for _ in 0..rounds {
+                    let mut upload = store.begin(&key, false).await;
+                    for chunk in source.chunks(size, CHUNK) {
+                        store.write(&mut upload, chunk).await;
+                        tokio::task::yield_now().await;
+                    }
+                    store.commit(upload).await;
+                    store.delete(&key).await;
                 }
-                store.commit(upload).await;
-                store.delete(&key).await;
             }))
         })
         .collect();
     for task in tasks {
         task.await.expect("it does not panic");
     }
-    true
 }
 
 impl Load {

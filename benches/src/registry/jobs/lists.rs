@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::{Measured, fill};
 use crate::{
-    harness::{Figures, MIB, Who, clock::median},
+    harness::{
+        Figures, MIB, Who,
+        clock::{median, milliseconds},
+    },
     registry::{client::Client, content::Blob, server::Target},
 };
 
@@ -95,10 +98,6 @@ impl Lists {
         });
         (first, all.await)
     }
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
 }
 
 /// The number of names in the list under this key of the response.
