@@ -291,7 +291,7 @@ async fn a_hint_that_is_young_stays_when_an_older_one_has_been_followed() {
     assert_eq!(read(&store, "/c").await, bytes(1, LARGE));
 }
 
-/// A writer that another one has fenced by a create goes on storing data after all that it had stored was swept.
+/// A writer that was fenced by a create stores more data after all of its earlier data was swept.
 #[tokio::test]
 async fn data_that_a_fenced_writer_stores_after_its_owner_was_swept_goes() {
     for kept in [false, true] {

@@ -54,7 +54,7 @@ impl<H: Header> Block<H> {
         parts: impl Iterator<Item = &'a [u8]>,
     ) -> Self {
         let at = Self::allocate(budget, header, bytes);
-        // SAFETY: the slot is large enough, and nobody else's. The parts are clipped to it.
+        // SAFETY: the slot is large enough, and `at` is the only pointer to it. The parts are clipped to it.
         unsafe {
             let mut to = at.add(1).cast::<u8>();
             let mut left = bytes;
@@ -86,11 +86,11 @@ impl<H: Header, T> Block<H, T> {
         let at = Self::allocate(budget, header, count);
         let mut written = 0;
         for item in items.take(count) {
-            // SAFETY: the slot has room for `count` items, is aligned, and nobody else's.
+            // SAFETY: the slot has room for `count` items, is aligned, and `at` is the only pointer to it.
             unsafe { at.add(1).cast::<T>().add(written).write(item) };
             written += 1;
         }
-        // If the iterator panics or is wrong about its length, the slot is leaked, and nobody reads it.
+        // If the iterator panics or is wrong about its length, the slot is leaked and never read.
         assert_eq!(written, count, "the length of the iterator");
         Self(at, PhantomData)
     }
@@ -106,7 +106,7 @@ impl<H: Header, T> Block<H, T> {
         };
         let bytes = size_of::<Inner<H>>() + items * size_of::<T>();
         let at = budget.slabs().allocate(budget, bytes).cast::<Inner<H>>();
-        // SAFETY: the slot is aligned, large enough, and nobody else's.
+        // SAFETY: the slot is aligned, large enough, and `at` is the only pointer to it.
         unsafe { at.write(Inner { references: AtomicU32::new(1), items: items as u32, header }) };
         at
     }
@@ -122,7 +122,8 @@ impl<H: Header, T> Block<H, T> {
 
     pub(crate) fn items(&self) -> &[T] {
         let length = self.inner().items as usize;
-        // SAFETY: so many items were written behind the header when the block was made, and nobody changes them.
+        // SAFETY: so many items were written behind the header when the block was made, and they are not changed
+        // while the block is shared.
         unsafe { slice::from_raw_parts(self.0.as_ptr().add(1).cast::<T>(), length) }
     }
 

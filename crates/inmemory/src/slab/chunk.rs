@@ -87,7 +87,7 @@ impl Chunk {
             given_back: [0; WORDS],
         };
         let header = Header { budget: Arc::as_ptr(budget), state: UnsafeCell::new(state) };
-        // SAFETY: the memory is `CHUNK` bytes, aligned, and used by nobody else.
+        // SAFETY: the memory is `CHUNK` bytes, aligned, and has no other user.
         unsafe { at.write(header) };
         Self(at)
     }
@@ -137,7 +137,7 @@ impl Chunk {
     ///
     /// No slot is in use, and the chunk is in no list.
     pub(super) unsafe fn unmap(self) {
-        // SAFETY: nobody else has the chunk. The state is moved out, and its drop unmaps the memory that it was in.
+        // SAFETY: the caller has the only copy of the chunk. The state is moved out, and its drop unmaps the memory that it was in.
         drop(unsafe { ptr::read((*self.0.as_ptr()).state.get()) });
     }
 }
