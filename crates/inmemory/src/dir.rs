@@ -121,7 +121,7 @@ impl Directory {
                 Some(longest) => Ok(longest <= room),
                 None => Err(Measure::new(Arc::clone(dir))),
             },
-            Self::Implied(file, at) => Ok(1 + file.text().len() - at <= room),
+            Self::Implied(file, at) => Ok(1 + file.text_len() - at <= room),
         }
     }
 }
@@ -157,7 +157,7 @@ impl Dir {
 
     pub(crate) fn put(&mut self, budget: &StdArc<Budget>, node: Node) -> Removed {
         let length = match &node {
-            Node::File(file) => file.text().len(),
+            Node::File(file) => file.text_len(),
             Node::Dir(dir) => dir.name.len() + dir.longest,
         };
         self.longest = self.longest.max(1 + length);
@@ -207,7 +207,7 @@ impl Measure {
                 return Some(self.longest);
             };
             if let Some(file) = files.peek() {
-                self.longest = self.longest.max(*above + 1 + file.text().len());
+                self.longest = self.longest.max(*above + 1 + file.text_len());
                 files.advance();
             } else if let Some(dir) = dirs.peek() {
                 let next = (*above + 1 + dir.name.len(), dir.iter_after(None));

@@ -99,7 +99,7 @@ impl InMemory {
     }
 
     /// Gives back to the system, now, all memory of the store and its forks that waits to be used again. It would
-    /// go back within a second. It takes up to a tenth of a millisecond for each MiB.
+    /// go back about a second after the last change. It takes up to a tenth of a millisecond for each MiB.
     ///
     /// ```
     /// # tokio_test::block_on(async {

@@ -167,7 +167,7 @@ impl File {
         text: &str,
         stamp: Option<Stamp>,
     ) -> Result<Self, Error> {
-        if !self.0.is_unique() || text.len() > self.text().len() {
+        if !self.0.is_unique() || text.len() > self.text_len() {
             return self.copied(budget, text, stamp);
         }
         budget.force(self.content().len() as u64, index(text));
@@ -194,11 +194,28 @@ impl File {
 
     /// The path relative to the directory.
     pub(crate) fn text(&self) -> &str {
-        let bytes = match self.head() {
+        str::from_utf8(self.text_bytes()).unwrap_or_default()
+    }
+
+    /// The same without a look at each byte of it.
+    fn text_bytes(&self) -> &[u8] {
+        match self.head() {
             Head::Small { text, .. } => &self.0.bytes()[..usize::from(*text)],
             Head::Large(_) => self.0.bytes(),
-        };
-        str::from_utf8(bytes).unwrap_or_default()
+        }
+    }
+
+    pub(crate) fn text_len(&self) -> usize {
+        self.text_bytes().len()
+    }
+
+    /// How many bytes of the text follow `path`: none if that is the file, else a slash and what is below. `None` if
+    /// the file is neither there nor below.
+    pub(crate) fn below(&self, path: &str) -> Option<usize> {
+        match self.text_bytes().strip_prefix(path.as_bytes())? {
+            rest @ ([] | [b'/', ..]) => Some(rest.len()),
+            _ => None,
+        }
     }
 
     /// The content, if it is stored here.
@@ -311,12 +328,8 @@ impl Named for File {
     }
 
     fn order(&self, other: &str) -> Ordering {
-        let text = self.text().as_bytes();
         // A match compares the name once, and does not search for its end.
-        match text.strip_prefix(other.as_bytes()) {
-            Some([] | [b'/', ..]) => Ordering::Equal,
-            _ => self.name().cmp(other),
-        }
+        if self.below(other).is_some() { Ordering::Equal } else { self.name().cmp(other) }
     }
 }
 

@@ -69,9 +69,9 @@ impl Slabs {
         lock(&self.locked).used
     }
 
-    /// Gives back the memory that was not needed since the last call: chunks, and the free pages of sizes with as
-    /// many free slots. Returns whether there is more, which may go back at the next call. Each step is short:
-    /// other threads may take slots in between.
+    /// Gives back the memory that was not needed since the last call: chunks, and the free pages of the calm
+    /// classes. Returns whether there is more, which may go back at the next call. Each step is short: other threads may
+    /// take slots in between.
     pub(crate) fn tick(&self) -> bool {
         self.give_back(|locked| mem::replace(&mut locked.least_idle, locked.idle.len()));
         let mut next = 0;
@@ -102,14 +102,12 @@ impl Slabs {
         }
     }
 
-    /// The next class that has freed slots, and whether they were not needed since the last call.
+    /// The next class that has freed slots, and whether it is calm.
     fn next_surplus(&self, next: usize) -> Option<(usize, bool)> {
         let mut locked = lock(&self.locked);
         let number = locked.classes.next_dirty(next)?;
         let class = locked.classes.get(number);
-        let least = mem::replace(&mut class.least, class.holes);
-        // While slots are taken and freed, the rest of their pages is left alone.
-        let surplus = 2 * least >= class.holes;
+        let surplus = class.is_calm();
         class.dirty = !surplus;
         Some((number, surplus))
     }
@@ -191,8 +189,7 @@ impl Slabs {
         let was_full = state.is_full();
         state.give(slot);
         locked.used -= size as u64;
-        class.holes += 1;
-        class.dirty = true;
+        class.dig();
         if state.is_empty() {
             class.fill(state.holes());
             class.open.remove(&chunk);

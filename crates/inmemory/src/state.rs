@@ -79,6 +79,11 @@ impl State {
         self.tree.remove(path)
     }
 
+    /// Removes what was [found](Tree::find) at `path` in these files.
+    pub(crate) fn remove_found(&mut self, path: &Path, stays: usize) -> Removed {
+        self.tree.remove_found(path, stays)
+    }
+
     /// Puts an upload into the table; returns the one that was at its path.
     pub(crate) fn insert_upload(&mut self, upload: Arc<Upload>) -> Option<Arc<Upload>> {
         let replaced = self.uploads.insert(upload);

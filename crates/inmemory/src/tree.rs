@@ -56,12 +56,9 @@ impl Tree {
         }
         let (dir, rest) = self.descend(path);
         if let Some(file) = dir.files.get(first_of(rest)) {
-            return match file.text().strip_prefix(rest) {
-                Some("") => Some(Found::File(file)),
-                Some(below) if below.starts_with('/') => {
-                    Some(Found::Dir(Directory::Implied(file.clone(), rest.len() + 1)))
-                }
-                _ => None,
+            return match file.below(rest)? {
+                0 => Some(Found::File(file)),
+                _ => Some(Found::Dir(Directory::Implied(file.clone(), rest.len() + 1))),
             };
         }
         dir.dirs.get(rest).map(|dir| Found::Dir(Directory::Real(Arc::clone(dir))))
@@ -133,11 +130,12 @@ impl Tree {
                 Ok(Plan { path, rest, there: There::Nothing })
             };
         };
+        if file.below(rest) == Some(0) {
+            return Ok(Plan { path, rest, there: There::File(file) });
+        }
         let text = file.text();
         let common = common(text, rest);
-        if text == rest {
-            Ok(Plan { path, rest, there: There::File(file) })
-        } else if common == text.len() || common == rest.len() {
+        if common == text.len() || common == rest.len() {
             conflict()
         } else {
             Ok(Plan { path, rest, there: There::Sibling(file, common) })
@@ -189,36 +187,56 @@ impl Tree {
         }
     }
 
-    /// Removes the file or directory at `path`, which is not the root, and the directories above that would be
-    /// empty without it.
-    pub(crate) fn remove(&mut self, path: &Path) -> Removed {
-        let text = &path.as_str()[1..];
-        let (mut dir, mut rest) = (&self.root, text);
-        // The highest directory to be removed is the one below the lowest that has other children.
+    /// Finds the file or directory at `path`, which is not the root, to be [removed](Self::remove_found).
+    pub(crate) fn find(&self, path: &Path) -> Option<Removable<'_>> {
+        let (mut dir, mut rest) = (&self.root, &path.as_str()[1..]);
         let mut stays = rest;
         loop {
             if dir.has_many() {
                 stays = rest;
             }
-            match cut(rest) {
-                Some((name, below)) => match dir.dirs.get(name) {
-                    Some(next) => (dir, rest) = (next, below),
-                    None => break,
-                },
+            match cut(rest).and_then(|(name, below)| Some((dir.dirs.get(name)?, below))) {
+                Some((next, below)) => (dir, rest) = (next, below),
                 None => break,
             }
         }
-        let is_there = match dir.files.get(first_of(rest)) {
-            Some(file) => common(file.text(), rest) == rest.len(),
-            None => dir.dirs.get(rest).is_some(),
-        };
-        if !is_there {
-            return Removed::default();
+        let stays = stays.len();
+        match dir.files.get(first_of(rest)) {
+            Some(file) => {
+                let is_file = file.below(rest)? == 0;
+                Some(Removable { file: is_file.then_some(file), stays })
+            }
+            None => dir.dirs.get(rest).map(|_| Removable { file: None, stays }),
         }
-        let Some(dir) = self.open(text, stays.len(), 0) else { return Removed::default() };
-        let name = first_of(stays);
-        Removed { file: dir.files.remove(name), dir: dir.dirs.remove(name) }
     }
+
+    /// Removes the file or directory at `path`, which is not the root, and the directories above that would be
+    /// empty without it.
+    pub(crate) fn remove(&mut self, path: &Path) -> Removed {
+        let found = self.find(path).map(|found| found.stays);
+        found.map(|stays| self.remove_found(path, stays)).unwrap_or_default()
+    }
+
+    /// As [`remove`](Self::remove), for what was found at `path` in this very tree, with its
+    /// [`stays`](Removable::stays).
+    pub(crate) fn remove_found(&mut self, path: &Path, stays: usize) -> Removed {
+        let text = &path.as_str()[1..];
+        let name = first_of(&text[text.len() - stays..]);
+        let Some(dir) = self.open(text, stays, 0) else { return Removed::default() };
+        let file = dir.files.remove(name);
+        // A name has one entry.
+        let dir = if file.is_none() { dir.dirs.remove(name) } else { None };
+        Removed { file, dir }
+    }
+}
+
+/// A file or directory that can be removed.
+#[derive(Debug)]
+pub(crate) struct Removable<'a> {
+    /// The file; `None` for a directory.
+    pub(crate) file: Option<&'a File>,
+    /// How many bytes of the path are relative to the lowest directory that stays.
+    pub(crate) stays: usize,
 }
 
 /// What a commit at a path would replace or meet.

@@ -5,7 +5,7 @@
 /// Content counts with its slack: the whole of each segment, used or not. A segment that several files,
 /// uploads, forks or readers share counts once, under the first field that applies. Once everything is
 /// deleted and dropped, all fields but [`pooled`](Self::pooled) and [`slack`](Self::slack) are zero, and these
-/// within a second.
+/// about a second later.
 ///
 /// Each figure is exact when no operation is in progress. During an operation, memory that changes its owner
 /// may be missing from both or count in both.

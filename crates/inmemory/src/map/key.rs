@@ -47,12 +47,16 @@ pub(super) fn between(left: &str, right: &str) -> (u64, Box<str>) {
     (head(first), Box::from(if first.len() > size_of::<u64>() { first } else { "" }))
 }
 
+/// Whether names with this head are equal, because all of a name is in it.
+pub(super) fn is_whole(head: u64) -> bool {
+    head.trailing_zeros() >= u8::BITS
+}
+
 /// The range of sorted heads that are equal to `head`.
 ///
 /// It compares all of them: the cache lines of a node are then fetched in parallel, while each step of a
 /// binary search would wait for the line of the step before.
-pub(super) fn equal(heads: impl Iterator<Item = u64>, head: u64) -> (usize, usize) {
-    heads.fold((0, 0), |(start, end), other| {
-        (start + usize::from(other < head), end + usize::from(other <= head))
-    })
+pub(super) fn equal(heads: impl Iterator<Item = u64> + Clone, head: u64) -> (usize, usize) {
+    let start: usize = heads.clone().map(|other| usize::from(other < head)).sum();
+    (start, start + heads.skip(start).take_while(|&other| other == head).count())
 }

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, mem, sync::Arc as StdArc};
 use arrayvec::ArrayVec;
 use triomphe::Arc;
 
-use super::key::{Key, Named, between, equal};
+use super::key::{Key, Named, between, equal, is_whole};
 use crate::{
     budget::Budget,
     slab::block::{Block, Header},
@@ -284,6 +284,9 @@ impl<V: Named> Leaf<V> {
         let same = &self.0.items()[start..end];
         if same.is_empty() {
             return Err(start);
+        }
+        if is_whole(head) {
+            return Ok(start);
         }
         let text = text();
         let order = |slot: &Slot<V>| slot.value.as_ref().map(|value| value.order(text));

@@ -2,7 +2,12 @@
 
 use storage_driver::{Error, ErrorKind, Path, Precondition, Result};
 
-use crate::{deferred_drop::DeferredDrop, store::Store, tree::Found, uploads::RemovedUploads};
+use crate::{
+    deferred_drop::DeferredDrop,
+    store::Store,
+    tree::{Found, Removable},
+    uploads::RemovedUploads,
+};
 
 impl Store {
     /// Deletes a file, and the upload at exactly its path.
@@ -17,14 +22,15 @@ impl Store {
     ) -> Result<DeferredDrop> {
         precondition.require_existing()?;
         let mut state = self.write().await?;
-        let current = match state.tree().get(path) {
-            Some(Found::File(file)) => Some(file.version()),
-            Some(Found::Dir(_)) => return Err(Error::new(ErrorKind::IsADirectory)),
-            None if state.uploads().get(path).is_some() => None,
-            None => return Err(Error::new(ErrorKind::PathNotFound)),
+        let (current, stays) = match state.tree().find(path) {
+            Some(Removable { file: Some(file), stays }) => (Some(file.version()), Some(stays)),
+            Some(Removable { file: None, .. }) => return Err(ErrorKind::IsADirectory.into()),
+            None if state.uploads().get(path).is_some() => (None, None),
+            None => return Err(ErrorKind::PathNotFound.into()),
         };
         precondition.check(current.as_ref())?;
-        let (removed, upload) = (state.remove(path), state.remove_upload_at(path));
+        let removed = stays.map(|stays| state.remove_found(path, stays)).unwrap_or_default();
+        let upload = state.remove_upload_at(path);
         drop(state);
         let mut deferred = DeferredDrop::from(removed);
         upload.into_iter().for_each(|upload| deferred.add_cancelled(RemovedUploads::One(upload)));

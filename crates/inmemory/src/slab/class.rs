@@ -1,6 +1,6 @@
 //! [`Class`]: the chunks with slots of one size.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem};
 
 use super::chunk::Chunk;
 
@@ -10,23 +10,40 @@ const STEP: usize = 8;
 /// The smallest slot: a chunk has so few that its bits fit into 4 KiB.
 const LEAST: usize = 32;
 const GROUP: usize = 32;
+/// A class is calm while fewer than one free slot in so many changes between two looks.
+const CALM: usize = 16;
 
 /// The chunks of one class.
 #[derive(Debug, Default)]
 pub(super) struct Class {
     /// Those with a free slot, by address. The first is used first, so that the others become empty.
     pub(super) open: BTreeSet<Chunk>,
-    /// How many free slots were used before, and the least number since the last look.
+    /// How many free slots were used before.
     pub(super) holes: usize,
-    pub(super) least: usize,
+    /// How many slots were freed, or used again, since the last look.
+    pub(super) changes: usize,
     /// Whether a slot was freed since free pages were given back.
     pub(super) dirty: bool,
 }
 
 impl Class {
+    /// So many free slots are in use again, or their chunk has another use.
     pub(super) fn fill(&mut self, holes: usize) {
         self.holes -= holes;
-        self.least = self.least.min(self.holes);
+        self.changes += holes;
+    }
+
+    /// A slot was freed.
+    pub(super) fn dig(&mut self) {
+        self.holes += 1;
+        self.changes += 1;
+        self.dirty = true;
+    }
+
+    /// Whether hardly any of its free slots was needed, or freed, since the last call. While many are, the free pages of
+    /// chunks in use stay: each costs a call of the system, and most chunks will soon be full, or go back as a whole.
+    pub(super) fn is_calm(&mut self) -> bool {
+        CALM * mem::take(&mut self.changes) <= self.holes
     }
 }
 

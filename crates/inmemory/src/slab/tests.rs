@@ -120,6 +120,27 @@ fn every_hundredth_slot_keeps_a_page_or_two() {
 }
 
 #[test]
+fn free_pages_stay_while_many_slots_of_their_size_are_freed() {
+    const SIZE: usize = 16 << 10;
+    let budget = budget();
+    let spaces = fill(&budget, 16 << 20, SIZE);
+    let (kept, mut freed): (Vec<_>, Vec<_>) =
+        spaces.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    while !freed.is_empty() {
+        let before = budget.slabs().slack();
+        let part = freed.split_off(freed.len().saturating_sub(64));
+        let bytes = (part.len() * SIZE) as u64;
+        drop(part);
+        assert!(budget.tick());
+        assert!(budget.slabs().slack() >= before + bytes, "a page was given back");
+    }
+    let most = budget.slabs().slack();
+    budget.tick();
+    assert!(budget.slabs().slack() < most / 2, "nothing was given back in calm");
+    kept.iter().for_each(|(at, space)| assert_intact(space, *at));
+}
+
+#[test]
 fn pages_that_were_given_back_are_used_again() {
     let budget = budget();
     let mut spaces = fill(&budget, 4 << 20, 1000);
