@@ -18,7 +18,7 @@ use crate::{
     Filesystem, clock,
     error::explain,
     recovery,
-    root::names,
+    root::search,
     store::{Store, list, reader::Pieces, walk::Descent},
     sys::{Kind, Resolve},
     upload::{
@@ -131,13 +131,18 @@ impl StorageDriver for Filesystem {
             if path.is_root() {
                 return self.look(path, |_| Ok(Stat::Directory(Path::root()))).await;
             }
-            if let Ok(Some(facts)) = names::lookup(&self.store().root, path, Resolve::Cached)
-                && facts.kind == Kind::File
-            {
-                return Ok(Stat::File(self.store().root.metadata(path, &facts)));
+            let root = &self.store().root;
+            if let Ok(Some(facts)) = search::lookup(root, path, Resolve::Cached) {
+                if facts.kind == Kind::File {
+                    return Ok(Stat::File(root.metadata(path, &facts)));
+                }
+                let below = || search::first_file(root, &root.dir, root.relative(path), path);
+                if self.store().in_memory && matches!(below(), Ok(Some(_))) {
+                    return Ok(Stat::Directory(path.clone()));
+                }
             }
             let at = path.clone();
-            self.look(path, move |store| match names::lookup(&store.root, &at, Resolve::Fully) {
+            self.look(path, move |store| match search::lookup(&store.root, &at, Resolve::Fully) {
                 Ok(Some(facts)) if facts.kind == Kind::File => {
                     Ok(Stat::File(store.root.metadata(&at, &facts)))
                 }
@@ -274,7 +279,7 @@ impl StorageDriver for Filesystem {
             let (source, target) = (from.clone(), to.clone());
             let rename =
                 move |uploads: &Arc<Uploads>| uploads.store.rename(&source, &target, &precondition);
-            self.change(&[from, to], held, rename).await
+            self.change_briefly(&[from, to], held, rename).await
         })
         .await
     }
@@ -318,7 +323,8 @@ impl StorageDriver for Filesystem {
             self.store().require_writable()?;
             let held = self.store().locks.paths(None, &[path]).await;
             let at = path.clone();
-            self.change(&[path], held, move |uploads| uploads.store.touch(&at, &precondition)).await
+            let touch = move |uploads: &Arc<Uploads>| uploads.store.touch(&at, &precondition);
+            self.change_briefly(&[path], held, touch).await
         })
         .await
     }

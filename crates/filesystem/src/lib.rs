@@ -141,7 +141,8 @@
 //! # Threads, descriptors, memory
 //!
 //! Work that may wait for a disk runs on the blocking threads of the runtime that opened the root. Cached bytes and
-//! names are read without a thread.
+//! names are read without a thread. In a root on a tmpfs, a put of at most 64 KiB, a deletion, a rename and a touch of a
+//! file need no thread either.
 //!
 //! - A working **thread** has at most five open descriptors. The runtime sets the number of threads
 //!   (`max_blocking_threads`, 512 by default).
@@ -150,10 +151,10 @@
 //! - A **reader** holds one descriptor, and at most two pieces of 256 KiB, one ahead of its consumer
 //!   (of cached bytes, one piece of 64 KiB). It reads the same file to the end, also if the file is renamed, replaced
 //!   or deleted.
-//! - A **listing** reads names in windows of 8 MiB (about 100,000 names of 64 bytes), sorted. For the
-//!   next page it keeps the windows of at most four directories, as long as the directory does not change;
-//!   the next listing drops windows that are older than ten seconds. A **walk** holds a
-//!   window for each directory on its path.
+//! - A **listing** reads names in windows of 8 MiB (about 100,000 names of 64 bytes), sorted. Windows of 200 names or
+//!   more are kept for the next listings and walks, as long as the directory does not change: of at most four
+//!   directories, with 8 MiB of names together, or the one that was read last. Those that were not used for ten
+//!   seconds are dropped when the next large directory is read. A **walk** holds a window for each directory on its path.
 //!
 //! One process opens a root at a time; others may open it [read-only](FilesystemBuilder::read_only). Operations on one
 //! path wait for each other without a thread. The deletion or rename of a directory waits for all other changes, and

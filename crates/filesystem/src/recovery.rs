@@ -23,8 +23,8 @@ use crate::{
     root::{
         Root,
         mounts::Mount,
-        names,
         reserved::{self, RESERVED, Reserved},
+        search,
     },
     settings::Settings,
     store::{Own, Store, blocking::BlockingTasks},
@@ -63,7 +63,7 @@ pub(crate) fn open(
         }
     };
     let root = Root::new(sys, location.to_owned(), dir, mounts, settings);
-    names::require_no_linked_dir(&root)?;
+    search::require_no_linked_dir(&root)?;
     Ok(Uploads::new(Arc::new(Store::new(root, work, in_memory, own)), uploads))
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod place;
 pub(crate) mod reserved;
+pub(crate) mod search;
 pub(crate) mod syncs;
 
 use std::{

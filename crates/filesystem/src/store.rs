@@ -37,9 +37,9 @@ use crate::{
         Root,
         locks::Locks,
         mounts::Mount,
-        names,
         place::require_at,
         reserved::Reserved,
+        search,
         syncs::{DirSyncs, FreshDirs},
     },
     store::{blocking::BlockingTasks, buffers::Buffers, windows::Windows},
@@ -166,7 +166,7 @@ impl Store {
         }
         let error = Error::new(ErrorKind::PathConflict);
         let is_other = |at: &Path| {
-            let found = names::lookup(&self.root, at, Resolve::Fully);
+            let found = search::lookup(&self.root, at, Resolve::Fully);
             matches!(found, Ok(Some(facts)) if facts.kind == Kind::Other)
         };
         let upwards = std::iter::successors(Some(path.clone()), Path::parent);
@@ -198,7 +198,7 @@ impl Store {
 
     /// The file at a path.
     pub(crate) fn file(&self, path: &Path) -> Result<FileStat> {
-        match names::lookup(&self.root, path, Resolve::Fully).map_err(explain)? {
+        match search::lookup(&self.root, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::File => Ok(facts),
             Some(facts) if facts.kind == Kind::Dir && self.is_visible(path)? => {
                 Err(ErrorKind::IsADirectory.into())
@@ -209,7 +209,7 @@ impl Store {
 
     /// Whether callers see the directory at `path`: it is the root, or has a file below.
     pub(crate) fn is_visible(&self, path: &Path) -> Result<bool> {
-        Ok(path.is_root() || names::has_file_below(&self.root, path).map_err(explain)?)
+        Ok(path.is_root() || search::has_file_below(&self.root, path).map_err(explain)?)
     }
 
     /// The error for a caller's file that could not be opened.

@@ -1,5 +1,6 @@
 //! Tests that observe system calls and make them fail.
 
+mod calls;
 mod disk;
 mod faults;
 mod listing;
@@ -49,6 +50,17 @@ impl Fixture {
         places.iter().for_each(|place| std::fs::create_dir_all(place).unwrap());
         let probe = Arc::new(Probe::mounted(places));
         let driver = Self::open(&root, &probe, durability).await;
+        Self { driver, probe, root }
+    }
+
+    /// A root that counts as one in memory, wherever it is.
+    async fn in_memory() -> Self {
+        let (root, probe) = (fast_directory(), Arc::new(Probe::in_memory()));
+        let driver = Self::open(&root, &probe, Durability::None).await;
+        // What the opening starts in the background makes calls too.
+        while driver.store().emptying.load(std::sync::atomic::Ordering::Acquire) {
+            tokio::task::yield_now().await;
+        }
         Self { driver, probe, root }
     }
 

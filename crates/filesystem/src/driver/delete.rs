@@ -7,7 +7,7 @@ use storage_driver::{ErrorKind, Path, Precondition, Result};
 use crate::{
     Filesystem,
     error::explain,
-    root::names,
+    root::search,
     store::{Store, change::Removed},
     sys::Kind,
     upload::uploads::Uploads,
@@ -18,14 +18,15 @@ impl Filesystem {
         let held = self.store().locks.paths(Some(path), &[path]).await;
         let at = path.clone();
         let delete = move |uploads: &Arc<Uploads>| delete_file(uploads, &at, &precondition);
-        self.change(&[path], held, delete).await
+        self.change_briefly(&[path], held, delete).await
     }
 
     pub(super) async fn delete_tree(&self, path: &Path) -> Result<()> {
         // Foreign files are not moved into the trash. The search for them takes longer for a larger tree, so it is done
         // before the lock is taken.
         let at = path.clone();
-        let look = move |store: &Store| names::has_foreign_below(&store.root, &at).map_err(explain);
+        let look =
+            move |store: &Store| search::has_foreign_below(&store.root, &at).map_err(explain);
         let shared = self.look(path, look).await?;
         let held = self.store().locks.whole().await;
         let at = path.clone();

@@ -6,6 +6,9 @@ use storage_driver::{Metadata, Path, Payload, Precondition, Result};
 
 use crate::{Filesystem, store::SMALL, upload::uploads::Uploads};
 
+/// Content of at most this size, 64 KiB, is written in microseconds if no disk is waited for.
+const BRIEF: u64 = 64 << 10;
+
 impl Filesystem {
     pub(super) async fn put(
         &self,
@@ -14,14 +17,18 @@ impl Filesystem {
         precondition: Precondition,
     ) -> Result<Metadata> {
         let at = path.clone();
-        if content.len() as u64 <= SMALL {
-            // One task on one thread.
+        let size = content.len() as u64;
+        if size <= SMALL {
+            // One task on one thread, if on any.
             let held = self.store().locks.paths(None, &[path]).await;
             let put = move |uploads: &Arc<Uploads>| {
                 let staged = uploads.store.stage_content(&content, &at)?;
                 uploads.store.publish_staged(staged, &at, &precondition)
             };
-            return self.change(&[path], held, put).await;
+            return match size <= BRIEF {
+                true => self.change_briefly(&[path], held, put).await,
+                false => self.change(&[path], held, put).await,
+            };
         }
         let dest = path.clone();
         let stage = move |uploads: &Arc<Uploads>| uploads.store.stage_content(&content, &dest);

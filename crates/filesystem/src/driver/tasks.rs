@@ -36,16 +36,37 @@ impl Filesystem {
         held: Held,
         change: impl FnOnce(&Arc<Uploads>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.store().work.run(paths, self.work(paths, held, change)).await
+    }
+
+    /// As [`change`](Self::change), for a change that takes microseconds unless it waits for a disk. In a root in memory
+    /// it is made here: handing it to a thread and back would take most of the time.
+    pub(super) async fn change_briefly<T: Send + 'static>(
+        &self,
+        paths: &[&Path],
+        held: Held,
+        change: impl FnOnce(&Arc<Uploads>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let work = self.work(paths, held, change);
+        if self.store().in_memory { work() } else { self.store().work.run(paths, work).await }
+    }
+
+    /// A change of `paths` under the locks, with what is due before and after it.
+    fn work<T, F: FnOnce(&Arc<Uploads>) -> Result<T>>(
+        &self,
+        paths: &[&Path],
+        held: Held,
+        change: F,
+    ) -> impl FnOnce() -> Result<T> + use<T, F> {
         let uploads = Arc::clone(&self.uploads);
         let path = paths.first().map_or_else(Path::root, |&path| path.clone());
-        let change = move || {
+        move || {
             let store = &uploads.store;
             store.require_open()?;
             let result = store.root.check_root(&path, change(&uploads));
             store.empty_trash();
             drop(held);
             result
-        };
-        self.store().work.run(paths, change).await
+        }
     }
 }

@@ -7,10 +7,7 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result};
 
 use crate::{
     error::{explain, not_found},
-    root::{
-        names::{self, NameKind},
-        version,
-    },
+    root::{names::NameKind, search, version},
     store::{SMALL, Store, split, staging::Source},
     sys::{Kind, Resolve},
 };
@@ -47,7 +44,7 @@ impl Store {
 
     /// Moves the directory at `from` to `to`. Under the lock of the whole tree.
     pub(crate) fn rename_dir(&self, from: &Path, to: &Path) -> Result<()> {
-        match names::lookup(&self.root, from, Resolve::Fully)
+        match search::lookup(&self.root, from, Resolve::Fully)
             .map_err(explain)?
             .map(|facts| facts.kind)
         {
@@ -64,7 +61,7 @@ impl Store {
         }
         let (from_parent, from_name) = split(from)?;
         let (to_parent, to_name) = split(to)?;
-        match names::lookup(&self.root, to, Resolve::Fully)
+        match search::lookup(&self.root, to, Resolve::Fully)
             .map_err(explain)?
             .map(|facts| facts.kind)
         {
@@ -74,7 +71,7 @@ impl Store {
         }
         let growth = to.as_str().len().saturating_sub(from.as_str().len());
         if growth > 0 {
-            let longest = names::longest_below(&self.root, from).map_err(explain)?;
+            let longest = search::longest_below(&self.root, from).map_err(explain)?;
             if longest + growth > Path::MAX_BYTES {
                 return Err(Error::new(ErrorKind::InvalidPath).at(to));
             }
@@ -116,7 +113,7 @@ impl Store {
 
     /// The kind of `path`, if callers see anything there.
     pub(crate) fn kind(&self, path: &Path) -> Result<Option<Kind>> {
-        match names::lookup(&self.root, path, Resolve::Fully)
+        match search::lookup(&self.root, path, Resolve::Fully)
             .map_err(explain)?
             .map(|facts| facts.kind)
         {
@@ -127,7 +124,7 @@ impl Store {
 
     /// Removes the file at `path`, if there is one. Under its lock.
     pub(crate) fn delete_file(&self, path: &Path, precondition: &Precondition) -> Result<Removed> {
-        let facts = match names::lookup(&self.root, path, Resolve::Fully).map_err(explain)? {
+        let facts = match search::lookup(&self.root, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::File => facts,
             Some(facts) if facts.kind == Kind::Dir && self.is_visible(path)? => {
                 return Ok(Removed::IsADirectory);
@@ -175,7 +172,7 @@ impl Store {
     /// Removes the driver's files below a directory one by one, and leaves foreign files.
     fn delete_below(&self, path: &Path) -> Result<()> {
         let mut files = Vec::new();
-        names::descend(&self.root, path, |path, kind| {
+        search::descend(&self.root, path, |path, kind| {
             if kind == NameKind::File {
                 files.push(path.clone());
             }

@@ -8,7 +8,7 @@ use storage_driver::{Path, Result};
 use crate::{
     Durability,
     error::is_nothing,
-    root::names::{self, NameKind},
+    root::{names::NameKind, search},
     store::{Store, split},
     sys,
 };
@@ -106,7 +106,7 @@ impl Store {
     /// Removes the directory at `path` and those below it, as far as they are empty.
     pub(crate) fn prune_below(&self, path: &Path) -> sys::Result<()> {
         let mut dirs = vec![path.clone()];
-        names::descend(&self.root, path, |path, kind| {
+        search::descend(&self.root, path, |path, kind| {
             if kind == NameKind::Dir {
                 dirs.push(path.clone());
             }

@@ -7,7 +7,10 @@ use storage_driver::{Entry, Error, ErrorKind, ListOptions, Page, Path, Result};
 
 use crate::{
     error::{explain, is_nothing},
-    root::names::{self, Name, NameKind, Names},
+    root::{
+        names::{self, Name, NameKind, Names},
+        search,
+    },
     store::Store,
     sys::{Kind, Resolve},
 };
@@ -23,14 +26,12 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
             return Ok(Page::new(Vec::new(), None));
         }
     };
-    // Before the directory is read, so that later changes are noticed by the next listing.
-    let facts = store.root.sys.stat(&dir).map_err(explain)?;
     let mut names = Names::new(after);
-    names.window = store.windows.take(path, &facts, options.start_after.as_ref());
     let mut items = Vec::new();
     let mut next = None;
     let mut hint = None;
-    while let Some(name) = names.next(&store.root, &dir).map_err(explain)? {
+    let read = |after: Option<&str>| store.windows.get(&store.root, path, &dir, after);
+    while let Some(name) = names.next(read).map_err(explain)? {
         let entry = match options.names_only {
             true => bare_entry(store, path, &dir, &name)?,
             false => child(store, path, &dir, &name, &mut hint)?,
@@ -38,18 +39,12 @@ pub(crate) fn list(store: &Store, path: &Path, options: &ListOptions) -> Result<
         let Some(entry) = entry else { continue };
         if items.len() == options.limit {
             // It belongs to the next page.
-            if let Some(window) = &mut names.window {
-                window.put_back(name);
-            }
             let last = items.last().map(|entry: &Entry| entry.path().clone());
             // The directory itself comes before all its children.
             next = last.or_else(|| options.start_after.clone()).or_else(|| Some(path.clone()));
             break;
         }
         items.push(entry);
-    }
-    if let (Some(next), Some(window)) = (&next, names.window.take()) {
-        store.windows.keep(path, &facts, next, window);
     }
     if items.is_empty() && next.is_none() {
         require_visible(store, path)?;
@@ -64,7 +59,7 @@ fn require_visible(store: &Store, path: &Path) -> Result<()> {
 /// Opens a directory for a listing.
 pub(crate) fn open(store: &Store, path: &Path) -> Result<OwnedFd> {
     store.root.open_dir(path).map_err(|errno| match errno {
-        Errno::NOTDIR => match names::lookup(&store.root, path, Resolve::Fully) {
+        Errno::NOTDIR => match search::lookup(&store.root, path, Resolve::Fully) {
             Ok(Some(facts)) if facts.kind == Kind::File => Error::new(ErrorKind::NotADirectory),
             Ok(_) => ErrorKind::PathNotFound.into(),
             Err(errno) => explain(errno),
@@ -103,18 +98,23 @@ fn child(
     name: &Name,
     hint: &mut Option<String>,
 ) -> Result<Option<Entry>> {
+    let root = &store.root;
     entry(store, path, dir, name, |path| {
         if let Some(hint) = hint {
             let likely = format!("{}/{hint}", name.text);
-            if names::is_file(&store.root, dir, &likely).map_err(explain)? {
+            if search::is_file(root, dir, &likely).map_err(explain)? {
                 return Ok(true);
             }
         }
-        if names::begins_with_a_file(&store.root, dir, &name.text).map_err(explain)? {
-            return Ok(true);
+        let found = match search::first_file(root, dir, &name.text, path).map_err(explain)? {
+            Some(found) => Some(found),
+            None => search::file_below(root, path).map_err(explain)?,
+        };
+        let below = found.as_ref().and_then(|found| found.strip_prefix(path));
+        // The name of a file directly below differs from child to child.
+        if let Some(below) = below.filter(|below| below.contains('/')) {
+            *hint = Some(below.to_owned());
         }
-        let found = names::file_below(&store.root, path).map_err(explain)?;
-        *hint = found.as_ref().and_then(|found| found.strip_prefix(path)).map(str::to_owned);
         Ok(found.is_some())
     })
 }

@@ -8,7 +8,7 @@ use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result, Ver
 use crate::{
     Durability,
     error::explain,
-    root::{names, reserved::Reserved, version},
+    root::{reserved::Reserved, search, version},
     store::{
         SMALL, Store, split,
         staging::{Source, Staged},
@@ -249,16 +249,16 @@ impl Store {
     /// Removes the directory at `path` if callers do not see it. Other operations may create it again at once.
     pub(crate) fn clear_target(&self, path: &Path) -> Result<()> {
         if self.root.is_mount_below(path)
-            || names::has_file_below(&self.root, path).map_err(explain)?
+            || search::has_file_below(&self.root, path).map_err(explain)?
         {
             return Err(ErrorKind::PathConflict.into());
         }
         self.prune_below(path).map_err(explain)?;
-        let in_the_way = match names::lookup(&self.root, path, Resolve::Fully).map_err(explain)? {
+        let in_the_way = match search::lookup(&self.root, path, Resolve::Fully).map_err(explain)? {
             Some(facts) if facts.kind == Kind::Dir => {
-                names::has_file_below(&self.root, path).and_then(|found| {
+                search::has_file_below(&self.root, path).and_then(|found| {
                     // Foreign files are not removed either.
-                    Ok(found || names::has_foreign_below(&self.root, path)?)
+                    Ok(found || search::has_foreign_below(&self.root, path)?)
                 })
             }
             _ => Ok(false),

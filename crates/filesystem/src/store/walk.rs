@@ -1,6 +1,7 @@
 //! Walking: everything below a directory, in order.
 
 use std::{
+    os::fd::OwnedFd,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -10,7 +11,10 @@ use storage_driver::{Entry, Error, ErrorKind, Path, Result, WalkOptions, WalkSou
 
 use crate::{
     error::{explain, is_nothing},
-    root::names::{self, NameKind, Names},
+    root::{
+        names::{self, Name, NameKind, Names, Window},
+        search,
+    },
     store::{
         Store,
         list::{self, After},
@@ -65,7 +69,7 @@ struct Levels {
     skipped: Vec<Box<str>>,
 }
 
-/// A directory of the walk. Only the lowest is open, and only while it is read.
+/// A directory of the walk. Only the lowest is open, and only while a batch is read.
 struct Level {
     path: Path,
     names: Names,
@@ -186,7 +190,7 @@ impl Levels {
                 After::Name(name) => {
                     let below = path.join(name)?;
                     self.open.push(Level::new(path, Some(name), true));
-                    match names::lookup(&store.root, &below, Resolve::Fully).map_err(explain)? {
+                    match search::lookup(&store.root, &below, Resolve::Fully).map_err(explain)? {
                         Some(facts) if facts.kind == crate::sys::Kind::Dir => path = below,
                         _ => return Ok(()),
                     }
@@ -238,37 +242,34 @@ impl Levels {
 
     /// Reads the lowest directory until there is a batch, or to its end, or to the first directory in it.
     fn read_level(&mut self, store: &Store, entries: &mut Vec<Ahead>) -> Result<()> {
-        let Some(level) = self.open.last_mut() else { return Ok(()) };
-        let dir = match store.root.open_dir(&level.path) {
-            Ok(dir) => dir,
-            // The directory is gone.
-            Err(errno) if is_nothing(errno) => {
-                self.open.pop();
-                return Ok(());
-            }
-            Err(errno) => return Err(explain(errno)),
-        };
+        let Some(level) = self.open.last() else { return Ok(()) };
+        let path = level.path.clone();
+        let mut dir = LevelDir { store, path: &path, open: None };
         while entries.len() < self.batch {
             let Some(level) = self.open.last_mut() else { return Ok(()) };
-            let Some(name) = level.names.next(&store.root, &dir).map_err(explain)? else {
+            let Some(name) = level.names.next(|after| dir.window(after))? else {
                 self.open.pop();
                 return Ok(());
             };
-            let Some(kind) = names::kind_of(&store.root.sys, &dir, &name).map_err(explain)? else {
-                continue;
-            };
+            let Some(kind) = dir.kind(&name)? else { continue };
             // Too long for a path: a foreign file or directory.
-            let Ok(child) = level.path.join(&*name.text) else { continue };
+            let Ok(child) = path.join(&*name.text) else { continue };
             if kind == NameKind::Dir {
-                self.open.push(Level::new(child, None, false));
-                if self.options.names_only {
-                    self.return_open(entries);
+                if !self.options.names_only {
+                    self.open.push(Level::new(child, None, false));
+                    return Ok(());
                 }
-                return Ok(());
+                let closed = self.is_skipped(&name.text);
+                entries.push(Ahead { entry: Entry::directory(child.clone()), closed });
+                if !closed {
+                    self.open.push(Level::new(child, None, true));
+                    return Ok(());
+                }
+                continue;
             }
             let file = match self.options.names_only {
                 true => Some(Entry::bare_file(child)),
-                false => list::entry(store, &level.path, &dir, &name, |_| Ok(false))?,
+                false => dir.file(&name)?,
             };
             if let Some(entry) = file {
                 if !self.return_open(entries) {
@@ -278,6 +279,11 @@ impl Levels {
             }
         }
         Ok(())
+    }
+
+    /// Whether the caller is expected to skip a directory of this name.
+    fn is_skipped(&self, name: &str) -> bool {
+        self.skipped.iter().any(|it| **it == *name)
     }
 
     /// Adds the open directories that were not returned yet. `false` if the caller is expected to skip one of
@@ -297,5 +303,47 @@ impl Levels {
             }
         }
         true
+    }
+}
+
+/// The directory of a level, which is opened when it is needed first. A directory that is gone is empty.
+struct LevelDir<'a> {
+    store: &'a Store,
+    path: &'a Path,
+    open: Option<OwnedFd>,
+}
+
+impl LevelDir<'_> {
+    /// `None` if it is gone.
+    fn open(&mut self) -> Result<Option<&OwnedFd>> {
+        if self.open.is_none() {
+            match self.store.root.open_dir(self.path) {
+                Err(errno) if is_nothing(errno) => {}
+                dir => self.open = Some(dir.map_err(explain)?),
+            }
+        }
+        Ok(self.open.as_ref())
+    }
+
+    fn window(&mut self, after: Option<&str>) -> Result<Arc<Window>> {
+        let (store, path) = (self.store, self.path);
+        let Some(dir) = self.open()? else { return Ok(Arc::default()) };
+        store.windows.get(&store.root, path, dir, after).map_err(explain)
+    }
+
+    fn kind(&mut self, name: &Name) -> Result<Option<NameKind>> {
+        if name.kind != NameKind::Unknown {
+            return Ok(Some(name.kind));
+        }
+        let sys = &self.store.root.sys;
+        let Some(dir) = self.open()? else { return Ok(None) };
+        names::kind_of(sys, dir, name).map_err(explain)
+    }
+
+    /// The entry of a file, with its metadata.
+    fn file(&mut self, name: &Name) -> Result<Option<Entry>> {
+        let (store, path) = (self.store, self.path);
+        let Some(dir) = self.open()? else { return Ok(None) };
+        list::entry(store, path, dir, name, |_| Ok(false))
     }
 }

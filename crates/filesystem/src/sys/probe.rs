@@ -1,7 +1,6 @@
 //! [`Probe`]: records the system calls of a test, and makes them fail.
 
 use std::{
-    collections::HashMap,
     io::IoSlice,
     os::fd::{AsFd, AsRawFd},
     sync::{Mutex, MutexGuard, PoisonError, mpsc},
@@ -21,8 +20,7 @@ pub(crate) struct Probe(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    calls: u64,
-    by_name: HashMap<Call, u64>,
+    calls: Vec<Call>,
     /// The number of the call that fails, and how it fails.
     fault: Option<(u64, Fault)>,
     /// The call that failed.
@@ -31,10 +29,19 @@ struct Inner {
     effects: Option<Vec<Effect>>,
     /// Whether the system has no files without a name and no `openat2`.
     is_old: bool,
+    /// Whether the root counts as one in memory.
+    is_in_memory: bool,
     /// Directories that count as mounts in a test.
     mounts: Vec<std::path::PathBuf>,
     /// A call that waits until the sender is gone.
     held: Option<(Call, mpsc::Receiver<()>)>,
+}
+
+impl Inner {
+    /// The number of the next call.
+    fn number(&self) -> u64 {
+        self.calls.len() as u64
+    }
 }
 
 /// How a call fails, once.
@@ -112,13 +119,18 @@ impl Probe {
 
     /// The number of calls of this name.
     pub(crate) fn count(&self, call: Call) -> u64 {
-        self.inner().by_name.get(&call).copied().unwrap_or(0)
+        self.inner().calls.iter().filter(|made| **made == call).count() as u64
+    }
+
+    /// The calls so far, in their order.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.inner().calls.clone()
     }
 
     /// Makes the call with this number fail, counted from 0 and from now on.
     pub(crate) fn fail(&self, call: u64, fault: Fault) {
         let mut inner = self.inner();
-        inner.fault = Some((inner.calls + call, fault));
+        inner.fault = Some((inner.number() + call, fault));
         inner.fired = None;
     }
 
@@ -139,6 +151,15 @@ impl Probe {
     /// A system that has only the older calls.
     pub(crate) fn old() -> Self {
         Self(Mutex::new(Inner { is_old: true, ..Inner::default() }))
+    }
+
+    /// A system whose files are in memory. Otherwise they count as on a disk, wherever they are, so that a call can wait.
+    pub(crate) fn in_memory() -> Self {
+        Self(Mutex::new(Inner { is_in_memory: true, ..Inner::default() }))
+    }
+
+    pub(super) fn is_in_memory(&self) -> bool {
+        self.inner().is_in_memory
     }
 
     /// A system with file systems mounted at these directories.
@@ -185,9 +206,8 @@ impl Probe {
 
     pub(super) fn before(&self, call: Call) -> Result<()> {
         let mut inner = self.inner();
-        let number = inner.calls;
-        inner.calls += 1;
-        *inner.by_name.entry(call).or_default() += 1;
+        let number = inner.number();
+        inner.calls.push(call);
         if let Some((_, wait)) = inner.held.take_if(|(held, _)| *held == call) {
             drop(inner);
             // The sender sends nothing.
@@ -219,7 +239,7 @@ impl Probe {
 pub(super) fn is_short(sys: &Sys) -> bool {
     let Some(probe) = &sys.probe else { return false };
     let inner = probe.inner();
-    inner.fault == Some((inner.calls, Fault::Short))
+    inner.fault == Some((inner.number(), Fault::Short))
 }
 
 fn inode(fd: impl AsFd) -> Inode {

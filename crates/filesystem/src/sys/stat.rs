@@ -9,6 +9,8 @@ pub(crate) struct FileStat {
     pub(crate) size: u64,
     /// Nanoseconds since 1970.
     pub(crate) modified: i128,
+    /// When anything of it changed, in nanoseconds since 1970. No program can set this time.
+    pub(crate) changed: i128,
     pub(crate) device: u64,
     pub(crate) inode: u64,
 }
@@ -19,6 +21,7 @@ impl FileStat {
             kind: FileType::from_raw_mode(stat.st_mode).into(),
             size: stat.st_size as u64,
             modified: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+            changed: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
             device: stat.st_dev,
             inode: stat.st_ino,
         }

@@ -49,6 +49,30 @@ async fn a_directory_that_does_not_change_is_read_again_only_where_a_window_ends
 }
 
 #[tokio::test]
+async fn a_directory_that_does_not_change_is_read_once_for_all_listings_and_walks() {
+    let fixture = fixture().await;
+    let first = page(&fixture, None).await;
+    let before = fixture.probe.count(Call::ReadDir);
+    assert_eq!(page(&fixture, None).await, first);
+    let walk = fixture.driver.walk(&path("/d"), WalkOptions::new());
+    assert_eq!(walk.try_collect::<Vec<_>>().await.unwrap().len(), 100);
+    assert_eq!(fixture.probe.count(Call::ReadDir), before);
+}
+
+#[tokio::test]
+async fn a_change_is_seen_although_the_time_of_the_directory_was_set_back() {
+    let fixture = fixture().await;
+    page(&fixture, None).await;
+    let dir = fixture.root.path().join("d");
+    let modified = std::fs::metadata(&dir).unwrap().modified().unwrap();
+    // As a program that restores files does it.
+    std::fs::write(dir.join("000-restored"), "x").unwrap();
+    File::open(&dir).unwrap().set_modified(modified).unwrap();
+    let (names, _) = page(&fixture, None).await;
+    assert_eq!(names[1], "000-restored");
+}
+
+#[tokio::test]
 async fn a_listing_of_names_looks_at_no_child() {
     let fixture = fixture().await;
     for number in 0..20 {

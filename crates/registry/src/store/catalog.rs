@@ -1,9 +1,13 @@
 //! The catalog: all repositories.
 
-use futures::{Stream, TryStreamExt, future::ready, stream};
+use futures::{Stream, StreamExt, TryStreamExt, future::ready, stream};
 use storage_driver::{Path, WalkOptions};
 
-use super::{base::Store, error::Result, files::Page};
+use super::{
+    base::Store,
+    error::{Error, Result},
+    files::{CONCURRENCY, Page},
+};
 use crate::{layout, name::Name};
 
 impl Store {
@@ -25,20 +29,21 @@ impl Store {
             Some(after) if ordered => WalkOptions::new().start_after(after.clone()),
             _ => WalkOptions::new(),
         };
-        // Only valid names count. Otherwise a page could end early.
-        let mut found: Vec<(Path, Name)> = Vec::new();
-        let mut inner = self.inner_directories(options);
-        while found.len() < limit || !ordered {
-            let Some(dir) = inner.try_next().await? else { break };
-            // Directories without it are leftovers of interrupted pushes and deletions.
-            if dir.name() == Some("_manifests")
-                && let Some(name) = repository_of(&root, &dir)
-                && let Ok(revisions) = dir.join("revisions")
-                && self.is_dir(&revisions).await?
-            {
-                found.push((dir, name));
-            }
-        }
+        let candidates = self.inner_directories(options).try_filter_map(move |dir| {
+            // Only valid names count. Otherwise a page could end early.
+            let name = repository_of(&root, &dir).filter(|_| dir.name() == Some("_manifests"));
+            ready(Ok(name.map(|name| (dir, name))))
+        });
+        // The walk continues meanwhile.
+        let looked_up =
+            candidates.map_err(Error::from).map_ok(async |(dir, name): (Path, Name)| {
+                // Directories without it are leftovers of interrupted pushes and deletions.
+                let Ok(revisions) = dir.join("revisions") else { return Ok(None) };
+                Ok(self.is_dir(&revisions).await?.then_some((dir, name)))
+            });
+        let found = looked_up.try_buffered(CONCURRENCY).try_filter_map(|found| ready(Ok(found)));
+        let most = if ordered { limit } else { usize::MAX };
+        let mut found: Vec<(Path, Name)> = found.take(most).try_collect().await?;
         if !ordered {
             found.sort();
             found.retain(|(path, _)| after.as_ref().is_none_or(|after| path > after));

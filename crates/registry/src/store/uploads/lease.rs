@@ -2,11 +2,11 @@
 
 use std::future::poll_fn;
 
-use bytes::Bytes;
 use futures::SinkExt;
 use storage_driver::{ErrorKind, WriteMode, Writer, WriterOptions};
 
 use super::{
+    hashed::{Hashed, HashedBody},
     sessions::SessionGuard,
     upload::{Chunk, Upload, UploadError, UploadStatus},
 };
@@ -29,7 +29,7 @@ pub(super) struct UploadLease<'a> {
     session: SessionGuard<'a>,
     number: u64,
     pub(super) writer: Writer,
-    /// The digest of all data; `None` if the first part of it was received without one.
+    /// The digest of all data; `None` if the first part of it was received without one, and while data is received.
     hasher: Option<Hasher>,
     /// Whether the upload continues a file at its path, which stays there when the upload is published.
     pub(super) is_reopened: bool,
@@ -98,11 +98,7 @@ impl UploadLease<'_> {
     }
 
     /// Receives all of `body`, as fast as the driver accepts it.
-    pub(super) async fn receive(
-        &mut self,
-        chunk: Option<Chunk>,
-        mut body: impl Source,
-    ) -> Result<()> {
+    pub(super) async fn receive(&mut self, chunk: Option<Chunk>, body: impl Source) -> Result<()> {
         let declared = body.length();
         if let (Some(chunk), Some(length)) = (chunk, declared)
             && chunk.end - chunk.first != length
@@ -115,37 +111,36 @@ impl UploadLease<'_> {
         {
             return Err(Error::TooLarge { size, limit });
         }
+        let mut body = HashedBody::new(body, self.hasher.take(), self.writer.size());
         loop {
             // Wait for room first: a client that sends faster than the driver accepts has to wait.
             let writer = &mut self.writer;
             poll_fn(|cx| writer.poll_ready_unpin(cx)).await?;
-            let Some(bytes) = body.chunk().await? else { break };
-            let size = self.writer.size() + bytes.len() as u64;
+            let Some(hashed) = body.chunk().await? else { break };
+            let size = self.writer.size() + hashed.bytes.len() as u64;
             if size > limit {
                 return Err(Error::TooLarge { size, limit });
             }
             if chunk.is_some_and(|chunk| size > chunk.end) {
                 return Err(Error::LengthMismatch);
             }
-            self.add(bytes)?;
+            self.add(hashed)?;
         }
+        self.hasher = body.into_hasher();
         match chunk {
             Some(chunk) if self.writer.size() != chunk.end => Err(Error::LengthMismatch),
             _ => Ok(()),
         }
     }
 
-    /// Hands `bytes` to the writer, and the state of the digest with them. Nothing is awaited in between, so
-    /// that the driver keeps the two together.
-    fn add(&mut self, bytes: Bytes) -> Result<()> {
+    /// Hands a chunk to the writer, and the state of the digest with it. Nothing is awaited in between, so that the
+    /// driver keeps the two together.
+    fn add(&mut self, Hashed { bytes, note }: Hashed) -> Result<()> {
         self.check()?;
-        self.writer.start_send_unpin(bytes.clone())?;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&bytes);
-            self.writer.set_note(hasher.note(self.writer.size()))?;
-        } else if !self.writer.note().is_empty() {
-            // Of another algorithm, and of the data before these bytes.
-            self.writer.set_note(Bytes::new())?;
+        self.writer.start_send_unpin(bytes)?;
+        // Without a digest, the upload may have a note of another algorithm, and of the data before these bytes.
+        if *self.writer.note() != note {
+            self.writer.set_note(note)?;
         }
         Ok(())
     }
