@@ -15,7 +15,7 @@ use super::{
     error::Result,
     files::{age, is_damage, is_no_file, is_nothing, is_whole, warn_unreadable},
     throttle::Throttle,
-    uploads::{open_uploads::OpenUploads, sessions::UploadSessions},
+    uploads::{hashed::HashThreads, open_uploads::OpenUploads, sessions::UploadSessions},
 };
 use crate::{digest::Digest, layout, metrics::CacheMetrics, name::Name, options::Options};
 
@@ -50,6 +50,7 @@ pub(crate) struct Store {
     pub(super) cache: Cache,
     pub(super) sessions: UploadSessions,
     pub(super) open_uploads: OpenUploads,
+    pub(super) hash_threads: HashThreads,
     pub(super) clock: StoreClock,
     touch_failures: Throttle,
 }
@@ -71,6 +72,7 @@ impl Store {
             cache,
             sessions: UploadSessions::default(),
             open_uploads: OpenUploads::default(),
+            hash_threads: HashThreads::default(),
             clock: StoreClock::default(),
             touch_failures: Throttle::default(),
         }

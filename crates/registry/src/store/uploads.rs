@@ -20,7 +20,7 @@
 //! continues its upload, and `OpenUploads`, a count for the limit. Without them, the driver's fence ends the earlier request
 //! at its next sync, and the limit holds from the next count on.
 
-mod hashed;
+pub(super) mod hashed;
 mod lease;
 pub(super) mod open_uploads;
 mod publish;

@@ -1,9 +1,12 @@
 //! [`HashedBody`]: the chunks of a body, each with the state of the digest after it.
 
-use std::{future::ready, vec};
+use std::{future::ready, sync::Arc, thread::available_parallelism, vec};
 
 use bytes::Bytes;
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, JoinHandle, spawn_blocking},
+};
 
 use crate::{
     digest::Hasher,
@@ -18,7 +21,24 @@ const WORTHWHILE: usize = 64 << 10;
 
 /// How much is received while a batch is hashed, apart from the last chunk: so much that a hand-over costs little
 /// compared with the hashing. An upload has at most two batches in memory.
-const BATCH: usize = 256 << 10;
+const BATCH: usize = 512 << 10;
+
+/// The threads that may hash for uploads at the same time: one for each core of the machine but one. If all are at work, an
+/// upload is hashed where it is received, because no core is idle.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct HashThreads(Arc<Semaphore>);
+
+impl HashThreads {
+    fn new(count: usize) -> Self {
+        Self(Arc::new(Semaphore::new(count)))
+    }
+}
+
+impl Default for HashThreads {
+    fn default() -> Self {
+        Self::new(available_parallelism().map_or(0, |cores| cores.get() - 1))
+    }
+}
 
 /// A chunk, and the note of an upload that ends with it.
 #[derive(Debug)]
@@ -36,6 +56,7 @@ pub(super) struct Hashed {
 #[derive(Debug)]
 pub(super) struct HashedBody<S> {
     body: S,
+    threads: HashThreads,
     /// Why no more is received, once that is so.
     end: Option<Result<(), SourceError>>,
     batch: Batch,
@@ -77,9 +98,10 @@ impl Digesting {
 impl<S: Source> HashedBody<S> {
     /// The chunks of `body`, which continue an upload of `size` bytes. `hasher` has the state after these, if that is
     /// known.
-    pub(super) fn new(body: S, hasher: Option<Hasher>, size: u64) -> Self {
+    pub(super) fn new(body: S, hasher: Option<Hasher>, size: u64, threads: HashThreads) -> Self {
         Self {
             body,
+            threads,
             end: None,
             batch: Batch::default(),
             thread: None,
@@ -129,16 +151,19 @@ impl<S: Source> HashedBody<S> {
         }
     }
 
-    /// Hashes the batch: here, or on a thread if it is large. No thread may be at work.
+    /// Hashes the batch: on a thread if that is worthwhile and one is idle, or else here. No thread may be at work.
     fn hash(&mut self) {
         let batch = std::mem::take(&mut self.batch);
-        if batch.bytes < WORTHWHILE || self.digesting.hasher.is_none() {
+        let is_worthwhile = batch.bytes >= WORTHWHILE && self.digesting.hasher.is_some();
+        let permit = is_worthwhile.then(|| Arc::clone(&self.threads.0).try_acquire_owned());
+        let Some(Ok(permit)) = permit else {
             self.hashed = self.digesting.add_all(batch).into_iter();
             return;
-        }
+        };
         let mut digesting = self.digesting.clone();
         self.thread = Some(spawn_blocking(move || {
             let hashed = digesting.add_all(batch);
+            drop(permit);
             (digesting, hashed)
         }));
     }
@@ -146,11 +171,14 @@ impl<S: Source> HashedBody<S> {
     /// Takes what the thread has hashed, and gives it the next batch if that is large.
     fn take_back(&mut self, done: Result<(Digesting, Vec<Hashed>), JoinError>) -> Result<()> {
         self.thread = None;
-        let (digesting, hashed) = done.map_err(Error::internal)?;
-        (self.digesting, self.hashed) = (digesting, hashed.into_iter());
+        let (digesting, mut hashed) = done.map_err(Error::internal)?;
+        self.digesting = digesting;
         if self.batch.bytes >= WORTHWHILE {
             self.hash();
+            // If no thread was idle, it is hashed already.
+            hashed.extend(&mut self.hashed);
         }
+        self.hashed = hashed.into_iter();
         Ok(())
     }
 }
@@ -198,7 +226,7 @@ mod tests {
     }
 
     fn hashed(body: Sent) -> HashedBody<Sent> {
-        HashedBody::new(body, Some(Hasher::new(Algorithm::Sha256)), 0)
+        HashedBody::new(body, Some(Hasher::new(Algorithm::Sha256)), 0, HashThreads::new(1))
     }
 
     /// Runs a test while the runtime's only thread for blocking work waits for the sender.
@@ -213,11 +241,14 @@ mod tests {
 
     #[tokio::test]
     async fn chunks_keep_their_order_and_each_has_the_note_of_what_precedes_it() {
-        for algorithm in Algorithm::ALL {
+        for (algorithm, threads) in
+            [0, 1].into_iter().flat_map(|n| Algorithm::ALL.map(|it| (it, n)))
+        {
             let sizes = [1, WORTHWHILE, 1, BATCH, 70_000, 70_000, BATCH + 1, 9, 2 * BATCH, 5];
             let (sent, mut so_far) = (sent(sizes), Vec::new());
             let expected: Vec<Bytes> = sent.chunks.iter().cloned().collect();
-            let mut body = HashedBody::new(sent, Some(Hasher::new(algorithm)), 0);
+            let hasher = Some(Hasher::new(algorithm));
+            let mut body = HashedBody::new(sent, hasher, 0, HashThreads::new(threads));
             for chunk in expected {
                 let got = body.chunk().await.unwrap().unwrap();
                 assert!(got.bytes == chunk);
@@ -260,6 +291,18 @@ mod tests {
         });
     }
 
+    #[test]
+    fn an_upload_is_hashed_where_it_is_received_if_no_thread_is_idle() {
+        without_thread(async |_go| {
+            let threads = HashThreads::new(1);
+            let hasher = || Some(Hasher::new(Algorithm::Sha256));
+            let mut first = HashedBody::new(sent([BATCH]), hasher(), 0, threads.clone());
+            let mut second = HashedBody::new(sent([BATCH]), hasher(), 0, threads);
+            assert!(first.chunk().now_or_never().is_none());
+            assert!(second.chunk().now_or_never().unwrap().unwrap().is_some());
+        });
+    }
+
     #[tokio::test]
     async fn what_was_received_comes_before_the_error() {
         let mut body = hashed(Sent { broken: true, ..sent([1, BATCH, BATCH, 1]) });
@@ -272,7 +315,7 @@ mod tests {
     #[test]
     fn without_a_digest_nothing_is_handed_to_a_thread() {
         without_thread(async |_go| {
-            let mut body = HashedBody::new(sent([BATCH]), None, 7);
+            let mut body = HashedBody::new(sent([BATCH]), None, 7, HashThreads::new(1));
             let chunk = body.chunk().now_or_never().unwrap().unwrap().unwrap();
             assert_eq!((chunk.bytes.len(), chunk.note.len()), (BATCH, 0));
         });

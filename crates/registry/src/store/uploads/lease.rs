@@ -111,7 +111,8 @@ impl UploadLease<'_> {
         {
             return Err(Error::TooLarge { size, limit });
         }
-        let mut body = HashedBody::new(body, self.hasher.take(), self.writer.size());
+        let (hasher, size) = (self.hasher.take(), self.writer.size());
+        let mut body = HashedBody::new(body, hasher, size, self.store.hash_threads.clone());
         loop {
             // Wait for room first: a client that sends faster than the driver accepts has to wait.
             let writer = &mut self.writer;
