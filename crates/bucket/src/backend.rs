@@ -9,7 +9,8 @@ use std::{
 use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
-    budget::Budget, lease::Sightings, objects::Objects, probe::Unsuitable, tasks::Tasks, time,
+    budget::Budget, lease::Sightings, objects::Objects, probe::Unsuitable, recent::Recent,
+    tasks::Tasks, time,
 };
 
 /// The clock that files and uploads are dated by.
@@ -25,6 +26,8 @@ pub(crate) struct Backend {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Clock,
+    /// The uploads that this process has left.
+    pub(crate) recent: Recent,
     /// What was seen of the lease of the sweeper.
     pub(crate) sightings: Sightings,
     /// How long data stays readable that nothing names any more.

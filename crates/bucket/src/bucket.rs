@@ -168,6 +168,26 @@ impl StorageDriver for Bucket {
         Ok(opening::writer(NAME, path, upload, &options))
     }
 
+    async fn create_upload(&self, path: &Path) -> Result<()> {
+        let target = path.clone();
+        self.change(Operation::CreateUpload, &[path], |backend| async move {
+            backend.check_length(&target)?;
+            backend.create_upload(&target).await
+        })
+        .await
+    }
+
+    async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
+        self.look(Operation::File, path, async {
+            self.backend.check_length(path)?;
+            match path.is_root() {
+                true => Ok(None),
+                false => self.backend.file(path).await,
+            }
+        })
+        .await
+    }
+
     async fn stat(&self, path: &Path) -> Result<Stat> {
         self.look(Operation::Stat, path, async {
             self.backend.check_length(path)?;

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
@@ -20,8 +20,19 @@ pub(crate) struct Budget {
     limit: u64,
     used: AtomicU64,
     in_flight: AtomicU64,
+    senders: AtomicUsize,
+    waiting: AtomicUsize,
     pub(crate) released: Notify,
 }
+
+/// The smallest part that may be followed by another one, in bytes.
+pub(crate) const MIN_PART: u64 = 5 << 20;
+/// The largest first part of an extent: sending begins early.
+const FIRST_PART: u64 = 8 << 20;
+/// The largest part. With four in flight, larger ones are no faster.
+const MAX_PART: u64 = 32 << 20;
+/// How many requests for content are under way at once before readers stop to read ahead.
+const READS: u64 = 8;
 
 impl Budget {
     pub(crate) const FREE: u64 = 64 << 10;
@@ -31,8 +42,38 @@ impl Budget {
             limit,
             used: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
+            senders: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             released: Notify::new(),
         })
+    }
+
+    /// The size of the next part of an extent that has `length` bytes: larger parts are fewer requests. The parts that
+    /// all senders fill take half of the budget. The other half is for parts in flight.
+    pub(crate) fn part(&self, length: u64) -> usize {
+        let senders = self.senders.load(Ordering::Relaxed).max(2) as u64;
+        let part = (self.limit / (2 * senders)).clamp(MIN_PART, MAX_PART);
+        let most = if length == 0 { FIRST_PART } else { MAX_PART };
+        part.min(most) as usize
+    }
+
+    /// Counts an extent that is sent in parts, until the result is dropped.
+    pub(crate) fn sender(self: &Arc<Self>) -> Sender {
+        self.senders.fetch_add(1, Ordering::Relaxed);
+        Sender(Arc::clone(self))
+    }
+
+    /// Counts a reader that waits for content, until the result is dropped.
+    pub(crate) fn waiting(self: &Arc<Self>) -> Waiting {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(Arc::clone(self))
+    }
+
+    /// How many requests for ranges of `length` bytes one of the readers that wait may have under way. Many readers are
+    /// parallel anyway: more requests would take memory, and time from each other.
+    pub(crate) fn reads(&self, length: u64) -> usize {
+        let most = (self.limit / 2 / length).min(READS) as usize;
+        most / self.waiting.load(Ordering::Relaxed).max(1)
     }
 
     /// Counts what a reader has to hold.
@@ -59,8 +100,30 @@ impl Budget {
     }
 
     /// Whether some of it is being sent, and so will be free soon.
+    /// Whether so much is in flight that waiting for it makes room.
     pub(crate) fn is_moving(&self) -> bool {
-        self.in_flight.load(Ordering::Acquire) > 0
+        let in_flight = self.in_flight.load(Ordering::Acquire);
+        in_flight > 0 && in_flight >= self.limit / 4
+    }
+}
+
+/// See [`Budget::sender`].
+#[derive(Debug)]
+pub(crate) struct Sender(Arc<Budget>);
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.0.senders.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// See [`Budget::waiting`].
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<Budget>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -99,6 +162,11 @@ impl Held {
         self.budget.in_flight.fetch_add(bytes, Ordering::AcqRel);
         Self { budget: Arc::clone(&self.budget), bytes, flying: true }
     }
+
+    /// Takes back what was launched and not stored.
+    pub(crate) fn land(&mut self, launched: Self) {
+        self.add(launched.bytes);
+    }
 }
 
 /// Bytes with their share of the budget.
@@ -120,5 +188,40 @@ impl Drop for Held {
             self.budget.in_flight.fetch_sub(self.bytes, Ordering::AcqRel);
         }
         self.budget.released.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn parts_that_are_filled_take_half_of_the_budget_at_most() {
+        let budget = Budget::new(64 * MIB);
+        let part = |length| budget.part(length) as u64 / MIB;
+        assert_eq!((part(0), part(MIB)), (8, 16));
+        let mut senders: Vec<_> = (0..4).map(|_| budget.sender()).collect();
+        assert_eq!((part(0), part(MIB)), (8, 8));
+        senders.extend((0..60).map(|_| budget.sender()));
+        assert_eq!((part(0), part(MIB)), (5, 5));
+        drop(senders);
+        assert_eq!(part(MIB), 16);
+        assert_eq!(Budget::new(1024 * MIB).part(MIB) as u64, MAX_PART);
+    }
+
+    #[test]
+    fn readers_that_wait_share_a_number_of_requests() {
+        let budget = Budget::new(64 * MIB);
+        let _one = budget.waiting();
+        assert_eq!(budget.reads(8 * MIB), 4);
+        let two = budget.waiting();
+        assert_eq!(budget.reads(8 * MIB), 2);
+        let _three = budget.waiting();
+        assert_eq!(budget.reads(8 * MIB), 1);
+        drop(two);
+        assert_eq!(budget.reads(8 * MIB), 2);
+        assert_eq!(Budget::new(1024 * MIB).reads(8 * MIB) as u64, READS);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Buffer {
 }
 
 const SMALLEST: usize = 4 << 10;
-const LARGEST: usize = 1 << 20;
+const LARGEST: usize = 256 << 10;
 
 impl Buffer {
     pub(crate) fn len(&self) -> usize {
@@ -28,7 +28,8 @@ impl Buffer {
         while !data.is_empty() {
             if self.open.len() == self.open.capacity() {
                 self.seal();
-                let capacity = self.length.clamp(SMALLEST, LARGEST);
+                // What is empty of it is not counted: an eighth of what there is.
+                let capacity = (self.length / 8).clamp(SMALLEST, LARGEST);
                 self.open = BytesMut::with_capacity(capacity);
             }
             let count = data.len().min(self.open.capacity() - self.open.len());

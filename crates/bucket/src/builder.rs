@@ -24,6 +24,7 @@ use crate::{
     lease::Sightings,
     objects::Objects,
     probe,
+    recent::Recent,
     tasks::Tasks,
 };
 
@@ -59,8 +60,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The memory that writers and readers hold, unless set: 256 MiB.
-    pub const MEMORY: u64 = 256 << 20;
+    /// The memory that writers and readers hold, unless set: 64 MiB.
+    pub const MEMORY: u64 = 64 << 20;
     /// The grace of the sweeper, unless set: an hour.
     pub const GRACE: Duration = Duration::from_secs(60 * 60);
 
@@ -124,8 +125,12 @@ impl Builder {
         self
     }
 
-    /// How much memory open writers and readers hold, in bytes, all of them together. Each writer may exceed it by the
-    /// buffer that it accepted last, and by 64 KiB; each reader by the content of a small file, or by one chunk.
+    /// How much memory open writers and readers hold, in bytes, all of them together: 64 MiB unless set. Each writer may
+    /// exceed it by the buffer that it accepted last, and by 64 KiB; each reader by the content of a small file, or by one
+    /// chunk.
+    ///
+    /// With more, parts are larger, so that an upload is fewer requests: a part has up to a quarter of it, between 5 and
+    /// 32 MiB, and less if more than two uploads are sent at once.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
@@ -228,6 +233,7 @@ impl Builder {
             tasks: Arc::new(Tasks::default()),
             budget: Budget::new(self.memory),
             clock,
+            recent: Recent::default(),
             sightings: Sightings::default(),
             grace: self.grace,
             max_path_bytes,

@@ -3,6 +3,7 @@
 //! `bucket:memory` opens it, and tests run on it. It has no sockets and takes no time. [`Ways`] are the
 //! differences between servers that matter to the driver, each a switch. It does not check signatures.
 
+mod content;
 mod date;
 mod request;
 mod state;
@@ -71,7 +72,8 @@ pub struct Ways {
     pub page: usize,
     /// The minimum size of a part that is not the last, in bytes.
     pub min_part: usize,
-    /// It forgets the content of parts, which are zeros when they are read: for tests with more than fits into memory.
+    /// It forgets the content of extents as it arrives. They are zeros when they are read: for tests with more than fits
+    /// into memory.
     pub sparse: bool,
     /// The status and the code of the response to every request, if it refuses them all.
     pub refuses: Option<(u16, &'static str)>,
@@ -217,7 +219,8 @@ impl HttpConnector for Double {
 #[async_trait]
 impl HttpService for Double {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let mut request = request::Request::read(request).await?;
+        let sparse = self.locked(|state| state.ways.sparse);
+        let mut request = request::Request::read(request, sparse).await?;
         self.locked(|state| state.receive(&mut request));
         // As over a network, other tasks run between the request and the response.
         tokio::task::yield_now().await;

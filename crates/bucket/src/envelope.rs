@@ -10,6 +10,7 @@
 //! The nonce is different in every object that was ever written, and so is the ETag.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use object_store::PutPayload;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::nonce;
@@ -68,29 +69,27 @@ pub(crate) struct Envelope {
 /// The bytes of an envelope with a fresh nonce, and the nonce.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: PutPayload,
     pub(crate) nonce: String,
 }
 
-/// Seals a header and a body.
-pub(crate) fn seal(kind: Kind, header: &impl Serialize, body: &[&[u8]]) -> Sealed {
+/// Seals a header and a body, which is not copied.
+pub(crate) fn seal(kind: Kind, header: &impl Serialize, body: &[Bytes]) -> Sealed {
     let nonce = nonce::fresh();
     // Types of this crate serialize without errors: strings, numbers, lists.
     let mut header = serde_json::to_vec(header).unwrap_or_default();
-    let body_length: usize = body.iter().map(|part| part.len()).sum();
+    let body_length: usize = body.iter().map(Bytes::len).sum();
     if FIXED + header.len() + body_length == TOMBSTONE_LENGTH && kind != Kind::Tombstone {
         header.push(b' ');
     }
-    let mut bytes = BytesMut::with_capacity(FIXED + header.len() + body_length);
+    let mut bytes = BytesMut::with_capacity(FIXED + header.len());
     bytes.put_slice(&MAGIC);
     bytes.put_u8(kind.letter());
     bytes.put_slice(nonce.as_bytes());
     bytes.put_u32(header.len() as u32);
     bytes.put_slice(&header);
-    for part in body {
-        bytes.put_slice(part);
-    }
-    Sealed { bytes: bytes.freeze(), nonce }
+    let body = body.iter().filter(|part| !part.is_empty()).cloned();
+    Sealed { bytes: std::iter::once(bytes.freeze()).chain(body).collect(), nonce }
 }
 
 /// A tombstone that says nothing. Hints and scratch objects are tombstones too.
@@ -101,8 +100,9 @@ pub(crate) fn tombstone() -> Sealed {
 /// A tombstone with a header of at most 221 bytes.
 pub(crate) fn tombstone_with(header: &impl Serialize) -> Sealed {
     let length = serde_json::to_vec(header).map_or(0, |header| header.len());
-    let padding = [b' '; TOMBSTONE_LENGTH - FIXED];
-    seal(Kind::Tombstone, header, &[&padding[length.min(padding.len())..]])
+    const PADDING: &[u8] = &[b' '; TOMBSTONE_LENGTH - FIXED];
+    let padding = &PADDING[length.min(PADDING.len())..];
+    seal(Kind::Tombstone, header, &[Bytes::from_static(padding)])
 }
 
 impl Envelope {
@@ -135,23 +135,24 @@ mod tests {
 
     #[test]
     fn a_tombstone_has_its_length_and_nothing_else_has_it() {
-        assert_eq!(tombstone().bytes.len(), TOMBSTONE_LENGTH);
-        assert_eq!(tombstone_with(&"header").bytes.len(), TOMBSTONE_LENGTH);
+        assert_eq!(tombstone().bytes.content_length(), TOMBSTONE_LENGTH);
+        assert_eq!(tombstone_with(&"header").bytes.content_length(), TOMBSTONE_LENGTH);
         for length in 0..TOMBSTONE_LENGTH {
-            let sealed = seal(Kind::Record, &(), &[&vec![0; length]]);
-            assert_ne!(sealed.bytes.len(), TOMBSTONE_LENGTH);
+            let sealed = seal(Kind::Record, &(), &[vec![0; length].into()]);
+            assert_ne!(sealed.bytes.content_length(), TOMBSTONE_LENGTH);
         }
     }
 
     #[test]
     fn a_sealed_header_and_body_are_found_again() {
-        let sealed = seal(Kind::Journal, &[1, 2, 3], &[b"one", b"two"]);
-        let envelope = Envelope::open(&sealed.bytes).unwrap().unwrap();
+        let sealed = seal(Kind::Journal, &[1, 2, 3], &["one".into(), "two".into()]);
+        let bytes = Bytes::from(sealed.bytes);
+        let envelope = Envelope::open(&bytes).unwrap().unwrap();
         assert_eq!(envelope.kind, Kind::Journal);
         assert_eq!(envelope.nonce, sealed.nonce);
         assert_eq!(envelope.header::<Vec<u8>>().unwrap(), [1, 2, 3]);
         assert_eq!(envelope.body, "onetwo");
-        assert!(Envelope::open(&sealed.bytes.slice(..40)).unwrap().is_err());
+        assert!(Envelope::open(&bytes.slice(..40)).unwrap().is_err());
         assert!(Envelope::open(&Bytes::from("something else that is long enough")).is_none());
     }
 }

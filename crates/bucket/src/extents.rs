@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     backend::Backend,
-    budget::Held,
+    budget::{Held, Sender},
     error::{corrupted, explain},
     nonce,
     objects::Tag,
@@ -18,10 +18,6 @@ use crate::{
     record::Extent,
 };
 
-/// The size of a part, in bytes.
-pub(crate) const PART: usize = 8 << 20;
-/// The smallest part that may be followed by another one.
-pub(crate) const MIN_PART: usize = 5 << 20;
 /// How many parts are sent at once: 95 % of the speed of twice as many.
 const IN_FLIGHT: usize = 4;
 /// More parts than this are more than one extent.
@@ -67,6 +63,9 @@ struct Open {
     length: u64,
     /// The last part was added.
     last: bool,
+    /// Counts it among the extents that are sent.
+    #[expect(dead_code, reason = "counted until it is dropped")]
+    sender: Sender,
 }
 
 impl ExtentWriter {
@@ -92,6 +91,11 @@ impl ExtentWriter {
     /// Whether an extent is begun.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// The size of the next part.
+    pub(crate) fn next_part(&self) -> usize {
+        self.backend.budget.part(self.open.as_ref().map_or(0, |open| open.length))
     }
 
     /// The bytes in extents, those in flight included.
@@ -132,6 +136,7 @@ impl ExtentWriter {
                 failed: Vec::new(),
                 length: 0,
                 last: false,
+                sender: self.backend.budget.sender(),
             });
         }
         // A place for one more.

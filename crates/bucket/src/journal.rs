@@ -155,7 +155,7 @@ impl Journal {
             commit: self.commit.clone(),
             fenced: self.fenced,
         };
-        envelope::seal(Kind::Journal, &header, &[&self.note, &self.tail])
+        envelope::seal(Kind::Journal, &header, &[self.note.clone(), self.tail.clone()])
     }
 
     pub(crate) fn size(&self) -> u64 {

@@ -32,6 +32,7 @@ mod ordered;
 mod owner;
 mod probe;
 mod reading;
+mod recent;
 mod record;
 mod redirect;
 mod session;

@@ -99,10 +99,10 @@ mod tests {
         let states: Vec<String> = (0..20).map(|_| nonce::fresh()).collect();
         for state in &states {
             let sealed = lineage.clone().tombstone();
-            assert_eq!(sealed.bytes.len(), TOMBSTONE_LENGTH);
+            assert_eq!(sealed.bytes.content_length(), TOMBSTONE_LENGTH);
             lineage = lineage.followed_by(state);
         }
-        let envelope = Envelope::open(&lineage.tombstone().bytes).unwrap().unwrap();
+        let envelope = Envelope::open(&lineage.tombstone().bytes.into()).unwrap().unwrap();
         let read = Lineage::of(&envelope);
         let remembered: Vec<bool> = states.iter().map(|state| read.remembers(state)).collect();
         assert_eq!(remembered, (0..20).map(|n| n >= 12).collect::<Vec<_>>());

@@ -133,6 +133,14 @@ impl Backend {
         }
     }
 
+    /// The metadata of the file at `path`. One request, whatever is below the path.
+    pub(crate) async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
+        match self.at(path).await? {
+            At::File(file) => Ok(Some(file.metadata(path))),
+            At::Nothing(_) => Ok(None),
+        }
+    }
+
     /// Whether a file is below `path`.
     pub(crate) async fn exists_below(&self, path: &Path) -> Result<bool> {
         let prefix = format!("{}/", file_key(path));

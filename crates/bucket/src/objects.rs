@@ -259,7 +259,7 @@ impl Objects {
     /// Stores an object that decides nothing.
     pub(crate) async fn put_hint(&self, key: &str, sealed: Sealed) -> Result<()> {
         let location = self.key(key)?;
-        let put = self.clients.bulk.put_opts(&location, sealed.bytes.into(), ours());
+        let put = self.clients.bulk.put_opts(&location, sealed.bytes, ours());
         put.await.map_err(explain)?;
         Ok(())
     }

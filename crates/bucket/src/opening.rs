@@ -10,6 +10,7 @@ use crate::{
     nonce,
     objects::{Begun, Decision, Expect, Tag},
     owner::Holder,
+    recent::Left,
     record::Body,
     session::Session,
     upload::Upload,
@@ -24,10 +25,17 @@ impl Backend {
     ) -> Result<Upload> {
         let (journal, tag) = match mode {
             WriteMode::Create => self.create(path).await?,
-            WriteMode::Resume { at } => self.resume(path, at).await?,
+            WriteMode::Resume { at } => return self.resume(path, at).await,
             WriteMode::Append { at } => self.append(path, at).await?,
         };
-        Ok(Upload::new(self, path, journal, tag))
+        Ok(Upload::new(self, path, Left { journal, tag, again: false }))
+    }
+
+    /// Begins an upload that is resumed later.
+    pub(crate) async fn create_upload(self: &Arc<Self>, path: &Path) -> Result<()> {
+        let (journal, tag) = self.create(path).await?;
+        self.recent.keep(path, Left { journal, tag, again: false });
+        Ok(())
     }
 
     async fn create(self: &Arc<Self>, path: &Path) -> Result<(Journal, Tag)> {
@@ -50,18 +58,40 @@ impl Backend {
         }
     }
 
-    async fn resume(self: &Arc<Self>, path: &Path, at: Option<u64>) -> Result<(Journal, Tag)> {
+    async fn resume(self: &Arc<Self>, path: &Path, at: Option<u64>) -> Result<Upload> {
+        let left = self.recent.take(path);
+        // Another offset may be right by now.
+        let tried =
+            left.clone().filter(|it| it.again && check_offset(at, it.journal.size()).is_ok());
+        if let Some(Left { journal, tag, .. }) = tried
+            && let Some(upload) = self.reopen(path, journal, tag, true).await?
+        {
+            return Ok(upload);
+        }
         loop {
             let JournalAt::Upload(journal, tag) = self.settled_journal(path).await? else {
                 return Err(ErrorKind::PathNotFound.into());
             };
             check_offset(at, journal.size())?;
-            let swap = Expect::Tag(tag);
-            let sealed = journal.seal();
-            let decision = self.objects.decide(&journal::key(path), &sealed, &swap).await?;
-            if let Decision::Won(tag) = decision {
-                return Ok((*journal, tag));
+            let again = left.as_ref().is_some_and(|left| left.tag == tag);
+            if let Some(upload) = self.reopen(path, *journal, tag, again).await? {
+                return Ok(upload);
             }
+        }
+    }
+
+    /// Opens the upload whose journal this is, if that has not changed. Fences its writer.
+    async fn reopen(
+        self: &Arc<Self>,
+        path: &Path,
+        journal: Journal,
+        tag: Tag,
+        again: bool,
+    ) -> Result<Option<Upload>> {
+        let expect = Expect::Tag(tag);
+        match self.objects.decide(&journal::key(path), &journal.seal(), &expect).await? {
+            Decision::Won(tag) => Ok(Some(Upload::new(self, path, Left { journal, tag, again }))),
+            Decision::Lost(_) => Ok(None),
         }
     }
 

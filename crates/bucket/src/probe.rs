@@ -169,7 +169,7 @@ async fn put(objects: &Objects, key: &str, sealed: &Sealed, mode: PutMode) -> Re
     let mut attempt = 0;
     loop {
         let options = PutOptions { mode: mode.clone(), ..objects.options() };
-        let payload = sealed.bytes.clone().into();
+        let payload = sealed.bytes.clone();
         let put = objects.clients().decisive.put_opts(&location, payload, options).await;
         let Err(error) = put else { return Ok(Put::Stored) };
         if let Some(error) = hopeless(&error) {

@@ -105,11 +105,11 @@ impl Record {
 
     /// The bytes of the object under a fresh nonce. An inline body has to be whole.
     pub(crate) fn seal(&self, lineage: Lineage) -> Sealed {
-        let (extents, body): (_, &[u8]) = match &self.body {
-            Body::Inline(bytes) => (Vec::new(), bytes),
-            Body::Extents(extents) => (extents.clone(), &[]),
+        let (extents, body) = match &self.body {
+            Body::Inline(bytes) => (Vec::new(), bytes.clone()),
+            Body::Extents(extents) => (extents.clone(), Bytes::new()),
             // It becomes extents before it is sealed.
-            Body::Foreign => (Vec::new(), &[]),
+            Body::Foreign => (Vec::new(), Bytes::new()),
         };
         let header = Header {
             version: self.version.as_str().to_owned(),

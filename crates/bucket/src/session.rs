@@ -113,14 +113,7 @@ impl WriteSession for Session {
                     self.start(upload, move |upload| upload.send(length).boxed())
                 }
                 Pressure::Spill => self.start(upload, |upload| upload.spill().boxed()),
-                Pressure::Wait => self.start(upload, |upload| {
-                    let budget = upload.backend().budget.clone();
-                    async move {
-                        let _ = tokio::time::timeout(WAIT, budget.released.notified()).await;
-                        Ok(())
-                    }
-                    .boxed()
-                }),
+                Pressure::Wait => self.start(upload, |upload| upload.wait(WAIT).boxed()),
             };
             self.state = State::Sending(job);
         }

@@ -1,22 +1,22 @@
 //! [`Upload`]: one opening of an upload, and what it does to its journal.
 
-use std::sync::Arc;
+mod commit;
 
-use async_trait::async_trait;
+use std::{sync::Arc, time::Duration};
+
 use bytes::Bytes;
-use storage_driver::{Error, ErrorKind, Metadata, Path, Precondition, Result};
+use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
     backend::Backend,
-    budget::{Budget, Held},
+    budget::{Budget, Held, MIN_PART},
     buffer::Buffer,
-    extents::{ExtentWriter, MIN_PART, PART, Part},
-    journal::{self, Commit, Journal, MAX_TAIL},
-    namespace::Guard,
+    extents::{ExtentWriter, Part},
+    journal::{self, Journal, MAX_TAIL},
     objects::{Decision, Expect, Tag},
-    owner::{self, Holder},
-    record::{Body, Extent, MAX_INLINE, Origin, Record},
-    time::Since,
+    owner::Holder,
+    recent::Left,
+    record::Extent,
     uploads::{End, journal_extents},
 };
 
@@ -24,8 +24,6 @@ use crate::{
 const SMALL_EXTENT: u64 = 2 << 20;
 /// So many small extents are joined.
 const JOINED: usize = 8;
-/// Content of up to this many bytes is kept before a commit as well, because it costs nothing.
-const KEPT_AT_COMMIT: usize = 64 << 10;
 
 /// One opening of an upload.
 #[derive(Debug)]
@@ -36,6 +34,8 @@ pub(crate) struct Upload {
     journal: Journal,
     /// That of the journal's object. Whoever opens the upload after us changes it.
     tag: Tag,
+    /// The state before this opening was found as this process had left it.
+    again: bool,
     extents: ExtentWriter,
     /// What is behind the extents. It begins with the tail of the journal.
     buffer: Buffer,
@@ -50,14 +50,16 @@ pub(crate) enum Pressure {
     None,
     /// Send so many bytes as a part.
     Send(usize),
-    /// Wait until other writers have sent theirs.
+    /// Wait until parts in flight are stored.
     Wait,
     /// Send what there is, however small.
     Spill,
 }
 
 impl Upload {
-    pub(crate) fn new(backend: &Arc<Backend>, path: &Path, journal: Journal, tag: Tag) -> Self {
+    /// The upload whose journal has been swapped to this state.
+    pub(crate) fn new(backend: &Arc<Backend>, path: &Path, opened: Left) -> Self {
+        let Left { journal, tag, again } = opened;
         let (id, owner) = (journal.id.clone(), journal.owner.clone());
         let extents = ExtentWriter::new(backend, id, Holder::upload(path), owner);
         let mut buffer = Buffer::default();
@@ -68,6 +70,7 @@ impl Upload {
             backend: Arc::clone(backend),
             path: path.clone(),
             tag,
+            again,
             extents,
             buffer,
             held,
@@ -119,20 +122,31 @@ impl Upload {
 
     /// What has to be done before more data is accepted.
     pub(crate) fn pressure(&self) -> Pressure {
-        let length = self.buffer.len();
-        if length >= PART {
-            return Pressure::Send(PART);
+        let (length, part) = (self.buffer.len(), self.extents.next_part());
+        if length >= part {
+            return Pressure::Send(part);
         }
         let budget = &self.backend.budget;
         if !budget.is_exhausted() || length as u64 <= Budget::FREE {
             Pressure::None
-        } else if length >= MIN_PART {
-            Pressure::Send(length)
         } else if budget.is_moving() {
             Pressure::Wait
+        } else if length as u64 >= MIN_PART {
+            Pressure::Send(length)
         } else {
             Pressure::Spill
         }
+    }
+
+    /// Waits until memory is released, or so long.
+    pub(crate) async fn wait(&mut self, most: Duration) -> Result<()> {
+        let budget = Arc::clone(&self.backend.budget);
+        let released = budget.released.notified();
+        // It may have been released before this is told of it.
+        if self.pressure() == Pressure::Wait {
+            let _ = tokio::time::timeout(most, released).await;
+        }
+        Ok(())
     }
 
     /// Sends the first `length` bytes of the buffer as a part.
@@ -144,23 +158,26 @@ impl Upload {
 
     /// Completes the extent of this opening, with all that is in the buffer.
     pub(crate) async fn spill(&mut self) -> Result<()> {
-        while self.buffer.len() > PART {
-            self.send(PART).await?;
+        loop {
+            let part = self.extents.next_part();
+            if self.buffer.len() <= part {
+                break;
+            }
+            self.send(part).await?;
         }
         let length = self.buffer.len();
+        let held = self.held.launch(length as u64);
         if self.extents.is_open() {
-            let held = Some(self.held.launch(length as u64));
-            let rest = (length > 0).then(|| Part { payload: self.buffer.take(length), held });
+            let payload = (length > 0).then(|| self.buffer.take(length));
+            let rest = payload.map(|payload| Part { payload, held: Some(held) });
             return self.extents.finish(rest).await;
         }
         if length > 0 {
             let payload = self.buffer.take(length);
-            match self.extents.put(payload.clone()).await {
-                Ok(()) => drop(self.held.launch(length as u64)),
-                Err(error) => {
-                    self.buffer.restore(payload);
-                    return Err(error);
-                }
+            if let Err(error) = self.extents.put(payload.clone()).await {
+                self.buffer.restore(payload);
+                self.held.land(held);
+                return Err(error);
             }
         }
         Ok(())
@@ -180,6 +197,8 @@ impl Upload {
         journal.modified = self.modified;
         let parts = self.join_extents(&mut journal).await;
         self.swap(journal).await?;
+        let (journal, tag) = (self.journal.clone(), self.tag.clone());
+        self.backend.recent.keep(&self.path, Left { journal, tag, again: self.again });
         // Nothing names them any more, and no reader has seen them.
         for part in parts {
             if let Err(error) = self.backend.objects.delete_final(&part.key()).await {
@@ -249,133 +268,12 @@ impl Upload {
     /// Removes the upload.
     pub(crate) async fn cancel(mut self) -> Result<()> {
         self.backend.tasks.check_open()?;
+        self.backend.recent.forget(&self.path);
         self.extents.abort().await;
         self.backend.hint(&journal_extents(&self.gathered())).await?;
         match self.backend.end_journal(&self.path, self.tag.clone(), self.journal.fenced).await? {
             End::Done => Ok(()),
             End::Defeated | End::Doubt => Err(ErrorKind::WriterFenced.into()),
         }
-    }
-
-    /// Publishes the upload at `dest`.
-    pub(crate) async fn commit(mut self, dest: Path, condition: Precondition) -> Result<Metadata> {
-        self.backend.tasks.check_open()?;
-        if let Err(error) = self.backend.check_length(&dest) {
-            self.keep().await?;
-            return Err(error);
-        }
-        let base = self.journal.base.as_deref().filter(|_| dest == self.path);
-        let condition = match Backend::with_base(base, condition) {
-            Ok(condition) => condition,
-            Err(error) => {
-                self.keep().await?;
-                return Err(error);
-            }
-        };
-        let (record, journal) = match self.prepare(&dest).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                // Perhaps it works now. What is kept already stays kept in any case.
-                self.keep().await?;
-                return Err(error);
-            }
-        };
-        let since = Since::now();
-        self.swap(journal).await?;
-        let backend = Arc::clone(&self.backend);
-        let mut guard = StillOurs { upload: &mut self, since };
-        match backend.replace(&dest, &condition, record, &mut guard).await {
-            Ok(metadata) => {
-                let key = journal::key(&self.path);
-                // The commit has taken effect. Whoever meets the journal sees that, and removes it.
-                if let Err(error) =
-                    backend.objects.remove(&key, &self.tag, self.journal.fenced).await
-                {
-                    tracing::debug!(%error, path = %self.path, "a journal was not removed");
-                }
-                Ok(metadata)
-            }
-            Err(error) => {
-                if error.kind() == ErrorKind::PreconditionFailed {
-                    // It has not taken effect, and no request is under way.
-                    self.journal.commit = None;
-                    self.keep().await?;
-                } else if error.kind() != ErrorKind::WriterFenced
-                    && let Err(error) = self.keep().await
-                {
-                    // If the commit took effect, its journal may be gone. That does not mean that it was fenced.
-                    tracing::debug!(%error, path = %self.path, "an upload was not kept");
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// The record to publish at `dest`, and the journal that announces it.
-    async fn prepare(&mut self, dest: &Path) -> Result<(Record, Journal)> {
-        let now = self.backend.now();
-        let small = self.journal.extents.is_empty() && self.extents.len() == 0;
-        let commit = Commit::new(dest);
-        let (body, mut journal) = if small && self.buffer.len() <= MAX_INLINE {
-            let mut journal = self.journal.clone();
-            if self.buffer.len() <= KEPT_AT_COMMIT {
-                journal.set_tail(self.buffer.joined());
-                (journal.note, journal.modified) = (self.note.clone(), self.modified);
-            }
-            (Body::Inline(self.buffer.joined()), journal)
-        } else {
-            self.spill().await?;
-            let extents = self.gathered().extents;
-            self.hold_for(dest, &extents).await?;
-            let mut journal = self.gathered();
-            journal.set_tail(Bytes::new());
-            (journal.note, journal.modified) = (self.note.clone(), self.modified);
-            (Body::Extents(extents), journal)
-        };
-        let mut record = Record::new(self.size(), now, body);
-        let upload = self.path.as_str().to_owned();
-        record.origin = Some(Origin { upload, commit: commit.nonce.clone() });
-        journal.commit = Some(commit);
-        Ok((record, journal))
-    }
-
-    /// Makes the destination a holder of the extents.
-    async fn hold_for(&mut self, dest: &Path, extents: &[Extent]) -> Result<()> {
-        let id = self.extents.id().to_owned();
-        let (own, shared): (Vec<_>, Vec<_>) =
-            extents.iter().cloned().partition(|extent| extent.id == id);
-        if !own.is_empty() {
-            // Unless a commit was tried before, the journal is the only holder.
-            let known = self.extents.owner.clone().filter(|_| !self.journal.shared);
-            let known = known.map(|tag| (tag, vec![self.extents.holder().clone()]));
-            let objects = &self.backend.objects;
-            let tag = owner::add(objects, &id, Holder::file(dest), known).await?;
-            self.extents.owner = Some(tag);
-            self.journal.shared = true;
-        }
-        self.backend.hold(&shared, &Holder::file(dest)).await
-    }
-}
-
-/// Checks that no one has opened the upload since it was kept: before a commit is tried again, and after a pause.
-struct StillOurs<'a> {
-    upload: &'a mut Upload,
-    since: Since,
-}
-
-#[async_trait]
-impl Guard for StillOurs<'_> {
-    async fn check(&mut self, is_read: bool) -> Result<()> {
-        if !is_read && self.since.elapsed() < self.upload.backend.patience() {
-            return Ok(());
-        }
-        let since = Since::now();
-        let journal = self.upload.journal.clone();
-        self.upload.swap(journal).await.map_err(|error| match error.kind() {
-            ErrorKind::WriterFenced => error,
-            _ => Error::new(ErrorKind::Unavailable).with_source(error),
-        })?;
-        self.since = since;
-        Ok(())
     }
 }

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use storage_driver::{Path, Result, StorageDriver};
 
+use crate::ByteSize;
+
 /// The service that a bucket belongs to: the scheme of its URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -40,6 +42,7 @@ pub struct BucketLocation {
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) region: Option<Word>,
     pub(crate) account: Option<Word>,
+    pub(crate) memory: Option<ByteSize>,
     pub(crate) read_only: bool,
 }
 
@@ -92,7 +95,11 @@ impl BucketLocation {
             }
         };
         let prefix = self.prefix.as_str().trim_start_matches('/');
-        Ok(Arc::new(builder.prefix(prefix).read_only(self.read_only).open().await?))
+        let mut builder = builder.prefix(prefix).read_only(self.read_only);
+        if let Some(ByteSize(bytes)) = self.memory {
+            builder = builder.memory(bytes);
+        }
+        Ok(Arc::new(builder.open().await?))
     }
 
     #[cfg(not(feature = "bucket"))]
@@ -126,16 +133,17 @@ impl fmt::Display for BucketLocation {
         if !self.prefix.is_root() {
             write!(f, "{}", self.prefix)?;
         }
-        let read_only = true.to_string();
+        let (read_only, memory) = (true.to_string(), self.memory.map(|it| it.to_string()));
         let pairs = [
             ("account", self.account.as_ref().map(|Word(text)| text)),
             ("endpoint", self.endpoint.as_ref().map(|Endpoint(url)| url)),
+            ("memory", memory.as_ref()),
             ("read_only", self.read_only.then_some(&read_only)),
             ("region", self.region.as_ref().map(|Word(text)| text)),
         ];
         let given = pairs.into_iter().filter_map(|(key, value)| Some((key, value?)));
         given
-            .zip(["?", "&", "&", "&"])
+            .zip(["?", "&", "&", "&", "&"])
             .try_for_each(|((key, value), before)| write!(f, "{before}{key}={value}"))
     }
 }

@@ -8,6 +8,7 @@
 //! | `file:///srv/registry?durability=data` | the same, with another [`Durability`] than `full` |
 //! | `s3://bucket/prefix?endpoint=https://host&region=eu-central-1` | a bucket of S3, or of a server that speaks its protocol; feature `bucket`, experimental |
 //! | `gs://bucket/prefix`, `az://container/prefix?account=name` | a bucket of Google Cloud Storage, a container of Azure; feature `bucket`, experimental |
+//! | `s3://bucket?memory=256MiB`, and `gs://`, `az://` | the same; all uploads and downloads together hold so much memory, 64 MiB unless given: a [`ByteSize`] |
 //! | `s3://bucket?read_only=true`, and `gs://`, `az://` | the same, only read: nothing is written to the bucket |
 //! | `bucket:memory` | a bucket in this process, for trying things; feature `bucket` |
 //! | `file:///srv/registry?read_only=true` | the same, only read: no file is made, no lock is taken, the directory must exist |

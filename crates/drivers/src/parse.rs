@@ -106,12 +106,13 @@ fn bucket(service: Service, Parts { path, query, .. }: Parts<'_>) -> Result<Loca
     let prefix = Path::parse(format!("/{prefix}"))
         .map_err(|why| Error::Prefix { prefix: prefix.to_owned(), why })?;
     let known = match service {
-        Service::S3 => "`endpoint`, `read_only` and `region`",
-        Service::Gcs => "`endpoint` and `read_only`",
-        Service::Azure => "`account`, `endpoint` and `read_only`",
+        Service::S3 => "`endpoint`, `memory`, `read_only` and `region`",
+        Service::Gcs => "`endpoint`, `memory` and `read_only`",
+        Service::Azure => "`account`, `endpoint`, `memory` and `read_only`",
     };
     let mut query = Query { scheme, known, pairs };
     let endpoint: Option<Endpoint> = query.take("endpoint")?;
+    let memory = query.take::<ByteSize>("memory")?;
     let read_only = query.take("read_only")?.unwrap_or_default();
     let region = if service == Service::S3 { query.take("region")? } else { None };
     let account = if service == Service::Azure { query.take("account")? } else { None };
@@ -124,6 +125,7 @@ fn bucket(service: Service, Parts { path, query, .. }: Parts<'_>) -> Result<Loca
         endpoint,
         region,
         account,
+        memory,
         read_only,
     }))
 }

@@ -15,6 +15,8 @@ fn a_bucket_is_written_as_it_was_parsed() {
         "gs://bucket/a?endpoint=http://127.0.0.1:4443",
         "az://container/a?account=name&endpoint=http://127.0.0.1:10000/name",
         "s3://bucket?endpoint=https://host&read_only=true&region=eu",
+        "s3://bucket?endpoint=https://host&memory=256MiB&read_only=true&region=eu",
+        "az://container?account=a&endpoint=http://host&memory=1GiB&read_only=true",
         "bucket:memory",
     ] {
         assert_eq!(parse(text).unwrap().to_string(), text);
@@ -44,7 +46,10 @@ fn a_prefix_is_a_path() {
 #[test]
 fn a_parameter_of_another_service_is_unknown() {
     let error = parse("gs://bucket?region=eu").unwrap_err();
-    assert_eq!(error.to_string(), "unknown key `region`; `gs:` knows `endpoint` and `read_only`");
+    assert_eq!(
+        error.to_string(),
+        "unknown key `region`; `gs:` knows `endpoint`, `memory` and `read_only`"
+    );
     assert!(matches!(parse("s3://bucket?account=a"), Err(Error::UnknownKey { .. })));
 }
 
@@ -54,6 +59,8 @@ fn a_bad_value_is_repeated_with_its_parameter() {
     assert!(error.to_string().starts_with("`endpoint=host:9000`: an endpoint is a URL"), "{error}");
     let error = parse("s3://bucket?region=").unwrap_err();
     assert!(error.to_string().starts_with("`region=`: "), "{error}");
+    let error = parse("s3://bucket?memory=much").unwrap_err();
+    assert!(error.to_string().starts_with("`memory=much`: not a size"), "{error}");
 }
 
 #[test]

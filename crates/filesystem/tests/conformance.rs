@@ -18,5 +18,5 @@ async fn the_suite_has_this_many_behaviours_for_it() {
     let root = tempfile::tempdir().expect("a directory for the test");
     let driver = Filesystem::open(root.path()).await.expect("an empty root opens");
     let plan = storage_driver_conformance::plan(&driver.capabilities());
-    assert_eq!((plan.quick(), plan.full()), (603, 4));
+    assert_eq!((plan.quick(), plan.full()), (609, 4));
 }

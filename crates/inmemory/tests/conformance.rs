@@ -23,5 +23,5 @@ storage_driver_conformance::suite!(|| async { fresh() });
 #[test]
 fn the_suite_has_this_many_behaviours_for_it() {
     let plan = storage_driver_conformance::plan(&fresh());
-    assert_eq!((plan.quick(), plan.full()), (628, 4));
+    assert_eq!((plan.quick(), plan.full()), (634, 4));
 }

@@ -28,6 +28,8 @@ fn is_bounded(operation: Operation) -> bool {
             | Op::PutContent
             | Op::Reader
             | Op::Writer
+            | Op::CreateUpload
+            | Op::File
             | Op::Stat
             | Op::List
             | Op::Upload

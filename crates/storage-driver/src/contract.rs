@@ -132,6 +132,9 @@
 //!   resumed upload has the note that was set last before the moment whose data it has. `Create` and `Append` start
 //!   without a note. A commit discards it. *A registry keeps the state of its digest there. A file next to the
 //!   upload could be out of step with it.*
+//! - <a id="5.18"></a>**5.18** [`create_upload`](crate::StorageDriver::create_upload) has the effect of opening a writer
+//!   with `Create` and suspending it at once: it discards an earlier upload at the path, fences its writer, and keeps an
+//!   empty upload without a note. *A registry begins an upload with one request, and receives its data with another.*
 //!
 //! # 6. Stat, list, walk
 //!
@@ -150,6 +153,9 @@
 //!   [`snapshot_listing`](crate::Capabilities::snapshot_listing) they show the state at one moment.
 //! - <a id="6.6"></a>**6.6** With [`names_only`](crate::ListOptions::names_only), `list` and `walk` may omit metadata,
 //!   and may return a directory that turns out to be empty. *A registry lists ten thousand tags by their names.*
+//! - <a id="6.7"></a>**6.7** [`file`](crate::StorageDriver::file) reports what `stat` reports of a file, and nothing for a
+//!   directory, a path below a file, or a path with nothing at it. *An object store has to list what is below a path to
+//!   tell a directory from nothing.*
 //!
 //! # 7. Rename, copy, delete, touch
 //!

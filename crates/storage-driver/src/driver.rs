@@ -24,8 +24,8 @@ use crate::{
 /// `shutdown`. The `custom_driver` example of the conformance suite is a complete driver in one file.
 ///
 /// The provided methods come in two groups. Those of the first are correct for every driver, and a driver
-/// overrides them where it can do better: `get_content` and `get_range` read through `reader`, `walk` lists
-/// one directory after another, `cancel_upload` resumes the upload and cancels it, `delete_many` and
+/// overrides them where it can do better: `get_content` and `get_range` read through `reader`, `create_upload`
+/// opens a writer and suspends it, `file` calls `stat`, `walk` lists one directory after another, `cancel_upload` resumes the upload and cancels it, `delete_many` and
 /// `cancel_uploads` work on one path at a time, `health` calls `stat` on the root. Those of the second
 /// (`rename`, `rename_dir`, `copy`, `touch`, `redirect_url`) cannot be composed of other methods without
 /// breaking a clause. They return `Unsupported` until a driver overrides them and claims the capability.
@@ -206,6 +206,66 @@ pub trait StorageDriver: Debug + Send + Sync {
     /// [`IsADirectory`](ErrorKind::IsADirectory) from an append. [`Unsupported`](ErrorKind::Unsupported)
     /// for an append without [`append`](Capabilities::append).
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer>;
+
+    /// Begins an empty upload at `path`, to be resumed later: as [`writer`](Self::writer) with
+    /// [`Create`](crate::WriteMode::Create), suspended at once. It may cost less than the two.
+    ///
+    /// The default opens the writer and suspends it.
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// let path = Path::parse("/uploads/one")?;
+    /// driver.create_upload(&path).await?;
+    /// assert!(driver.upload(&path).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Clauses: [5.18](crate::contract#5.18), [5.3](crate::contract#5.3), [5.7](crate::contract#5.7).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`writer`](Self::writer).
+    async fn create_upload(&self, path: &Path) -> Result<()> {
+        let explain = |error| part_of(self.name(), Operation::CreateUpload, path, error);
+        let writer = self.writer(path, WriterOptions::create()).await.map_err(explain)?;
+        writer.suspend().await.map_err(explain)
+    }
+
+    /// Reports the file at `path`; `None` if there is no file. It may cost less than [`stat`](Self::stat), which also
+    /// tells a directory from nothing.
+    ///
+    /// The default calls [`stat`](Self::stat).
+    ///
+    /// ```
+    /// # use storage_driver::{Path, Result, StorageDriver};
+    /// # async fn example(driver: &dyn StorageDriver) -> Result<()> {
+    /// match driver.file(&Path::parse("/a/b")?).await? {
+    ///     Some(file) => println!("{} bytes", file.size),
+    ///     None => println!("no file, and perhaps a directory"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Clauses: [6.7](crate::contract#6.7).
+    ///
+    /// # Errors
+    ///
+    /// Those of the backend.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
+        match self.stat(path).await {
+            Ok(Stat::File(file)) => Ok(Some(file)),
+            Ok(Stat::Directory(_)) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(part_of(self.name(), Operation::File, path, error)),
+        }
+    }
 
     /// Reports what a path is: a file with its metadata, or a directory.
     ///

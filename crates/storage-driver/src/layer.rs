@@ -168,6 +168,16 @@ pub trait Layer: Debug + Send + Sync {
         }
     }
 
+    /// [`StorageDriver::create_upload`].
+    fn create_upload(&self, path: &Path) -> impl Future<Output = Result<()>> + Send {
+        async move { self.around(Operation::CreateUpload, path, self.inner().create_upload(path)).await }
+    }
+
+    /// [`StorageDriver::file`].
+    fn file(&self, path: &Path) -> impl Future<Output = Result<Option<Metadata>>> + Send {
+        async move { self.around(Operation::File, path, self.inner().file(path)).await }
+    }
+
     /// [`StorageDriver::stat`].
     fn stat(&self, path: &Path) -> impl Future<Output = Result<Stat>> + Send {
         async move { self.around(Operation::Stat, path, self.inner().stat(path)).await }
@@ -361,6 +371,14 @@ impl<L: Layer> StorageDriver for L {
 
     async fn writer(&self, path: &Path, options: WriterOptions) -> Result<Writer> {
         Layer::writer(self, path, options).await
+    }
+
+    async fn create_upload(&self, path: &Path) -> Result<()> {
+        Layer::create_upload(self, path).await
+    }
+
+    async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
+        Layer::file(self, path).await
     }
 
     async fn stat(&self, path: &Path) -> Result<Stat> {

@@ -55,6 +55,10 @@ operations! {
     CommitTo = "commit_to",
     /// [`Writer::cancel`](crate::Writer::cancel).
     Cancel = "cancel",
+    /// [`StorageDriver::create_upload`](crate::StorageDriver::create_upload).
+    CreateUpload = "create_upload",
+    /// [`StorageDriver::file`](crate::StorageDriver::file).
+    File = "file",
     /// [`StorageDriver::stat`](crate::StorageDriver::stat).
     Stat = "stat",
     /// [`StorageDriver::list`](crate::StorageDriver::list).

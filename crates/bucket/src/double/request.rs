@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use object_store::client::{HttpError, HttpRequest};
 use percent_encoding::percent_decode_str;
+
+use super::content::Content;
 
 /// A request whose body has arrived.
 pub(super) struct Request {
@@ -15,15 +16,15 @@ pub(super) struct Request {
     pub(super) key: String,
     query: HashMap<String, String>,
     headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Content,
     /// Whether there was no object at its key when it arrived.
     pub(super) arrived_first: bool,
 }
 
 impl Request {
-    pub(super) async fn read(request: HttpRequest) -> Result<Self, HttpError> {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await?.to_bytes();
+    /// Receives a request. The content of extents is forgotten if it is `sparse`.
+    pub(super) async fn read(request: HttpRequest, sparse: bool) -> Result<Self, HttpError> {
+        let (parts, mut body) = request.into_parts();
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let query =
             parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
@@ -32,10 +33,20 @@ impl Request {
             (decode(name), decode(&value.replace('+', " ")))
         });
         let path = parts.uri.path().trim_start_matches('/');
-        let key = path.split_once('/').map_or("", |(_, key)| key);
+        let key = decode(path.split_once('/').map_or("", |(_, key)| key));
+        let body = match sparse && parts.method == Method::PUT && key.contains("!data/") {
+            false => Content::Bytes(body.collect().await?.to_bytes()),
+            true => {
+                let mut length = 0;
+                while let Some(frame) = body.frame().await.transpose()? {
+                    length += frame.data_ref().map_or(0, |data| data.len());
+                }
+                Content::Zeros(length)
+            }
+        };
         Ok(Self {
             method: parts.method,
-            key: decode(key),
+            key,
             query: query.collect(),
             headers: parts.headers,
             body,

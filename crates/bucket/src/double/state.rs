@@ -6,20 +6,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream;
 use http::{Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use object_store::client::{HttpResponse, HttpResponseBody};
 
-use super::{Ways, date, request::Request, xml};
-
-/// The size of a piece of a response, in bytes.
-const CHUNK: usize = 1 << 20;
+use super::{Ways, content::Content, date, request::Request, xml};
 
 struct Object {
-    content: Bytes,
+    content: Content,
     content_type: String,
     etag: String,
     modified: SystemTime,
@@ -29,7 +26,7 @@ struct Multipart {
     key: String,
     begun: SystemTime,
     content_type: String,
-    parts: BTreeMap<usize, (String, Bytes)>,
+    parts: BTreeMap<usize, (String, Content)>,
 }
 
 pub(super) struct State {
@@ -73,11 +70,11 @@ impl State {
     }
 
     pub(super) fn put_foreign(&mut self, key: &str, content_type: &str, content: Bytes) {
-        self.store(key, content_type.to_owned(), content);
+        self.store(key, content_type.to_owned(), Content::Bytes(content));
     }
 
     pub(super) fn content(&self, key: &str) -> Option<Bytes> {
-        self.objects.get(key).map(|object| object.content.clone())
+        self.objects.get(key).map(|object| object.content.to_bytes())
     }
 
     pub(super) fn remove(&mut self, key: &str) {
@@ -116,9 +113,9 @@ impl State {
         }
     }
 
-    fn store(&mut self, key: &str, content_type: String, content: Bytes) -> String {
+    fn store(&mut self, key: &str, content_type: String, content: Content) -> String {
         // Equal bytes have equal ETags, as an MD5 has.
-        let etag = format!("{:016x}{:016x}", hash(&content), content.len());
+        let etag = format!("{:016x}{:016x}", content.hash(), content.len());
         let object = Object { content, content_type, etag: etag.clone(), modified: self.now() };
         self.objects.insert(key.to_owned(), object);
         if self.ways.keeps_directories {
@@ -193,9 +190,9 @@ impl State {
         }
         let content = match body {
             true => object.content.slice(range.start as usize..range.end as usize),
-            false => Bytes::new(),
+            false => Content::Zeros(0),
         };
-        response.body(in_chunks(content)).unwrap_or_else(|_| broken())
+        response.body(in_pieces(content)).unwrap_or_else(|_| broken())
     }
 
     fn delete(&mut self, request: &Request) -> HttpResponse {
@@ -250,11 +247,7 @@ impl State {
         let (Some(upload), Some(number)) = (self.multiparts.get_mut(id), number) else {
             return refuse(StatusCode::NOT_FOUND, "NoSuchUpload");
         };
-        let part = match self.ways.sparse {
-            true => vec![0; request.body.len()].into(),
-            false => request.body.clone(),
-        };
-        upload.parts.insert(number, (etag.clone(), part));
+        upload.parts.insert(number, (etag.clone(), request.body.clone()));
         with_etag(StatusCode::OK, &etag)
     }
 
@@ -270,9 +263,8 @@ impl State {
         let Some(upload) = self.multiparts.get(&id) else {
             return refuse(StatusCode::NOT_FOUND, "NoSuchUpload");
         };
-        let named = xml::parts(&String::from_utf8_lossy(&request.body));
-        let mut content = BytesMut::new();
-        let mut length = 0;
+        let named = xml::parts(&String::from_utf8_lossy(&request.body.to_bytes()));
+        let mut parts = Vec::new();
         for (place, (number, etag)) in named.iter().enumerate() {
             let Some((_, part)) = upload.parts.get(number).filter(|(known, _)| known == etag)
             else {
@@ -281,15 +273,9 @@ impl State {
             if place + 1 < named.len() && part.len() < self.ways.min_part {
                 return refuse(StatusCode::BAD_REQUEST, "EntityTooSmall");
             }
-            length += part.len();
-            if !self.ways.sparse {
-                content.extend_from_slice(part);
-            }
+            parts.push(part);
         }
-        let content = match self.ways.sparse {
-            true => vec![0; length].into(),
-            false => content.freeze(),
-        };
+        let content = Content::joined(&parts);
         let (key, content_type) = (upload.key.clone(), upload.content_type.clone());
         let etag = self.store(&key, content_type, content);
         self.multiparts.remove(&id);
@@ -358,6 +344,10 @@ impl State {
             let repeated = self.ways.repeats_offset && token.is_none() && contains;
             if start.is_empty() || repeated || order(&item.0) > order(start) {
                 items.insert(order(&item.0), item);
+                // One more than is listed says that there are more.
+                if items.len() > limit + 1 {
+                    items.pop_last();
+                }
             }
         }
         if delimiter.is_some() {
@@ -397,22 +387,9 @@ impl State {
     }
 }
 
-/// A hash that is fast without optimization too.
-fn hash(content: &[u8]) -> u64 {
-    content.chunks(8).fold(0_u64, |hash, chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
-    })
-}
-
-/// A body that arrives in pieces, as over a network.
-fn in_chunks(mut content: Bytes) -> HttpResponseBody {
-    let chunks = std::iter::from_fn(move || {
-        let chunk = content.split_to(content.len().min(CHUNK));
-        (!chunk.is_empty()).then(|| Ok(Frame::data(chunk)))
-    });
-    HttpResponseBody::new(StreamBody::new(stream::iter(chunks)))
+fn in_pieces(content: Content) -> HttpResponseBody {
+    let frames = content.pieces().map(|piece| Ok(Frame::data(piece)));
+    HttpResponseBody::new(StreamBody::new(stream::iter(frames)))
 }
 
 fn respond(status: StatusCode, body: &str) -> HttpResponse {

@@ -8,7 +8,7 @@ use super::{At, Guard, Hold};
 use crate::{
     backend::{Backend, file_key},
     envelope::tombstone,
-    extents::{ExtentWriter, PART, Part},
+    extents::{ExtentWriter, Part},
     nonce,
     objects::{Decision, Expect, Published, State, decide::pause},
     owner::Holder,
@@ -115,14 +115,18 @@ impl Backend {
         let mut hold = Hold::new(self, Holder::file(path), id.clone(), since);
         let mut writer = ExtentWriter::new(self, id, Holder::file(path), None);
         let mut offset = 0;
-        while content.len() - offset > PART {
-            let part = content.slice(offset..offset + PART);
+        loop {
+            let part = writer.next_part();
+            if content.len() - offset <= part {
+                break;
+            }
             if offset > 0 {
                 hold.renew().await?;
             }
             writer.begin().await?;
-            writer.send(Part { payload: part.into_iter().collect(), held: None })?;
-            offset += PART;
+            let payload = content.slice(offset..offset + part).into_iter().collect();
+            writer.send(Part { payload, held: None })?;
+            offset += part;
         }
         let rest = content.slice(offset..).into_iter().collect();
         match writer.is_open() {

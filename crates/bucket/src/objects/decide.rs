@@ -153,7 +153,7 @@ impl Objects {
     ) -> object_store::Result<Tag> {
         let location = self.engine_key(key)?;
         let options = PutOptions { mode: self.mode(expect), ..ours() };
-        let payload = sealed.bytes.clone().into();
+        let payload = sealed.bytes.clone();
         let put = self.clients.decisive.put_opts(&location, payload, options).await?;
         Ok(Tag::new(put.e_tag, put.version))
     }

@@ -1,7 +1,9 @@
 //! [`Content`]: the content of extents as a stream that reads ahead where the network is slow.
 //!
 //! It begins with one request for all that is left of an extent, which is the fastest where the server is near. Only
-//! if the reader mostly waits for it, and it is slow, the rest is read in ranges, several at once.
+//! if the reader mostly waits for it, and it is slow, the rest is read in ranges, several at once: the fewer, the more
+//! readers wait at the same time. Many readers have many requests under way anyway. If one that is slow is then not
+//! slow because of the distance, but because all of them share what the server can do, ranges would make it slower.
 
 use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
 
@@ -22,7 +24,8 @@ use crate::{
 const WINDOW: u64 = 8 << 20;
 /// How many ranges are read at once.
 const AHEAD: usize = 4;
-/// So many bytes of one request are timed.
+/// So many bytes of the first request are timed, and twice as many of each that follows because ranges were no longer
+/// read: a request that is given up costs the server what it has read.
 const TRIAL: u64 = 4 << 20;
 /// One request that takes no longer for them is fast enough: 100 MiB/s.
 const FAST: Duration = Duration::from_millis(40);
@@ -48,19 +51,26 @@ pub(super) struct Content {
 /// How long one request has taken so far.
 struct Trial {
     begun: Instant,
+    length: u64,
     bytes: u64,
     waited: Duration,
 }
 
 impl Trial {
-    fn new() -> Self {
-        Self { begun: Instant::now(), bytes: 0, waited: Duration::ZERO }
+    fn new(length: u64) -> Self {
+        Self { begun: Instant::now(), length, bytes: 0, waited: Duration::ZERO }
     }
 
     /// Whether the reader has waited for the network most of the time, and long.
     fn is_slow(&self) -> bool {
         let time = self.begun.elapsed();
-        self.bytes >= TRIAL && self.waited * 2 > time && time > FAST
+        let fast = FAST * u32::try_from(self.length / TRIAL).unwrap_or(u32::MAX);
+        self.bytes >= self.length && self.waited * 2 > time && time > fast
+    }
+
+    /// The trial of the next request.
+    fn next(&self) -> Self {
+        Self::new(self.length.saturating_mul(2))
     }
 }
 
@@ -86,11 +96,15 @@ impl Content {
             start = end;
         }
         let (ahead, ready) = (VecDeque::new(), VecDeque::new());
-        Self { backend, path, pieces, open: None, trial: Trial::new(), ahead, ready }
+        Self { backend, path, pieces, open: None, trial: Trial::new(TRIAL), ahead, ready }
     }
 
     /// The next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
+        if let Some(chunk) = self.ready.pop_front() {
+            return Ok(Some(chunk));
+        }
+        let _waiting = self.backend.budget.waiting();
         loop {
             if let Some(chunk) = self.ready.pop_front() {
                 return Ok(Some(chunk));
@@ -99,7 +113,7 @@ impl Content {
                 self.read_ahead();
                 match self.ahead.is_empty() {
                     // There is no room: continue with one request, and see again later.
-                    true => self.trial = Trial::new(),
+                    true => self.trial = self.trial.next(),
                     // What it still had is asked for again.
                     false => self.open = None,
                 }
@@ -111,6 +125,9 @@ impl Content {
                 self.ready.extend(chunks);
                 // While the next ones wait for the network.
                 self.read_ahead();
+                if self.ahead.is_empty() {
+                    self.trial = self.trial.next();
+                }
                 continue;
             }
             let Some((extent, range)) = self.pieces.front_mut() else { return Ok(None) };
@@ -135,7 +152,8 @@ impl Content {
             self.trial.bytes += chunk.len() as u64;
             range.start += chunk.len() as u64;
             if !chunk.is_empty() {
-                return Ok(Some(chunk));
+                let held = self.backend.budget.take(chunk.len() as u64);
+                return Ok(Some(held.into_bytes(chunk)));
             }
         }
     }
@@ -144,9 +162,11 @@ impl Content {
         self.pieces.iter().map(|(_, range)| range.end - range.start).sum()
     }
 
-    /// Starts to read the next ranges, as far as there is memory for them.
+    /// Starts to read the next ranges, as far as there is memory for them, and not too many readers wait.
     fn read_ahead(&mut self) {
-        while self.ahead.len() < AHEAD {
+        let most = AHEAD.min(self.backend.budget.reads(WINDOW));
+        // One after the other is what one request is better at.
+        while most > 1 && self.ahead.len() < most {
             let Some((extent, range)) = self.pieces.front_mut() else { return };
             let end = range.end.min(range.start + WINDOW);
             let Some(held) = self.backend.budget.try_take(end - range.start) else { return };

@@ -12,6 +12,7 @@ mod opening;
 mod processes;
 mod publishing;
 mod random_trees;
+mod resuming;
 mod support;
 mod sweeping;
 mod takeover;

@@ -49,13 +49,13 @@ macro_rules! servers {
 }
 
 servers! {
-    ceph: CEPH, 8 at once, 572 except [] {
+    ceph: CEPH, 8 at once, 578 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
         says_that_the_secret_is_wrong: "AWS_SECRET_ACCESS_KEY" = "wrong" => WrongSecret;
     }
     // A put by an administrator creates the bucket. It creates no object where there is a directory, or was one.
-    seaweedfs: SEAWEEDFS, 8 at once, 572 except [
+    seaweedfs: SEAWEEDFS, 8 at once, 578 except [
         "model::operations_with_faults_take_effect_once_or_never",
         "model::sequences_return_what_the_model_returns",
         "namespace::a_deleted_directory_makes_room_for_a_file",
@@ -66,15 +66,15 @@ servers! {
         says_that_it_does_not_know_the_key: "AWS_ACCESS_KEY_ID" = "unknown" => UnknownKey;
         says_that_the_secret_is_wrong: "AWS_SECRET_ACCESS_KEY" = "wrong" => WrongSecret;
     }
-    azurite: AZURITE, 2 at once, 572 except [] {
+    azurite: AZURITE, 2 at once, 578 except [] {
         says_that_there_is_no_container: "AZURE_CONTAINER_NAME" = "missing" => NoBucket;
         says_that_the_key_is_wrong: "AZURE_STORAGE_ACCOUNT_KEY" = "d3Jvbmc=" => WrongSecret;
     }
     // It accepts any credentials.
-    moto: MOTO, 4 at once, 572 except [] {
+    moto: MOTO, 4 at once, 578 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
     }
-    ministack: MINISTACK, 4 at once, 572 except [] {
+    ministack: MINISTACK, 4 at once, 578 except [] {
         says_that_there_is_no_bucket: "AWS_BUCKET" = "missing" => NoBucket;
     }
 }

@@ -56,6 +56,21 @@ pub(crate) async fn stat_of_nothing_is_not_found(subject: Subject) {
     assert!(!driver.exists(&path("/a/c")).await.unwrap());
 }
 
+pub(crate) async fn file_reports_what_stat_reports_of_a_file(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b", "content").await;
+    let file = driver.file(&path("/a/b")).await.unwrap();
+    assert_eq!(file, driver.stat(&path("/a/b")).await.unwrap().into_file().ok());
+}
+
+pub(crate) async fn file_reports_nothing_where_no_file_is(subject: Subject) {
+    let driver = subject.driver().await;
+    put(&driver, "/a/b", "content").await;
+    for at in ["/", "/a", "/b", "/a/c", "/a/b/c"] {
+        assert_eq!(driver.file(&path(at)).await.unwrap(), None, "{at}");
+    }
+}
+
 pub(crate) async fn stat_below_a_file_is_not_found(subject: Subject) {
     let driver = subject.driver().await;
     put(&driver, "/a", "x").await;

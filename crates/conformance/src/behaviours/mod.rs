@@ -9,6 +9,7 @@ pub(crate) mod concurrency;
 pub(crate) mod conditions;
 pub(crate) mod content;
 pub(crate) mod copying;
+pub(crate) mod creating;
 pub(crate) mod deleting;
 pub(crate) mod directories;
 pub(crate) mod errors;

@@ -11,6 +11,8 @@ macro_rules! __behaviours_operations {
                 stat_tells_a_file: [6.1];
                 stat_tells_a_directory: [6.1];
                 stat_of_nothing_is_not_found: [6.1];
+                file_reports_what_stat_reports_of_a_file: [6.7];
+                file_reports_nothing_where_no_file_is: [6.7];
                 stat_below_a_file_is_not_found: [6.1];
                 stat_of_the_beginning_of_a_name_is_not_found: [6.1];
                 list_gives_direct_children_alone: [6.2];

@@ -199,6 +199,12 @@ macro_rules! __behaviours_uploads {
                 cancel_uploads_fences: [5.7, 5.16];
                 cancel_uploads_goes_beyond_one_page: [5.16];
             }
+            creating {
+                create_upload_keeps_an_empty_upload: [5.18];
+                create_upload_discards_the_one_before_and_its_note: [5.3, 5.17, 5.18];
+                create_upload_fences_the_open_writer: [5.7, 5.18];
+                create_upload_leaves_committed_content: [5.3, 5.18];
+            }
             notes {
                 suspend_keeps_the_note_with_the_data: [5.9, 5.17];
                 sync_keeps_the_note_through_a_drop: [5.9, 5.17];

@@ -4,8 +4,7 @@ use std::{error::Error as _, sync::Arc, time::Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use storage_driver::{
-    Capabilities, Entry, Metadata, Path, Payload, Precondition, Stat, StorageDriver, Version,
-    WalkOptions,
+    Capabilities, Entry, Metadata, Path, Payload, Precondition, StorageDriver, Version, WalkOptions,
 };
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
     cache::{Cache, TRUST},
     clock::StoreClock,
     error::Result,
-    files::{age, is_damage, is_no_file, is_nothing, is_whole, warn_unreadable},
+    files::{age, is_damage, is_nothing, is_whole, warn_unreadable},
     throttle::Throttle,
     uploads::{hashed::HashThreads, open_uploads::OpenUploads, sessions::UploadSessions},
 };
@@ -199,11 +198,7 @@ impl Store {
 
     /// The metadata of a file; `None` if there is no file.
     pub(super) async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
-        match self.driver.stat(path).await.and_then(Stat::into_file) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if is_no_file(&error) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.driver.file(path).await?)
     }
 
     /// The metadata of a file that a walk returned; `None` if it does not exist any more.
@@ -214,12 +209,7 @@ impl Store {
         if let Some(file) = entry.metadata() {
             return Ok(Some(file.clone()));
         }
-        match self.driver.stat(entry.path()).await {
-            Ok(Stat::File(file)) => Ok(Some(file)),
-            Ok(Stat::Directory(_)) => Ok(None),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.driver.file(entry.path()).await
     }
 
     /// The files below a directory with their versions. Empty if there is no directory.

@@ -169,30 +169,33 @@ impl Store {
         }
     }
 
-    /// Stores the content of a manifest. The same content is kept, which saves a write. Damaged content is
-    /// replaced.
+    /// Stores the content of a manifest. The same content is kept. Damaged content is replaced.
     async fn put_manifest_blob(&self, digest: &Digest, content: Bytes) -> Result<()> {
         let path = layout::blob(digest);
+        // Most manifests are new: then one call does it.
+        let mut precondition = self.capabilities.preconditions.then_some(Precondition::IfAbsent);
         loop {
-            let precondition = match self.file(&path).await? {
+            if let Some(precondition) = precondition {
+                let content = Payload::from(content.clone());
+                match self.driver.put_content(&path, content, precondition).await {
+                    Ok(_) => return Ok(()),
+                    Err(error) if error.is_precondition_failed() => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            precondition = match self.file(&path).await? {
                 Some(file) if self.has_content(&file, &content).await? => {
                     match self.hold(&file, Hold::Required).await? {
                         true => return Ok(()),
-                        false => continue,
+                        false => None,
                     }
                 }
                 Some(damaged) => {
                     tracing::warn!(%path, "this manifest is damaged and is replaced");
-                    self.if_version(damaged.version)
+                    Some(self.if_version(damaged.version))
                 }
-                None => self.if_unchanged(None),
+                None => Some(self.if_unchanged(None)),
             };
-            let content = Payload::from(content.clone());
-            match self.driver.put_content(&path, content, precondition).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_precondition_failed() => {}
-                Err(error) => return Err(error.into()),
-            }
         }
     }
 

@@ -1,14 +1,18 @@
-//! A bucket of Ceph that distribution's S3 driver filled: this registry serves it as it is.
+//! A bucket of Ceph: one that distribution's S3 driver filled is served as it is, and a node that serves many clients
+//! takes little memory.
 
 use std::{
     io::Write,
     net::TcpListener,
     process::{Child, Stdio},
+    thread,
 };
 
 use crate::{
     skopeo::{PULL, PUSH},
     support::{
+        curl::Curl,
+        digest,
         fixture::{Fixture, LARGE, SMALL},
         layout::{Layout, assert_same_image},
         program::{Program, text},
@@ -101,4 +105,48 @@ fn a_bucket_that_distribution_filled_is_served() {
     skopeo.run(&[&PUSH[..], &[&fixture.layout.oci(LARGE), &image]].concat());
     let told = skopeo.run(&["inspect", "--raw", "--tls-verify=false", &image]);
     assert_eq!(told.as_bytes(), fixture.layout.manifest(LARGE));
+}
+
+/// How many clients push, and how many pull, at once.
+const CLIENTS: u8 = 16;
+/// The size of each blob.
+const BLOB: usize = 64 << 20;
+
+/// The content of a blob, which differs from the others.
+fn blob(number: u8) -> Vec<u8> {
+    let mut content = vec![number; BLOB];
+    content[..8].copy_from_slice(b"content:");
+    content
+}
+
+/// Pushes a blob, and returns its digest.
+fn push(curl: &Curl, number: u8) -> String {
+    let content = blob(number);
+    let digest = digest(&content);
+    let target = format!("{}?digest={digest}", curl.begin("many/blobs"));
+    let pushed = curl.ask(&["--max-time", "600", "-X", "PUT"], &target, Some(&content));
+    assert_eq!(pushed.status, 201, "{pushed:?}");
+    digest
+}
+
+#[test]
+#[ignore = "starts Ceph, and installs it if it is missing"]
+fn a_node_has_less_than_128_mib_while_16_clients_push_and_16_pull() {
+    let Some(program) = Curl::find() else { return };
+    let Some(access) = CEPH.access() else { return };
+    let variables: Vec<(&str, &str)> = access.variables().collect();
+    let served = Served::spawn_with("s3://registry/memory", &variables);
+    let curl = Curl::new(&program, &served);
+    let pushed = push(&curl, 0);
+    let target = format!("http://{}/v2/many/blobs/blobs/{pushed}", served.address);
+    let pull = ["--silent", "--fail", "--noproxy", "*", "--output", "/dev/null", &target];
+    thread::scope(|scope| {
+        for number in 1..=CLIENTS {
+            let (curl, program) = (&curl, &program);
+            scope.spawn(move || push(curl, number));
+            scope.spawn(move || program.run(&pull));
+        }
+    });
+    let peak = served.peak_memory();
+    assert!(peak < 128, "{peak} MiB at the peak");
 }

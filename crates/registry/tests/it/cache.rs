@@ -83,7 +83,7 @@ async fn with_image(store: &InMemory) -> (Node, String, &'static str) {
 async fn a_warm_pull_of_a_manifest_is_one_request() {
     let (node, by_digest, by_tag) = with_image(&InMemory::new()).await;
     for method in ["GET", "HEAD"] {
-        for (uri, operation) in [(&*by_digest, Operation::Stat), (by_tag, Operation::GetContent)] {
+        for (uri, operation) in [(&*by_digest, Operation::File), (by_tag, Operation::GetContent)] {
             node.status(method, uri).await;
             assert_eq!(node.calls(method, uri).await, [operation], "{method} {uri}");
         }
@@ -99,9 +99,9 @@ async fn a_warm_head_of_a_large_manifest_is_one_request() {
     let digest = node.service.push_manifest("demo", "v1", OCI_MANIFEST, &manifest).await;
     let uri = format!("/v2/demo/manifests/{digest}");
     node.status("HEAD", &uri).await;
-    assert_eq!(node.calls("HEAD", &uri).await, [Operation::Stat]);
+    assert_eq!(node.calls("HEAD", &uri).await, [Operation::File]);
     // Its content is not cached.
-    assert_eq!(node.calls("GET", &uri).await, [Operation::Stat, Operation::Reader]);
+    assert_eq!(node.calls("GET", &uri).await, [Operation::File, Operation::Reader]);
     assert_eq!(node.service.get(&uri).await.body.len(), manifest.to_string().len());
 }
 
@@ -110,8 +110,8 @@ async fn a_warm_head_of_a_blob_is_one_request() {
     let node = Node::on(&InMemory::new());
     node.service.push_blob("demo", "layer").await;
     let layer = blob("demo", b"layer");
-    assert_eq!(node.calls("HEAD", &layer).await, [Operation::Stat, Operation::Stat]);
-    assert_eq!(node.calls("HEAD", &layer).await, [Operation::Stat]);
+    assert_eq!(node.calls("HEAD", &layer).await, [Operation::File, Operation::File]);
+    assert_eq!(node.calls("HEAD", &layer).await, [Operation::File]);
     assert_eq!(node.service.head(&layer).await.header("content-length"), "5");
 }
 
@@ -122,7 +122,7 @@ async fn without_a_cache_a_pull_reads_the_store() {
     for _ in 0..2 {
         assert_eq!(
             node.calls("GET", "/v2/demo/manifests/v1").await,
-            [Operation::GetContent, Operation::Stat, Operation::GetContent]
+            [Operation::GetContent, Operation::File, Operation::GetContent]
         );
     }
 }

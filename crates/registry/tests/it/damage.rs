@@ -381,6 +381,7 @@ async fn a_read_only_registry_writes_nothing() {
                 | Operation::GetRange
                 | Operation::Reader
                 | Operation::Read
+                | Operation::File
                 | Operation::Stat
                 | Operation::List
                 | Operation::Walk

@@ -1,6 +1,6 @@
 //! Requests on uploads: begin, append, finish, push, look up, cancel.
 
-use storage_driver::{Metadata, Precondition, StorageDriverExt, WriteMode};
+use storage_driver::{Metadata, Precondition, WriteMode};
 
 use super::upload::{Chunk, Upload, UploadError, UploadStatus};
 use crate::{
@@ -16,7 +16,7 @@ impl Store {
     /// Begins an empty upload.
     pub(crate) async fn begin(&self, upload: Upload) -> Result<UploadStatus> {
         let reservation = self.reserve_upload().await?;
-        self.driver.create(&upload.path()).await?.suspend().await?;
+        self.driver.create_upload(&upload.path()).await?;
         reservation.keep();
         Ok(UploadStatus { upload, size: 0 })
     }

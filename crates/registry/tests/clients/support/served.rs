@@ -1,6 +1,7 @@
 //! [`Served`]: the program `registry`, on a free port.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -75,6 +76,14 @@ impl Served {
     /// The same with a transport, for skopeo and buildah.
     pub(crate) fn docker(&self, image: &str) -> String {
         format!("docker://{}/{image}", self.address)
+    }
+
+    /// The most memory that the process had so far, in MiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kibibytes >> 10
     }
 
     /// Sends SIGKILL, and waits for the end.

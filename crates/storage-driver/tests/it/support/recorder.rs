@@ -81,6 +81,14 @@ impl StorageDriver for Recorder {
         self.refuse("writer", (path, options))
     }
 
+    async fn create_upload(&self, path: &Path) -> Result<()> {
+        self.refuse("create_upload", path)
+    }
+
+    async fn file(&self, path: &Path) -> Result<Option<Metadata>> {
+        self.refuse("file", path)
+    }
+
     async fn stat(&self, path: &Path) -> Result<Stat> {
         self.refuse("stat", path)
     }
