@@ -5,13 +5,17 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use object_store::PutPayload;
 
+use crate::chunk::Chunk;
+
 /// Bytes in chunks. Small writes are joined, so that a chunk is worth its overhead.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     chunks: VecDeque<Bytes>,
     /// The last chunk, which still grows.
-    open: BytesMut,
+    open: Chunk,
     length: usize,
+    /// The size of the last chunk.
+    capacity: usize,
 }
 
 const SMALLEST: usize = 4 << 10;
@@ -26,14 +30,13 @@ impl Buffer {
     pub(crate) fn copy(&mut self, mut data: &[u8]) {
         self.length += data.len();
         while !data.is_empty() {
-            if self.open.len() == self.open.capacity() {
+            if self.open.room() == 0 {
                 self.seal();
-                // What is empty of it is not counted: an eighth of what there is.
-                let capacity = (self.length / 8).clamp(SMALLEST, LARGEST);
-                self.open = BytesMut::with_capacity(capacity);
+                // What is empty of it is not counted: an eighth of what there is, or of what there was in a part before.
+                self.capacity = self.capacity.max(self.length / 8).clamp(SMALLEST, LARGEST);
+                self.open = Chunk::new(self.capacity);
             }
-            let count = data.len().min(self.open.capacity() - self.open.len());
-            self.open.extend_from_slice(&data[..count]);
+            let count = self.open.fill(data);
             data = &data[count..];
         }
     }
@@ -49,9 +52,9 @@ impl Buffer {
     }
 
     fn seal(&mut self) {
-        let open = std::mem::take(&mut self.open);
+        let open = std::mem::take(&mut self.open).freeze();
         if !open.is_empty() {
-            self.chunks.push_back(open.freeze());
+            self.chunks.push_back(open);
         }
     }
 

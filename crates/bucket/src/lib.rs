@@ -14,6 +14,7 @@ mod bucket;
 mod budget;
 mod buffer;
 mod builder;
+mod chunk;
 mod clients;
 pub mod double;
 mod envelope;

@@ -37,6 +37,21 @@ fn alone() -> (MutexGuard<'static, ()>, Runtime) {
     (alone, Runtime::new().unwrap())
 }
 
+/// The memory of the process that the system counts, at its maximum since the last [`forget_resident`], in bytes.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+/// Begins a new maximum, and returns the memory at this moment.
+#[cfg(target_os = "linux")]
+fn forget_resident() -> usize {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    resident()
+}
+
 #[track_caller]
 fn assert_peak(base: usize, bound: usize) {
     let peak = alloc::peak(base);
@@ -91,6 +106,28 @@ fn uploads_and_downloads_at_once_stay_under_the_budget() {
         tasks.join_all().await;
         assert_peak(base, BUDGET + 64 * WRITER);
         assert_eq!(store.memory_in_use(), 0);
+    });
+}
+
+/// The system counts what is mapped too, and what an allocator keeps.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_has_no_more_than_the_budget_while_uploads_run() {
+    let (_alone, runtime) = alone();
+    runtime.block_on(async {
+        const SIZE: usize = 32 * MIB;
+        let store = open(&server()).await;
+        upload(&store, "/a", SIZE).await;
+        let base = forget_resident();
+        let mut tasks = JoinSet::new();
+        for number in 0..32 {
+            let store = store.clone();
+            tasks.spawn(async move { upload(&store, &format!("/u/{number}"), SIZE).await });
+        }
+        tasks.join_all().await;
+        let grown = resident().saturating_sub(base);
+        let bound = BUDGET + 32 * WRITER;
+        assert!(grown <= bound, "{} MiB, more than {} MiB", grown / MIB, bound / MIB);
     });
 }
 
