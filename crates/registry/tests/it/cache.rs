@@ -54,7 +54,7 @@ impl Node {
         Self::with(store, with_cache)
     }
 
-    fn with(store: &InMemory, options: impl FnOnce(RegistryBuilder) -> RegistryBuilder) -> Self {
+    fn with(store: &InMemory, options: impl Fn(RegistryBuilder) -> RegistryBuilder) -> Self {
         let calls = Arc::default();
         let driver = Noted { inner: store.clone(), calls: Arc::clone(&calls) };
         Self { service: Service::on(Arc::new(driver), store.clone(), options), calls }

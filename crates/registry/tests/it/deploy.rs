@@ -84,6 +84,20 @@ fn the_manifests_are_yaml() {
     }
 }
 
+/// Against the schemas of Kubernetes, which a Python package has: `pip install kubernetes-validate`.
+#[test]
+fn the_kubernetes_manifest_is_valid() {
+    let python = Command::new("python3").args(["-c", "import kubernetes_validate"]).output();
+    if !python.is_ok_and(|it| it.status.success()) {
+        let _ = writeln!(std::io::stderr(), "left out: no python3 with kubernetes-validate");
+        return;
+    }
+    let program = "import sys, yaml, kubernetes_validate\n\
+         for it in yaml.safe_load_all(open(sys.argv[1])):\n    \
+         kubernetes_validate.validate(it, kubernetes_validate.latest_version(), strict=True)";
+    succeeds("python3", &["-c", program, folder().join("kubernetes.yaml").to_str().unwrap()]);
+}
+
 #[test]
 fn the_load_balancer_accepts_its_configuration() {
     let compose = read("compose.yaml");

@@ -1,6 +1,6 @@
 //! Any request at any node: registries on one store, without memory in common.
 
-use std::{io, sync::Arc};
+use std::{env, io, process::Command, sync::Arc};
 
 use bytes::Bytes;
 use futures::{SinkExt, channel::mpsc::Sender};
@@ -8,7 +8,7 @@ use inmemory::InMemory;
 use tokio::task::JoinHandle;
 
 use crate::support::{
-    EMPTY_CONFIG, OCI_MANIFEST, Response, Service, blob, digest, image, slow, with_digest,
+    EMPTY_CONFIG, NODES, OCI_MANIFEST, Response, Service, blob, digest, image, slow, with_digest,
 };
 
 fn nodes<const N: usize>() -> [Service; N] {
@@ -169,4 +169,15 @@ async fn a_push_at_every_node_at_once_needs_no_upload_twice() {
     let tags = nodes[0].get("/v2/demo/tags/list").await.expect(200).json();
     assert_eq!(tags["tags"].as_array().unwrap().len(), 30);
     assert_eq!(nodes[0].uploads().await, 0);
+}
+
+/// The tests of `specification` again, each request at the other of two nodes, each with a cache.
+#[test]
+fn the_specification_holds_on_two_nodes_in_turn() {
+    let mut tests = Command::new(env::current_exe().unwrap());
+    let output = tests.args(["specification::", "--test-threads=2"]).env(NODES, "2").output();
+    let output = output.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.matches("test specification::").count() > 100, "{text}");
 }

@@ -7,7 +7,10 @@ pub mod clock;
 
 use std::{
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Waker},
 };
 
@@ -34,8 +37,13 @@ pub const EMPTY_CONFIG: &[u8] = b"{}";
 pub struct Service {
     pub registry: Registry,
     pub store: InMemory,
-    router: Router,
+    /// Those of its nodes, which receive requests in turn.
+    routers: Vec<Router>,
+    next: AtomicUsize,
 }
+
+/// The variable that sets how many nodes a [`Service`] has. One, unless it is set.
+pub const NODES: &str = "TEST_NODES";
 
 /// A response with its whole body.
 #[derive(Debug)]
@@ -72,11 +80,11 @@ impl Service {
         Self::with(|builder| builder)
     }
 
-    pub fn with(options: impl FnOnce(RegistryBuilder) -> RegistryBuilder) -> Self {
+    pub fn with(options: impl Fn(RegistryBuilder) -> RegistryBuilder) -> Self {
         Self::over(InMemory::new(), options)
     }
 
-    pub fn over(store: InMemory, options: impl FnOnce(RegistryBuilder) -> RegistryBuilder) -> Self {
+    pub fn over(store: InMemory, options: impl Fn(RegistryBuilder) -> RegistryBuilder) -> Self {
         Self::on(Arc::new(store.clone()), store, options)
     }
 
@@ -84,10 +92,20 @@ impl Service {
     pub fn on(
         driver: Arc<dyn StorageDriver>,
         store: InMemory,
-        options: impl FnOnce(RegistryBuilder) -> RegistryBuilder,
+        options: impl Fn(RegistryBuilder) -> RegistryBuilder,
     ) -> Self {
-        let registry = options(Registry::builder(driver)).build();
-        Self { router: registry.router(), registry, store }
+        let build = || options(Registry::builder(Arc::clone(&driver)));
+        let nodes: Vec<Registry> = match std::env::var(NODES) {
+            Err(_) => vec![build().build()],
+            Ok(count) => {
+                // As the program has it, each with its own cache.
+                let node = || build().cache_memory(32 << 20).cursor_keys([[7; 32]]).build();
+                (0..count.parse().unwrap()).map(|_| node()).collect()
+            }
+        };
+        let routers = nodes.iter().map(Registry::router).collect();
+        let registry = nodes.into_iter().next().unwrap();
+        Self { registry, store, routers, next: AtomicUsize::new(0) }
     }
 
     /// Sends a request, and returns the response with its body unread.
@@ -103,7 +121,8 @@ impl Service {
             request = request.header(*name, *value);
         }
         let request = request.body(body.into()).unwrap();
-        let router = self.router.clone();
+        let next = self.next.fetch_add(1, Ordering::Relaxed) % self.routers.len();
+        let router = self.routers[next].clone();
         async move { router.oneshot(request).await.unwrap() }.boxed()
     }
 

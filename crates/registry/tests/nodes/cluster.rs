@@ -1,35 +1,31 @@
-//! [`Cluster`]: nodes on one store in Ceph, behind a proxy.
+//! [`Cluster`]: nodes on one store, behind a proxy.
 
-use std::{
-    net::SocketAddr,
-    process,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-use crate::{
-    http::{Response, send},
-    node::{Node, Settings},
-    proxy::{Faults, Proxy},
-    server::Server,
-    support::{digest, random::Random},
-};
 use http::Method;
 
-static CEPH: Server = Server::new("ceph");
+use crate::{
+    bucket::Bucket,
+    http::{Response, send},
+    node::Node,
+    proxy::{Faults, Proxy},
+    support::{digest, random::Random},
+};
 
 /// How long the proxy waits for a node.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
+    // Before the bucket, so that they end first.
     pub(crate) nodes: Vec<Node>,
     pub(crate) proxy: Proxy,
+    pub(crate) bucket: Bucket,
 }
 
 impl Cluster {
-    /// Starts nodes on a new store, with settings in the environment. `None`, after a message, if Ceph cannot be
-    /// started here.
+    /// Starts nodes on a new store, with settings in the environment. `None`, after a message, if there is no server for
+    /// the store.
     pub(crate) async fn start(nodes: usize, settings: &[(&str, &str)]) -> Option<Self> {
         Self::start_with(nodes, settings, Faults::default(), 1).await
     }
@@ -40,18 +36,12 @@ impl Cluster {
         faults: Faults,
         seed: u64,
     ) -> Option<Self> {
-        static STORES: AtomicU64 = AtomicU64::new(0);
-        let access = CEPH.access()?;
-        let number = STORES.fetch_add(1, Ordering::Relaxed);
-        let store = format!("s3://registry/nodes-{}-{number}", process::id());
-        let variables = access.variables().chain(settings.iter().copied());
-        let variables =
-            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let settings = Settings { store, variables };
+        let bucket = Bucket::start().await?;
+        let settings = bucket.settings(settings);
         let nodes: Vec<Node> = (0..nodes).map(|_| Node::start(settings.clone())).collect();
         let addresses = nodes.iter().map(|node| node.address).collect();
         let proxy = Proxy::start(addresses, PATIENCE, faults, Random::new(seed)).await;
-        Some(Self { nodes, proxy })
+        Some(Self { nodes, proxy, bucket })
     }
 
     /// The address of a node; numbers go round.

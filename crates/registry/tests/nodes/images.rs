@@ -15,7 +15,7 @@ use crate::{
     support::{
         fixture::{Fixture, INDEX, LARGE, SMALL},
         layout::{Layout, assert_same_image},
-        program::Program,
+        program::{Program, read, text},
         random::Random,
     },
 };
@@ -29,7 +29,6 @@ fn image(cluster: &Cluster, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
 async fn skopeo_pushes_and_pulls_through_the_proxy() {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
@@ -54,7 +53,28 @@ fn pull(skopeo: &Program, image: &str, expected: &Layout, tag: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
+async fn umoci_unpacks_what_was_pulled_through_the_proxy() {
+    let (Some(skopeo), Some(umoci)) = (Program::find("skopeo"), Program::find("umoci")) else {
+        return;
+    };
+    let Some(fixture) = Fixture::shared() else { return };
+    let Some(cluster) = Cluster::start(3, &[]).await else { return };
+    block_in_place(|| {
+        let image = image(&cluster, "some/image:v1");
+        skopeo.run(&[&PUSH[..], &[&fixture.layout.oci(LARGE), &image]].concat());
+        let folder = tempfile::tempdir().unwrap();
+        let pulled = Layout::at(folder.path().join("pulled"));
+        skopeo.run(&[&PULL[..], &[&image, &pulled.oci(LARGE)]].concat());
+        let bundle = folder.path().join("bundle");
+        umoci.run(&["unpack", "--rootless", "--image", &pulled.image(LARGE), text(&bundle)]);
+        for file in &fixture.files {
+            let unpacked = bundle.join("rootfs").join(file.strip_prefix("/").unwrap());
+            assert!(read(&unpacked) == read(file), "{}", file.display());
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn podman_and_buildah_pull_and_push_through_the_proxy() {
     let (Some(podman), Some(buildah)) = (Program::find("podman"), Program::find("buildah")) else {
         return;
@@ -77,7 +97,6 @@ async fn podman_and_buildah_pull_and_push_through_the_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
 async fn oci_client_pushes_and_pulls_through_the_proxy() {
     let Some(cluster) = Cluster::start(3, &[]).await else { return };
     // The crate needs a provider even without TLS.
@@ -95,12 +114,14 @@ async fn oci_client_pushes_and_pulls_through_the_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
 async fn a_rolling_restart_loses_no_push() {
     let (Some(skopeo), Some(fixture)) = (Program::find("skopeo"), Fixture::shared()) else {
         return;
     };
-    let Some(mut cluster) = Cluster::start(3, &[]).await else { return };
+    // Longer than the balancer takes to notice.
+    let delay = [("REGISTRY_SHUTDOWN_DELAY", "1s")];
+    let Some(mut cluster) = Cluster::start(3, &delay).await else { return };
+    cluster.proxy.watch_health();
     let pushes: Vec<_> = (0..6)
         .map(|number| {
             let image = image(&cluster, &format!("some/image{number}:{LARGE}"));
@@ -112,12 +133,11 @@ async fn a_rolling_restart_loses_no_push() {
     let mut restarts = 0;
     while !pushes.iter().all(|push| push.is_finished()) || restarts < 3 {
         let node = &mut cluster.nodes[restarts % 3];
-        block_in_place(|| {
-            node.stop();
-            node.start_again();
-        });
+        node.stop();
+        node.start_again();
         restarts += 1;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Until the balancer has found it again.
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     for push in pushes {
         push.await.unwrap();

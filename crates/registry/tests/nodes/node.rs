@@ -9,6 +9,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::task::block_in_place;
 
 /// How the program is started.
 #[derive(Debug, Clone)]
@@ -45,6 +46,11 @@ impl Node {
 
     /// Starts the process after it has ended, at the same address, and waits until it listens.
     pub(crate) fn start_again(&mut self) {
+        // The server of the store, and the proxy, may be on this thread.
+        block_in_place(|| self.start_process());
+    }
+
+    fn start_process(&mut self) {
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let variables = self.settings.variables.iter().map(|(name, value)| (name, value));
         let address = self.address.to_string();
@@ -82,8 +88,23 @@ impl Node {
     /// Sends SIGTERM, and waits until the requests in flight and the process have ended.
     pub(crate) fn stop(&mut self) {
         self.signal(Signal::TERM);
-        let status = self.process.take().unwrap().wait().unwrap();
+        let mut process = self.process.take().unwrap();
+        let status = block_in_place(|| process.wait()).unwrap();
         assert!(status.success(), "{status}");
+    }
+
+    /// The processor time of the process in seconds, and the most memory that it had, in MiB.
+    pub(crate) fn usage(&self) -> (f64, u64) {
+        let id = self.process.as_ref().unwrap().id();
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        // After the name: the state is the first field, the times are the twelfth and the thirteenth.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields.split(' ').skip(11).take(2).map(|it| it.parse::<u64>().unwrap());
+        let seconds = ticks.sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        (seconds, peak >> 10)
     }
 
     fn log(&self) -> std::path::PathBuf {

@@ -4,13 +4,13 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::{body::Incoming, client::conn::http1, server, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -20,7 +20,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{http::Error, support::random::Random};
+use crate::{
+    http::{Error, send},
+    support::random::Random,
+};
 
 /// Time to accept a connection. A node that is paused accepts, because the system does that for it.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -38,11 +41,15 @@ pub(crate) struct Faults {
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
-    _serving: JoinSet<()>,
+    balancer: Arc<Balancer>,
+    serving: JoinSet<()>,
 }
 
+#[derive(Debug)]
 struct Balancer {
     nodes: Vec<SocketAddr>,
+    /// Whether a node may receive requests.
+    healthy: Vec<AtomicBool>,
     next: AtomicUsize,
     /// How long a node may take to respond.
     patience: Duration,
@@ -64,13 +71,15 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let random = Mutex::new(random);
         let next = AtomicUsize::new(0);
-        let balancer = Arc::new(Balancer { nodes, next, patience, faults, random });
+        let healthy = nodes.iter().map(|_| AtomicBool::new(true)).collect();
+        let balancer = Arc::new(Balancer { nodes, healthy, next, patience, faults, random });
+        let forwarder = Arc::clone(&balancer);
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let balancer = Arc::clone(&balancer);
+                let balancer = Arc::clone(&forwarder);
                 connections.spawn(async move {
                     let forward = service_fn(|request| balancer.forward(request));
                     let http = server::conn::http1::Builder::new();
@@ -79,7 +88,23 @@ impl Proxy {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { address, _serving: serving }
+        Self { address, balancer, serving }
+    }
+
+    /// Sends no more requests to a node whose `/healthz` is not 200, as load balancers do. Every node is asked each tenth
+    /// of a second.
+    pub(crate) fn watch_health(&mut self) {
+        for node in 0..self.balancer.nodes.len() {
+            let balancer = Arc::clone(&self.balancer);
+            self.serving.spawn(async move {
+                loop {
+                    let health = send(balancer.nodes[node], Method::GET, "/healthz", &[], "").await;
+                    let is_healthy = health.is_ok_and(|health| health.status == 200);
+                    balancer.healthy[node].store(is_healthy, Ordering::Relaxed);
+                    sleep(Duration::from_millis(100)).await;
+                }
+            });
+        }
     }
 }
 
@@ -109,8 +134,11 @@ impl Balancer {
 
     /// A connection to the next node that accepts one.
     async fn connect(&self) -> Option<TcpStream> {
-        for _ in 0..self.nodes.len() {
-            let next = self.next.fetch_add(1, Ordering::Relaxed) % self.nodes.len();
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        for next in (first..first + self.nodes.len()).map(|next| next % self.nodes.len()) {
+            if !self.healthy[next].load(Ordering::Relaxed) {
+                continue;
+            }
             if let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect(self.nodes[next])).await {
                 let _ = stream.set_nodelay(true);
                 return Some(stream);

@@ -4,45 +4,33 @@
 //! `NODES_SECONDS` is the duration, `NODES_SEED` repeats the choices of a run.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    fs,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use http::Method;
-use rustix::process::Signal;
-use serde_json::json;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     cluster::Cluster,
     http::{Response, send},
-    number,
+    invariants::{Known, MANIFEST, blobs, manifest, violations},
+    number, pause,
     proxy::Faults,
+    say,
     support::{digest, random::Random},
 };
 
-const SECONDS: u64 = 15;
+const SECONDS: u64 = 5;
 const CLIENTS: usize = 6;
 const REPOSITORIES: [&str; 3] = ["one", "two", "three"];
 const TAGS: u64 = 4;
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Some layers are larger than what a record of the driver holds.
 const LARGEST: u64 = 1_500_000;
-
-/// What the clients know: a repository and the digest of a manifest.
-type Name = (&'static str, String);
-
-#[derive(Debug, Default)]
-struct Known {
-    /// With the content of each manifest.
-    acknowledged: BTreeMap<Name, Vec<u8>>,
-    /// Deletions that were asked for, whatever came of them.
-    deleted: BTreeSet<Name>,
-    /// How often each operation ended with each status; 0 is no response.
-    ended: BTreeMap<(&'static str, u16), u64>,
-}
 
 #[derive(Clone)]
 struct Client {
@@ -172,25 +160,6 @@ impl Client {
     }
 }
 
-fn manifest(config: &[u8], layer: &[u8]) -> Vec<u8> {
-    let descriptor = |content: &[u8]| json!({ "mediaType": "application/x.test", "digest": digest(content), "size": content.len() });
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x.test",
-        "config": descriptor(config), "layers": [descriptor(layer)],
-    });
-    manifest.to_string().into_bytes()
-}
-
-/// The digests and sizes of the blobs of a manifest.
-fn blobs(manifest: &[u8]) -> Vec<(String, u64)> {
-    let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
-    let layers = manifest["layers"].as_array().unwrap().iter();
-    let descriptors = layers.chain([&manifest["config"]]);
-    descriptors
-        .map(|it| (it["digest"].as_str().unwrap().to_owned(), it["size"].as_u64().unwrap()))
-        .collect()
-}
-
 /// Kills, pauses and stops nodes, one at a time.
 async fn disturb(cluster: &mut Cluster, mut random: Random, until: Instant) {
     while Instant::now() < until {
@@ -198,14 +167,14 @@ async fn disturb(cluster: &mut Cluster, mut random: Random, until: Instant) {
         let nodes = cluster.nodes.len() as u64;
         let node = &mut cluster.nodes[random.below(nodes) as usize];
         match random.below(3) {
-            0 => tokio::task::block_in_place(|| {
+            0 => {
                 node.kill();
                 node.start_again();
-            }),
-            1 => tokio::task::block_in_place(|| {
+            }
+            1 => {
                 node.stop();
                 node.start_again();
-            }),
+            }
             _ => {
                 node.signal(Signal::STOP);
                 sleep(Duration::from_millis(random.below(3000))).await;
@@ -215,47 +184,18 @@ async fn disturb(cluster: &mut Cluster, mut random: Random, until: Instant) {
     }
 }
 
-/// Asserts what is promised to clients, at one node.
-async fn check(node: SocketAddr, known: &Known) {
-    let get = async |target: &str| {
-        send(node, Method::GET, target, &[("accept", MANIFEST)], "").await.unwrap()
-    };
-    let mut expected = BTreeMap::new();
-    for repository in REPOSITORIES {
-        let listed = get(&format!("/v2/{repository}/tags/list")).await;
-        if listed.status == 404 {
-            continue;
-        }
-        for tag in listed.expect(200).json()["tags"].as_array().unwrap() {
-            let tag = tag.as_str().unwrap();
-            let named = get(&format!("/v2/{repository}/manifests/{tag}")).await;
-            assert_eq!(named.status, 200, "{repository}:{tag} names nothing");
-            expected.insert((repository, digest(&named.body)), named.body.to_vec());
-        }
-    }
-    let promised = known.acknowledged.iter().filter(|(name, _)| !known.deleted.contains(*name));
-    expected.extend(promised.map(|(name, content)| (name.clone(), content.clone())));
-    assert!(!expected.is_empty());
-    for ((repository, name), content) in expected {
-        let got = get(&format!("/v2/{repository}/manifests/{name}")).await;
-        assert_eq!(got.status, 200, "{repository}@{name} was pushed and not deleted");
-        assert!(got.body == content, "{repository}@{name}");
-        for (blob, size) in blobs(&content) {
-            let target = format!("/v2/{repository}/blobs/{blob}");
-            let head = send(node, Method::HEAD, &target, &[], "").await.unwrap();
-            assert_eq!(head.status, 200, "{repository}@{name} names the missing blob {blob}");
-            assert_eq!(head.header("content-length"), size.to_string());
-        }
-    }
-}
-
-async fn race(grace: &str, faults: Faults) {
+/// The clients run for this time, and `disturb` too. Then a node that has nothing in its cache is asked.
+async fn race(
+    settings: &[(&str, &str)],
+    faults: Faults,
+    time: Duration,
+    disturb: impl AsyncFnOnce(&mut Cluster, Random, Instant),
+) {
     let seed = number("NODES_SEED").unwrap_or_else(fresh_seed);
     eprintln!("NODES_SEED={seed}");
     let mut random = Random::new(seed);
-    let settings = [("REGISTRY_GC_INTERVAL", "500ms"), ("REGISTRY_GC_GRACE", grace)];
-    let Some(mut cluster) = Cluster::start_with(3, &settings, faults, seed).await else { return };
-    let until = Instant::now() + Duration::from_secs(number("NODES_SECONDS").unwrap_or(SECONDS));
+    let Some(mut cluster) = Cluster::start_with(3, settings, faults, seed).await else { return };
+    let until = Instant::now() + time;
     let known = Arc::new(Mutex::new(Known::default()));
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -267,11 +207,21 @@ async fn race(grace: &str, faults: Faults) {
         ended.unwrap();
     }
     let known = std::mem::take(&mut *known.lock().unwrap());
-    eprintln!("{:?}, {} deletions", known.ended, known.deleted.len());
+    say(&format!("{:?}, {} deletions", known.ended, known.deleted.len()));
     assert!(!known.ended.keys().any(|(_, status)| *status == 500), "{:?}", known.ended);
-    // A node without anything in its cache.
+    assert!(!known.acknowledged.is_empty());
     let fresh = cluster.nodes[0].another();
-    check(fresh.address, &known).await;
+    let found = violations(fresh.address, &REPOSITORIES, &known).await;
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+fn some_seconds() -> Duration {
+    Duration::from_secs(number("NODES_SECONDS").unwrap_or(SECONDS))
+}
+
+/// The settings of nodes that collect all the time.
+fn collecting(grace: &str) -> [(&str, &str); 2] {
+    [("REGISTRY_GC_INTERVAL", "500ms"), ("REGISTRY_GC_GRACE", grace)]
 }
 
 fn fresh_seed() -> u64 {
@@ -280,13 +230,43 @@ fn fresh_seed() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
 async fn acknowledged_pushes_survive_collections_without_grace() {
-    race("0s", Faults::default()).await;
+    race(&collecting("0s"), Faults::default(), some_seconds(), disturb).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
 async fn acknowledged_pushes_survive_a_short_grace_and_lost_responses() {
-    race("300ms", Faults { dropped: 2, late: 2 }).await;
+    let faults = Faults { dropped: 2, late: 2 };
+    race(&collecting("300ms"), faults, some_seconds(), disturb).await;
+}
+
+/// It needs Ceph with three OSDs. Nodes are left alone, so that what fails is because of the OSD.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "kills an OSD: NODES_SERVER=ceph OSDS=3"]
+async fn acknowledged_pushes_survive_the_loss_of_an_osd() {
+    race(&collecting("300ms"), Faults::default(), some_seconds(), async |cluster, _, until| {
+        let data = cluster.bucket.variable("CEPH_DATA").expect("NODES_SERVER=ceph OSDS=3");
+        let process = fs::read_to_string(Path::new(data).join("osd1.pid")).unwrap();
+        let process = Pid::from_raw(process.trim().parse().unwrap()).unwrap();
+        sleep(until.saturating_duration_since(Instant::now()) / 4).await;
+        kill_process(process, Signal::KILL).unwrap();
+        sleep(until.saturating_duration_since(Instant::now())).await;
+    })
+    .await;
+}
+
+/// Uploads that it was working on are continued elsewhere, its lease of the collection is taken, and what it deletes or
+/// writes is another version by then.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: NODES_PAUSE"]
+async fn acknowledged_pushes_survive_a_node_that_is_paused_for_longer_than_every_time_out() {
+    let time = pause() + Duration::from_secs(20);
+    race(&collecting("300ms"), Faults::default(), time, async |cluster, _, until| {
+        sleep(Duration::from_secs(5)).await;
+        cluster.nodes[0].signal(Signal::STOP);
+        sleep(pause()).await;
+        cluster.nodes[0].signal(Signal::CONT);
+        sleep(until.saturating_duration_since(Instant::now())).await;
+    })
+    .await;
 }

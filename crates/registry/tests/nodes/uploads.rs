@@ -13,13 +13,13 @@ use tokio::task::JoinHandle;
 use crate::{
     cluster::{Cluster, assert_served, begin, chunk, finish, kept},
     http::{Error, Response, send, send_body},
+    pause,
     support::random::Random,
 };
 
 const REPOSITORY: &str = "some/image";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
 async fn an_upload_begins_at_one_node_and_ends_at_another() {
     let Some(cluster) = Cluster::start(3, &[]).await else { return };
     let content = Random::new(1).bytes(300_000);
@@ -35,7 +35,6 @@ async fn an_upload_begins_at_one_node_and_ends_at_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
 async fn twenty_chunks_through_the_proxy_are_one_blob() {
     let Some(cluster) = Cluster::start(3, &[]).await else { return };
     let proxy = cluster.proxy.address;
@@ -82,7 +81,6 @@ impl Chunk {
 const MUCH: usize = 24 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
 async fn after_a_kill_in_the_middle_of_a_chunk_another_node_continues() {
     let Some(mut cluster) = Cluster::start(2, &[]).await else { return };
     let content = Random::new(3).bytes(2 * MUCH);
@@ -103,9 +101,8 @@ async fn after_a_kill_in_the_middle_of_a_chunk_another_node_continues() {
     assert_served(cluster.node(1), REPOSITORY, &content).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
-async fn a_node_that_was_paused_while_another_took_over_changes_nothing() {
+/// A node is paused in the middle of a chunk, another one takes the upload over, and the node wakes after `time`.
+async fn a_paused_node_changes_nothing(time: Duration) {
     let Some(cluster) = Cluster::start(2, &[]).await else { return };
     let content = Random::new(4).bytes(2 * MUCH);
     let first = &content[..300_000];
@@ -117,6 +114,7 @@ async fn a_node_that_was_paused_while_another_took_over_changes_nothing() {
 
     let (size, location) = kept(cluster.node(1), &location).await;
     let taken = chunk(cluster.node(1), &location, size, &content[size..]).await.expect(202);
+    tokio::time::sleep(time).await;
     cluster.nodes[0].signal(Signal::CONT);
     // Its connection may be closed by now.
     let _ = second.send(&[0; 100_000]).await;
@@ -130,7 +128,17 @@ async fn a_node_that_was_paused_while_another_took_over_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "starts Ceph, and installs it if it is missing"]
+async fn a_node_that_was_paused_while_another_took_over_changes_nothing() {
+    a_paused_node_changes_nothing(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: NODES_PAUSE"]
+async fn a_node_that_was_paused_for_longer_than_every_time_out_changes_nothing() {
+    a_paused_node_changes_nothing(pause()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_paused_at_any_moment_of_an_upload_leaves_it_whole() {
     let Some(cluster) = Cluster::start(2, &[]).await else { return };
     let mut random = Random::new(5);

@@ -29,7 +29,12 @@ impl Curl {
     }
 
     pub(crate) fn new(program: &Program, served: &Served) -> Self {
-        Self { program: program.clone(), address: served.address.clone() }
+        Self::at(program, &served.address)
+    }
+
+    /// For a registry at this host and port.
+    pub(crate) fn at(program: &Program, address: impl ToString) -> Self {
+        Self { program: program.clone(), address: address.to_string() }
     }
 
     /// Sends a request to `target`, a path or a URL from a response, with `options` and an optional body.

@@ -35,7 +35,8 @@ impl Authorize for Refuses {
 }
 
 async fn refused(refusal: Refusal) -> Response {
-    Service::with(|it| it.authorize(Arc::new(Refuses(refusal)))).get("/v2/").await
+    let refuses = Arc::new(Refuses(refusal));
+    Service::with(|it| it.authorize(refuses.clone())).get("/v2/").await
 }
 
 /// A response for each code of the table, by its code.

@@ -13,7 +13,7 @@ async fn with_image(service: Service) -> (Service, String) {
 
 /// A service with an image, and these options.
 async fn with_image_and_options(
-    options: impl FnOnce(
+    options: impl Fn(
         storage_driver_registry::RegistryBuilder,
     ) -> storage_driver_registry::RegistryBuilder,
 ) -> (Service, String) {
