@@ -23,6 +23,8 @@ static REAL: [Server; 3] = [Server::new("ceph"), Server::new("seaweedfs"), Serve
 #[derive(Debug)]
 pub(crate) struct Bucket {
     variables: Vec<(String, String)>,
+    /// The server, if it is in this process.
+    server: Option<Double>,
     /// It ends when this is dropped.
     _serving: JoinSet<()>,
 }
@@ -43,7 +45,7 @@ impl Bucket {
     fn real(server: &'static Server) -> Option<Self> {
         let variables = server.access()?.variables();
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Some(Self { variables: variables.collect(), _serving: JoinSet::new() })
+        Some(Self { variables: variables.collect(), server: None, _serving: JoinSet::new() })
     }
 
     /// Serves `server` at a socket, so that processes share it.
@@ -51,11 +53,12 @@ impl Bucket {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let mut serving = JoinSet::new();
+        let served = server.clone();
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let server = server.clone();
+                let server = served.clone();
                 connections.spawn(async move {
                     let respond = service_fn(|request| respond(&server, request));
                     let connection = http1::Builder::new();
@@ -73,7 +76,7 @@ impl Bucket {
             ("AWS_ALLOW_HTTP", "true"),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self { variables: variables.into(), _serving: serving }
+        Self { variables: variables.into(), server: Some(server), _serving: serving }
     }
 
     /// The settings of a node on a new store, with these variables in its environment.
@@ -83,6 +86,16 @@ impl Bucket {
         let store = format!("s3://registry/nodes-{}-{number}", process::id());
         let others = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         Settings { store, variables: self.variables.iter().cloned().chain(others).collect() }
+    }
+
+    /// Ends the lease of the node that collects, as if a minute had passed since that node died. Two collections at once
+    /// are safe, so it may be alive. Does nothing, and returns `false`, if the server is not in this process.
+    pub(crate) fn end_lease(&self) -> bool {
+        let Some(server) = &self.server else { return false };
+        let keys = server.keys().into_iter();
+        keys.filter(|key| key.ends_with("/registry/collection/lease"))
+            .for_each(|key| server.remove(&key));
+        true
     }
 
     /// The value of a variable.

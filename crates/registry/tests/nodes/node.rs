@@ -107,6 +107,13 @@ impl Node {
         (seconds, peak >> 10)
     }
 
+    /// How many collections of garbage it has brought to their end, as its log says.
+    pub(crate) fn collections(&self) -> usize {
+        let log = std::fs::read_to_string(self.log()).unwrap();
+        let collected = log.lines().filter(|line| line.contains("garbage collected"));
+        collected.filter(|line| !line.contains("is left to")).count()
+    }
+
     fn log(&self) -> std::path::PathBuf {
         self.folder.path().join("log")
     }

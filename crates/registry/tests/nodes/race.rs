@@ -164,6 +164,8 @@ impl Client {
 async fn disturb(cluster: &mut Cluster, mut random: Random, until: Instant) {
     while Instant::now() < until {
         sleep(Duration::from_millis(random.below(1500))).await;
+        // Otherwise nothing is collected for a minute after the death of the node that did.
+        cluster.bucket.end_lease();
         let nodes = cluster.nodes.len() as u64;
         let node = &mut cluster.nodes[random.below(nodes) as usize];
         match random.below(3) {
@@ -207,7 +209,10 @@ async fn race(
         ended.unwrap();
     }
     let known = std::mem::take(&mut *known.lock().unwrap());
-    say(&format!("{:?}, {} deletions", known.ended, known.deleted.len()));
+    let collections: usize = cluster.nodes.iter().map(|node| node.collections()).sum();
+    let deletions = known.deleted.len();
+    say(&format!("{:?}, {deletions} deletions, {collections} collections", known.ended));
+    assert!(collections > 0 || !cluster.bucket.end_lease(), "nothing was collected");
     assert!(!known.ended.keys().any(|(_, status)| *status == 500), "{:?}", known.ended);
     assert!(!known.acknowledged.is_empty());
     let fresh = cluster.nodes[0].another();
