@@ -13,7 +13,7 @@ mod scale;
 mod server;
 
 pub use self::{
-    jobs::{Chunks, Costs, Deletion, Job, Lists, Requests, Streams},
+    jobs::{Act, Chunks, Costs, Deletion, Job, Lists, Requests, Streams, Zb},
     rows::rows,
     scale::Scale,
     server::{Storage, Target},

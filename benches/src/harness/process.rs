@@ -32,6 +32,17 @@ pub(crate) fn worked_of(process: u32) -> f64 {
     worked_by(&process.to_string())
 }
 
+/// How many times the threads of another process were exchanged on a processor; those of threads that have ended are lost.
+pub(crate) fn switches_of(process: u32) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let of_thread = |thread: fs::DirEntry| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let counts = status.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+        counts.filter_map(|(_, count)| count.trim().parse::<f64>().ok()).sum::<f64>()
+    };
+    threads.map(of_thread).sum()
+}
+
 /// How many fields after the name, which is in parentheses, the times are in `stat`.
 const TIMES: usize = 11;
 /// The kernel counts them in hundredths of a second.

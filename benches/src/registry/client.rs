@@ -14,12 +14,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{
-    content::{Blob, INDEX, Outgoing, manifest},
+    content::{Blob, IMAGE, INDEX, Outgoing, image, manifest},
     server::Server,
 };
 
-/// Distribution returns an index only to clients that accept one.
-const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, */*";
+/// Distribution returns a manifest only to clients that accept its type.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+                      application/vnd.oci.image.manifest.v1+json, */*";
 
 /// A connection that stays open. It panics if the registry refuses a request, for then nothing is measured.
 pub(super) struct Client {
@@ -108,26 +109,51 @@ impl Client {
         count(mounted).await;
     }
 
+    /// Pushes an image of one layer with the tag `latest`; the layer in a single request if `monolith`.
+    pub(super) async fn push_image(
+        &mut self,
+        repository: &str,
+        config: &Blob,
+        layer: &Blob,
+        monolith: bool,
+    ) {
+        self.push_in_chunks(repository, layer, usize::from(!monolith)).await;
+        self.push_in_chunks(repository, config, usize::from(!monolith)).await;
+        let path = format!("/v2/{repository}/manifests/latest");
+        count(self.send(Method::PUT, &path, IMAGE, image(config, layer).into()).await).await;
+    }
+
+    /// Pulls such an image: manifest, config and layer.
+    pub(super) async fn pull_image(&mut self, repository: &str, config: &Blob, layer: &Blob) {
+        self.get(&format!("/v2/{repository}/manifests/latest")).await;
+        for blob in [config, layer] {
+            let bytes = self.get(&format!("/v2/{repository}/blobs/{}", blob.digest)).await;
+            assert_eq!(bytes, blob.size());
+        }
+    }
+
     /// Pushes a blob as most clients do: POST, PATCH with all of it, PUT.
     pub(super) async fn push(&mut self, repository: &str, blob: &Blob) {
         self.push_in_chunks(repository, blob, 1).await;
     }
 
-    /// Pushes a blob in so many chunks, of equal size but the last: POST, a PATCH for each, PUT.
+    /// Pushes a blob in so many chunks, of equal size but the last: POST, a PATCH for each, PUT. Without any, the PUT has
+    /// the content.
     pub(super) async fn push_in_chunks(&mut self, repository: &str, blob: &Blob, chunks: usize) {
         let begin = format!("/v2/{repository}/blobs/uploads/");
         let begun = self.send(Method::POST, &begin, "", Outgoing::default()).await;
         let mut upload = location(&begun);
         count(begun).await;
         let kind = "application/octet-stream";
-        for chunk in blob.chunks(chunks) {
+        for chunk in blob.chunks(chunks).take(chunks) {
             let sent = self.send(Method::PATCH, &upload, kind, chunk).await;
             upload = location(&sent);
             count(sent).await;
         }
         let mark = if upload.contains('?') { '&' } else { '?' };
         let finish = format!("{upload}{mark}digest={}", blob.digest);
-        count(self.send(Method::PUT, &finish, "", Outgoing::default()).await).await;
+        let last = blob.chunks(1).next().filter(|_| chunks == 0).unwrap_or_default();
+        count(self.send(Method::PUT, &finish, kind, last).await).await;
     }
 }
 

@@ -44,9 +44,14 @@ impl Blob {
         (0..count).map(blob).collect()
     }
 
-    /// The bodies of so many requests, of equal size but the last.
+    /// How large it is, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        (self.pieces * PIECE) as u64
+    }
+
+    /// The bodies of so many requests, of equal size but the last; of one, if `count` is zero.
     pub(super) fn chunks(&self, count: usize) -> impl Iterator<Item = Outgoing> {
-        let each = self.pieces.div_ceil(count);
+        let each = self.pieces.div_ceil(count.max(1));
         (0..self.pieces).step_by(each).map(move |from| {
             let pieces = each.min(self.pieces - from);
             let is_last = from + pieces == self.pieces;
@@ -106,6 +111,25 @@ pub(super) fn manifest(number: u64) -> Bytes {
     let text = format!(
         "{{\"schemaVersion\":2,\"mediaType\":\"{INDEX}\",\"manifests\":[],\
          \"annotations\":{{\"number\":\"{number}\"}}}}"
+    );
+    text.into()
+}
+
+/// The type of [`image`].
+pub(super) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// The manifest of an image with one layer.
+pub(super) fn image(config: &Blob, layer: &Blob) -> Bytes {
+    let descriptor = |kind: &str, blob: &Blob| {
+        let (digest, size) = (&blob.digest, blob.size());
+        format!(
+            "{{\"mediaType\":\"application/vnd.oci.image.{kind}\",\"digest\":\"{digest}\",\"size\":{size}}}"
+        )
+    };
+    let config = descriptor("config.v1+json", config);
+    let layer = descriptor("layer.v1.tar", layer);
+    let text = format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{IMAGE}\",\"config\":{config},\"layers\":[{layer}]}}"
     );
     text.into()
 }

@@ -9,6 +9,7 @@ mod deletion;
 mod lists;
 mod requests;
 mod streams;
+mod zb;
 
 use std::time::Duration;
 
@@ -17,13 +18,18 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 pub use self::{
-    chunks::Chunks, costs::Costs, deletion::Deletion, lists::Lists, requests::Requests,
+    chunks::Chunks,
+    costs::Costs,
+    deletion::Deletion,
+    lists::Lists,
+    requests::Requests,
     streams::Streams,
+    zb::{Act, Zb},
 };
 use super::{
     client::Client,
     limit,
-    server::{Server, Target},
+    server::{Server, Spent, Target},
 };
 use crate::harness::{Figures, LATE, Measure, Who, process, runtime};
 
@@ -40,6 +46,7 @@ pub enum Job {
     Deletion(Deletion),
     Chunks(Chunks),
     Costs(Costs),
+    Zb(Zb),
 }
 
 impl Measure for Job {
@@ -64,6 +71,7 @@ impl Job {
             Self::Deletion(job) => job.run(who).await,
             Self::Chunks(job) => job.run(who).await,
             Self::Costs(job) => job.run(who).await,
+            Self::Zb(job) => job.run(who).await,
         }
     }
 }
@@ -107,13 +115,23 @@ impl Measured {
         }
     }
 
+    /// Adds what the registry has taken since `before`, for each of so many units: seconds of processor time as
+    /// `NAME cpu`, context switches as `NAME switches`.
+    fn add_spent(&mut self, name: &str, before: Spent, units: f64) {
+        if !self.late {
+            let now = self.server.spent();
+            self.add(&format!("{name} cpu"), (now.seconds - before.seconds) / units);
+            self.add(&format!("{name} switches"), (now.switches - before.switches) / units);
+        }
+    }
+
     fn add(&mut self, name: &str, number: f64) {
         self.figures = std::mem::take(&mut self.figures).with(name, number);
     }
 
     fn end(mut self) -> Figures {
         let client = process::worked();
-        self.add("client", client / (client + self.server.worked()));
+        self.add("client", client / (client + self.server.spent().seconds));
         self.figures
     }
 }

@@ -1,6 +1,8 @@
 //! Every line of the table, and the goal of each.
 
-use super::{Chunks, Costs, Deletion, Job, Lists, Requests, Scale, Storage, Streams, Target};
+use super::{
+    Act, Chunks, Costs, Deletion, Job, Lists, Requests, Scale, Storage, Streams, Target, Zb,
+};
 use crate::harness::{
     MIB, Who,
     table::{
@@ -56,6 +58,7 @@ pub fn rows(scale: &Scale, target: &Target) -> Vec<Row<Job>> {
     rows.extend(lists(scale, &files));
     rows.extend(lists(scale, &memory));
     rows.extend([deletion(scale, &files), deletion(scale, &memory)]);
+    rows.extend(zb(scale, &files));
     rows.extend(in_a_bucket(scale, &on(BUCKET), &on(NODES)));
     rows
 }
@@ -88,6 +91,10 @@ fn streams(blobs: usize, bytes: u64, (name, target): &(&str, Target)) -> Vec<Row
         line("pull", rate("pull"), STREAM).limits(&[Who::Loopback]),
         resident,
         line("the client's part of the work,", ("client", Unit::Times), Shown),
+        line("push, processor time a GiB,", ("push cpu", Unit::Seconds), Shown),
+        line("push, context switches a GiB,", ("push switches", Unit::Count), Shown),
+        line("pull, processor time a GiB,", ("pull cpu", Unit::Seconds), Shown),
+        line("pull, context switches a GiB,", ("pull switches", Unit::Count), Shown),
     ]
 }
 
@@ -98,14 +105,20 @@ fn requests(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row<Job>> {
         row("requests", format!("{what}, {name}"), job.clone(), number, goal)
     };
     let mut rows = Vec::new();
-    for (what, rate, median, most) in [
-        ("GET of a manifest by tag", "get", "get p50", "get p99"),
-        ("HEAD of a blob", "head", "head p50", "head p99"),
-        ("PUT of a manifest by tag", "put", "put p50", "put p99"),
+    for (what, rate, [median, most, cpu, switches]) in [
+        ("GET of a manifest by tag", "get", ["get p50", "get p99", "get cpu", "get switches"]),
+        ("HEAD of a blob", "head", ["head p50", "head p99", "head cpu", "head switches"]),
+        ("PUT of a manifest by tag", "put", ["put p50", "put p99", "put cpu", "put switches"]),
     ] {
         rows.push(line(what, (rate, Unit::PerSecond), REQUEST));
-        rows.push(line(&format!("{what}: p50"), (median, Unit::Microseconds), Shown));
-        rows.push(line(&format!("{what}: p99"), (most, Unit::Microseconds), Shown));
+        for (number, figure, unit) in [
+            ("p50", median, Unit::Microseconds),
+            ("p99", most, Unit::Microseconds),
+            ("processor time of a thousand", cpu, Unit::Seconds),
+            ("context switches of a thousand", switches, Unit::Count),
+        ] {
+            rows.push(line(&format!("{what}: {number}"), (figure, unit), Shown));
+        }
     }
     rows.push(line("the client's part of the work, requests", ("client", Unit::Times), Shown));
     rows
@@ -115,6 +128,54 @@ fn deletion(scale: &Scale, (name, target): &(&str, Target)) -> Row<Job> {
     let job = Job::Deletion(Deletion { target: target.clone(), count: scale.names });
     let label = format!("a manifest with {} tags, {name}", count(scale.names));
     row("delete", label, job, ("delete", Unit::Milliseconds), Shown)
+}
+
+/// What each scenario of `zb` is named, does, and how many percent of its layers have 1, 10 and 100 MiB.
+const ZB: [(&str, Act, [usize; 3]); 16] = [
+    ("Get Catalog", Act::Catalog, SMALL),
+    ("Push Monolith 1MB", Act::PushMonolith, SMALL),
+    ("Push Monolith 10MB", Act::PushMonolith, MEDIUM),
+    ("Push Monolith 100MB", Act::PushMonolith, LARGE),
+    ("Push Chunk Streamed 1MB", Act::PushChunked, SMALL),
+    ("Push Chunk Streamed 10MB", Act::PushChunked, MEDIUM),
+    ("Push Chunk Streamed 100MB", Act::PushChunked, LARGE),
+    ("Pull 1MB", Act::Pull, SMALL),
+    ("Pull 10MB", Act::Pull, MEDIUM),
+    ("Pull 100MB", Act::Pull, LARGE),
+    ("Pull Mixed 20% 1MB, 70% 10MB, 10% 100MB", Act::Pull, [20, 70, 10]),
+    ("Push Monolith Mixed 20% 1MB, 70% 10MB, 10% 100MB", Act::PushMonolith, [20, 70, 10]),
+    ("Push Chunk Mixed 33% 1MB, 33% 10MB, 33% 100MB", Act::PushChunked, [34, 33, 33]),
+    ("Pull 75% and Push 25% Mixed 1MB", Act::PullAndPush, SMALL),
+    ("Pull 75% and Push 25% Mixed 10MB", Act::PullAndPush, MEDIUM),
+    ("Pull 75% and Push 25% Mixed 100MB", Act::PullAndPush, LARGE),
+];
+const SMALL: [usize; 3] = [100, 0, 0];
+const MEDIUM: [usize; 3] = [0, 100, 0];
+const LARGE: [usize; 3] = [0, 0, 100];
+/// The clients of such a scenario, and how often at most it does what it does.
+const ZB_CLIENTS: usize = 8;
+const ZB_MOST: u64 = 1000;
+
+fn zb(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row<Job>> {
+    let mut rows = Vec::new();
+    for (scenario, act, percent) in ZB {
+        let [small, medium, large] = percent.map(|part| part as u64);
+        // The mean size of a layer, and the config of 1 MiB.
+        let bytes = (small + 10 * medium + 100 * large) * MIB / 100 + MIB;
+        let (target, clients) = (target.clone(), ZB_CLIENTS);
+        let count = (scale.zb / bytes).min(ZB_MOST);
+        let job = Job::Zb(Zb { target, act, percent, count, clients });
+        for (what, figure, unit, goal) in [
+            ("", "rate", Unit::PerSecond, AbovePeer(1.0)),
+            (": p50", "p50", Unit::Milliseconds, Shown),
+            (": p99", "p99", Unit::Milliseconds, Shown),
+            (": processor time of a thousand", "zb cpu", Unit::Seconds, Shown),
+        ] {
+            let label = format!("{scenario}{what}, {name}");
+            rows.push(row("zb", label, job.clone(), (figure, unit), goal));
+        }
+    }
+    rows
 }
 
 fn lists(scale: &Scale, (name, target): &(&str, Target)) -> Vec<Row<Job>> {

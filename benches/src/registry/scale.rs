@@ -17,6 +17,8 @@ pub struct Scale {
     pub milliseconds: u64,
     /// How many tags, and how many repositories, are listed.
     pub names: usize,
+    /// How much the scenarios of `zb` push or pull, in bytes, about.
+    pub zb: u64,
 }
 
 impl Scale {
@@ -28,12 +30,12 @@ impl Scale {
     /// The same with a quarter of the memory.
     pub fn usual() -> Self {
         let (blob, each, in_bucket, small) = (GIB, 256 * MIB, 128 * MIB, 16 * MIB);
-        Self { blob, each, in_bucket, small, milliseconds: 4_000, names: 10_000 }
+        Self { blob, each, in_bucket, small, milliseconds: 4_000, names: 10_000, zb: 2 * GIB }
     }
 
     /// A tenth of that or less, to see that all works and about where it stands.
     pub fn quick() -> Self {
         let (blob, each, in_bucket, small) = (64 * MIB, 16 * MIB, 16 * MIB, 4 * MIB);
-        Self { blob, each, in_bucket, small, milliseconds: 300, names: 500 }
+        Self { blob, each, in_bucket, small, milliseconds: 300, names: 500, zb: 200 * MIB }
     }
 }

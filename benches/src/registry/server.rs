@@ -68,6 +68,15 @@ struct Node {
     address: SocketAddr,
 }
 
+/// What processes have taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    /// Processor time.
+    pub(super) seconds: f64,
+    /// Context switches.
+    pub(super) switches: f64,
+}
+
 impl Server {
     /// Starts the registry of `who`, and returns when it listens.
     pub(super) fn start(who: Who, target: &Target) -> Self {
@@ -156,9 +165,12 @@ impl Server {
         peaks.max().unwrap_or_default() as f64
     }
 
-    /// The processor time that all processes have taken, in seconds.
-    pub(super) fn worked(&self) -> f64 {
-        self.nodes.iter().map(|node| process::worked_of(node.process.id())).sum()
+    /// What all processes have taken so far.
+    pub(super) fn spent(&self) -> Spent {
+        let of_all = |figure: fn(u32) -> f64| {
+            self.nodes.iter().map(|node| figure(node.process.id())).sum::<f64>()
+        };
+        Spent { seconds: of_all(process::worked_of), switches: of_all(process::switches_of) }
     }
 
     /// How many requests were sent to the bucket so far.

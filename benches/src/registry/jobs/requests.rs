@@ -27,7 +27,9 @@ const TIMES: usize = 1 << 20;
 /// pulls manifests by tag, requests blobs, and pushes manifests, each with its own tag.
 ///
 /// - `get`, `head`, `put`: how many a second;
-/// - `get p50`, `get p99` and so on: how long one takes, in microseconds.
+/// - `get p50`, `get p99` and so on: how long one takes, in microseconds;
+/// - `get cpu`, `get switches` and so on: the registry's processor time in seconds, and its context switches, for a
+///   thousand.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Requests {
     /// The registry.
@@ -54,17 +56,17 @@ impl Requests {
         let get = self.load(&mut clients, async |client, number| {
             client.get(&gets[number as usize % gets.len()]).await;
         });
-        measured.phase(get, |figures, times| with(figures, "get", times)).await;
+        measured.phase_of_requests("get", get).await;
         let head = self.load(&mut clients, async |client, number| {
             client.head(&heads[number as usize % heads.len()]).await;
         });
-        measured.phase(head, |figures, times| with(figures, "head", times)).await;
+        measured.phase_of_requests("head", head).await;
         let next = Cell::new(TAGS);
         let put = self.load(&mut clients, async |client, _| {
             let number = next.replace(next.get() + 1);
             client.tag(&tag(number), number).await;
         });
-        measured.phase(put, |figures, times| with(figures, "put", times)).await;
+        measured.phase_of_requests("put", put).await;
         measured.end()
     }
 
@@ -94,6 +96,20 @@ impl Requests {
         let seconds = start.elapsed().as_secs_f64();
         let times = times.into_inner();
         (times.len() as f64 / seconds, times)
+    }
+}
+
+impl Measured {
+    /// Runs a phase of requests, and adds their figures under this name.
+    async fn phase_of_requests(&mut self, name: &str, phase: impl Future<Output = (f64, Times)>) {
+        let before = self.server.spent();
+        let mut count = 0.0;
+        self.phase(phase, |figures, (rate, times)| {
+            count = times.len() as f64;
+            with(figures, name, (rate, times))
+        })
+        .await;
+        self.add_spent(name, before, count / 1e3);
     }
 }
 

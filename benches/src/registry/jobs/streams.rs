@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Measured;
 use crate::{
-    harness::{Figures, MIB, Who},
+    harness::{Figures, GIB, MIB, Who},
     registry::{client::Client, content::Blob, server::Target},
 };
 
@@ -16,6 +16,8 @@ const REPOSITORY: &str = "library/streams";
 /// Pushes blobs, each on its own connection, and then pulls them.
 ///
 /// - `push`, `pull`: MiB a second, of all together;
+/// - `push cpu`, `push switches` and so on: the registry's processor time in seconds, and its context switches, for
+///   each GiB;
 /// - `peak`: the most that the registry had in memory, in bytes; `held`: as a multiple of the blobs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Streams {
@@ -41,7 +43,9 @@ impl Streams {
             join_all(pushes.map(|(client, blob)| client.push(REPOSITORY, blob))).await;
             rate(start)
         };
+        let before = measured.server.spent();
         measured.phase(pushes, |figures, rate| figures.with("push", rate)).await;
+        measured.add_spent("push", before, content / GIB as f64);
         let pulls = async {
             let start = Instant::now();
             let pulls = clients.iter_mut().zip(&blobs).map(async |(client, blob)| {
@@ -51,7 +55,9 @@ impl Streams {
             join_all(pulls).await;
             rate(start)
         };
+        let before = measured.server.spent();
         measured.phase(pulls, |figures, rate| figures.with("pull", rate)).await;
+        measured.add_spent("pull", before, content / GIB as f64);
 
         let peak = measured.server.peak();
         if !measured.late {
