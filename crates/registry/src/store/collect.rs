@@ -69,15 +69,19 @@ mod untagged;
 
 use std::{
     collections::HashSet,
+    pin::pin,
     time::{Duration, SystemTime},
 };
 
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::join_all};
 use storage_driver::{ErrorKind, Metadata, Operation, Path, Precondition, SweepOptions, Version};
 
 pub use self::report::GcReport;
 use self::skipped::{Gone, Result, Skipped};
-use super::{base::Store, files::age};
+use super::{
+    base::Store,
+    files::{CONCURRENCY, age},
+};
 use crate::{digest::Digest, layout, name::Name, options::GcOptions};
 
 /// A blob that is not in use, in the version that was listed.
@@ -150,18 +154,27 @@ impl Store {
             used = self.mark(&gone, &mut skipped).await?;
         }
         let mut doomed = HashSet::new();
-        for candidate in candidates.iter().filter(|it| !used.contains(&it.digest)) {
-            let precondition = Precondition::IfVersion(candidate.version.clone());
-            if options.dry_run {
-                doomed.insert(candidate.digest);
-            } else {
-                let deleted = self.deleted(&candidate.path, precondition).await;
+        let unused: Vec<_> =
+            candidates.into_iter().filter(|it| !used.contains(&it.digest)).collect();
+        for part in unused.chunks(CONCURRENCY) {
+            let deletions = part.iter().map(|candidate| async move {
+                let same = Precondition::IfVersion(candidate.version.clone());
+                match options.dry_run {
+                    true => Ok(true),
+                    false => self.deleted(&candidate.path, same).await,
+                }
+            });
+            let deletions: Vec<_> = deletions.collect();
+            for (candidate, deleted) in part.iter().zip(join_all(deletions).await) {
                 if skipped.pass(&candidate.path, deleted)? != Some(true) {
                     continue;
                 }
+                if options.dry_run {
+                    doomed.insert(candidate.digest);
+                }
+                report.blobs += 1;
+                report.bytes += candidate.size;
             }
-            report.blobs += 1;
-            report.bytes += candidate.size;
         }
         for name in &names {
             self.sweep_links(name, terms, &used, &doomed, report, &mut skipped).await?;
@@ -183,7 +196,7 @@ impl Store {
         used: &HashSet<Digest>,
         report: &mut GcReport,
     ) -> Result<Vec<Candidate>> {
-        let mut blobs = std::pin::pin!(self.files_below(&layout::blobs(), "data"));
+        let mut blobs = pin!(self.files_below(&layout::blobs(), "data"));
         let mut candidates = Vec::new();
         while let Some((digest, file)) = blobs.try_next().await? {
             if used.contains(&digest) {

@@ -3,10 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::{OCI_INDEX, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, index};
+use inmemory::InMemory;
 use serde_json::json;
-use storage_driver::{ErrorKind, Operation, Path, Precondition, StorageDriver, StorageDriverExt};
+use storage_driver::{
+    ErrorKind, Layer, Operation, Path, Precondition, Result, StorageDriver, StorageDriverExt,
+};
 use storage_driver_conformance::layers::{Fault, Faulty};
 use storage_driver_registry::{GcOptions, GcReport};
+use tokio::time::{Instant, sleep};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -552,6 +556,47 @@ async fn a_blob_that_cannot_be_deleted_does_not_stop_a_collection() {
     });
     let report = collect_unused(&service, &clock).await;
     assert_eq!((report.blobs, report.skipped), (2, 1));
+}
+
+/// A driver whose deletions take a second each.
+#[derive(Debug)]
+struct SlowDeletions(InMemory);
+
+impl Layer for SlowDeletions {
+    type Inner = InMemory;
+
+    fn inner(&self) -> &InMemory {
+        &self.0
+    }
+
+    async fn around<'a, T: Send + 'a>(
+        &'a self,
+        operation: Operation,
+        _: &'a Path,
+        call: impl Future<Output = Result<T>> + Send + 'a,
+    ) -> Result<T> {
+        if operation == Operation::Delete {
+            sleep(Duration::from_secs(1)).await;
+        }
+        call.await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_blobs_and_links_are_deleted_at_once() {
+    const BLOBS: u32 = 64;
+    let clock = Clock::default();
+    clock.write_as_of(30 * 24 * HOUR);
+    let store = clock.store();
+    let service = Service::on(Arc::new(SlowDeletions(store.clone())), store, |builder| builder);
+    for number in 0..BLOBS {
+        service.push_blob("demo", number.to_string()).await;
+    }
+    let start = Instant::now();
+    let report = collect_unused(&service, &clock).await;
+    assert_eq!((report.blobs, report.links), (BLOBS.into(), BLOBS.into()));
+    let one_by_one = Duration::from_secs(2 * u64::from(BLOBS));
+    assert!(start.elapsed() < one_by_one / 8, "{:?}", start.elapsed());
 }
 
 #[tokio::test]

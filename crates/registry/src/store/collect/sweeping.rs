@@ -1,8 +1,8 @@
 //! Abandoned uploads, and links without a blob.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, pin::pin, time::Duration};
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use storage_driver::{Precondition, StorageDriverExt};
 
 use super::{
@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     layout,
     name::Name,
-    store::{base::Store, uploads::stale::is_stale},
+    store::{base::Store, files::CONCURRENCY, uploads::stale::is_stale},
 };
 
 impl Store {
@@ -31,19 +31,24 @@ impl Store {
     ) -> Result<()> {
         // An upload writes its link just before its blob. A short grace must not delete it in between.
         let grace = terms.options.grace.max(Duration::from_secs(60 * 60));
-        let mut links = std::pin::pin!(self.files_below(&layout::layers(name), "link"));
-        while let Some((digest, link)) = links.try_next().await? {
-            if used.contains(&digest) || terms.age(&link) < grace {
-                continue;
-            }
-            let swept = async {
-                let seen = Precondition::IfVersion(link.version);
-                let is_there =
-                    !doomed.contains(&digest) && self.driver.exists(&layout::blob(&digest)).await?;
-                Ok(!is_there && (terms.options.dry_run || self.deleted(&link.path, seen).await?))
+        let links = self.files_below(&layout::layers(name), "link");
+        let links = links
+            .try_filter(|(digest, link)| ready(!used.contains(digest) && terms.age(link) >= grace));
+        let sweeps = links.map_ok(|(digest, link)| async move {
+            let seen = Precondition::IfVersion(link.version);
+            let is_there = match doomed.contains(&digest) {
+                true => Ok(false),
+                false => self.driver.exists(&layout::blob(&digest)).await,
             };
-            let swept = swept.await;
-            report.links += u64::from(skipped.pass(&link.path, swept)? == Some(true));
+            let swept = match is_there {
+                Ok(false) if !terms.options.dry_run => self.deleted(&link.path, seen).await,
+                is_there => is_there.map(|is_there| !is_there),
+            };
+            Ok((link.path, swept))
+        });
+        let mut sweeps = pin!(sweeps.try_buffer_unordered(CONCURRENCY));
+        while let Some((path, swept)) = sweeps.try_next().await? {
+            report.links += u64::from(skipped.pass(&path, swept)? == Some(true));
         }
         Ok(())
     }
@@ -80,13 +85,18 @@ impl Store {
         skipped: &mut Skipped,
     ) -> Result<u64> {
         let files = self.files_with_versions(&layout::uploads(name)).await?;
-        let mut count = 0;
-        for file in files.into_iter().filter(|it| terms.age(it) >= terms.options.upload_ttl) {
+        let stale = files.into_iter().filter(|it| terms.age(it) >= terms.options.upload_ttl);
+        let deletions = stream::iter(stale).map(|file| async move {
             let deleted = match terms.options.dry_run {
                 true => Ok(true),
                 false => self.deleted(&file.path, Precondition::IfVersion(file.version)).await,
             };
-            count += u64::from(skipped.pass(&file.path, deleted)? == Some(true));
+            (file.path, deleted)
+        });
+        let mut deletions = pin!(deletions.buffer_unordered(CONCURRENCY));
+        let mut count = 0;
+        while let Some((path, deleted)) = deletions.next().await {
+            count += u64::from(skipped.pass(&path, deleted)? == Some(true));
         }
         Ok(count)
     }

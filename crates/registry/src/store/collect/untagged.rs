@@ -1,8 +1,11 @@
 //! Manifests that neither a tag nor another manifest leads to.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::pin,
+};
 
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::join_all};
 use storage_driver::{Metadata, Precondition};
 
 use super::{
@@ -63,17 +66,28 @@ impl Store {
                 reached.extend(children.iter().chain(referrers).copied());
             }
         }
-        for (digest, revision) in revisions.iter().filter(|(digest, _)| !kept.contains(*digest)) {
-            let Some(link) = &revision.link else { continue };
-            if terms.options.dry_run {
-                gone.insert((name.clone(), *digest));
-            } else {
-                let deleted = self.drop_revision(name, digest, revision, link).await;
+        let dropped: Vec<_> = revisions.iter().filter(|(it, _)| !kept.contains(*it)).collect();
+        for part in dropped.chunks(CONCURRENCY) {
+            let drops = part.iter().filter_map(|&(digest, revision)| {
+                let link = revision.link.as_ref()?;
+                Some(async move {
+                    let deleted = match terms.options.dry_run {
+                        true => Ok(true),
+                        false => self.drop_revision(name, digest, revision, link).await,
+                    };
+                    (digest, link, deleted)
+                })
+            });
+            let drops: Vec<_> = drops.collect();
+            for (digest, link, deleted) in join_all(drops).await {
                 if skipped.pass(&link.path, deleted)? != Some(true) {
                     continue;
                 }
+                if terms.options.dry_run {
+                    gone.insert((name.clone(), *digest));
+                }
+                report.untagged_manifests += 1;
             }
-            report.untagged_manifests += 1;
         }
         Ok(())
     }
@@ -94,7 +108,7 @@ impl Store {
             };
             Ok((path, link, named))
         });
-        let mut links = std::pin::pin!(links.try_buffer_unordered(CONCURRENCY));
+        let mut links = pin!(links.try_buffer_unordered(CONCURRENCY));
         let (mut tagged, mut is_judged) = (Vec::new(), true);
         while let Some((path, link, named)) = links.try_next().await? {
             let error = match link {
