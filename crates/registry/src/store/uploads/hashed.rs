@@ -303,6 +303,22 @@ mod tests {
         });
     }
 
+    #[test]
+    fn no_chunk_is_lost_if_another_upload_takes_the_thread_meanwhile() {
+        without_thread(async |go| {
+            let mut body = hashed(sent([BATCH; 3]));
+            assert!(body.chunk().now_or_never().is_none());
+            drop(go);
+            let threads = body.threads.clone();
+            let _taken = threads.0.acquire().await.unwrap();
+            for received in 0..3 {
+                let note = body.chunk().await.unwrap().unwrap().note;
+                let size = (received + 1) * BATCH as u64;
+                assert!(Hasher::from_note(&note, Algorithm::Sha256, size).is_some());
+            }
+        });
+    }
+
     #[tokio::test]
     async fn what_was_received_comes_before_the_error() {
         let mut body = hashed(Sent { broken: true, ..sent([1, BATCH, BATCH, 1]) });
