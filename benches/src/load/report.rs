@@ -19,7 +19,7 @@ use crate::harness::{GIB, MIB, Random, runtime};
 const SEED: u64 = 15;
 /// The numbers of prefixes at which limits are shown.
 const SHOWN: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
-/// How many manifests a collection reads at once.
+/// How many requests a collection sends at once.
 const AT_ONCE: f64 = 16.0;
 /// The memory of a collection for each blob that is used, in bytes.
 const OF_A_DIGEST: f64 = 100.0;
@@ -306,7 +306,7 @@ fn of_collection(terms: &Terms, counted: &Counted) -> String {
             sent.total() / 1e6,
             sent.price(terms),
             hours(reading.total() / AT_ONCE),
-            hours(deleting.total()),
+            hours(deleting.total() / AT_ONCE),
             kept * blobs * OF_A_DIGEST / GIB as f64,
         ]
         .map(number)
@@ -317,7 +317,7 @@ fn of_collection(terms: &Terms, counted: &Counted) -> String {
         "million requests",
         "$",
         "hours to read what is kept, 16 requests at once",
-        "hours to delete, one request after the other",
+        "hours to delete, 16 requests at once",
         "GiB of memory",
     ];
     table(head, rows)

@@ -266,10 +266,10 @@ fn a_parse_error_is_an_invalid_path() {
 #[test]
 fn every_operation_is_named_after_its_method() {
     let names: Vec<&str> = Operation::ALL.iter().map(|operation| operation.as_str()).collect();
-    let expected = "open get_content get_range put_content reader read writer write set_note sync \
-                    suspend commit commit_to cancel stat list walk uploads upload cancel_upload \
-                    cancel_uploads rename rename_dir copy delete delete_dir delete_many touch \
-                    redirect_url sweep health shutdown";
+    let expected = "open get_content get_range put_content reader read writer write set_note \
+                    sync suspend commit commit_to cancel create_upload file stat list walk \
+                    uploads upload cancel_upload cancel_uploads rename rename_dir copy \
+                    delete delete_dir delete_many touch redirect_url sweep health shutdown";
     assert_eq!(names.join(" "), expected);
     assert_eq!(format!("{:>6}|", Operation::Stat), "  stat|");
 }
