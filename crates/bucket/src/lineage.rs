@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Envelope, Kind, Sealed, tombstone_with};
 
-/// How many states before it a record remembers.
-const REMEMBERED: usize = 8;
+/// How many states before it a record remembers. With 8, sixteen writers of one file sometimes made so many changes
+/// between the response to another writer and its look at the file.
+const REMEMBERED: usize = 32;
+/// How many a tombstone remembers, which has a fixed length.
+const REMEMBERED_BY_A_TOMBSTONE: usize = 8;
 
 /// The states before one state of a path, by their nonces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +75,9 @@ impl Lineage {
 
     /// A tombstone in the place of a state, whose successors would have this lineage.
     pub(crate) fn tombstone(self) -> Sealed {
-        tombstone_with(&Self { life: None, history: self.history, fenced: false })
+        let forgotten = self.history.len().saturating_sub(REMEMBERED_BY_A_TOMBSTONE);
+        let history = self.history.into_iter().skip(forgotten).collect();
+        tombstone_with(&Self { life: None, history, fenced: false })
     }
 }
 
@@ -84,13 +89,13 @@ mod tests {
     #[test]
     fn the_first_state_of_a_life_is_remembered_and_of_the_others_the_latest() {
         let mut lineage = Lineage { life: Some("0".to_owned()), ..Lineage::default() };
-        for nonce in 0..20 {
+        for nonce in 0..50 {
             lineage = lineage.followed_by(&nonce.to_string());
         }
-        let remembered: Vec<bool> = (0..20).map(|n| lineage.contains(&n.to_string())).collect();
-        let expected: Vec<bool> = (0..20).map(|n| n == 0 || n >= 12).collect();
+        let remembered: Vec<bool> = (0..50).map(|n| lineage.contains(&n.to_string())).collect();
+        let expected: Vec<bool> = (0..50).map(|n| n == 0 || n >= 18).collect();
         assert_eq!(remembered, expected);
-        assert!(!lineage.remembers("0") && lineage.remembers("12"));
+        assert!(!lineage.remembers("0") && lineage.remembers("18"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
 
 /// `decide::ATTEMPTS`. More of them only repeat the same steps.
 const ATTEMPTS: u8 = 2;
-/// `lineage::REMEMBERED`.
+/// `lineage::REMEMBERED_BY_A_TOMBSTONE`: records remember more.
 const REMEMBERED: usize = 8;
 
 /// How a decisive write ended.

@@ -152,12 +152,12 @@ async fn a_swap_of_the_first_state_that_was_followed_by_many_others_takes_effect
             one.put_content(&path("/a"), bytes(2, 10).into(), Precondition::IfVersion(before)).await
         });
         tokio::time::sleep(SECOND).await;
-        for number in 0..10 {
+        for number in 0..40 {
             put(&two, "/a", bytes(10 + number, 10)).await.unwrap();
         }
         // It took effect, and too much has happened since to find that out.
         assert_eq!(swapped.await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
-        assert_eq!(read(&two, "/a").await, bytes(19, 10));
+        assert_eq!(read(&two, "/a").await, bytes(49, 10));
     })
     .await;
 }
