@@ -7,6 +7,7 @@ pub(crate) mod count;
 mod figures;
 mod measurements;
 mod mount;
+pub(crate) mod oci;
 mod place;
 pub(crate) mod process;
 mod random;

@@ -20,21 +20,22 @@ use benches::{
 
 const HELP: &str = "\
 Usage: registries [--quick] [--full] [--only WORDS]... [--runs N] [--markdown]
-                  [--dir DIR] [--program PATH]
+                  [--dir DIR] [--program PATH] [--distribution PATH]
 
-  --quick         a tenth of the size, one run
-  --full          sixteen blobs of 1 GiB at once, which takes 20 GiB of memory
-  --only WORDS    only these lines: a group, or words of a line
-  --runs N        the median of so many runs; 3 unless it is quick
-  --markdown      print the table as Markdown
-  --dir DIR       a directory for stores on files; /dev/shm unless set, if that is in memory
-  --program PATH  our program; built, or found next to this program, unless set
-  --list          print the groups and lines, and measure nothing";
+  --quick              a tenth of the size, one run
+  --full               sixteen blobs of 1 GiB at once, which takes 20 GiB of memory
+  --only WORDS         only these lines: a group, or words of a line
+  --runs N             the median of so many runs; 3 unless it is quick
+  --markdown           print the table as Markdown
+  --dir DIR            a directory for stores on files; /dev/shm unless set, if that is in memory
+  --program PATH       our program; built, or found next to this program, unless set
+  --distribution PATH  distribution's program; docker-registry unless set
+  --list               print the groups and lines, and measure nothing";
 
 const COLUMNS: [Column; 3] = [Column::Limit, Column::Of(Who::Distribution), Column::Of(Who::Ours)];
 
 fn main() -> ExitCode {
-    run::<Job>(HELP, &["full"], &["dir", "program"], measure)
+    run::<Job>(HELP, &["full"], &["dir", "program", "distribution"], measure)
 }
 
 #[expect(clippy::print_stdout, reason = "it is a program")]
@@ -50,7 +51,9 @@ fn measure(options: &Options) -> io::Result<()> {
         (_, true) => Scale::full(),
         _ => Scale::usual(),
     };
-    let target = Target { program, dir: place.dir.clone(), storage: Storage::Memory };
+    let distribution =
+        options.path("distribution").unwrap_or_else(|| PathBuf::from("docker-registry"));
+    let target = Target { program, distribution, dir: place.dir.clone(), storage: Storage::Memory };
     let rows = options.chosen(rows(&scale, &target));
     if options.list {
         return Ok(());

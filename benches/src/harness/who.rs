@@ -31,7 +31,7 @@ pub enum Who {
     Loopback,
     /// SHA-256 by `sha2`.
     Sha2,
-    /// CNCF distribution's registry, as Debian has it.
+    /// CNCF distribution's registry.
     Distribution,
     /// The driver: in memory, or on a disk; or the registry.
     Ours,
@@ -57,7 +57,7 @@ impl Who {
             Self::Naive => "naive",
             Self::Loopback => "loopback",
             Self::Sha2 => "sha2",
-            Self::Distribution => "docker-registry",
+            Self::Distribution => "distribution",
             Self::Ours => "ours",
         }
     }

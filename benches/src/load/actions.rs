@@ -11,10 +11,10 @@ use storage_driver_registry::{Redirect, Registry};
 use tower::ServiceExt;
 
 use super::{
-    image::{Blob, Image, MANIFEST},
+    image::{Blob, Image},
     recorder::{Recorder, Sent},
 };
-use crate::harness::MIB;
+use crate::harness::{MIB, oci};
 
 /// The cache of a node, as the program has it.
 const CACHE: u64 = 32 * MIB;
@@ -52,9 +52,9 @@ impl Lab {
 impl Node {
     async fn send(&self, method: Method, uri: &str, body: Bytes) -> Response<Bytes> {
         let request = Request::builder().method(method.clone()).uri(uri);
-        let request = request.header(header::ACCEPT, MANIFEST);
+        let request = request.header(header::ACCEPT, oci::IMAGE);
         // Of the content of blobs, no registry looks at the type.
-        let request = request.header(header::CONTENT_TYPE, MANIFEST);
+        let request = request.header(header::CONTENT_TYPE, oci::IMAGE);
         let request = request.body(Body::from(body)).expect("it is a request");
         let Ok(response) = self.router.clone().oneshot(request).await;
         let (head, body) = response.into_parts();

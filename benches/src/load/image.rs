@@ -1,10 +1,9 @@
 //! [`Image`]: what is pushed.
 
 use bytes::Bytes;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::harness::{KIB, MIB, Random};
+use crate::harness::{KIB, MIB, Random, oci};
 
 /// The sizes of the layers of a typical image in bytes, those of its base first.
 pub(super) const LAYERS: [u64; 5] = [30 * MIB, 20 * MIB, 8 * MIB, 2 * MIB, 20 * KIB];
@@ -15,10 +14,6 @@ const CONFIG: u64 = 6 * KIB;
 /// What differs between blobs; the rest is the same.
 const HEAD: usize = 64;
 
-pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
-
 /// Some content, and its digest.
 #[derive(Debug, Clone)]
 pub(super) struct Blob {
@@ -28,9 +23,8 @@ pub(super) struct Blob {
 
 impl From<Bytes> for Blob {
     fn from(content: Bytes) -> Self {
-        let digits: String =
-            Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { content, digest: format!("sha256:{digits}") }
+        let digest = oci::digest(&Sha256::digest(&content));
+        Self { content, digest }
     }
 }
 
@@ -39,6 +33,11 @@ impl Blob {
         let mut content = random.bytes(HEAD);
         content.resize(size as usize, 7);
         Self::from(Bytes::from(content))
+    }
+
+    /// Its digest and its size in bytes, as a manifest has them.
+    fn described(&self) -> (&str, u64) {
+        (&self.digest, self.content.len() as u64)
     }
 }
 
@@ -70,14 +69,8 @@ impl Image {
 
     fn of(random: &mut Random, layers: Vec<Blob>) -> Self {
         let config = Blob::draw(random, CONFIG);
-        let described = |kind: &str, blob: &Blob| json!({ "mediaType": kind, "digest": blob.digest, "size": blob.content.len() });
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": described(CONFIGURATION, &config),
-            "layers": layers.iter().map(|layer| described(LAYER, layer)).collect::<Vec<_>>(),
-        });
-        let manifest = Blob::from(Bytes::from(manifest.to_string()));
+        let described = layers.iter().map(Blob::described);
+        let manifest = Blob::from(oci::image(config.described(), described));
         Self { tag: format!("t{:016x}", random.number()), layers, config, manifest }
     }
 

@@ -14,9 +14,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{
-    content::{Blob, IMAGE, INDEX, Outgoing, image, manifest},
+    content::{Blob, INDEX, Outgoing, manifest},
     server::Server,
 };
+use crate::harness::oci;
 
 /// Distribution returns a manifest only to clients that accept its type.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
@@ -120,7 +121,9 @@ impl Client {
         self.push_in_chunks(repository, layer, usize::from(!monolith)).await;
         self.push_in_chunks(repository, config, usize::from(!monolith)).await;
         let path = format!("/v2/{repository}/manifests/latest");
-        count(self.send(Method::PUT, &path, IMAGE, image(config, layer).into()).await).await;
+        let [config, layer] = [config, layer].map(|blob| (blob.digest.as_str(), blob.size()));
+        let manifest = oci::image(config, [layer]);
+        count(self.send(Method::PUT, &path, oci::IMAGE, manifest.into()).await).await;
     }
 
     /// Pulls such an image: manifest, config and layer.

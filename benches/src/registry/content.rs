@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{MIB, Random};
+use crate::harness::{MIB, Random, oci};
 
 const SEED: u64 = 11;
 /// A blob repeats these bytes: they stay in the cache, and take no memory.
@@ -38,7 +38,7 @@ impl Blob {
         }
         let blob = |_| {
             let (piece, last) = (piece.clone(), Bytes::from(random.bytes(PIECE)));
-            let digest = written(&begun.clone().chain_update(&last).finalize());
+            let digest = oci::digest(&begun.clone().chain_update(&last).finalize());
             Self { digest, piece, last, pieces }
         };
         (0..count).map(blob).collect()
@@ -115,33 +115,9 @@ pub(super) fn manifest(number: u64) -> Bytes {
     text.into()
 }
 
-/// The type of [`image`].
-pub(super) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-
-/// The manifest of an image with one layer.
-pub(super) fn image(config: &Blob, layer: &Blob) -> Bytes {
-    let descriptor = |kind: &str, blob: &Blob| {
-        let (digest, size) = (&blob.digest, blob.size());
-        format!(
-            "{{\"mediaType\":\"application/vnd.oci.image.{kind}\",\"digest\":\"{digest}\",\"size\":{size}}}"
-        )
-    };
-    let config = descriptor("config.v1+json", config);
-    let layer = descriptor("layer.v1.tar", layer);
-    let text = format!(
-        "{{\"schemaVersion\":2,\"mediaType\":\"{IMAGE}\",\"config\":{config},\"layers\":[{layer}]}}"
-    );
-    text.into()
-}
-
 /// The digest of [`manifest`].
 pub(super) fn digest_of_manifest(number: u64) -> String {
-    written(&Sha256::digest(manifest(number)))
-}
-
-fn written(digest: &[u8]) -> String {
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
+    oci::digest(&Sha256::digest(manifest(number)))
 }
 
 #[test]
@@ -161,6 +137,6 @@ fn a_blob_is_what_its_digest_says() {
             hash.update(&blob.piece);
         }
         hash.update(std::mem::take(&mut blob.last));
-        assert_eq!(blob.digest, written(&hash.finalize()));
+        assert_eq!(blob.digest, oci::digest(&hash.finalize()));
     }
 }

@@ -16,8 +16,6 @@ use serde::{Deserialize, Serialize};
 use super::bucket::Bucket;
 use crate::harness::{Who, process};
 
-/// CNCF distribution's registry, as Debian names it.
-const DISTRIBUTION: &str = "docker-registry";
 /// The text that ours prints before its address.
 const LISTENING: &str = "listening on http://";
 /// How long a registry may take until it listens.
@@ -45,6 +43,8 @@ pub enum Storage {
 pub struct Target {
     /// Our program.
     pub program: PathBuf,
+    /// CNCF distribution's program.
+    pub distribution: PathBuf,
     /// The directory that directories of stores are made in.
     pub dir: PathBuf,
     /// What they keep their content in.
@@ -92,7 +92,7 @@ impl Server {
         for _ in 0..nodes {
             let node = match who {
                 Who::Ours => server.ours(target),
-                _ => server.distribution(target.storage),
+                _ => server.distribution(target),
             };
             server.nodes.push(node);
         }
@@ -124,10 +124,10 @@ impl Server {
         Node { process, _output: Some(output), address }
     }
 
-    fn distribution(&self, storage: Storage) -> Node {
+    fn distribution(&self, target: &Target) -> Node {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let address = free.expect("there is a free port");
-        let driver = match (storage, &self.bucket) {
+        let driver = match (target.storage, &self.bucket) {
             (Storage::Files { .. }, _) => {
                 format!("filesystem: {{rootdirectory: '{}'}}", self.dir.join("store").display())
             }
@@ -137,18 +137,18 @@ impl Server {
         let config = self.dir.join(format!("{}.yml", address.port()));
         fs::write(&config, settings(&driver, address)).expect("it is written");
         // Its S3 driver takes no certificates from the environment (`AWS_CA_BUNDLE`).
-        let process = Command::new(DISTRIBUTION)
+        let process = Command::new(&target.distribution)
             .env_clear()
             .arg("serve")
             .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .expect("docker-registry is installed");
+            .expect("distribution's registry is installed");
         let node = Node { process, _output: None, address };
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
-            assert!(start.elapsed() < START, "docker-registry does not listen");
+            assert!(start.elapsed() < START, "distribution's registry does not listen");
             thread::sleep(Duration::from_millis(10));
         }
         node

@@ -58,15 +58,13 @@ impl Budget {
     }
 
     /// Counts an extent that is sent in parts, until the result is dropped.
-    pub(crate) fn sender(self: &Arc<Self>) -> Sender {
-        self.senders.fetch_add(1, Ordering::Relaxed);
-        Sender(Arc::clone(self))
+    pub(crate) fn sender(self: &Arc<Self>) -> Counted {
+        Counted::new(self, |budget| &budget.senders)
     }
 
     /// Counts a reader that waits for content, until the result is dropped.
-    pub(crate) fn waiting(self: &Arc<Self>) -> Waiting {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiting(Arc::clone(self))
+    pub(crate) fn waiting(self: &Arc<Self>) -> Counted {
+        Counted::new(self, |budget| &budget.waiting)
     }
 
     /// How many requests for ranges of `length` bytes one of the readers that wait may have under way. Many readers are
@@ -99,7 +97,6 @@ impl Budget {
         self.used() >= self.limit
     }
 
-    /// Whether some of it is being sent, and so will be free soon.
     /// Whether so much is in flight that waiting for it makes room.
     pub(crate) fn is_moving(&self) -> bool {
         let in_flight = self.in_flight.load(Ordering::Acquire);
@@ -107,23 +104,23 @@ impl Budget {
     }
 }
 
-/// See [`Budget::sender`].
+/// One more in a count, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Sender(Arc<Budget>);
+pub(crate) struct Counted {
+    budget: Arc<Budget>,
+    count: fn(&Budget) -> &AtomicUsize,
+}
 
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.0.senders.fetch_sub(1, Ordering::Relaxed);
+impl Counted {
+    fn new(budget: &Arc<Budget>, count: fn(&Budget) -> &AtomicUsize) -> Self {
+        count(budget).fetch_add(1, Ordering::Relaxed);
+        Self { budget: Arc::clone(budget), count }
     }
 }
 
-/// See [`Budget::waiting`].
-#[derive(Debug)]
-pub(crate) struct Waiting(Arc<Budget>);
-
-impl Drop for Waiting {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        (self.count)(&self.budget).fetch_sub(1, Ordering::Relaxed);
     }
 }
 

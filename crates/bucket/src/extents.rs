@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     backend::Backend,
-    budget::{Held, Sender},
+    budget::{Counted, Held},
     error::{corrupted, explain},
     nonce,
     objects::Tag,
@@ -65,7 +65,7 @@ struct Open {
     last: bool,
     /// Counts it among the extents that are sent.
     #[expect(dead_code, reason = "counted until it is dropped")]
-    sender: Sender,
+    sender: Counted,
 }
 
 impl ExtentWriter {

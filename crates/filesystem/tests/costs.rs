@@ -2,40 +2,12 @@
 //! here on any machine. The root is in memory, so that the operations need no thread. The system calls are counted by
 //! the tests `calls` of the library.
 
-#![allow(unsafe_code, reason = "an allocator cannot be written without")]
-
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
-
+use counting_alloc::{Counting, OfThread};
 use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt};
 use storage_driver_filesystem::{Durability, Filesystem};
 
-/// Counts the allocations of each thread.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged; counting has no part in what is
-// returned.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 /// The number of files on which each operation is counted.
 const FILES: usize = 100;
@@ -63,11 +35,11 @@ async fn cost<T>(
     let paths: Vec<Path> = numbers.map(path).collect();
     // What is allocated once is allocated now.
     drop(operation(&paths[0]).await.unwrap());
-    let before = COUNT.get();
+    let measurement = OfThread::begin();
     for path in &paths[1..] {
         drop(operation(path).await.unwrap());
     }
-    (COUNT.get() - before) as f64 / (paths.len() - 1) as f64
+    measurement.count() as f64 / (paths.len() - 1) as f64
 }
 
 fn assert_at_most(counted: f64, bound: f64) {

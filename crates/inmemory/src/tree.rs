@@ -190,6 +190,7 @@ impl Tree {
     /// Finds the file or directory at `path`, which is not the root, to be [removed](Self::remove_found).
     pub(crate) fn find(&self, path: &Path) -> Option<Removable<'_>> {
         let (mut dir, mut rest) = (&self.root, &path.as_str()[1..]);
+        // The highest directory to be removed is the one below the lowest that has other children.
         let mut stays = rest;
         loop {
             if dir.has_many() {

@@ -4,11 +4,8 @@
 //! The bounds are the counted figures, which are the same at every run. A comment names the purpose of each
 //! allocation.
 
-#[path = "support/alloc.rs"]
-mod alloc;
-
-use alloc::{Counting, Measurement};
 use bytes::Bytes;
+use counting_alloc::{Counting, OfThread};
 use futures::{FutureExt, StreamExt, executor::block_on};
 use inmemory::InMemory;
 use storage_driver::{
@@ -45,7 +42,7 @@ fn store() -> (InMemory, Vec<Path>) {
 fn cost<T>(paths: &[Path], operation: impl Fn(&Path) -> T) -> (f64, f64) {
     // Allocations that are made once and kept are made now.
     drop(operation(&paths[0]));
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     paths[1..].iter().for_each(|path| drop(operation(path)));
     let each = |total: f64| total / (paths.len() - 1) as f64;
     (each(measurement.count() as f64), each(measurement.live() as f64))
@@ -125,7 +122,7 @@ fn a_chunk_that_is_copied_allocates_nothing_of_its_own() {
     drop(chunk.clone());
     let mut writer = block_on(store.create(&path(0))).unwrap();
     block_on(writer.write_bytes(chunk.clone())).unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     for _ in 0..4096 {
         block_on(writer.write_bytes(chunk.clone())).unwrap();
     }
@@ -139,7 +136,7 @@ fn a_chunk_that_is_adopted_allocates_a_handle() {
     let store = InMemory::new();
     let chunks: Vec<Bytes> = (0..1024).map(|_| Bytes::from(vec![7; CHUNK])).collect();
     let mut writer = block_on(store.create(&path(0))).unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     for chunk in chunks {
         block_on(writer.write_bytes(chunk)).unwrap();
     }
@@ -154,7 +151,7 @@ fn a_range_allocates_its_future() {
         block_on(writer.write_bytes(vec![7; 1 << 20])).unwrap();
     }
     block_on(writer.commit()).unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     for offset in 0..1000 {
         let range = ReadRange::from(offset * 65_537..offset * 65_537 + 4096);
         now(store.get_range(&path, range, 4096)).unwrap();
@@ -172,7 +169,7 @@ fn a_reader_of_one_segment_allocates_its_future_alone() {
     block_on(writer.commit()).unwrap();
     let cost = |range: ReadRange| {
         drop(now(store.reader(&path, range.clone())).unwrap());
-        let measurement = Measurement::begin();
+        let measurement = OfThread::begin();
         for _ in 0..1000 {
             drop(now(store.reader(&path, range.clone())).unwrap());
         }
@@ -193,11 +190,11 @@ fn an_entry_of_a_listing_allocates_its_path() {
         now(store.put(&Path::parse(format!("/dir/{number}")).unwrap(), "")).unwrap();
     }
     let dir = Path::parse("/dir").unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let page = now(store.list(&dir, ListOptions::new())).unwrap();
     assert_at_most("allocations of a list", measurement.count() as f64 / 1000.0, 1.1);
     assert_eq!(page.items.len(), 1000);
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let entries = block_on(store.walk(&dir, WalkOptions::new()).count());
     assert_at_most("allocations of a walk", measurement.count() as f64 / 1000.0, 1.1);
     assert_eq!(entries, 1000);
@@ -210,7 +207,7 @@ fn an_entry_of_a_listing_of_names_allocates_its_path() {
         now(store.put(&Path::parse(format!("/dir/{number}")).unwrap(), "")).unwrap();
     }
     let dir = Path::parse("/dir").unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let page = now(store.list(&dir, ListOptions::new().names_only())).unwrap();
     assert_at_most("allocations of a list", measurement.count() as f64 / 1000.0, 1.1);
     assert_eq!(page.items.len(), 1000);
@@ -222,7 +219,7 @@ fn a_note_of_the_same_length_allocates_nothing() {
     let mut writer = block_on(store.create(&path(0))).unwrap();
     let note = Bytes::from(vec![7; 100]);
     writer.set_note(note.clone()).unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     for _ in 0..1000 {
         writer.set_note(note.clone()).unwrap();
     }
@@ -234,7 +231,7 @@ fn the_state_of_an_upload_allocates_its_future_a_key_and_the_note() {
     let (store, path) = (InMemory::new(), path(0));
     let mut writer = block_on(store.create(&path)).unwrap();
     writer.set_note("note").unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     for _ in 0..1000 {
         drop(now(store.upload(&path)).unwrap());
     }

@@ -5,11 +5,8 @@
 //! on Linux: those are measured by the lengths that readers return, and by `usage()`, which `resident.rs`
 //! compares with the system's figures.
 
-#[path = "support/alloc.rs"]
-mod alloc;
-
-use alloc::{Counting, Measurement};
 use bytes::Bytes;
+use counting_alloc::{Counting, OfThread};
 use futures::{StreamExt, executor::block_on};
 use inmemory::{InMemory, InMemoryBuilder};
 use storage_driver::{Path, ReadRange, StorageDriver, StorageDriverExt, Writer, WriterOptions};
@@ -32,7 +29,7 @@ fn path() -> Path {
 }
 
 /// Commits what `writer` wrote, of which everything was written since `measurement` began.
-fn assert_lean(measurement: &Measurement, store: &InMemory, writer: Writer) {
+fn assert_lean(measurement: &OfThread, store: &InMemory, writer: Writer) {
     let payload = writer.size() as usize;
     // What is held only grew until now.
     let held = if cfg!(target_os = "linux") { store.usage().held() as usize } else { 0 };
@@ -86,7 +83,7 @@ fn upload(
 #[test]
 fn an_upload_of_1_gib_in_32_kib_chunks_is_lean() {
     let source = Bytes::from(vec![7; 32 * KIB]);
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let store = InMemory::new();
     let writer = upload(&store, &source, GIB, std::iter::repeat(32 * KIB));
     assert_lean(&measurement, &store, writer);
@@ -95,7 +92,7 @@ fn an_upload_of_1_gib_in_32_kib_chunks_is_lean() {
 #[test]
 fn an_upload_of_1_gib_in_random_chunks_is_lean() {
     let source = Bytes::from(vec![7; 3 * MIB]);
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let store = InMemory::new();
     let writer = upload(&store, &source, GIB, lengths(3 * MIB));
     assert_lean(&measurement, &store, writer);
@@ -105,7 +102,7 @@ fn an_upload_of_1_gib_in_random_chunks_is_lean() {
 fn twenty_million_writes_of_one_byte_are_lean() {
     const WRITES: usize = 20_000_000;
     let source = Bytes::from_static(&[7]);
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let store = InMemory::new();
     let writer = upload(&store, &source, WRITES, std::iter::repeat(1));
     assert_lean(&measurement, &store, writer);
@@ -114,7 +111,7 @@ fn twenty_million_writes_of_one_byte_are_lean() {
 #[test]
 fn adopted_buffers_cost_no_more_than_themselves() {
     const CHUNK: usize = 64 * KIB;
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let store = InMemory::new();
     block_on(async {
         let mut writer = store.create(&path()).await.unwrap();
@@ -133,7 +130,7 @@ fn adopted_buffers_cost_no_more_than_themselves() {
 fn the_smallest_segments_have_a_table_of_small_pieces() {
     const SMALLEST: usize = InMemoryBuilder::MIN_SEGMENT_SIZE;
     let source = Bytes::from(vec![7; 8 * KIB]);
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let store = InMemory::builder().segment_size(SMALLEST).build();
     let writer = upload(&store, &source, GIB / 4, std::iter::repeat(8 * KIB));
     block_on(writer.commit()).unwrap();
@@ -146,7 +143,7 @@ fn a_read_of_it_all_allocates_no_content() {
     let source = Bytes::from(vec![7; MIB]);
     let store = InMemory::new();
     block_on(upload(&store, &source, GIB / 4, std::iter::repeat(MIB)).commit()).unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let read: usize = block_on(async {
         let reader = store.reader(&path(), ReadRange::Full).await.unwrap();
         reader
@@ -163,7 +160,7 @@ fn whole_content_comes_in_parts_without_a_large_list_of_them() {
     let source = Bytes::from(vec![7; MIB]);
     let store = InMemory::builder().segment_size(InMemoryBuilder::MIN_SEGMENT_SIZE).build();
     block_on(upload(&store, &source, GIB / 4, std::iter::repeat(MIB)).commit()).unwrap();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     let content = block_on(store.get_content(&path(), u64::MAX)).unwrap();
     assert_eq!(content.payload().len(), GIB / 4);
     assert!(measurement.largest() <= 4 * KIB, "{} bytes", measurement.largest());
@@ -176,7 +173,7 @@ fn a_commit_an_append_and_a_copy_allocate_the_same_at_any_size() {
         // Without a pool no thread gives memory back later: the operation that starts it would pay for it.
         let store = InMemory::builder().pool(0).build();
         let writer = upload(&store, &source, size, std::iter::repeat(MIB));
-        let measurement = Measurement::begin();
+        let measurement = OfThread::begin();
         block_on(async {
             writer.commit().await.unwrap();
             store.copy(&path(), &Path::parse("/copy").unwrap(), Default::default()).await.unwrap();
@@ -198,7 +195,7 @@ fn everything_is_given_back() {
     let store = || InMemory::builder().pool(0).build();
     block_on(async { drop(store()) });
     let path = path();
-    let measurement = Measurement::begin();
+    let measurement = OfThread::begin();
     {
         let store = store();
         let writer = upload(&store, &source, 10 * MIB, lengths(100 * KIB));

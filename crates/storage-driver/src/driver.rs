@@ -25,10 +25,11 @@ use crate::{
 ///
 /// The provided methods come in two groups. Those of the first are correct for every driver, and a driver
 /// overrides them where it can do better: `get_content` and `get_range` read through `reader`, `create_upload`
-/// opens a writer and suspends it, `file` calls `stat`, `walk` lists one directory after another, `cancel_upload` resumes the upload and cancels it, `delete_many` and
-/// `cancel_uploads` work on one path at a time, `health` calls `stat` on the root. Those of the second
-/// (`rename`, `rename_dir`, `copy`, `touch`, `redirect_url`) cannot be composed of other methods without
-/// breaking a clause. They return `Unsupported` until a driver overrides them and claims the capability.
+/// opens a writer and suspends it, `file` calls `stat`, `walk` lists one directory after another, `cancel_upload`
+/// resumes the upload and cancels it, `delete_many` and `cancel_uploads` work on one path at a time, `health`
+/// calls `stat` on the root. Those of the second (`rename`, `rename_dir`, `copy`, `touch`, `redirect_url`)
+/// cannot be composed of other methods without breaking a clause. They return `Unsupported` until a driver
+/// overrides them and claims the capability.
 ///
 /// Add context to every error with [`Error::context`]. Call [`Path::require_not_root`] in the methods that do
 /// not accept the root (1.3). A separate type for "a path that is not the root" was considered: it would

@@ -138,6 +138,7 @@ fn pulled(size: usize) -> String {
 fn layers_have_the_sizes_of_the_scenario() {
     let target = Target {
         program: Default::default(),
+        distribution: Default::default(),
         dir: Default::default(),
         storage: crate::registry::Storage::Memory,
     };

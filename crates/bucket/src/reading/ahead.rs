@@ -101,14 +101,12 @@ impl Content {
 
     /// The next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
-        if let Some(chunk) = self.ready.pop_front() {
-            return Ok(Some(chunk));
-        }
-        let _waiting = self.backend.budget.waiting();
+        let mut waiting = None;
         loop {
             if let Some(chunk) = self.ready.pop_front() {
                 return Ok(Some(chunk));
             }
+            waiting.get_or_insert_with(|| self.backend.budget.waiting());
             if !self.ahead.is_empty() || (self.trial.is_slow() && self.left() > WINDOW) {
                 self.read_ahead();
                 match self.ahead.is_empty() {

@@ -1,14 +1,13 @@
 //! The memory of the process, counted by its allocator, while uploads and downloads run and while the store is swept.
 //! The server in process forgets content.
 
-mod alloc;
-
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
+use counting_alloc::{Counting, OfProcess};
 use futures::TryStreamExt;
 use storage_driver::{Path, Precondition, ReadRange, StorageDriver, SweepOptions, WriterOptions};
 use storage_driver_bucket::{
@@ -18,7 +17,7 @@ use storage_driver_bucket::{
 use tokio::{runtime::Runtime, task::JoinSet};
 
 #[global_allocator]
-static ALLOCATOR: alloc::Counting = alloc::Counting;
+static ALLOCATOR: Counting = Counting;
 
 const MIB: usize = 1 << 20;
 const BUDGET: usize = 64 * MIB;
@@ -53,8 +52,8 @@ fn forget_resident() -> usize {
 }
 
 #[track_caller]
-fn assert_peak(base: usize, bound: usize) {
-    let peak = alloc::peak(base);
+fn assert_peak(measurement: &OfProcess, bound: usize) {
+    let peak = measurement.peak();
     assert!(peak <= bound, "{} KiB at the peak, more than {} KiB", peak >> 10, bound >> 10);
 }
 
@@ -96,7 +95,7 @@ fn uploads_and_downloads_at_once_stay_under_the_budget() {
         const SIZE: usize = 32 * MIB;
         let store = open(&server()).await;
         upload(&store, "/read", SIZE).await;
-        let base = alloc::begin();
+        let measurement = OfProcess::begin();
         let mut tasks = JoinSet::new();
         for number in 0..64 {
             let (writing, reading) = (store.clone(), store.clone());
@@ -104,7 +103,7 @@ fn uploads_and_downloads_at_once_stay_under_the_budget() {
             tasks.spawn(async move { assert_eq!(download(&reading, "/read").await, SIZE) });
         }
         tasks.join_all().await;
-        assert_peak(base, BUDGET + 64 * WRITER);
+        assert_peak(&measurement, BUDGET + 64 * WRITER);
         assert_eq!(store.memory_in_use(), 0);
     });
 }
@@ -146,9 +145,9 @@ fn a_sweep_takes_less_than_4_mib_however_much_it_removes() {
             store.delete(&at, Precondition::None).await.unwrap();
         }
         server.advance(Duration::from_secs(2 * 60 * 60));
-        let base = alloc::begin();
+        let measurement = OfProcess::begin();
         let report = store.sweep(SweepOptions::new().deep()).await.unwrap();
         assert_eq!(report.objects, FILES as u64);
-        assert_peak(base, 4 * MIB);
+        assert_peak(&measurement, 4 * MIB);
     });
 }

@@ -73,7 +73,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures::{TryStreamExt, future::join_all};
+use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{ErrorKind, Metadata, Operation, Path, Precondition, SweepOptions, Version};
 
 pub use self::report::GcReport;
@@ -154,27 +154,22 @@ impl Store {
             used = self.mark(&gone, &mut skipped).await?;
         }
         let mut doomed = HashSet::new();
-        let unused: Vec<_> =
-            candidates.into_iter().filter(|it| !used.contains(&it.digest)).collect();
-        for part in unused.chunks(CONCURRENCY) {
-            let deletions = part.iter().map(|candidate| async move {
-                let same = Precondition::IfVersion(candidate.version.clone());
-                match options.dry_run {
-                    true => Ok(true),
-                    false => self.deleted(&candidate.path, same).await,
-                }
+        let unused = candidates.into_iter().filter(|it| !used.contains(&it.digest));
+        let deletions =
+            stream::iter(unused).map(|Candidate { path, digest, version, size }| async move {
+                let deleted = self.delete_seen(terms, &path, version).await;
+                (path, digest, size, deleted)
             });
-            let deletions: Vec<_> = deletions.collect();
-            for (candidate, deleted) in part.iter().zip(join_all(deletions).await) {
-                if skipped.pass(&candidate.path, deleted)? != Some(true) {
-                    continue;
-                }
-                if options.dry_run {
-                    doomed.insert(candidate.digest);
-                }
-                report.blobs += 1;
-                report.bytes += candidate.size;
+        let mut deletions = pin!(deletions.buffer_unordered(CONCURRENCY));
+        while let Some((path, digest, size, deleted)) = deletions.next().await {
+            if skipped.pass(&path, deleted)? != Some(true) {
+                continue;
             }
+            if options.dry_run {
+                doomed.insert(digest);
+            }
+            report.blobs += 1;
+            report.bytes += size;
         }
         for name in &names {
             self.sweep_links(name, terms, &used, &doomed, report, &mut skipped).await?;
@@ -187,6 +182,15 @@ impl Store {
             report.sweep = self.driver.sweep(sweep).await?;
         }
         Ok(())
+    }
+
+    /// Deletes a file, unless it has changed since it was seen in this version. A dry run deletes nothing, and says that it
+    /// has.
+    async fn delete_seen(&self, terms: &Terms<'_>, path: &Path, seen: Version) -> Result<bool> {
+        match terms.options.dry_run {
+            true => Ok(true),
+            false => self.deleted(path, Precondition::IfVersion(seen)).await,
+        }
     }
 
     /// The blobs that are not in use and older than the grace.

@@ -3,7 +3,6 @@
 //!
 //! Content of the in-memory store is mapped from the system on Linux, and not counted.
 
-mod alloc;
 #[path = "../it/support.rs"]
 mod support;
 
@@ -19,6 +18,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
+use counting_alloc::{Counting, OfProcess};
 use futures::{StreamExt, stream, stream::FuturesUnordered};
 use http::{Request, StatusCode};
 use hyper::client::conn::http2;
@@ -36,7 +36,7 @@ use tokio::{
 };
 
 #[global_allocator]
-static ALLOCATOR: alloc::Counting = alloc::Counting;
+static ALLOCATOR: Counting = Counting;
 
 const MIB: usize = 1 << 20;
 /// The default of `RegistryBuilder::manifest_memory`.
@@ -54,8 +54,8 @@ fn alone() -> (MutexGuard<'static, ()>, Runtime) {
 }
 
 #[track_caller]
-fn assert_peak(base: usize, bound: usize) {
-    let peak = alloc::peak(base);
+fn assert_peak(measurement: &OfProcess, bound: usize) {
+    let peak = measurement.peak();
     assert!(peak <= bound, "{} MiB at the peak, more than {} MiB", peak / MIB, bound / MIB);
 }
 
@@ -93,7 +93,7 @@ fn unread_pulls_of_manifests_on_one_connection_stay_under_the_bound() {
         let manifest = service.store_manifest(padded(4 * MIB, &support::digest(b""), 1)).await;
         let registry = TestRegistry::start_on(Arc::new(store), |builder| builder).await.unwrap();
         let client = client(registry.address()).await;
-        let base = alloc::begin();
+        let measurement = OfProcess::begin();
         let uri = format!("http://registry/v2/demo/manifests/{manifest}");
         let mut responses: FuturesUnordered<_> = (0..200)
             .map(|_| {
@@ -110,7 +110,7 @@ fn unread_pulls_of_manifests_on_one_connection_stay_under_the_bound() {
                 unread.clear();
             }
         }
-        assert_peak(base, BUDGET / 4 + CONNECTION);
+        assert_peak(&measurement, BUDGET / 4 + CONNECTION);
     });
 }
 
@@ -121,7 +121,7 @@ fn unfinished_pushes_of_manifests_on_one_connection_stay_under_the_bound() {
         let registry = TestRegistry::start().await.unwrap();
         let client = client(registry.address()).await;
         let content = Bytes::from(vec![b' '; 64 << 10]);
-        let base = alloc::begin();
+        let measurement = OfProcess::begin();
         // The number of requests that were refused, or that have sent all but their last byte.
         let (over, changed) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let mut requests = JoinSet::new();
@@ -149,7 +149,7 @@ fn unfinished_pushes_of_manifests_on_one_connection_stay_under_the_bound() {
         while over.load(Relaxed) < 200 {
             changed.notified().await;
         }
-        assert_peak(base, BUDGET + CONNECTION);
+        assert_peak(&measurement, BUDGET + CONNECTION);
     });
 }
 
@@ -160,7 +160,7 @@ fn pushes_of_manifests_on_many_connections_stay_under_the_bound() {
         let registry = TestRegistry::start().await.unwrap();
         let address = registry.address();
         let content = Bytes::from(vec![b' '; 4 * MIB]);
-        let base = alloc::begin();
+        let measurement = OfProcess::begin();
         let mut clients = JoinSet::new();
         for n in 0..256 {
             let content = content.clone();
@@ -191,7 +191,7 @@ fn pushes_of_manifests_on_many_connections_stay_under_the_bound() {
             });
         }
         let _open = clients.join_all().await;
-        assert_peak(base, BUDGET + 256 * CONNECTION);
+        assert_peak(&measurement, BUDGET + 256 * CONNECTION);
     });
 }
 
@@ -224,10 +224,10 @@ fn the_referrers_of_any_input_take_less_than_64_mib() {
         service.push_manifest("demo", &fallback, OCI_INDEX, &index(&many)).await;
         drop(many);
 
-        let base = alloc::begin();
+        let measurement = OfProcess::begin();
         let list = service.get(&format!("/v2/demo/referrers/{subject}")).await.expect(200);
         assert_eq!(list.json()["manifests"].as_array().unwrap().len(), referrers.len());
-        assert_peak(base, 64 * MIB);
+        assert_peak(&measurement, 64 * MIB);
     });
 }
 
@@ -245,7 +245,7 @@ fn unread_lists_of_referrers_stay_under_the_bound() {
         let referrers: Vec<&str> = referrers.iter().map(String::as_str).collect();
         let fallback = subject.replace(':', "-");
         service.push_manifest("demo", &fallback, OCI_INDEX, &index(&referrers)).await;
-        let base = alloc::begin();
+        let measurement = OfProcess::begin();
         let mut unread = Vec::new();
         for _ in 0..10 {
             unread.push(
@@ -255,7 +255,7 @@ fn unread_lists_of_referrers_stay_under_the_bound() {
         let refused =
             unread.iter().filter(|it| it.status() == StatusCode::TOO_MANY_REQUESTS).count();
         assert!((1..10).contains(&refused), "{refused}");
-        assert_peak(base, budget + CONNECTION);
+        assert_peak(&measurement, budget + CONNECTION);
         unread.clear();
         service.get(&format!("/v2/demo/referrers/{subject}")).await.expect(200);
     });

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, pin::pin, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
-use storage_driver::{Precondition, StorageDriverExt};
+use storage_driver::StorageDriverExt;
 
 use super::{
     Terms,
@@ -35,15 +35,12 @@ impl Store {
         let links = links
             .try_filter(|(digest, link)| ready(!used.contains(digest) && terms.age(link) >= grace));
         let sweeps = links.map_ok(|(digest, link)| async move {
-            let seen = Precondition::IfVersion(link.version);
-            let is_there = match doomed.contains(&digest) {
-                true => Ok(false),
-                false => self.driver.exists(&layout::blob(&digest)).await,
+            let swept = async {
+                let is_there =
+                    !doomed.contains(&digest) && self.driver.exists(&layout::blob(&digest)).await?;
+                Ok(!is_there && self.delete_seen(terms, &link.path, link.version).await?)
             };
-            let swept = match is_there {
-                Ok(false) if !terms.options.dry_run => self.deleted(&link.path, seen).await,
-                is_there => is_there.map(|is_there| !is_there),
-            };
+            let swept = swept.await;
             Ok((link.path, swept))
         });
         let mut sweeps = pin!(sweeps.try_buffer_unordered(CONCURRENCY));
@@ -87,10 +84,7 @@ impl Store {
         let files = self.files_with_versions(&layout::uploads(name)).await?;
         let stale = files.into_iter().filter(|it| terms.age(it) >= terms.options.upload_ttl);
         let deletions = stream::iter(stale).map(|file| async move {
-            let deleted = match terms.options.dry_run {
-                true => Ok(true),
-                false => self.deleted(&file.path, Precondition::IfVersion(file.version)).await,
-            };
+            let deleted = self.delete_seen(terms, &file.path, file.version).await;
             (file.path, deleted)
         });
         let mut deletions = pin!(deletions.buffer_unordered(CONCURRENCY));

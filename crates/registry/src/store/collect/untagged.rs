@@ -5,7 +5,7 @@ use std::{
     pin::pin,
 };
 
-use futures::{TryStreamExt, future::join_all};
+use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{Metadata, Precondition};
 
 use super::{
@@ -66,28 +66,27 @@ impl Store {
                 reached.extend(children.iter().chain(referrers).copied());
             }
         }
-        let dropped: Vec<_> = revisions.iter().filter(|(it, _)| !kept.contains(*it)).collect();
-        for part in dropped.chunks(CONCURRENCY) {
-            let drops = part.iter().filter_map(|&(digest, revision)| {
-                let link = revision.link.as_ref()?;
-                Some(async move {
-                    let deleted = match terms.options.dry_run {
-                        true => Ok(true),
-                        false => self.drop_revision(name, digest, revision, link).await,
-                    };
-                    (digest, link, deleted)
-                })
-            });
-            let drops: Vec<_> = drops.collect();
-            for (digest, link, deleted) in join_all(drops).await {
-                if skipped.pass(&link.path, deleted)? != Some(true) {
-                    continue;
-                }
-                if terms.options.dry_run {
-                    gone.insert((name.clone(), *digest));
-                }
-                report.untagged_manifests += 1;
+        let dropped = revisions.into_iter().filter(|(digest, _)| !kept.contains(digest));
+        let linked = dropped.filter_map(|(digest, mut revision)| {
+            let link = revision.link.take()?;
+            Some((digest, revision, link))
+        });
+        let drops = stream::iter(linked).map(|(digest, revision, link)| async move {
+            let deleted = match terms.options.dry_run {
+                true => Ok(true),
+                false => self.drop_revision(name, &digest, &revision, &link).await,
+            };
+            (digest, link.path, deleted)
+        });
+        let mut drops = pin!(drops.buffer_unordered(CONCURRENCY));
+        while let Some((digest, path, deleted)) = drops.next().await {
+            if skipped.pass(&path, deleted)? != Some(true) {
+                continue;
             }
+            if terms.options.dry_run {
+                gone.insert((name.clone(), digest));
+            }
+            report.untagged_manifests += 1;
         }
         Ok(())
     }
