@@ -33,7 +33,7 @@
 //! | `namespace` | `namespace.rs`, `namespace/change.rs`, `namespace/remove.rs`, `namespace/hold.rs` |
 //! | `owner` | `owner.rs` |
 //! | `uploads` | `uploads.rs`: the settling of commits that were cut off, cancellation |
-//! | `opening` | `opening.rs`: create, resume, append |
+//! | `opening` | `opening.rs`, `recent.rs`: create, resume, append |
 //! | `upload` | `upload.rs`, `extents.rs`: write, sync, commit |
 //! | `sweep` | `sweep.rs`, `sweep/owners.rs`, `sweep/leftovers.rs` |
 //!
@@ -57,7 +57,7 @@
 //!   does.
 //! - `touch`, `copy`, `rename` with a condition, objects of other programs, deletion of directories.
 //! - A server that deletes conditionally and does not say that there was nothing to delete.
-//! - The renewal of holds, leases, the age of uploads, the forgetting of the ninth state in a lineage.
+//! - The renewal of holds, leases, the age of uploads, the forgetting of old states in a lineage.
 //!
 //! # Running it
 //!

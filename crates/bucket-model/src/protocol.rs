@@ -52,6 +52,8 @@ pub enum Op {
     Create(Path),
     /// Opens an upload that is there.
     Resume(Path),
+    /// Opens the upload again that this process had open last, as it remembers it.
+    Reopen(Path),
     /// Opens an upload that begins with a file.
     Append(Path),
     /// Writes an extent.
@@ -106,6 +108,7 @@ impl Op {
         match self {
             Self::Create(path) => *open = Some(opening::create(run, path)?),
             Self::Resume(path) => *open = Some(opening::resume(run, path)?),
+            Self::Reopen(path) => *open = Some(opening::reopen(run, path, open.take())?),
             Self::Append(path) => *open = Some(opening::append(run, path)?),
             Self::Write => opened(open)?.write(run)?,
             Self::Sync => opened(open)?.keep(run)?,
@@ -133,7 +136,9 @@ impl Op {
     /// The upload that the operation opens.
     pub(crate) fn opens(self) -> Option<Path> {
         match self {
-            Self::Create(path) | Self::Resume(path) | Self::Append(path) => Some(path),
+            Self::Create(path) | Self::Resume(path) | Self::Reopen(path) | Self::Append(path) => {
+                Some(path)
+            }
             _ => None,
         }
     }

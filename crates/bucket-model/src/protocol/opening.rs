@@ -9,7 +9,7 @@ use super::{
 use crate::{
     rules::Rule,
     run::{Failure, Result, Run},
-    store::{Expect, Holder, Journal, Key, Object, Path},
+    store::{Expect, Holder, Journal, Key, Nonce, Object, Path},
 };
 
 /// `Backend::create`.
@@ -54,14 +54,32 @@ pub(crate) fn resume(run: &mut Run<'_>, path: Path) -> Result<Upload> {
         let JournalAt::Upload(journal, tag) = uploads::settled_journal(run, path)? else {
             return Err(Failure::NotFound.into());
         };
-        if !run.keeps(Rule::FenceSwap) {
-            return Ok(Upload::new(path, journal, tag));
-        }
-        let sealed = run.seal(Object::Journal(journal.clone()));
-        if let Decision::Won(tag) = decide(run, Key::Journal(path), &sealed, Expect::Tag(tag))? {
-            return Ok(Upload::new(path, journal, tag));
+        if let Some(upload) = swap(run, path, journal, tag)? {
+            return Ok(upload);
         }
     }
+}
+
+/// `Backend::resume` with a journal that its process remembers (`recent.rs`).
+pub(crate) fn reopen(run: &mut Run<'_>, path: Path, left: Option<Upload>) -> Result<Upload> {
+    if let Some((journal, tag)) = left.and_then(|left| left.left(path))
+        && let Some(upload) = swap(run, path, journal, tag)?
+    {
+        return Ok(upload);
+    }
+    resume(run, path)
+}
+
+/// `Backend::reopen`.
+fn swap(run: &mut Run<'_>, path: Path, journal: Journal, tag: Nonce) -> Result<Option<Upload>> {
+    if !run.keeps(Rule::FenceSwap) {
+        return Ok(Some(Upload::new(path, journal, tag)));
+    }
+    let sealed = run.seal(Object::Journal(journal.clone()));
+    Ok(match decide(run, Key::Journal(path), &sealed, Expect::Tag(tag))? {
+        Decision::Won(tag) => Some(Upload::new(path, journal, tag)),
+        Decision::Lost(_) => None,
+    })
 }
 
 /// `Backend::append`. The version that it starts from is left out: its commit has a condition of the caller.

@@ -36,6 +36,11 @@ impl Upload {
         (self.path, self.journal.id, &self.journal.extents)
     }
 
+    /// The journal as this opening has left it, where no commit has begun (`Recent::keep`).
+    pub(crate) fn left(self, path: Path) -> Option<(Journal, Nonce)> {
+        (self.path == path && self.journal.commit.is_none()).then_some((self.journal, self.tag))
+    }
+
     /// `Upload::spill` with `ExtentWriter::put`.
     pub(crate) fn write(&mut self, run: &mut Run<'_>) -> Result<()> {
         if self.owner.is_none() && run.keeps(Rule::OwnerFirst) {

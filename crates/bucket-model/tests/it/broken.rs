@@ -5,8 +5,8 @@ use bucket_model::{
     Condition::{Always, AsRead},
     Deletes::{self, Conditional, Tombstones},
     Op::{
-        self, Append, Cancel, Commit, Create, DeepSweep, Delete, Put, PutLarge, Rename, Resume,
-        Sweep, Sync, Write,
+        self, Append, Cancel, Commit, Create, DeepSweep, Delete, Put, PutLarge, Rename, Reopen,
+        Resume, Sweep, Sync, Write,
     },
     Pauses::{BelowGrace, Unbounded},
     Rule, Scenario,
@@ -21,6 +21,15 @@ const KEPT: [Op; 3] = [Create('u'), Write, Sync];
 fn a_writer_that_resumes_without_a_swap_fences_no_other() {
     for mode in MODES {
         let scripts: &[&[Op]] = &[&[Resume('u'), Write, Sync], &[Resume('u')]];
+        let scenario = Scenario::new(mode, scripts).after(&KEPT);
+        matters(Rule::FenceSwap, &[Claim::Fenced], &scenario);
+    }
+}
+
+#[test]
+fn a_writer_that_remembers_its_upload_and_does_not_swap_fences_no_other() {
+    for mode in MODES {
+        let scripts: &[&[Op]] = &[&[Resume('u'), Sync, Reopen('u')], &[Resume('u'), Write, Sync]];
         let scenario = Scenario::new(mode, scripts).after(&KEPT);
         matters(Rule::FenceSwap, &[Claim::Fenced], &scenario);
     }

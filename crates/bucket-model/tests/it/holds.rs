@@ -4,8 +4,8 @@ use bucket_model::{
     Condition::{Absent, Always, AsRead},
     Deletes::{Conditional, Tombstones},
     Op::{
-        self, Append, Cancel, Commit, Create, DeepSweep, Delete, Put, PutLarge, Rename, Resume,
-        Sweep, Sync, Write,
+        self, Append, Cancel, Commit, Create, DeepSweep, Delete, Put, PutLarge, Rename, Reopen,
+        Resume, Sweep, Sync, Write,
     },
     Pauses::{BelowGrace, Unbounded},
     Scenario,
@@ -33,6 +33,22 @@ fn two_writers_of_one_upload() {
 #[ignore = "minutes"]
 fn two_writers_of_one_upload_in_larger_bounds() {
     in_both_modes("two writers", &TWO_WRITERS, |it| it.faults(2, 2));
+}
+
+const REMEMBERED: [&[Op]; 2] = [
+    &[Resume('u'), Sync, Reopen('u'), Write, Commit('d', Always)],
+    &[Resume('u'), Write, Sync, Cancel('u'), Create('u'), Sync],
+];
+
+#[test]
+fn a_writer_that_remembers_its_upload_and_another_process() {
+    in_both_modes("remembered", &REMEMBERED, |it| it.after(&KEPT).faults(1, 0));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn a_writer_that_remembers_its_upload_and_another_process_in_larger_bounds() {
+    in_both_modes("remembered", &REMEMBERED, |it| it.after(&KEPT).faults(1, 1));
 }
 
 const TAKEOVER: [&[Op]; 4] =
