@@ -6,6 +6,8 @@
 pub enum Rule {
     /// To resume is to swap the journal: `Backend::resume`.
     FenceSwap,
+    /// So does one that remembers it: `Backend::resume`.
+    ReopenSwap,
     /// The journal is replaced by a swap of the state that was kept last: `Upload::swap`.
     JournalSwap,
     /// The journal announces a commit before the record is put: `Upload::commit`.

@@ -62,12 +62,16 @@ pub(crate) fn resume(run: &mut Run<'_>, path: Path) -> Result<Upload> {
 
 /// `Backend::resume` with a journal that its process remembers (`recent.rs`).
 pub(crate) fn reopen(run: &mut Run<'_>, path: Path, left: Option<Upload>) -> Result<Upload> {
-    if let Some((journal, tag)) = left.and_then(|left| left.left(path))
-        && let Some(upload) = swap(run, path, journal, tag)?
-    {
-        return Ok(upload);
+    let Some((journal, tag)) = left.and_then(|left| left.left(path)) else {
+        return resume(run, path);
+    };
+    if !run.keeps(Rule::ReopenSwap) {
+        return Ok(Upload::new(path, journal, tag));
     }
-    resume(run, path)
+    match swap(run, path, journal, tag)? {
+        Some(upload) => Ok(upload),
+        None => resume(run, path),
+    }
 }
 
 /// `Backend::reopen`.
