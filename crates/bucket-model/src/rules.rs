@@ -6,7 +6,7 @@
 pub enum Rule {
     /// To resume is to swap the journal: `Backend::resume`.
     FenceSwap,
-    /// So does one that remembers it: `Backend::resume`.
+    /// To resume with a journal that is remembered is to swap it as well: `Backend::resume`.
     ReopenSwap,
     /// The journal is replaced by a swap of the state that was kept last: `Upload::swap`.
     JournalSwap,

@@ -30,10 +30,8 @@ fn a_writer_that_resumes_without_a_swap_fences_no_other() {
 fn a_writer_that_remembers_its_upload_and_does_not_swap_fences_no_other() {
     for mode in MODES {
         // The put makes time pass between the two.
-        let scripts: &[&[Op]] = &[
-            &[Resume('u'), Sync, Put('e', Always), Reopen('u')],
-            &[Resume('u'), Write, Sync],
-        ];
+        let scripts: &[&[Op]] =
+            &[&[Resume('u'), Sync, Put('e', Always), Reopen('u')], &[Resume('u'), Write, Sync]];
         let scenario = Scenario::new(mode, scripts).after(&KEPT);
         matters(Rule::ReopenSwap, &[Claim::Fenced], &scenario);
     }
