@@ -21,7 +21,7 @@ impl Subject for Opendal {
     async fn open(server: &Script) -> Self {
         // An error means that there is a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        opendal::install_default();
+        opendal_http_transport_reqwest::install_default();
         let service = S3::default()
             .endpoint(server.variable("AWS_ENDPOINT"))
             .region(server.variable("AWS_REGION"))
