@@ -1,6 +1,8 @@
 //! An allocator that counts, for the tests of memory in this workspace. A test's program installs it:
 //!
-//! ```ignore
+//! ```
+//! use counting_alloc::Counting;
+//!
 //! #[global_allocator]
 //! static ALLOCATOR: Counting = Counting;
 //! ```
