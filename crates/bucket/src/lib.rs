@@ -5,7 +5,7 @@
 //! From the bottom: [`http`] counts requests, has their deadlines and injects faults; [`double`] is the server in process;
 //! `clients` are three clients of the engine with different time-outs; `objects` is the bucket as keys with conditions,
 //! with `decide` as its one way to write an object that matters, and `publish` for files; `record`, `journal`, `owner`
-//! and `lineage` are the formats; `namespace`, `uploads`, `upload`, `ordered` and `sweep` are the protocol; [`Bucket`]
+//! and `lineage` are the formats; `namespace`, `uploads`, `upload`, `ordered`, `pages` and `sweep` are the protocol; [`Bucket`]
 //! is the driver.
 
 mod access;
@@ -31,6 +31,7 @@ mod objects;
 mod opening;
 mod ordered;
 mod owner;
+mod pages;
 mod probe;
 mod reading;
 mod recent;

@@ -12,12 +12,12 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 use storage_driver::{Path, Result};
-use tokio::task::JoinSet;
 
 use crate::{
     backend::Backend,
     journal,
-    objects::{Item, Items, Listing},
+    objects::{Item, Listing},
+    pages::Pages,
 };
 
 /// The most keys that are asked for in one page.
@@ -128,14 +128,13 @@ enum Step {
 /// A listing of all keys below a directory.
 struct Scan {
     space: Space,
-    listing: Listing,
+    /// The beginning of its keys: empty, or with a slash at its end.
+    prefix: String,
+    pages: Pages,
     /// The name of a child; only what orders after it and all below it is wanted.
     after: Option<String>,
     /// Whether the journal of the directory itself is wanted. Its key is among those below the directory.
     has_own: bool,
-    /// The page that is being read.
-    next: Option<JoinSet<Result<Items>>>,
-    begun: bool,
     jumped: bool,
     /// Paths that were listed and not returned.
     held: BTreeSet<Path>,
@@ -158,14 +157,14 @@ impl Scan {
             None => prefix.is_empty().then(|| "!~".to_owned()),
         };
         let done = after.map(|name| format!("{prefix}{name}")).into_iter().collect();
-        let listing = Listing { prefix, offset, by_directory: false, limit: page };
+        let listing = Listing { prefix: prefix.clone(), offset, by_directory: false, limit: page };
         Self {
             space,
-            listing,
+            prefix,
+            // A page of uploads is seldom more than one of its listing.
+            pages: Pages::new(listing, space == Space::Files),
             after: after.map(str::to_owned),
             has_own: false,
-            next: None,
-            begun: false,
             jumped: false,
             held: BTreeSet::new(),
             passed: String::new(),
@@ -175,7 +174,7 @@ impl Scan {
 
     async fn step(&mut self, backend: &Arc<Backend>) -> Result<Step> {
         loop {
-            let ended = self.begun && self.next.is_none();
+            let ended = self.pages.is_ended();
             let Some(first) = self.held.first() else {
                 match ended {
                     true => return Ok(Step::End),
@@ -209,8 +208,8 @@ impl Scan {
     /// The first directory that may still come and orders before `path`.
     fn pending(&self, path: &Path) -> Option<String> {
         let key = format!("{}{}", self.space.base(), path.as_str().trim_start_matches('/'));
-        let names = &key[self.listing.prefix.len()..];
-        let stems = names.match_indices(['-', '.']).map(|(end, _)| end + self.listing.prefix.len());
+        let names = &key[self.prefix.len()..];
+        let stems = names.match_indices(['-', '.']).map(|(end, _)| end + self.prefix.len());
         let stems = stems.map(|end| &key[..end]).filter(|stem| !stem.ends_with('/'));
         let mut pending =
             stems.filter(|stem| self.passed < after_all_below(stem) && !self.done.contains(*stem));
@@ -218,37 +217,26 @@ impl Scan {
     }
 
     async fn read_page(&mut self, backend: &Arc<Backend>) -> Result<()> {
-        if !self.begun {
-            self.begun = true;
-            self.fetch(backend, None);
-        }
-        let Some(mut next) = self.next.take() else { return Ok(()) };
-        let page = next.join_next().await.and_then(std::result::Result::ok);
-        // A task that was cut off by the end of its runtime.
-        let page = page.unwrap_or_else(|| Err(storage_driver::ErrorKind::Unavailable.into()))?;
-        if let Some(token) = page.token {
-            self.fetch(backend, Some(token));
-        }
-        let Some(last) = page.items.iter().map(|item| &item.key).max().cloned() else {
+        let Some(items) = self.pages.next(backend).await? else { return Ok(()) };
+        let Some(last) = items.iter().map(|item| &item.key).max().cloned() else {
             return Ok(());
         };
         if last > self.passed {
             self.passed = last;
         }
-        let unwanted = self.after.as_ref().map(|name| format!("{}{name}/", self.listing.prefix));
-        let ends_unwanted = page.items.last().zip(unwanted.as_ref());
+        let unwanted = self.after.as_ref().map(|name| format!("{}{name}/", self.prefix));
+        let ends_unwanted = items.last().zip(unwanted.as_ref());
         if ends_unwanted.is_some_and(|(item, dir)| item.key.starts_with(dir.as_str()))
-            && self.next.is_some()
+            && !self.pages.is_ended()
             && !self.jumped
             && let Some(dir) = &unwanted
         {
             // `~` is behind everything below it.
-            self.listing.offset = Some(format!("{dir}~"));
+            self.pages.skip_to(format!("{dir}~"));
             self.jumped = true;
-            self.fetch(backend, None);
         }
         let space = self.space;
-        let wanted = page.items.into_iter().filter(|item| self.wants(item, unwanted.as_deref()));
+        let wanted = items.into_iter().filter(|item| self.wants(item, unwanted.as_deref()));
         let paths = wanted.map(|item| async move {
             let is_item = match space {
                 Space::Files => backend.is_file(&item).await?,
@@ -263,19 +251,11 @@ impl Scan {
     }
 
     fn wants(&self, item: &Item, unwanted: Option<&str>) -> bool {
-        let Some(name) = item.key.strip_prefix(&self.listing.prefix) else { return false };
+        let Some(name) = item.key.strip_prefix(&self.prefix) else { return false };
         let name = name.split('/').next().unwrap_or_default();
         (self.has_own || name != "!")
             && unwanted.is_none_or(|dir| !item.key.starts_with(dir))
             && self.after.as_deref().is_none_or(|after| name > after)
-    }
-
-    /// Starts to read a page, while others are used.
-    fn fetch(&mut self, backend: &Arc<Backend>, token: Option<String>) {
-        let (backend, listing) = (Arc::clone(backend), self.listing.clone());
-        let mut next = JoinSet::new();
-        next.spawn(async move { backend.objects.list(&listing, token).await });
-        self.next = Some(next);
     }
 }
 

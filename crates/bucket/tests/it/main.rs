@@ -7,6 +7,7 @@ mod foreign;
 mod interleavings;
 mod liars;
 mod listing;
+mod long_walks;
 mod memory;
 mod opening;
 mod processes;

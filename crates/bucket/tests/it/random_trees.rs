@@ -1,6 +1,6 @@
 //! Listings, walks and uploads of random trees are those of the in-memory driver, whatever the ways of the server.
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
 use futures::TryStreamExt;
 use inmemory::InMemory;
@@ -139,16 +139,72 @@ async fn compare(ways: Ways, tree: Vec<(Path, Step)>, questions: Vec<Question>) 
     }
 }
 
-#[test]
-fn listings_of_random_trees_are_those_of_the_in_memory_driver() {
-    let cases = std::env::var("LISTING_CASES").ok().and_then(|text| text.parse().ok());
-    let config =
-        Config { cases: cases.unwrap_or(300), rng_seed: RngSeed::Fixed(7), ..Config::default() };
+/// Runs `test` on so many values, or on as many as `LISTING_CASES` says.
+fn on_random<T: Debug, F: Future<Output = ()>>(
+    cases: u32,
+    values: impl Strategy<Value = T>,
+    test: impl Fn(T) -> F,
+) {
+    let cases = std::env::var("LISTING_CASES").map_or(cases, |text| text.parse().unwrap());
+    let config = Config { cases, rng_seed: RngSeed::Fixed(7), ..Config::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let all = (ways(), trees(), questions());
-    let ran = TestRunner::new(config).run(&all, |(ways, tree, questions)| {
-        runtime.block_on(compare(ways, tree, questions));
+    let ran = TestRunner::new(config).run(&values, |value| {
+        runtime.block_on(test(value));
         Ok(())
     });
     ran.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn listings_of_random_trees_are_those_of_the_in_memory_driver() {
+    on_random(300, (ways(), trees(), questions()), |(ways, tree, questions)| {
+        compare(ways, tree, questions)
+    });
+}
+
+/// Files in directories of up to three levels, more than fit into a few pages.
+fn large_trees() -> impl Strategy<Value = BTreeSet<Path>> {
+    let more = ["0", "1", "2", "10", "c_d", "c"];
+    let names: Vec<&str> = NAMES.into_iter().chain(more).collect();
+    let dir = vec(prop::sample::select(names), 1..4);
+    let file = prop::sample::select(&["f", "f-", "f.", "f_"][..]);
+    vec((dir, file, 1..80_usize), 1..30).prop_map(|dirs| {
+        let files = dirs.into_iter().flat_map(|(dir, file, count)| {
+            (0..count).map(move |number| path(&format!("/{}/{file}{number}", dir.join("/"))))
+        });
+        files.collect()
+    })
+}
+
+/// A walk of files that are not part of each other's paths, with the directories above them.
+fn walked(files: &BTreeSet<Path>, of: &Path, start_after: Option<&Path>) -> Vec<Path> {
+    let all: BTreeSet<Path> = files.iter().flat_map(Path::ancestors).collect();
+    let is_walked = |path: &Path| {
+        path.starts_with(of) && path != of && start_after.is_none_or(|start| path > start)
+    };
+    all.into_iter().filter(is_walked).collect()
+}
+
+#[test]
+fn walks_of_many_pages_have_all_files_of_random_trees() {
+    let page = prop::sample::select(&[1, 2, 3, 5, 10, 40, 100][..]);
+    let place = || proptest::option::of(any::<prop::sample::Index>());
+    let all = (ways(), page, large_trees(), place(), place());
+    on_random(60, all, |(mut ways, page, files, of, start_after)| async move {
+        ways.page = page;
+        let server = Double::new(ways);
+        let store = Builder::double(&server).open().await.unwrap();
+        for file in &files {
+            server.put(&file.as_str()[1..], "application/octet-stream", "content");
+        }
+        let entries = walked(&files, &Path::root(), None);
+        let dirs: Vec<&Path> = entries.iter().filter(|path| !files.contains(path)).collect();
+        let of = of.map_or(Path::root(), |index| (*index.get(&dirs)).clone());
+        let start_after = start_after.map(|index| index.get(&entries).clone());
+        let mut options = WalkOptions::new();
+        options.start_after.clone_from(&start_after);
+        let found: Vec<Entry> = store.walk(&of, options).try_collect().await.unwrap();
+        let found: Vec<Path> = found.into_iter().map(|entry| entry.path().clone()).collect();
+        assert_eq!(found, walked(&files, &of, start_after.as_ref()), "{of} after {start_after:?}");
+    });
 }
