@@ -176,6 +176,11 @@ fn reading(scale: &Scale) -> Vec<Row<Job>> {
     draw(scale.blob, CHUNK, true);
     draw(scale.large, CHUNK, false);
     let job = Job::Range(Range { size: scale.blob, chunk: CHUNK, draws: scale.draws });
+    let label = format!("reader of 4 KiB of {}: p50", size(scale.blob));
+    let number = ("reader p50", Unit::Nanoseconds);
+    rows.push(
+        Row::new("range", label, job.clone(), number, AtMost(300.0)).peers(&[Who::ObjectStore]),
+    );
     let label = format!("untouched read of {}", size(scale.blob));
     rows.push(Row::new("read", label, job, ("read", Unit::Microseconds), AtMost(60.0)));
     rows

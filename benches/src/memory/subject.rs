@@ -28,6 +28,11 @@ pub trait Subject: Sized + Send + Sync + 'static {
     /// Reads a range, and returns its size.
     fn range(&self, key: &Self::Key, range: Range<u64>) -> impl Future<Output = usize> + Send;
 
+    /// Reads a range by opening it as a stream, and returns its size; a store without streams of ranges reads it whole.
+    fn read_range(&self, key: &Self::Key, range: Range<u64>) -> impl Future<Output = usize> + Send {
+        self.range(key, range)
+    }
+
     /// Reads the content piece by piece, and returns its size.
     fn read(&self, key: &Self::Key) -> impl Future<Output = u64> + Send;
 

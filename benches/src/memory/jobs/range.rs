@@ -29,6 +29,7 @@ const READS: usize = 21;
 ///
 /// - `p50`, `p99`: nanoseconds a range. Each is timed on its own, and the median of what the clock
 ///   takes (`clock`) is subtracted.
+/// - `reader p50`: the same by a stream of the range.
 /// - `read`: microseconds to pull the whole, piece by piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Range {
@@ -49,18 +50,10 @@ impl Range {
             let store = S::new(None);
             upload(&store, &key, &source, self.size, self.chunk).await;
 
-            let mut times = Times::new(self.draws);
-            let end = Instant::now() + LONGEST;
-            for draw in 0..self.draws {
-                let begin = random.below(self.size as usize - RANGE) as u64;
-                let start = Instant::now();
-                let size = store.range(&key, begin..begin + RANGE as u64).await;
-                times.add(start);
-                assert_eq!(size, RANGE);
-                if draw % 1024 == 0 && Instant::now() > end {
-                    break;
-                }
-            }
+            let mut times =
+                self.draw(&mut random, async |range| store.range(&key, range).await).await;
+            let mut streams =
+                self.draw(&mut random, async |range| store.read_range(&key, range).await).await;
 
             let read = median(READS, async || {
                 let start = Instant::now();
@@ -71,7 +64,29 @@ impl Range {
                 .with("read", read.await)
                 .with("p50", times.quantile(0.5))
                 .with("p99", times.quantile(0.99))
+                .with("reader p50", streams.quantile(0.5))
                 .with("clock", times.own())
         })
+    }
+
+    /// Reads ranges anywhere, and times each.
+    async fn draw(
+        &self,
+        random: &mut Random,
+        read: impl AsyncFn(std::ops::Range<u64>) -> usize,
+    ) -> Times {
+        let mut times = Times::new(self.draws);
+        let end = Instant::now() + LONGEST;
+        for draw in 0..self.draws {
+            let begin = random.below(self.size as usize - RANGE) as u64;
+            let start = Instant::now();
+            let size = read(begin..begin + RANGE as u64).await;
+            times.add(start);
+            assert_eq!(size, RANGE);
+            if draw % 1024 == 0 && Instant::now() > end {
+                break;
+            }
+        }
+        times
     }
 }

@@ -60,6 +60,13 @@ impl Subject for Ours {
         content.expect("it is there").payload().len()
     }
 
+    async fn read_range(&self, key: &Path, range: Range<u64>) -> usize {
+        let reader = self.driver.reader(key, ReadRange::Bounded(range)).await;
+        let sum =
+            reader.expect("it is there").try_fold(0, async |sum, chunk| Ok(sum + chunk.len()));
+        sum.await.expect("it is read")
+    }
+
     async fn read(&self, key: &Path) -> u64 {
         let reader = self.driver.reader(key, ReadRange::Full).await.expect("it is there");
         let sum = reader.try_fold(0, async |sum, chunk| Ok(sum + chunk.len() as u64));
