@@ -6,27 +6,23 @@
 
 use bytes::Bytes;
 use counting_alloc::{Counting, OfThread};
-use futures::{FutureExt, StreamExt, executor::block_on};
+use futures::{StreamExt, executor::block_on};
 use inmemory::InMemory;
 use storage_driver::{
     ListOptions, Path, Payload, Precondition, ReadRange, StorageDriver, StorageDriverExt,
     WalkOptions,
 };
 
+#[path = "support/files.rs"]
+mod files;
+
+use files::{now, path};
+
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 /// The number of files of the store.
 const FILES: usize = 10_000;
-
-fn path(number: usize) -> Path {
-    let digest = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    Path::parse(format!("/blobs/sha256/{:02x}/{digest:064x}/data", number % 256)).unwrap()
-}
-
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("it does not wait")
-}
 
 /// A store with files of 1 KiB, and the paths of them and of as many more.
 fn store() -> (InMemory, Vec<Path>) {

@@ -11,24 +11,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{FutureExt, executor::block_on};
+use futures::executor::block_on;
 use inmemory::InMemory;
 use storage_driver::{ListOptions, Path, Precondition, ReadRange, StorageDriver, StorageDriverExt};
+
+#[path = "support/files.rs"]
+mod files;
+
+use files::{now, path};
 
 /// The number of files of the store.
 const FILES: usize = 2_000;
 /// Tells this program which operation to do, and how often.
 const OPERATION: &str = "INSTRUCTIONS_OF";
 const COUNT: &str = "INSTRUCTIONS_COUNT";
-
-fn path(number: usize) -> Path {
-    let digest = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    Path::parse(format!("/blobs/sha256/{:02x}/{digest:064x}/data", number % 256)).unwrap()
-}
-
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("it does not wait")
-}
 
 /// Not a test: what valgrind runs.
 #[test]
