@@ -163,14 +163,14 @@ impl Upload {
     fn run(&self, store: &Store) {
         let mut file = None;
         let mut result = None;
-        while let Some(step) = self.advance(result.take()) {
-            let done = match step {
+        loop {
+            let Some(step) = self.state().advance(result.take()) else { break };
+            result = Some(match step {
                 Step::Write { parts, offset } => self.write(store, &mut file, parts, offset),
                 Step::Keep { until, mark, written, time, slot } => self
                     .keep(store, &mut file, written, mark, time, slot)
                     .map(|(mark, next_slot)| Done::Kept { until, mark, next_slot }),
-            };
-            result = Some(done.map_err(|failure| self.settle(store, failure)));
+            });
         }
         let state = self.state();
         let (gone, size) = (state.gone, state.written);
@@ -179,21 +179,6 @@ impl Upload {
             // Files that were made after the upload was removed.
             self.remove_files(store, size);
         }
-    }
-
-    /// Notes the result of a step and chooses the next one. A caller that sees the result also sees whether
-    /// the thread still works.
-    fn advance(&self, result: Option<Result<Done>>) -> Option<Step> {
-        let mut state = self.state();
-        match result {
-            Some(Ok(done)) => state.complete(done),
-            Some(Err(error)) => state.failure = Some(error),
-            None => {}
-        }
-        let step = state.next_step();
-        state.running = step.is_some();
-        state.wake();
-        step
     }
 
     /// Writes parts to the file. Unwritten parts go back into the queue.

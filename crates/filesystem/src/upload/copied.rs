@@ -32,7 +32,7 @@ impl Copied {
         if let Some(upload) = &copied.upload {
             let mut file = None;
             let file = upload.open(store, &mut file, 0);
-            let file = file.map_err(|failure| upload.settle(store, failure))?;
+            let file = file.map_err(|failure| upload.settle(failure))?;
             store.copy_file(&source, &facts, file)?;
         }
         Ok(copied)

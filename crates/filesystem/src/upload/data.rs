@@ -1,15 +1,13 @@
 //! The file with the data of an upload, which another program may have removed or changed.
 
-use std::{os::fd::OwnedFd, sync::MutexGuard};
+use std::os::fd::OwnedFd;
 
-use bytes::Bytes;
 use rustix::io::Errno;
 use storage_driver::{Error, ErrorKind, Result};
 
 use super::{
     Upload,
-    queue::Queue,
-    state::{Failure, Mark, State},
+    state::{Failure, State},
 };
 use crate::{
     error::at_place,
@@ -41,7 +39,7 @@ impl Upload {
                     None => self.open_existing(store)?,
                 };
                 if found.size > size {
-                    // The rest was appended by another program, or lost before.
+                    // The rest was appended by another program, or was given up as lost.
                     store
                         .root
                         .sys
@@ -110,7 +108,7 @@ impl Upload {
         else {
             return;
         };
-        let state = self.state();
+        let mut state = self.state();
         if at_rest(&state) && state.written == written {
             tracing::warn!(
                 path = %self.path(),
@@ -120,49 +118,16 @@ impl Upload {
                 written,
                 "the data of an upload in progress is damaged: the upload is resumed from what is left"
             );
-            self.lose(store, state, found, error);
+            state.lose(found, error);
         }
     }
 
-    /// Goes back to the kept data, of which at most the first `found` bytes are left. Of later data, it is not known
-    /// which part is on the disk.
-    pub(super) fn lose(
-        &self,
-        store: &Store,
-        mut state: MutexGuard<'_, State>,
-        found: u64,
-        error: Error,
-    ) {
-        if found < state.kept.size {
-            // The note belongs to more bytes than are left.
-            state.kept = Mark { size: found, note: Bytes::new() };
-            state.record_is_wrong = state.has_record;
-        }
-        let Mark { size: kept, note } = state.kept.clone();
-        state.queue = Queue::default();
-        state.note = note;
-        state.written = kept;
-        state.accepted = kept;
-        state.done = state.wanted;
-        state.lost = Some(error);
-        if found == 0 {
-            // The next write creates it again.
-            state.data = None;
-        }
-        let exists = state.data.is_some();
-        drop(state);
-        if exists && let Ok(file) = store.root.sys.open_write(&self.dir, &self.data_name()) {
-            // If that fails, the file is cut when it is opened next.
-            let _ = store.root.sys.truncate(&file, kept);
-        }
-    }
-
-    /// Handles a failure, and returns its error.
-    pub(super) fn settle(&self, store: &Store, failure: Failure) -> Error {
+    /// Handles the failure of a session, and returns its error.
+    pub(super) fn settle(&self, failure: Failure) -> Error {
         match failure {
             Failure::Step(error) => error,
             Failure::Lost { found, error } => {
-                self.lose(store, self.state(), found, error.clone());
+                self.state().lose(found, error.clone());
                 error
             }
         }

@@ -200,7 +200,7 @@ impl Session {
         let store = &uploads.store;
         let mut file = None;
         let file = upload.open(store, &mut file, written);
-        let file = file.map_err(|failure| upload.settle(store, failure))?;
+        let file = file.map_err(|failure| upload.settle(failure))?;
         let facts = store.stamp(copy.as_ref().map_or(file, |copy| &copy.file))?;
         if facts.size != written {
             let cause = "another program has changed the data while it was copied";
@@ -211,7 +211,7 @@ impl Session {
             Some(copy) => store.sync_whole(&copy.file)?,
             None => {
                 let lost = |error| Failure::Lost { found: u64::MAX, error };
-                store.sync_whole(file).map_err(|error| upload.settle(store, lost(error)))?;
+                store.sync_whole(file).map_err(|error| upload.settle(lost(error)))?;
             }
         }
         let name = upload.data_name();
@@ -291,7 +291,7 @@ impl Upload {
         let Some(dest) = dest else {
             let synced = store.sync_content(&file);
             let lost = |error| Failure::Lost { found: u64::MAX, error };
-            synced.map_err(|error| self.settle(store, lost(error)))?;
+            synced.map_err(|error| self.settle(lost(error)))?;
             return Ok(None);
         };
         let size = own(store, self, token)?.written;
