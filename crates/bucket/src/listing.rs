@@ -15,8 +15,9 @@ use crate::{
     objects::{Item, Listing},
 };
 
-/// The most items that are asked for in one page.
+/// The most items that are asked for in one page, and the fewest of all but the first.
 const PAGE: usize = 1000;
+const FEW: usize = 50;
 /// So many pages are read before a request finds out about a directory.
 const PATIENCE: usize = 2;
 
@@ -58,7 +59,7 @@ impl Backend {
         let after = options.start_after.as_ref().and_then(|start| start.strip_prefix(path));
         let after = after.and_then(|rest| rest.split('/').next()).filter(|name| !name.is_empty());
         let wanted = options.limit.saturating_add(1);
-        let listing = Listing {
+        let mut listing = Listing {
             offset: after.map(|name| format!("{prefix}{name}")),
             by_directory: true,
             limit: Some(wanted.saturating_add(1).min(PAGE)),
@@ -77,6 +78,8 @@ impl Backend {
             if token.is_none() {
                 break children.found.len();
             }
+            let missing = wanted.saturating_sub(children.found.len());
+            listing.limit = Some(missing.clamp(FEW, PAGE));
             pages += 1;
             if children.found.len() >= wanted && pages >= PATIENCE {
                 self.look_for_directories(&mut children, path, options, wanted).await?;

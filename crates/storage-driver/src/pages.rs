@@ -13,6 +13,10 @@ use futures_core::Stream;
 
 use crate::{Entry, ListOptions, Page, Path, Result, StorageDriver, UploadInfo};
 
+/// How many items a page has. Object stores list at most 1,000 keys in one request, and their drivers look at two keys more
+/// than a page has, to see whether another follows.
+const PAGE: usize = 998;
+
 type Fetch<'a, T> = Pin<Box<dyn Future<Output = Result<Page<T>>> + Send + 'a>>;
 
 /// Every item of a listing, fetched page by page: a stream that holds one page at a time.
@@ -50,12 +54,12 @@ enum State<'a, T> {
 
 impl<'a, T> Pages<'a, T> {
     fn new(fetch: impl Fn(ListOptions) -> Fetch<'a, T> + Send + 'a) -> Self {
-        Self { fetch: Box::new(fetch), options: ListOptions::new(), state: State::Idle }
+        Self { fetch: Box::new(fetch), options: ListOptions::new().limit(PAGE), state: State::Idle }
     }
 
-    /// The same listing with these options.
+    /// The same listing with these options, except for the limit.
     pub(crate) fn with_options(mut self, options: ListOptions) -> Self {
-        self.options = options;
+        self.options = options.limit(PAGE);
         self
     }
 }

@@ -1,6 +1,7 @@
 //! How many requests an operation sends, with bounds in both directions.
 
-use storage_driver::{Path, Precondition, StorageDriver, WriterOptions};
+use futures::TryStreamExt;
+use storage_driver::{Path, Precondition, StorageDriver, StorageDriverExt, WriterOptions};
 use storage_driver_bucket::{Bucket, http::RequestKind};
 
 use crate::support::{LARGE, bytes, open, path, put, read, server};
@@ -38,6 +39,18 @@ async fn looking_for_a_file_costs_1_request_also_if_there_is_none() {
     store.meter().reset();
     assert!(store.file(&path("/a")).await.unwrap().is_none());
     assert_cost(&store, 1);
+}
+
+#[tokio::test]
+async fn a_listing_of_3000_children_costs_4_requests() {
+    let store = open(&server()).await;
+    for child in 0..3000 {
+        put(&store, &format!("/d/{child:04}"), bytes(1, 1)).await.unwrap();
+    }
+    store.meter().reset();
+    let children: Vec<_> = store.list_all(&path("/d")).try_collect().await.unwrap();
+    assert_eq!(children.len(), 3000);
+    assert_cost(&store, 4);
 }
 
 /// As a registry does it that gets POST, PATCH and PUT.
