@@ -8,6 +8,8 @@ use std::sync::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::turns::Turns;
+
 /// A bound on the bytes that writers hold until the store has them, and readers until their callers have dropped them.
 ///
 /// Readers wait for no one: what one has to hold is counted, whatever the others hold, and it reads ahead only where
@@ -22,6 +24,8 @@ pub(crate) struct Budget {
     in_flight: AtomicU64,
     senders: AtomicUsize,
     waiting: AtomicUsize,
+    turns: Turns,
+    /// Told when memory was released or a turn has ended.
     pub(crate) released: Notify,
 }
 
@@ -44,6 +48,7 @@ impl Budget {
             in_flight: AtomicU64::new(0),
             senders: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            turns: Turns::default(),
             released: Notify::new(),
         })
     }
@@ -55,6 +60,16 @@ impl Budget {
         let part = (self.limit / (2 * senders)).clamp(MIN_PART, MAX_PART);
         let most = if length == 0 { FIRST_PART } else { MAX_PART };
         part.min(most) as usize
+    }
+
+    /// A new writer.
+    pub(crate) fn writer(self: &Arc<Self>) -> Turn {
+        Turn { budget: Arc::clone(self), writer: self.turns.register() }
+    }
+
+    /// Whether so much is used that only some of the writers can fill a part.
+    pub(crate) fn is_short(&self) -> bool {
+        self.used() >= self.limit / 2
     }
 
     /// Counts an extent that is sent in parts, until the result is dropped.
@@ -101,6 +116,34 @@ impl Budget {
     pub(crate) fn is_moving(&self) -> bool {
         let in_flight = self.in_flight.load(Ordering::Acquire);
         in_flight > 0 && in_flight >= self.limit / 4
+    }
+}
+
+/// The turn of a writer to fill a part while memory is short.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    budget: Arc<Budget>,
+    writer: u64,
+}
+
+impl Turn {
+    /// Takes the turn or keeps it, if the parts that are filled then, each of `part` bytes, have room in half of the budget.
+    /// Returns whether this writer has one.
+    pub(crate) fn take(&self, part: usize) -> bool {
+        let most = self.budget.limit / 2 / part.max(1) as u64;
+        self.budget.turns.take(self.writer, most.max(1) as usize)
+    }
+
+    pub(crate) fn end(&self) {
+        if self.budget.turns.end(self.writer) {
+            self.budget.released.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

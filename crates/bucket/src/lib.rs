@@ -41,6 +41,7 @@ mod session;
 mod sweep;
 mod tasks;
 mod time;
+mod turns;
 mod upload;
 mod uploads;
 mod walking;

@@ -3,7 +3,6 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -13,6 +12,7 @@ use storage_driver::{Error, Metadata, Path, Precondition, Result, WriteSession};
 
 use crate::{
     tasks::{Running, Tasks},
+    turns,
     upload::{Pressure, Upload},
 };
 
@@ -35,9 +35,6 @@ pub(crate) struct Session {
     path: Path,
     tasks: std::sync::Arc<Tasks>,
 }
-
-/// How long a writer waits for others before it looks again.
-const WAIT: Duration = Duration::from_millis(100);
 
 impl Session {
     pub(crate) fn new(upload: Upload, exclusive_buffers: bool) -> Self {
@@ -113,7 +110,7 @@ impl WriteSession for Session {
                     self.start(upload, move |upload| upload.send(length).boxed())
                 }
                 Pressure::Spill => self.start(upload, |upload| upload.spill().boxed()),
-                Pressure::Wait => self.start(upload, |upload| upload.wait(WAIT).boxed()),
+                Pressure::Wait => self.start(upload, |upload| upload.wait(turns::IDLE).boxed()),
             };
             self.state = State::Sending(job);
         }

@@ -9,7 +9,7 @@ use storage_driver::{Error, ErrorKind, Path, Result};
 
 use crate::{
     backend::Backend,
-    budget::{Budget, Held, MIN_PART},
+    budget::{Budget, Held, MIN_PART, Turn},
     buffer::Buffer,
     extents::{ExtentWriter, Part},
     journal::{self, Journal, MAX_TAIL},
@@ -40,6 +40,9 @@ pub(crate) struct Upload {
     /// What is behind the extents. It begins with the tail of the journal.
     buffer: Buffer,
     held: Held,
+    turn: Turn,
+    /// Whether it has waited for memory in vain since it accepted or sent data last.
+    starved: bool,
     note: Bytes,
     modified: u64,
 }
@@ -74,6 +77,8 @@ impl Upload {
             extents,
             buffer,
             held,
+            turn: backend.budget.writer(),
+            starved: false,
             note: journal.note.clone(),
             modified: journal.modified,
             journal,
@@ -115,6 +120,7 @@ impl Upload {
     }
 
     fn date(&mut self, length: usize) {
+        self.starved = false;
         if length > 0 {
             self.modified = self.backend.now();
         }
@@ -127,9 +133,13 @@ impl Upload {
             return Pressure::Send(part);
         }
         let budget = &self.backend.budget;
-        if !budget.is_exhausted() || length as u64 <= Budget::FREE {
+        if length as u64 <= Budget::FREE || !budget.is_short() {
+            return Pressure::None;
+        }
+        let has_turn = self.turn.take(part);
+        if has_turn && !budget.is_exhausted() {
             Pressure::None
-        } else if budget.is_moving() {
+        } else if budget.is_moving() || !(has_turn || self.starved) {
             Pressure::Wait
         } else if length as u64 >= MIN_PART {
             Pressure::Send(length)
@@ -144,15 +154,22 @@ impl Upload {
         let released = budget.released.notified();
         // It may have been released before this is told of it.
         if self.pressure() == Pressure::Wait {
-            let _ = tokio::time::timeout(most, released).await;
+            self.starved = tokio::time::timeout(most, released).await.is_err();
         }
         Ok(())
+    }
+
+    /// Lets others have the memory that is left.
+    fn rest(&mut self) {
+        self.turn.end();
+        self.starved = false;
     }
 
     /// Sends the first `length` bytes of the buffer as a part.
     pub(crate) async fn send(&mut self, length: usize) -> Result<()> {
         self.extents.begin().await?;
         let held = Some(self.held.launch(length as u64));
+        self.rest();
         self.extents.send(Part { payload: self.buffer.take(length), held })
     }
 
@@ -167,6 +184,7 @@ impl Upload {
         }
         let length = self.buffer.len();
         let held = self.held.launch(length as u64);
+        self.rest();
         if self.extents.is_open() {
             let payload = (length > 0).then(|| self.buffer.take(length));
             let rest = payload.map(|payload| Part { payload, held: Some(held) });

@@ -1,6 +1,6 @@
 //! The budget: all writers and readers together hold no more than it, and a small upload holds what it was given.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use futures::TryStreamExt;
 use storage_driver::{Precondition, ReadRange, StorageDriver, WriterOptions};
@@ -168,4 +168,63 @@ async fn what_readers_of_small_files_hold_is_counted() {
     assert_eq!(store.memory_in_use(), 1000);
     drop(reader);
     assert_eq!(store.memory_in_use(), 0);
+}
+
+/// Uploads of 32 MiB that are written at the same time, in pieces of 64 KiB, to a store that takes 25 ms for each part, one
+/// after the other. So many others have sent 2 MiB each and wait for their clients. Returns the requests and the time that
+/// this took.
+async fn upload_beside(idle: u8, count: u8) -> (u64, Duration) {
+    let server = server();
+    server.set_ways(|ways| ways.sparse = true);
+    let store = open(&server).await;
+    let mut waiting = Vec::new();
+    for number in 0..idle {
+        let at = path(&format!("/idle/{number}"));
+        let mut writer = store.writer(&at, WriterOptions::create()).await.unwrap();
+        writer.write_bytes(bytes(number, 2 * MIB)).await.unwrap();
+        waiting.push(writer);
+    }
+    let free = Mutex::new(Instant::now());
+    store.meter().reset();
+    store.meter().set_faults(Some(FaultPlan::new(move |kind, path| match kind {
+        RequestKind::Put | RequestKind::Part if path.contains("data/") => {
+            let (mut free, now) = (free.lock().unwrap(), Instant::now());
+            *free = now.max(*free) + Duration::from_millis(25);
+            Fault::Late(*free - now)
+        }
+        _ => Fault::None,
+    })));
+    let begun = Instant::now();
+    let uploads = (0..count).map(async |number| {
+        let at = path(&format!("/u/{number}"));
+        let mut writer = store.writer(&at, WriterOptions::create()).await.unwrap();
+        let piece = bytes(number, 64 << 10);
+        for _ in 0..512 {
+            writer.write_bytes(piece.clone()).await.unwrap();
+            // Others write their pieces.
+            tokio::task::yield_now().await;
+        }
+        writer.commit().await.unwrap();
+    });
+    futures::future::join_all(uploads).await;
+    (store.meter().total(), begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_that_share_little_memory_send_whole_parts() {
+    // Of 5 MiB each, seven parts or eight, and four or five other requests.
+    let (requests, time) = upload_beside(0, 64).await;
+    assert!(requests <= 64 * 16, "{requests} requests");
+    assert!(time <= Duration::from_secs(14), "{time:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_go_on_beside_others_that_wait_for_their_clients() {
+    let (requests, time) = upload_beside(16, 16).await;
+    assert!(requests <= 16 * 20, "{requests} requests");
+    assert!(time <= Duration::from_secs(4), "{time:?}");
+    // 62 of the 64 MiB are held by others.
+    let (requests, time) = upload_beside(31, 1).await;
+    assert!(requests <= 60, "{requests} requests");
+    assert!(time <= Duration::from_secs(1), "{time:?}");
 }
