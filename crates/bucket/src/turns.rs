@@ -5,59 +5,80 @@
 //! whose client sends nothing loses its turn after [`IDLE`], so that nobody waits for it.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-/// A turn that was not used for so long is free for others.
+/// A turn that was not used for so long is free for others. Who waits for one asks as often.
 pub(crate) const IDLE: Duration = Duration::from_millis(100);
 
 /// The turns of all writers of a driver.
 #[derive(Debug, Default)]
-pub(crate) struct Turns {
-    writers: AtomicU64,
-    /// The writers that have a turn, and when each used it last. As few as fit into the budget.
-    taken: Mutex<Vec<(u64, Instant)>>,
+pub(crate) struct Turns(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    writers: u64,
+    /// As few as fit into the budget.
+    taken: VecDeque<Turn>,
+    /// Those that wait, the longest first.
+    queue: VecDeque<Turn>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    writer: u64,
+    /// When it was used or asked for last.
+    used: Instant,
 }
 
 impl Turns {
     /// A number for a new writer.
     pub(crate) fn register(&self) -> u64 {
-        self.writers.fetch_add(1, Ordering::Relaxed)
+        let mut state = self.state();
+        state.writers += 1;
+        state.writers
     }
 
-    /// Uses the turn of this writer, which it takes if fewer than `most` are taken. Returns whether it has one.
+    /// Uses the turn of this writer, or takes it if fewer than `most` are taken, those included that wait longer. Returns
+    /// whether it has one.
     pub(crate) fn take(&self, writer: u64, most: usize) -> bool {
-        let now = Instant::now();
-        let mut taken = self.taken();
-        if let Some((_, used)) = taken.iter_mut().find(|(taker, _)| *taker == writer) {
-            *used = now;
+        let used = Instant::now();
+        let State { taken, queue, .. } = &mut *self.state();
+        if let Some(turn) = taken.iter_mut().find(|turn| turn.writer == writer) {
+            turn.used = used;
             return true;
         }
-        if taken.len() >= most {
-            taken.retain(|(_, used)| now.duration_since(*used) < IDLE);
+        taken.retain(|turn| used - turn.used < IDLE);
+        queue.retain(|turn| turn.writer == writer || used - turn.used < 2 * IDLE);
+        let waits = queue.iter().position(|turn| turn.writer == writer);
+        let place = waits.unwrap_or(queue.len());
+        if taken.len() + place < most {
+            queue.remove(place);
+            taken.push_back(Turn { writer, used });
+            return true;
         }
-        let has_room = taken.len() < most;
-        if has_room {
-            taken.push((writer, now));
+        match queue.get_mut(place) {
+            Some(turn) => turn.used = used,
+            None => queue.push_back(Turn { writer, used }),
         }
-        has_room
+        false
     }
 
     /// Ends the turn of this writer. Returns whether it had one.
     pub(crate) fn end(&self, writer: u64) -> bool {
-        let mut taken = self.taken();
-        let found = taken.iter().position(|(taker, _)| *taker == writer);
-        found.map(|at| taken.swap_remove(at)).is_some()
+        let State { taken, queue, .. } = &mut *self.state();
+        queue.retain(|turn| turn.writer != writer);
+        let before = taken.len();
+        taken.retain(|turn| turn.writer != writer);
+        taken.len() < before
     }
 
-    fn taken(&self) -> MutexGuard<'_, Vec<(u64, Instant)>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,17 +86,41 @@ impl Turns {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_turn_is_for_a_few_and_ends_when_it_is_given_back_or_not_used() {
+    /// Turns, and the numbers of three writers.
+    fn turns() -> (Turns, [u64; 3]) {
         let turns = Turns::default();
-        let [first, second, third] = [(); 3].map(|()| turns.register());
-        assert!(turns.take(first, 2) && turns.take(second, 2) && !turns.take(third, 2));
-        assert!(turns.end(first) && !turns.end(first));
-        assert!(turns.take(third, 2) && !turns.take(first, 2));
+        let writers = [(); 3].map(|()| turns.register());
+        (turns, writers)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_not_used_is_free_for_others() {
+        let (turns, [a, b, c]) = turns();
+        assert!(turns.take(a, 2) && turns.take(b, 2) && !turns.take(c, 2));
         tokio::time::advance(IDLE / 2).await;
-        assert!(turns.take(second, 2) && !turns.take(first, 2));
+        assert!(turns.take(b, 2) && !turns.take(c, 2));
         tokio::time::advance(IDLE / 2).await;
-        // The third has not used its own.
-        assert!(turns.take(first, 2) && !turns.take(third, 2));
+        assert!(turns.take(c, 2) && !turns.take(a, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_longest_is_next() {
+        let (turns, [a, b, c]) = turns();
+        assert!(turns.take(a, 1) && !turns.take(b, 1) && !turns.take(c, 1));
+        assert!(turns.end(a) && !turns.end(a));
+        assert!(!turns.take(a, 1) && !turns.take(c, 1) && turns.take(b, 1));
+        assert!(turns.end(b) && !turns.take(a, 1) && turns.take(c, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_ask_any_more_waits_no_longer() {
+        let (turns, [a, b, c]) = turns();
+        assert!(turns.take(a, 1) && !turns.take(b, 1));
+        tokio::time::advance(2 * IDLE).await;
+        assert!(turns.take(c, 1));
+        assert!(!turns.take(a, 1) && !turns.take(b, 1));
+        turns.end(a);
+        turns.end(c);
+        assert!(turns.take(b, 1));
     }
 }

@@ -137,9 +137,11 @@ impl Upload {
             return Pressure::None;
         }
         let has_turn = self.turn.take(part);
-        if has_turn && !budget.is_exhausted() {
+        if !has_turn && !self.starved {
+            Pressure::Wait
+        } else if !budget.is_exhausted() {
             Pressure::None
-        } else if budget.is_moving() || !(has_turn || self.starved) {
+        } else if budget.is_moving() {
             Pressure::Wait
         } else if length as u64 >= MIN_PART {
             Pressure::Send(length)
