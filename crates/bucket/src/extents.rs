@@ -123,6 +123,7 @@ impl ExtentWriter {
             self.finish(None).await?;
         }
         if self.open.is_none() {
+            let sender = self.backend.budget.sender();
             self.ensure_owner().await?;
             let name = self.next_name();
             let key = self.backend.objects.key(&format!("!data/{}/{name}", self.id))?;
@@ -136,7 +137,7 @@ impl ExtentWriter {
                 failed: Vec::new(),
                 length: 0,
                 last: false,
-                sender: self.backend.budget.sender(),
+                sender,
             });
         }
         // A place for one more.

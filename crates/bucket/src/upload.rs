@@ -169,10 +169,14 @@ impl Upload {
 
     /// Sends the first `length` bytes of the buffer as a part.
     pub(crate) async fn send(&mut self, length: usize) -> Result<()> {
-        self.extents.begin().await?;
-        let held = Some(self.held.launch(length as u64));
+        // Others wait for this part from now on, although the server has to be asked for a place first.
+        let held = self.held.launch(length as u64);
         self.rest();
-        self.extents.send(Part { payload: self.buffer.take(length), held })
+        if let Err(error) = self.extents.begin().await {
+            self.held.land(held);
+            return Err(error);
+        }
+        self.extents.send(Part { payload: self.buffer.take(length), held: Some(held) })
     }
 
     /// Completes the extent of this opening, with all that is in the buffer.

@@ -171,7 +171,7 @@ async fn what_readers_of_small_files_hold_is_counted() {
 }
 
 /// Uploads of 32 MiB that are written at the same time, in pieces of 64 KiB, to a store that takes 25 ms for each part, one
-/// after the other. So many others have sent 2 MiB each and wait for their clients. Returns the requests and the time that
+/// after the other, and 300 ms before the first of an upload. So many others have sent 2 MiB each and wait for their clients. Returns the requests and the time that
 /// this took.
 async fn upload_beside(idle: u8, count: u8) -> (u64, Duration) {
     let server = server();
@@ -192,6 +192,7 @@ async fn upload_beside(idle: u8, count: u8) -> (u64, Duration) {
             *free = now.max(*free) + Duration::from_millis(25);
             Fault::Late(*free - now)
         }
+        RequestKind::CreateMultipart => Fault::Late(Duration::from_millis(300)),
         _ => Fault::None,
     })));
     let begun = Instant::now();
@@ -207,6 +208,7 @@ async fn upload_beside(idle: u8, count: u8) -> (u64, Duration) {
         writer.commit().await.unwrap();
     });
     futures::future::join_all(uploads).await;
+    eprintln!("{idle} {count} {} {:?}", store.meter().total(), begun.elapsed());
     (store.meter().total(), begun.elapsed())
 }
 
