@@ -171,9 +171,9 @@ async fn what_readers_of_small_files_hold_is_counted() {
 }
 
 /// Uploads of 32 MiB that are written at the same time, in pieces of 64 KiB, to a store that takes 25 ms for each part, one
-/// after the other, and 300 ms before the first of an upload. So many others have sent 2 MiB each and wait for their clients. Returns the requests and the time that
+/// after the other, and `begin` before the first of an extent. So many others have sent 2 MiB each and wait for their clients. Returns the requests and the time that
 /// this took.
-async fn upload_beside(idle: u8, count: u8) -> (u64, Duration) {
+async fn upload_beside(idle: u8, count: u8, begin: Duration) -> (u64, Duration) {
     let server = server();
     server.set_ways(|ways| ways.sparse = true);
     let store = open(&server).await;
@@ -192,7 +192,7 @@ async fn upload_beside(idle: u8, count: u8) -> (u64, Duration) {
             *free = now.max(*free) + Duration::from_millis(25);
             Fault::Late(*free - now)
         }
-        RequestKind::CreateMultipart => Fault::Late(Duration::from_millis(300)),
+        RequestKind::CreateMultipart => Fault::Late(begin),
         _ => Fault::None,
     })));
     let begun = Instant::now();
@@ -208,25 +208,31 @@ async fn upload_beside(idle: u8, count: u8) -> (u64, Duration) {
         writer.commit().await.unwrap();
     });
     futures::future::join_all(uploads).await;
-    eprintln!("{idle} {count} {} {:?}", store.meter().total(), begun.elapsed());
     (store.meter().total(), begun.elapsed())
 }
 
 #[tokio::test(start_paused = true)]
 async fn uploads_that_share_little_memory_send_whole_parts() {
     // Of 5 MiB each, seven parts or eight, and four or five other requests.
-    let (requests, time) = upload_beside(0, 64).await;
+    let (requests, time) = upload_beside(0, 64, Duration::ZERO).await;
     assert!(requests <= 64 * 16, "{requests} requests");
     assert!(time <= Duration::from_secs(14), "{time:?}");
 }
 
 #[tokio::test(start_paused = true)]
+async fn uploads_send_whole_parts_where_the_first_one_takes_long() {
+    let (requests, time) = upload_beside(0, 16, Duration::from_secs(1)).await;
+    assert!(requests <= 16 * 15, "{requests} requests");
+    assert!(time <= Duration::from_secs(9), "{time:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn uploads_go_on_beside_others_that_wait_for_their_clients() {
-    let (requests, time) = upload_beside(16, 16).await;
+    let (requests, time) = upload_beside(16, 16, Duration::ZERO).await;
     assert!(requests <= 16 * 20, "{requests} requests");
     assert!(time <= Duration::from_secs(4), "{time:?}");
     // 62 of the 64 MiB are held by others.
-    let (requests, time) = upload_beside(31, 1).await;
+    let (requests, time) = upload_beside(31, 1, Duration::ZERO).await;
     assert!(requests <= 60, "{requests} requests");
     assert!(time <= Duration::from_secs(1), "{time:?}");
 }
