@@ -43,7 +43,10 @@ pub(crate) fn run(server: &'static Server, jobs: usize, count: usize, except: &[
         report.failed.into_iter().partition(|failure| except.contains(&failure.name));
     report.failed = failed;
     assert!(report.is_success(), "{name}: {report}");
-    assert_eq!(expected.len(), except.len(), "{name} shows some of {except:?} by now");
+    // Few random sequences do not always meet what a server does not show.
+    let mut certain = except.iter().filter(|name| !name.starts_with("model::"));
+    let shown = certain.find(|name| expected.iter().all(|failure| failure.name != **name));
+    assert_eq!(shown, None, "{name} shows it by now");
 }
 
 /// Whether a behaviour's name contains a part of the selection, or it has none, and contains none that follows a `!`.
