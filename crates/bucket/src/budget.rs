@@ -16,7 +16,7 @@ use crate::turns::Turns;
 /// there is room.
 ///
 /// Each writer may hold [`FREE`](Self::FREE) bytes whatever the others hold, so that none waits for another
-/// that waits for its client.
+/// that waits for its client. If half of the budget is used, those that hold more fill their parts in [turn](Turn).
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: u64,

@@ -40,6 +40,7 @@ pub(crate) struct Upload {
     /// What is behind the extents. It begins with the tail of the journal.
     buffer: Buffer,
     held: Held,
+    /// To fill a part while memory is short.
     turn: Turn,
     /// Whether it has waited for memory in vain since it accepted or sent data last.
     starved: bool,
@@ -162,7 +163,7 @@ impl Upload {
     }
 
     /// Lets others have the memory that is left.
-    fn rest(&mut self) {
+    fn end_turn(&mut self) {
         self.turn.end();
         self.starved = false;
     }
@@ -171,7 +172,7 @@ impl Upload {
     pub(crate) async fn send(&mut self, length: usize) -> Result<()> {
         // Others wait for this part from now on, although the server has to be asked for a place first.
         let held = self.held.launch(length as u64);
-        self.rest();
+        self.end_turn();
         if let Err(error) = self.extents.begin().await {
             self.held.land(held);
             return Err(error);
@@ -190,7 +191,7 @@ impl Upload {
         }
         let length = self.buffer.len();
         let held = self.held.launch(length as u64);
-        self.rest();
+        self.end_turn();
         if self.extents.is_open() {
             let payload = (length > 0).then(|| self.buffer.take(length));
             let rest = payload.map(|payload| Part { payload, held: Some(held) });
