@@ -123,7 +123,7 @@ fn pages_stay_ended() {
     let mut pages = map.list_all(&Path::root());
     assert!(block_on(pages.next()).is_none());
     assert!(block_on(pages.next()).is_none());
-    assert!(format!("{pages:?}").contains("limit: 1000"));
+    assert!(format!("{pages:?}").contains("limit: 998"));
 }
 
 #[test]
