@@ -221,6 +221,13 @@ impl Run {
     }
 }
 
+/// Lets other tasks run so many times.
+async fn pause(turns: u64) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Some clients, and collections until they are done.
 async fn run(
     driver: Arc<dyn StorageDriver>,
@@ -247,14 +254,17 @@ async fn run(
     }
     clock.write_as_of(Duration::ZERO);
     let done = Arc::new(AtomicBool::new(false));
+    // The first collection, which finds the old content, begins some time after the clients, or they begin while it runs: at
+    // another moment in each round. Once they have confirmed the few blobs, there is nothing to collect.
+    let (clients_wait, collection_waits) = match round % 2 {
+        0 => (0, round * 4),
+        _ => (round * 16, 0),
+    };
     let collecting = tokio::spawn({
         let (run, done) = (run.clone(), done.clone());
         async move {
             let options = GcOptions { grace, untagged, ..GcOptions::default() };
-            // The first collection, which finds the old content, begins at another moment in each round.
-            for _ in 0..round * 4 {
-                tokio::task::yield_now().await;
-            }
+            pause(collection_waits).await;
             while !done.load(Ordering::Relaxed) {
                 run.collect(&options).await;
                 tokio::task::yield_now().await;
@@ -264,6 +274,7 @@ async fn run(
     let clients = (round * CLIENTS..(round + 1) * CLIENTS).map(|seed| {
         let run = run.clone();
         tokio::spawn(async move {
+            pause(clients_wait).await;
             match seed % 3 {
                 0 if seed > 0 => run.pull(seed - 1).await,
                 _ => run.push(seed).await,
