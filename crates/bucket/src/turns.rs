@@ -2,7 +2,7 @@
 //!
 //! If all went on, none would have a whole part when there is no memory left, and each would send a small extent: many small
 //! extents are dear to write and slow to read. So a few go on, and the others wait until one of them has sent its part. A writer
-//! whose client sends nothing loses its turn after [`IDLE`], so that nobody waits for it.
+//! whose client sends nothing loses its turn after [`IDLE`], so that no other writer waits for this client.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// A turn that was not used for so long is free for others. Who waits for one asks as often.
+/// A turn that was not used for so long is free for others. A writer that waits for a turn asks as often.
 pub(crate) const IDLE: Duration = Duration::from_millis(100);
 
 /// The turns of all writers of a driver.
@@ -23,13 +23,14 @@ pub(crate) struct Turns(Mutex<State>);
 struct State {
     writers: u64,
     /// As few as fit into the budget.
-    taken: VecDeque<Turn>,
+    taken: Vec<Claim>,
     /// Those that wait, the longest first.
-    queue: VecDeque<Turn>,
+    queue: VecDeque<Claim>,
 }
 
+/// A turn that a writer has or waits for.
 #[derive(Debug)]
-struct Turn {
+struct Claim {
     writer: u64,
     /// When it was used or asked for last.
     used: Instant,
@@ -48,22 +49,22 @@ impl Turns {
     pub(crate) fn take(&self, writer: u64, most: usize) -> bool {
         let used = Instant::now();
         let State { taken, queue, .. } = &mut *self.state();
-        if let Some(turn) = taken.iter_mut().find(|turn| turn.writer == writer) {
-            turn.used = used;
+        if let Some(claim) = taken.iter_mut().find(|claim| claim.writer == writer) {
+            claim.used = used;
             return true;
         }
-        taken.retain(|turn| used - turn.used < IDLE);
-        queue.retain(|turn| turn.writer == writer || used - turn.used < 2 * IDLE);
-        let waits = queue.iter().position(|turn| turn.writer == writer);
+        taken.retain(|claim| used - claim.used < IDLE);
+        queue.retain(|claim| claim.writer == writer || used - claim.used < 2 * IDLE);
+        let waits = queue.iter().position(|claim| claim.writer == writer);
         let place = waits.unwrap_or(queue.len());
         if taken.len() + place < most {
             queue.remove(place);
-            taken.push_back(Turn { writer, used });
+            taken.push(Claim { writer, used });
             return true;
         }
         match queue.get_mut(place) {
-            Some(turn) => turn.used = used,
-            None => queue.push_back(Turn { writer, used }),
+            Some(claim) => claim.used = used,
+            None => queue.push_back(Claim { writer, used }),
         }
         false
     }
@@ -71,9 +72,9 @@ impl Turns {
     /// Ends the turn of this writer. Returns whether it had one.
     pub(crate) fn end(&self, writer: u64) -> bool {
         let State { taken, queue, .. } = &mut *self.state();
-        queue.retain(|turn| turn.writer != writer);
+        queue.retain(|claim| claim.writer != writer);
         let before = taken.len();
-        taken.retain(|turn| turn.writer != writer);
+        taken.retain(|claim| claim.writer != writer);
         taken.len() < before
     }
 

@@ -109,25 +109,25 @@ impl Upload {
     }
 
     pub(crate) fn accept(&mut self, data: Bytes) {
-        self.held.add(data.len() as u64);
-        self.date(data.len());
+        self.count(data.len());
         self.buffer.push(data);
     }
 
     pub(crate) fn accept_copy(&mut self, data: &[u8]) {
-        self.held.add(data.len() as u64);
-        self.date(data.len());
+        self.count(data.len());
         self.buffer.copy(data);
     }
 
-    fn date(&mut self, length: usize) {
+    /// Counts accepted data.
+    fn count(&mut self, length: usize) {
+        self.held.add(length as u64);
         self.starved = false;
         if length > 0 {
             self.modified = self.backend.now();
         }
     }
 
-    /// What has to be done before more data is accepted.
+    /// What has to be done before more data is accepted. While memory is short, this takes a turn.
     pub(crate) fn pressure(&self) -> Pressure {
         let (length, part) = (self.buffer.len(), self.extents.next_part());
         if length >= part {
@@ -162,17 +162,17 @@ impl Upload {
         Ok(())
     }
 
-    /// Lets others have the memory that is left.
-    fn end_turn(&mut self) {
+    /// Takes so much of what is held to send it, and lets others have the memory that is left.
+    fn launch(&mut self, length: usize) -> Held {
         self.turn.end();
         self.starved = false;
+        self.held.launch(length as u64)
     }
 
     /// Sends the first `length` bytes of the buffer as a part.
     pub(crate) async fn send(&mut self, length: usize) -> Result<()> {
         // Others wait for this part from now on, although the server has to be asked for a place first.
-        let held = self.held.launch(length as u64);
-        self.end_turn();
+        let held = self.launch(length);
         if let Err(error) = self.extents.begin().await {
             self.held.land(held);
             return Err(error);
@@ -190,8 +190,7 @@ impl Upload {
             self.send(part).await?;
         }
         let length = self.buffer.len();
-        let held = self.held.launch(length as u64);
-        self.end_turn();
+        let held = self.launch(length);
         if self.extents.is_open() {
             let payload = (length > 0).then(|| self.buffer.take(length));
             let rest = payload.map(|payload| Part { payload, held: Some(held) });

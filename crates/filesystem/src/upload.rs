@@ -217,8 +217,7 @@ impl Upload {
         slot: Option<u64>,
     ) -> Result<(Mark, u64), Failure> {
         let file = self.open(store, file, written)?;
-        let lost = |error| Failure::Lost { found: u64::MAX, error };
-        store.sync_content(file).map_err(lost)?;
+        store.sync_content(file).map_err(Failure::not_durable)?;
         let header = self.header.to_text();
         let kept = Kept { size: mark.size, written: time, note: mark.note.clone() };
         let record = match slot {

@@ -57,9 +57,10 @@ impl<'a, T> Pages<'a, T> {
         Self { fetch: Box::new(fetch), options: ListOptions::new().limit(PAGE), state: State::Idle }
     }
 
-    /// The same listing with these options, except for the limit.
-    pub(crate) fn with_options(mut self, options: ListOptions) -> Self {
-        self.options = options.limit(PAGE);
+    /// The same listing of what orders after `start_after`, with names only or not.
+    pub(crate) fn starting(mut self, start_after: Option<Path>, names_only: bool) -> Self {
+        self.options.start_after = start_after;
+        self.options.names_only = names_only;
         self
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use futures_core::Stream;
 
-use crate::{Entry, ErrorKind, ListOptions, Operation, Pages, Path, Result, StorageDriver};
+use crate::{Entry, ErrorKind, Operation, Pages, Path, Result, StorageDriver};
 
 /// Options of a walk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -168,9 +168,8 @@ impl<'a, D: StorageDriver + ?Sized> ByList<'a, D> {
     }
 
     fn push(&mut self, dir: Path, start_after: Option<Path>) {
-        let options =
-            ListOptions { start_after, names_only: self.names_only, ..ListOptions::new() };
-        self.open.push(Pages::of_list(self.driver, dir).with_options(options));
+        let pages = Pages::of_list(self.driver, dir).starting(start_after, self.names_only);
+        self.open.push(pages);
     }
 }
 

@@ -209,10 +209,9 @@ impl Session {
         match &copy {
             // The data itself is still there.
             Some(copy) => store.sync_whole(&copy.file)?,
-            None => {
-                let lost = |error| Failure::Lost { found: u64::MAX, error };
-                store.sync_whole(file).map_err(|error| upload.settle(lost(error)))?;
-            }
+            None => store
+                .sync_whole(file)
+                .map_err(|error| upload.settle(Failure::not_durable(error)))?,
         }
         let name = upload.data_name();
         let own = Source::Reserved(&upload.dir, &name);
@@ -290,8 +289,7 @@ impl Upload {
         };
         let Some(dest) = dest else {
             let synced = store.sync_content(&file);
-            let lost = |error| Failure::Lost { found: u64::MAX, error };
-            synced.map_err(|error| self.settle(lost(error)))?;
+            synced.map_err(|error| self.settle(Failure::not_durable(error)))?;
             return Ok(None);
         };
         let size = own(store, self, token)?.written;

@@ -175,6 +175,13 @@ pub(super) enum Failure {
     Lost { found: u64, error: Error },
 }
 
+impl Failure {
+    /// Data could not be made durable: of what was not kept before, it is not known which part is on the disk.
+    pub(super) fn not_durable(error: Error) -> Self {
+        Self::Lost { found: u64::MAX, error }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Step(error)
