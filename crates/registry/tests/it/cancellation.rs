@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::support::{
-    OCI_MANIFEST, Response, Service, blob, descriptor, digest, image, streamed, with_digest,
+    OCI_MANIFEST, Response, Service, blob, descriptor, digest, image, pause, streamed, with_digest,
 };
 use axum::body::Body;
 use inmemory::InMemory;
@@ -39,9 +39,7 @@ async fn dropped<T>(request: impl Future<Output = T>, polls: usize) -> Option<T>
 
 /// Runs tasks that requests left behind to completion.
 async fn settled() {
-    for _ in 0..2000 {
-        tokio::task::yield_now().await;
-    }
+    pause(2000).await;
 }
 
 /// The broken part.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::support::{
-    OCI_MANIFEST, Response, Service, blob, clock::Clock, digest, image, with_digest,
+    OCI_MANIFEST, Response, Service, blob, clock::Clock, digest, image, pause, with_digest,
 };
 use futures::future::join_all;
 use inmemory::InMemory;
@@ -218,13 +218,6 @@ impl Run {
     async fn collect(&self, options: &GcOptions) {
         let report = self.node().registry.collect(options).await.unwrap();
         self.counts.collected.fetch_add(report.blobs, Ordering::Relaxed);
-    }
-}
-
-/// Lets other tasks run so many times.
-async fn pause(turns: u64) {
-    for _ in 0..turns {
-        tokio::task::yield_now().await;
     }
 }
 

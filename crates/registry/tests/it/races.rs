@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{OCI_INDEX, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, index};
+use crate::support::{
+    OCI_INDEX, OCI_MANIFEST, Service, blob, clock::Clock, digest, image, index, pause,
+};
 use futures::future::join_all;
 use inmemory::InMemory;
 use storage_driver_conformance::layers::Yielding;
@@ -34,9 +36,7 @@ async fn an_accepted_index_keeps_its_manifests_while_untagged_ones_are_collected
         let pushing = tokio::spawn({
             let (service, child) = (service.clone(), child.clone());
             async move {
-                for _ in 0..seed {
-                    tokio::task::yield_now().await;
-                }
+                pause(seed).await;
                 let uri = "/v2/demo/manifests/index";
                 service.put_manifest(uri, OCI_INDEX, &index(&[&child])).await.status
             }
@@ -70,9 +70,7 @@ async fn a_referrer_pushed_again_while_it_is_dropped_is_listed() {
         let pushing = tokio::spawn({
             let (service, uri, manifest) = (service.clone(), uri.clone(), manifest.clone());
             async move {
-                for _ in 0..turn {
-                    tokio::task::yield_now().await;
-                }
+                pause(turn).await;
                 service.put_manifest(&uri, OCI_MANIFEST, &manifest).await
             }
         });
@@ -213,9 +211,7 @@ async fn a_conditional_deletion_of_a_tag_keeps_a_later_push() {
         let pushing = tokio::spawn({
             let service = service.clone();
             async move {
-                for _ in 0..turn {
-                    tokio::task::yield_now().await;
-                }
+                pause(turn).await;
                 service.put_manifest(uri, OCI_MANIFEST, &image(&[b"new"])).await.expect(201);
             }
         });

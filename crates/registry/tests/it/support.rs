@@ -322,3 +322,10 @@ pub fn in_a_thread<T: Send + 'static>(work: impl Future<Output = T> + Send + 'st
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     std::thread::spawn(move || runtime.block_on(work)).join().unwrap()
 }
+
+/// Lets other tasks run so many times.
+pub async fn pause(turns: u64) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+}
